@@ -3,8 +3,8 @@ package dev.pgbelay.core;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The root of every exception that pgbelay throws by itself. Exceptions of the caller's own work, of
- * jOOQ and of the driver pass through as they are, so that their SQLSTATE stays within reach.
+ * The root of every exception that pgbelay throws by itself. Exceptions of the caller's own work,
+ * of jOOQ and of the driver pass through as they are, so that their SQLSTATE stays within reach.
  */
 public class PgBelayException extends RuntimeException {
   private static final long serialVersionUID = 1L;
