@@ -1,0 +1,29 @@
+package dev.pgbelay.core;
+
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A transaction that is known to have ended in COMMIT.
+ *
+ * @param value what the work returned
+ * @param effect whether the transaction changed anything, by fact: it was given a transaction id
+ * @param position a place in the log at or behind this commit; on a replica, how far the replica
+ *     had replayed when the transaction ended. Empty where the server would not tell (missing
+ *     grants, a service that hides its log) and for transactions that somebody else committed
+ * @param attempts how often the work ran, at least 1
+ * @param <T> the result of the work
+ */
+public record Commit<T extends @Nullable Object>(
+    T value, Effect effect, Optional<CommitPosition> position, int attempts) {
+
+  /** What a committed transaction did to the database. */
+  public enum Effect {
+    /** It was given a transaction id: rows, locks on rows or definitions were written. */
+    WROTE,
+    /** It was given no transaction id: nothing that a replica could show has changed. */
+    READ_ONLY,
+    /** Somebody else ended the transaction, or it ended inside the work: not known. */
+    UNKNOWN
+  }
+}

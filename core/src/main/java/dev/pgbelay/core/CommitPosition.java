@@ -1,0 +1,72 @@
+package dev.pgbelay.core;
+
+/**
+ * A place in the write-ahead log of one cluster: everything committed up to it is visible on a node
+ * that has replayed it. Positions of different clusters or timelines do not compare: after a
+ * fail-over an equal number can mean another history.
+ *
+ * @param systemIdentifier the cluster, as {@code pg_control_system()} names it
+ * @param timeline the timeline the position was read on, at least 1
+ * @param lsn the byte position in the log, compared as an unsigned number
+ */
+public record CommitPosition(long systemIdentifier, int timeline, long lsn) {
+  private static final int PAGE = 8192;
+  private static final int PAGE_HEADER = 24;
+  private static final int SEGMENT_HEADER = 40;
+
+  public CommitPosition {
+    if (timeline < 1) {
+      throw new IllegalArgumentException("timeline must be at least 1, is " + timeline);
+    }
+  }
+
+  /** Whether both positions lie on the same timeline of the same cluster, so that they compare. */
+  public boolean isComparableWith(CommitPosition other) {
+    return systemIdentifier == other.systemIdentifier && timeline == other.timeline;
+  }
+
+  /**
+   * Whether a node at this position shows everything committed up to {@code floor}. False where the
+   * two do not compare.
+   */
+  public boolean covers(CommitPosition floor) {
+    return isComparableWith(floor) && Long.compareUnsigned(lsn, floor.lsn) >= 0;
+  }
+
+  /** The position in PostgreSQL's notation, such as {@code 0/16B3748}. */
+  public String lsnText() {
+    return Long.toHexString(lsn >>> 32).toUpperCase(java.util.Locale.ROOT)
+        + "/"
+        + Long.toHexString(lsn & 0xFFFFFFFFL).toUpperCase(java.util.Locale.ROOT);
+  }
+
+  /** Reads PostgreSQL's notation. */
+  static long parseLsn(String text) {
+    int slash = text.indexOf('/');
+    if (slash < 1) {
+      throw new IllegalArgumentException("not a log position: " + text);
+    }
+    return (Long.parseLong(text, 0, slash, 16) << 32)
+        | Long.parseLong(text, slash + 1, text.length(), 16);
+  }
+
+  /**
+   * An insert position that stands just behind a page or segment header names the first byte that
+   * the next record will take. Nothing was written between the page's start and it, and a replica
+   * that has replayed everything reports the page's start for as long as the primary is idle.
+   */
+  static long withoutHeader(long insertLsn, long segmentSize) {
+    if (insertLsn % segmentSize == SEGMENT_HEADER) {
+      return insertLsn - SEGMENT_HEADER;
+    }
+    if (insertLsn % PAGE == PAGE_HEADER && insertLsn % segmentSize > PAGE) {
+      return insertLsn - PAGE_HEADER;
+    }
+    return insertLsn;
+  }
+
+  @Override
+  public String toString() {
+    return Long.toUnsignedString(systemIdentifier) + "/" + timeline + "/" + lsnText();
+  }
+}

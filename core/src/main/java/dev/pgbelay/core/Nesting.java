@@ -1,0 +1,60 @@
+package dev.pgbelay.core;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What happens when a transaction is asked for inside another one on the same {@code DataSource}.
+ */
+final class Nesting {
+  private Nesting() {}
+
+  static <T extends @Nullable Object, X extends Exception> T join(
+      OwnedTx outer, TxOptions inner, TxWork<T, X> work) throws X {
+    if (inner.nesting() == TxOptions.Nesting.REFUSE) {
+      throw refused(
+          outer,
+          inner,
+          "would take a second connection. Pass the outer Tx along, or say nesting(JOIN)");
+    }
+    requireCompatible(outer, inner);
+    if (inner.deadline().isPresent()) {
+      return outer.within(inner.deadline().get(), work);
+    }
+    return work.run(outer);
+  }
+
+  private static void requireCompatible(OwnedTx outer, TxOptions inner) {
+    TxOptions begun = outer.options();
+    if (inner.isolation().isPresent() && !inner.isolation().equals(begun.isolation())) {
+      throw refused(
+          outer,
+          inner,
+          "asks for " + inner.isolation().get() + ", which the outer one has not set");
+    }
+    if (!inner.isReadOnly() && begun.isReadOnly()) {
+      throw refused(outer, inner, "is not read-only, but the outer one is");
+    }
+    if (!begun.settings().entrySet().containsAll(inner.settings().entrySet())) {
+      throw refused(
+          outer, inner, "asks for settings " + inner.settings().keySet() + ", set them outside");
+    }
+    if (inner.outcomeWait().isPresent() && begun.outcomeWait().isEmpty()) {
+      throw refused(outer, inner, "asks for resolveOutcome, which the outer one alone can do");
+    }
+    if (inner.lockTimeout().isPresent() && !inner.lockTimeout().equals(begun.lockTimeout())) {
+      throw refused(outer, inner, "asks for another lockTimeout than the outer one");
+    }
+  }
+
+  private static TransactionException refused(OwnedTx outer, TxOptions inner, String why) {
+    return new TransactionException(
+        FailureKind.MISUSE,
+        "path '"
+            + inner.path()
+            + "' inside the open transaction of path '"
+            + outer.path()
+            + "' "
+            + why,
+        null);
+  }
+}

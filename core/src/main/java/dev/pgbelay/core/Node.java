@@ -1,0 +1,76 @@
+package dev.pgbelay.core;
+
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.Collections;
+import java.util.Map;
+import java.util.WeakHashMap;
+import org.jspecify.annotations.Nullable;
+import org.postgresql.PGConnection;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What does not change while a physical connection lives. The log's position is only asked for at
+ * COMMIT where this first look has shown that the server tells it: a question that fails behind a
+ * COMMIT would make a committed transaction look failed.
+ */
+record Node(long systemIdentifier, long segmentSize, boolean tellsPosition) {
+  private static final Logger LOG = LoggerFactory.getLogger(Node.class);
+  private static final Node SILENT = new Node(0, 0, false);
+  private static final Map<PGConnection, Node> KNOWN =
+      Collections.synchronizedMap(new WeakHashMap<>());
+
+  /** One round trip the first time a physical connection is seen; must not be in a transaction. */
+  static Node behind(Connection connection, PGConnection driver) throws SQLException {
+    Node known = KNOWN.get(driver);
+    if (known != null) {
+      return known;
+    }
+    Node identified = identify(connection, driver);
+    KNOWN.put(driver, identified);
+    return identified;
+  }
+
+  @Nullable CommitPosition position(@Nullable String lsn, int timeline) {
+    if (lsn == null || timeline < 1) {
+      return null;
+    }
+    long inserted = CommitPosition.parseLsn(lsn);
+    return new CommitPosition(
+        systemIdentifier, timeline, CommitPosition.withoutHeader(inserted, segmentSize));
+  }
+
+  private static Node identify(Connection connection, PGConnection driver) throws SQLException {
+    try (PreparedStatement ask = connection.prepareStatement(TransactionSql.IDENTIFY_NODE);
+        ResultSet row = ask.executeQuery()) {
+      row.next();
+      warnOfPooler(row.getInt(3), driver);
+      return new Node(row.getLong(1), row.getLong(2), true);
+    } catch (SQLException e) {
+      if (FailureKind.CONNECTION_LOST == Failures.classify(e)) {
+        throw e;
+      }
+      LOG.info(
+          "the server does not tell log positions (SQLSTATE {}): commits carry none",
+          e.getSQLState());
+      return SILENT;
+    } finally {
+      if (!connection.getAutoCommit()) {
+        connection.rollback();
+      }
+    }
+  }
+
+  private static void warnOfPooler(int backendPid, PGConnection driver) {
+    if (backendPid != driver.getBackendPID() && driver.getPrepareThreshold() != 0) {
+      LOG.warn(
+          "a pooler stands between this process and PostgreSQL, and prepareThreshold is {}: unless"
+              + " it is PgBouncer 1.21 or later with max_prepared_statements set, put"
+              + " prepareThreshold=0 into the JDBC URL, or statements fail at random",
+          driver.getPrepareThreshold());
+    }
+  }
+}

@@ -1,0 +1,122 @@
+package dev.pgbelay.core;
+
+import dev.pgbelay.core.internal.PgDriver;
+import java.lang.ref.WeakReference;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.Iterator;
+import javax.sql.DataSource;
+import org.jooq.ConnectionProvider;
+import org.jspecify.annotations.Nullable;
+import org.postgresql.PGConnection;
+
+/** Which transactions this thread has opened or joined through core. */
+final class OpenTransactions {
+  private static final int JOINED_REMEMBERED = 8;
+  private static final ThreadLocal<OpenTransactions> THIS_THREAD =
+      ThreadLocal.withInitial(OpenTransactions::new);
+
+  private final Deque<OwnedTx> owned = new ArrayDeque<>();
+  private final Deque<Joined> joined = new ArrayDeque<>();
+
+  private record Joined(
+      WeakReference<PGConnection> driver,
+      WeakReference<Connection> handle,
+      WeakReference<ConnectionProvider> provider) {}
+
+  static void opened(OwnedTx tx) {
+    THIS_THREAD.get().owned.push(tx);
+  }
+
+  static void ended(OwnedTx tx) {
+    OpenTransactions here = THIS_THREAD.get();
+    here.owned.remove(tx);
+    if (here.owned.isEmpty() && here.joined.isEmpty()) {
+      THIS_THREAD.remove();
+    }
+  }
+
+  static @Nullable OwnedTx ownedOn(DataSource dataSource) {
+    for (OwnedTx tx : THIS_THREAD.get().owned) {
+      if (tx.dataSource() == dataSource) {
+        return tx;
+      }
+    }
+    return null;
+  }
+
+  static @Nullable OwnedTx ownedOn(PGConnection driver) {
+    for (OwnedTx tx : THIS_THREAD.get().owned) {
+      if (tx.driver() == driver) {
+        return tx;
+      }
+    }
+    return null;
+  }
+
+  static void joined(PGConnection driver, Connection handle, ConnectionProvider provider) {
+    Deque<Joined> joined = THIS_THREAD.get().joined;
+    joined.removeIf(each -> each.driver().get() == null || each.driver().get() == driver);
+    if (joined.size() == JOINED_REMEMBERED) {
+      joined.removeLast();
+    }
+    joined.push(
+        new Joined(
+            new WeakReference<>(driver),
+            new WeakReference<>(handle),
+            new WeakReference<>(provider)));
+  }
+
+  /** Describes an open transaction of this thread, or returns null if there is none to be seen. */
+  static @Nullable String describeOpen() {
+    OpenTransactions here = THIS_THREAD.get();
+    OwnedTx tx = here.owned.peek();
+    if (tx != null) {
+      return "the transaction of path '" + tx.path() + "'";
+    }
+    for (Iterator<Joined> each = here.joined.iterator(); each.hasNext(); ) {
+      if (isOpen(each.next())) {
+        return "a transaction that was joined";
+      }
+      each.remove();
+    }
+    return null;
+  }
+
+  /**
+   * A physical connection that is not idle may by now serve another thread. Only the handle that
+   * was joined through, or the provider handing out the same connection again, shows that it is
+   * ours.
+   */
+  private static boolean isOpen(Joined entry) {
+    PGConnection driver = entry.driver().get();
+    if (driver == null || PgDriver.state(driver) == PgDriver.State.IDLE) {
+      return false;
+    }
+    try {
+      Connection handle = entry.handle().get();
+      if (handle != null && !handle.isClosed()) {
+        return !handle.getAutoCommit() && PgDriver.unwrap(handle) == driver;
+      }
+      ConnectionProvider provider = entry.provider().get();
+      return provider != null && handsOut(provider, driver);
+    } catch (SQLException | RuntimeException e) {
+      return false;
+    }
+  }
+
+  private static boolean handsOut(ConnectionProvider provider, PGConnection driver)
+      throws SQLException {
+    Connection connection = provider.acquire();
+    if (connection == null) {
+      return false;
+    }
+    try {
+      return !connection.getAutoCommit() && PgDriver.unwrap(connection) == driver;
+    } finally {
+      provider.release(connection);
+    }
+  }
+}

@@ -1,0 +1,339 @@
+package dev.pgbelay.core;
+
+import dev.pgbelay.core.Failures.Circumstances;
+import dev.pgbelay.core.OutcomeResolver.Answer;
+import dev.pgbelay.core.OutcomeResolver.Ticket;
+import dev.pgbelay.core.TransactionEnd.NotCommitted;
+import dev.pgbelay.core.TransactionEnd.Told;
+import dev.pgbelay.core.internal.PgDriver;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import javax.sql.DataSource;
+import org.jooq.Configuration;
+import org.jspecify.annotations.Nullable;
+import org.postgresql.PGConnection;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** One run of the work in one transaction on one connection. */
+final class TransactionAttempt<T extends @Nullable Object, X extends Exception> {
+  private static final Logger LOG = LoggerFactory.getLogger(Transactions.class);
+  private static final int TRANSACTION_TIMEOUT_SINCE = 17;
+  private static final long TRANSACTION_TIMEOUT_GRACE_MILLIS = 1000;
+
+  private final DataSource dataSource;
+  private final Configuration configuration;
+  private final TxOptions options;
+  private final @Nullable Deadline deadline;
+  private final int attempt;
+  private boolean mayRunAgain = true;
+  private List<Consumer<? super Commit<?>>> hooks = List.of();
+
+  TransactionAttempt(
+      DataSource dataSource,
+      Configuration configuration,
+      TxOptions options,
+      @Nullable Deadline deadline,
+      int attempt) {
+    this.dataSource = dataSource;
+    this.configuration = configuration;
+    this.options = options;
+    this.deadline = deadline;
+    this.attempt = attempt;
+  }
+
+  boolean mayRunAgain() {
+    return mayRunAgain;
+  }
+
+  Commit<T> run(TxWork<T, X> work) throws X {
+    Open open = open();
+    T value;
+    OpenTransactions.opened(open.tx());
+    try {
+      value = work.run(open.tx());
+    } catch (Throwable failure) {
+      mayRunAgain = open.tx().mayRetry();
+      note(failure, open);
+      open.rollBackAndClose(failure);
+      throw failure;
+    } finally {
+      OpenTransactions.ended(open.tx());
+    }
+    mayRunAgain = open.tx().mayRetry();
+    Told told = commit(open);
+    hooks = open.tx().hooks();
+    return new Commit<>(value, told.effect(), told.position(), attempt);
+  }
+
+  void runHooks(Commit<T> commit, TransactionEvents events) {
+    for (Consumer<? super Commit<?>> hook : hooks) {
+      try {
+        hook.accept(commit);
+      } catch (RuntimeException | Error e) {
+        events.hookFailed(options.path());
+        LOG.error("a hook after the commit of path '{}' failed", options.path(), e);
+      }
+    }
+  }
+
+  private record Open(
+      Connection connection,
+      PGConnection driver,
+      Node node,
+      OwnedTx tx,
+      Timeouts timeouts,
+      @Nullable Ticket ticket,
+      boolean autoCommit) {
+
+    void rollBackAndClose(@Nullable Throwable failure) {
+      TransactionEnd.rollback(connection, driver, failure);
+      close(failure);
+    }
+
+    void close(@Nullable Throwable failure) {
+      giveBack(connection, autoCommit, tx.options().isReadOnly(), failure);
+    }
+  }
+
+  private Open open() {
+    Connection connection = connect();
+    boolean autoCommit = true;
+    try {
+      Timeouts timeouts =
+          new Timeouts(connection, options.path(), deadline, options.lockTimeout().orElse(null));
+      PGConnection driver = PgDriver.unwrap(connection);
+      Node node = Node.behind(connection, driver);
+      autoCommit = connection.getAutoCommit();
+      if (autoCommit) {
+        connection.setAutoCommit(false);
+      }
+      if (options.isReadOnly()) {
+        connection.setReadOnly(true);
+      }
+      OwnedTx tx = new OwnedTx(dataSource, connection, driver, configuration, options, timeouts);
+      Ticket ticket = begin(connection, driver, timeouts);
+      return new Open(connection, driver, node, tx, timeouts, ticket, autoCommit);
+    } catch (SQLException e) {
+      FailureKind kind = Failures.classify(e);
+      abandon(connection, autoCommit, e);
+      throw new TransactionException(
+          kind, "path '" + options.path() + "' could not begin its transaction", e);
+    } catch (RuntimeException | Error e) {
+      abandon(connection, autoCommit, e);
+      throw e;
+    }
+  }
+
+  private void abandon(Connection connection, boolean autoCommit, Throwable failure) {
+    try {
+      if (!connection.getAutoCommit()) {
+        connection.rollback();
+      }
+    } catch (SQLException e) {
+      failure.addSuppressed(e);
+    }
+    giveBack(connection, autoCommit, options.isReadOnly(), failure);
+  }
+
+  private Connection connect() {
+    try {
+      return dataSource.getConnection();
+    } catch (SQLException e) {
+      FailureKind kind = Failures.whileConnecting(e);
+      String why =
+          kind == FailureKind.POOL_EXHAUSTED
+              ? "' got no connection from the pool in time; nothing was begun. Look for the path"
+                  + " that holds them, and bound it with a bulkhead"
+              : "' could not connect; nothing was begun";
+      throw new TransactionException(kind, "path '" + options.path() + why, e);
+    }
+  }
+
+  private @Nullable Ticket begin(Connection connection, PGConnection driver, Timeouts timeouts)
+      throws SQLException {
+    BeginMessage message = new BeginMessage(options, options.outcomeWait().isPresent());
+    if (timeouts.statementMillis() > 0) {
+      message.setting("statement_timeout", timeouts.statementMillis() + "ms");
+      if (PgDriver.serverMajor(driver) >= TRANSACTION_TIMEOUT_SINCE) {
+        message.setting(
+            "transaction_timeout",
+            timeouts.statementMillis() + TRANSACTION_TIMEOUT_GRACE_MILLIS + "ms");
+      }
+    }
+    if (timeouts.lockMillis() > 0) {
+      message.setting("lock_timeout", timeouts.lockMillis() + "ms");
+    }
+    return message.send(connection);
+  }
+
+  private Told commit(Open open) {
+    Told told;
+    try {
+      if (deadline != null && deadline.hasPassed()) {
+        throw new TransactionException(
+            FailureKind.DEADLINE_EXCEEDED,
+            "path '"
+                + options.path()
+                + "' passed its deadline before COMMIT; nothing was committed",
+            null);
+      }
+      told = TransactionEnd.commit(open.connection(), open.driver(), open.node(), open.tx());
+    } catch (NotCommitted e) {
+      return notCommitted(open, e);
+    } catch (RuntimeException | Error e) {
+      open.rollBackAndClose(e);
+      throw e;
+    }
+    open.close(null);
+    return told;
+  }
+
+  private Told notCommitted(Open open, NotCommitted e) {
+    SQLException failure = e.failure();
+    FailureKind kind = Failures.classify(failure, circumstances(open));
+    open.rollBackAndClose(failure);
+    if (e.outcomeKnown()) {
+      if (kind == FailureKind.TRANSACTION_ABORTED) {
+        throw new TransactionAbortedException(
+            "path '"
+                + options.path()
+                + "' swallowed the failure of a statement, and its transaction could only be rolled"
+                + " back; let the first exception out, or put a savepoint around the statement",
+            failure);
+      }
+      throw new TransactionException(
+          kind, "path '" + options.path() + "' was rolled back at COMMIT", failure);
+    }
+    Ticket ticket = open.ticket();
+    if (ticket == null || options.outcomeWait().isEmpty()) {
+      throw unknown(failure, null, "no resolveOutcome was asked for");
+    }
+    Answer answer =
+        new OutcomeResolver(dataSource, ticket, open.node()).resolve(options.outcomeWait().get());
+    return switch (answer.verdict()) {
+      case COMMITTED -> new Told(Commit.Effect.WROTE, answer.committedAt());
+      case ABORTED ->
+          throw new TransactionException(
+              FailureKind.CONNECTION_LOST,
+              "path '"
+                  + options.path()
+                  + "' lost its connection at COMMIT, and the server says that transaction "
+                  + ticket.transactionId()
+                  + " was rolled back",
+              failure);
+      case UNKNOWN -> throw unknown(failure, ticket, answer.reason());
+    };
+  }
+
+  private OutcomeUnknownException unknown(
+      SQLException failure, @Nullable Ticket ticket, String reason) {
+    return new OutcomeUnknownException(
+        "path '"
+            + options.path()
+            + "' got no answer to COMMIT"
+            + (ticket == null ? "" : " of transaction " + ticket.transactionId())
+            + ": it may or may not have been committed ("
+            + reason
+            + ")",
+        ticket == null ? null : ticket.transactionId(),
+        failure);
+  }
+
+  private void note(Throwable failure, Open open) {
+    FailureKind kind = Failures.classify(failure, circumstances(open));
+    if (kind == FailureKind.OUTCOME_UNKNOWN) {
+      kind = FailureKind.CONNECTION_LOST;
+    }
+    failure.addSuppressed(new FailureNote(options.path(), attempt, kind));
+  }
+
+  private static Circumstances circumstances(Open open) {
+    return new Circumstances(
+        open.timeouts().statementMillis(),
+        open.timeouts().lockMillis(),
+        open.timeouts().millisSinceStatementStart(),
+        PgDriver.isStandby(open.driver()).orElse(null));
+  }
+
+  private static void giveBack(
+      Connection connection, boolean autoCommit, boolean readOnly, @Nullable Throwable failure) {
+    try (connection) {
+      if (!connection.isClosed()) {
+        if (readOnly) {
+          connection.setReadOnly(false);
+        }
+        if (autoCommit) {
+          connection.setAutoCommit(true);
+        }
+      }
+    } catch (SQLException e) {
+      if (failure == null) {
+        LOG.warn("a connection could not be given back cleanly", e);
+      } else if (failure != e) {
+        failure.addSuppressed(e);
+      }
+    }
+  }
+
+  /** Kept apart so that its pieces go out together or, with nothing to say, not at all. */
+  private static final class BeginMessage {
+    private final TxOptions options;
+    private final boolean assignTransactionId;
+    private final List<String> binds = new ArrayList<>();
+
+    BeginMessage(TxOptions options, boolean assignTransactionId) {
+      this.options = options;
+      this.assignTransactionId = assignTransactionId;
+      options.settings().forEach(this::setting);
+    }
+
+    void setting(String name, String value) {
+      binds.add(name);
+      binds.add(value);
+    }
+
+    @Nullable Ticket send(Connection connection) throws SQLException {
+      String sql = TransactionSql.begin(options, binds.size() / 2, assignTransactionId);
+      if (sql.isEmpty()) {
+        return null;
+      }
+      try (PreparedStatement begin = connection.prepareStatement(sql)) {
+        for (int i = 0; i < binds.size(); i++) {
+          begin.setString(i + 1, binds.get(i));
+        }
+        boolean rows = begin.execute();
+        return assignTransactionId ? lastResult(begin, rows) : null;
+      }
+    }
+
+    private static @Nullable Ticket read(PreparedStatement begin) throws SQLException {
+      try (ResultSet row = begin.getResultSet()) {
+        return row.getMetaData().getColumnCount() == TransactionSql.TICKET_COLUMNS && row.next()
+            ? new Ticket(row.getString(1), row.getLong(2), row.getString(3))
+            : null;
+      }
+    }
+
+    /** The ticket's statement comes last; the one of the settings may have as many columns. */
+    private static Ticket lastResult(PreparedStatement begin, boolean first) throws SQLException {
+      @Nullable Ticket ticket = null;
+      boolean rows = first;
+      while (rows || begin.getUpdateCount() != -1) {
+        if (rows) {
+          ticket = read(begin);
+        }
+        rows = begin.getMoreResults();
+      }
+      if (ticket == null) {
+        throw new SQLException("the server did not tell the transaction's id");
+      }
+      return ticket;
+    }
+  }
+}

@@ -1,0 +1,116 @@
+package dev.pgbelay.core;
+
+import dev.pgbelay.core.Commit.Effect;
+import dev.pgbelay.core.internal.PgDriver;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.postgresql.PGConnection;
+
+/**
+ * Ends transactions so that the answer is a fact. A {@code commit()} that returns may have rolled
+ * back, and one that throws may have committed; see {@link TransactionSql#COMMIT_AND_LOCATE}.
+ */
+final class TransactionEnd {
+  private TransactionEnd() {}
+
+  /** What COMMIT's own round trip told. */
+  record Told(Effect effect, Optional<CommitPosition> position) {}
+
+  /** Why a transaction did not commit, or may not have. */
+  static final class NotCommitted extends Exception {
+    private static final long serialVersionUID = 1L;
+
+    private final boolean outcomeKnown;
+    private final SQLException failure;
+
+    NotCommitted(SQLException failure, boolean outcomeKnown) {
+      super(failure.getMessage(), failure, false, false);
+      this.failure = failure;
+      this.outcomeKnown = outcomeKnown;
+    }
+
+    boolean outcomeKnown() {
+      return outcomeKnown;
+    }
+
+    SQLException failure() {
+      return failure;
+    }
+  }
+
+  static Told commit(Connection connection, PGConnection driver, Node node, OwnedTx tx)
+      throws NotCommitted {
+    if (PgDriver.state(driver) == PgDriver.State.IDLE) {
+      Effect effect = tx.mayHaveSentStatements() ? Effect.UNKNOWN : Effect.READ_ONLY;
+      return new Told(effect, Optional.empty());
+    }
+    String sql = node.tellsPosition() ? TransactionSql.COMMIT_AND_LOCATE : TransactionSql.COMMIT;
+    try (PreparedStatement end = connection.prepareStatement(sql)) {
+      return read(end, node);
+    } catch (SQLException e) {
+      throw new NotCommitted(e, isRollbackCertain(e, driver));
+    }
+  }
+
+  private static Told read(PreparedStatement end, Node node) throws SQLException {
+    end.execute();
+    boolean wrote;
+    try (ResultSet row = end.getResultSet()) {
+      row.next();
+      wrote = row.getString(1) != null;
+    }
+    CommitPosition position = null;
+    end.getMoreResults();
+    if (node.tellsPosition() && end.getMoreResults()) {
+      try (ResultSet row = end.getResultSet()) {
+        row.next();
+        position = node.position(row.getString(1), row.getInt(2));
+      }
+    }
+    return new Told(wrote ? Effect.WROTE : Effect.READ_ONLY, Optional.ofNullable(position));
+  }
+
+  /**
+   * The error may belong to the statement before COMMIT, to COMMIT, or to the one behind it. A
+   * transaction still open or failed was not committed. Otherwise only what COMMIT alone can answer
+   * proves a rollback: conflicts and deferred checks. A cancel may have hit the statement behind a
+   * COMMIT that succeeded, and a dying session may die after its COMMIT.
+   */
+  private static boolean isRollbackCertain(SQLException e, PGConnection driver) {
+    if (PgDriver.state(driver) == PgDriver.State.FAILED && !isSessionLost(e)) {
+      return true;
+    }
+    String state = e.getSQLState();
+    return state != null
+        && (state.startsWith("23")
+            || state.startsWith("22")
+            || state.startsWith("P0")
+            || state.equals("25P02")
+            || state.equals("40001")
+            || state.equals("40P01"));
+  }
+
+  private static boolean isSessionLost(SQLException e) {
+    String state = e.getSQLState();
+    return state == null
+        || state.startsWith("08")
+        || state.startsWith("57P")
+        || (state.startsWith("25P0") && !state.equals("25P02"));
+  }
+
+  static void rollback(Connection connection, PGConnection driver, @Nullable Throwable failure) {
+    try {
+      if (PgDriver.state(driver) != PgDriver.State.IDLE) {
+        connection.rollback();
+      }
+    } catch (SQLException e) {
+      if (failure != null && failure != e) {
+        failure.addSuppressed(e);
+      }
+    }
+  }
+}

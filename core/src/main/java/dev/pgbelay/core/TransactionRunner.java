@@ -1,0 +1,175 @@
+package dev.pgbelay.core;
+
+import dev.pgbelay.core.FailureKind.Fate;
+import io.github.resilience4j.bulkhead.Bulkhead;
+import io.github.resilience4j.bulkhead.BulkheadFullException;
+import io.github.resilience4j.core.IntervalFunction;
+import io.github.resilience4j.core.functions.Either;
+import io.github.resilience4j.retry.Retry;
+import io.github.resilience4j.retry.RetryConfig;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import javax.sql.DataSource;
+import org.jooq.Configuration;
+import org.jspecify.annotations.Nullable;
+
+/** Bulkhead, retry and nesting around {@link TransactionAttempt}. */
+final class TransactionRunner {
+  private final DataSource dataSource;
+  private final Configuration configuration;
+  private final TxOptions.Retry defaultRetry;
+  private final Map<String, Bulkhead> bulkheads;
+  private final TransactionEvents events;
+  private final Map<TxOptions.Retry, Retry> retries = new ConcurrentHashMap<>();
+
+  TransactionRunner(
+      DataSource dataSource,
+      Configuration configuration,
+      TxOptions.Retry defaultRetry,
+      Map<String, Bulkhead> bulkheads,
+      TransactionEvents events) {
+    this.dataSource = dataSource;
+    this.configuration = configuration;
+    this.defaultRetry = defaultRetry;
+    this.bulkheads = bulkheads;
+    this.events = events;
+  }
+
+  <T extends @Nullable Object, X extends Exception> Commit<T> commit(
+      TxOptions options, TxWork<T, X> work) throws X {
+    OwnedTx outer = OpenTransactions.ownedOn(dataSource);
+    if (outer != null) {
+      return new Commit<>(
+          Nesting.join(outer, options, work), Commit.Effect.UNKNOWN, Optional.empty(), 1);
+    }
+    Bulkhead bulkhead = bulkheads.get(options.path());
+    if (bulkhead == null) {
+      return withRetry(options, work);
+    }
+    enter(bulkhead);
+    try {
+      return withRetry(options, work);
+    } finally {
+      bulkhead.onComplete();
+    }
+  }
+
+  private void enter(Bulkhead bulkhead) {
+    try {
+      bulkhead.acquirePermission();
+    } catch (BulkheadFullException e) {
+      events.bulkheadRefused(bulkhead.getName());
+      throw new TransactionException(
+          FailureKind.BULKHEAD_FULL,
+          "path '"
+              + bulkhead.getName()
+              + "' already runs the "
+              + bulkhead.getBulkheadConfig().getMaxConcurrentCalls()
+              + " transactions that its bulkhead allows; nothing was begun. Shed the load, or raise"
+              + " the limit within the size of the pool",
+          e);
+    }
+  }
+
+  private <T extends @Nullable Object, X extends Exception> Commit<T> withRetry(
+      TxOptions options, TxWork<T, X> work) throws X {
+    TxOptions.Retry policy = options.retry().orElse(defaultRetry);
+    Attempts<T, X> attempts = new Attempts<>(options, policy, work);
+    try {
+      if (policy.maxAttempts() == 1) {
+        return attempts.next();
+      }
+      return retries
+          .computeIfAbsent(policy, TransactionRunner::retry)
+          .executeSupplier(attempts::next);
+    } catch (AttemptFailed failed) {
+      throw TransactionRunner.<RuntimeException>unchecked(failed.failure());
+    }
+  }
+
+  private static Retry retry(TxOptions.Retry policy) {
+    IntervalFunction pause =
+        IntervalFunction.ofExponentialRandomBackoff(
+            policy.firstPause(), 2.0, 0.5, policy.maxPause());
+    return Retry.of(
+        "transactions",
+        RetryConfig.custom()
+            .maxAttempts(policy.maxAttempts())
+            .retryOnException(e -> e instanceof AttemptFailed failed && failed.mayRetry())
+            .intervalBiFunction((attempt, last) -> pauseWithin(pause.apply(attempt), last))
+            .build());
+  }
+
+  private static long pauseWithin(long pause, Either<Throwable, Object> last) {
+    return last.getLeft() instanceof AttemptFailed failed
+        ? Math.min(pause, failed.budgetMillis())
+        : pause;
+  }
+
+  @SuppressWarnings({"unchecked", "TypeParameterUnusedInFormals"}) // lets the work's own type out
+  private static <E extends Throwable> E unchecked(Throwable failure) throws E {
+    throw (E) failure;
+  }
+
+  /** The runs of one call, which share one budget of time. */
+  private final class Attempts<T extends @Nullable Object, X extends Exception> {
+    private final TxOptions options;
+    private final TxOptions.Retry policy;
+    private final TxWork<T, X> work;
+    private final @Nullable Deadline deadline;
+    private final Deadline lastStart;
+    private int attempt;
+    private @Nullable AttemptFailed previous;
+
+    Attempts(TxOptions options, TxOptions.Retry policy, TxWork<T, X> work) {
+      this.options = options;
+      this.policy = policy;
+      this.work = work;
+      this.deadline = options.deadline().map(Deadline::in).orElse(null);
+      Deadline latest = Deadline.in(policy.maxElapsed());
+      this.lastStart = deadline == null ? latest : latest.earlierOf(deadline);
+    }
+
+    Commit<T> next() {
+      attempt++;
+      if (previous != null) {
+        events.retried(options.path(), previous.kind());
+      }
+      long begun = System.nanoTime();
+      TransactionAttempt<T, X> run =
+          new TransactionAttempt<>(dataSource, configuration, options, deadline, attempt);
+      Commit<T> commit;
+      try {
+        commit = run.run(work);
+      } catch (Throwable failure) {
+        throw failed(failure, run.mayRunAgain(), since(begun));
+      }
+      events.committed(options.path(), since(begun));
+      run.runHooks(commit, events);
+      return commit;
+    }
+
+    private AttemptFailed failed(Throwable failure, boolean mayRunAgain, Duration time) {
+      FailureKind kind = Failures.classify(failure);
+      events.failed(options.path(), kind, time);
+      long budget = TimeUnit.NANOSECONDS.toMillis(lastStart.remainingNanos());
+      boolean retry =
+          mayRunAgain
+              && !(failure instanceof Error)
+              && kind.fate() != Fate.UNKNOWN
+              && policy.kinds().contains(kind)
+              && budget > 0;
+      AttemptFailed failed = new AttemptFailed(failure, kind, retry, budget);
+      failed.keep(previous);
+      previous = failed;
+      return failed;
+    }
+
+    private static Duration since(long nanos) {
+      return Duration.ofNanos(System.nanoTime() - nanos);
+    }
+  }
+}

@@ -1,0 +1,105 @@
+package dev.pgbelay.core;
+
+import java.util.Locale;
+
+final class TransactionSql {
+  /** Read once per physical connection, in autocommit, before anything else. */
+  static final String IDENTIFY_NODE =
+      """
+      SELECT (SELECT system_identifier FROM pg_control_system()),
+             (SELECT setting::bigint * CASE unit WHEN '8kB' THEN 8192 WHEN 'kB' THEN 1024
+                                                 WHEN 'MB' THEN 1048576 ELSE 1 END
+                FROM pg_settings WHERE name = 'wal_segment_size'),
+             pg_backend_pid(),
+             CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+                  ELSE pg_current_wal_insert_lsn() END,
+             CASE WHEN NOT pg_is_in_recovery()
+                  THEN pg_walfile_name(pg_current_wal_insert_lsn()) END
+      """;
+
+  /**
+   * Ends a transaction in one round trip. In an aborted transaction the first statement answers
+   * 25P02, and the server skips the rest; a bare COMMIT would roll back without a word.
+   */
+  static final String COMMIT_AND_LOCATE =
+      """
+      SELECT pg_current_xact_id_if_assigned()::text;
+      COMMIT;
+      SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+                  ELSE pg_current_wal_insert_lsn() END::text,
+             CASE WHEN pg_is_in_recovery()
+                  THEN greatest((SELECT min_recovery_end_timeline FROM pg_control_recovery()),
+                                (SELECT timeline_id FROM pg_control_checkpoint()))
+                  ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int
+                  END
+      """;
+
+  /** The same where the server does not tell positions. */
+  static final String COMMIT =
+      """
+      SELECT pg_current_xact_id_if_assigned()::text;
+      COMMIT
+      """;
+
+  /** Assigns a transaction id, and says in which history it will mean something. */
+  static final String ASSIGN_TRANSACTION_ID =
+      """
+      SELECT pg_current_xact_id()::text,
+             (SELECT system_identifier FROM pg_control_system()),
+             left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)
+      """;
+
+  static final int TICKET_COLUMNS = 3;
+
+  /** Binds: system identifier, timeline, xid8, all as seen before COMMIT was sent. */
+  static final String OUTCOME_OF =
+      """
+      SELECT CASE
+               WHEN pg_is_in_recovery() THEN 'in recovery'
+               WHEN (SELECT system_identifier FROM pg_control_system()) <> ?
+                 OR left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) <> ?
+                 THEN 'other history'
+               ELSE coalesce(pg_xact_status(?::text::xid8), 'forgotten')
+             END,
+             CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_insert_lsn()::text END
+      """;
+
+  static final String READ_TIMEOUTS =
+      "SELECT current_setting('statement_timeout'), current_setting('lock_timeout')";
+
+  static final String SET_TIMEOUTS =
+      "SELECT set_config('statement_timeout', ?, true), set_config('lock_timeout', ?, true)";
+
+  /** Keeps the marker of a transaction that already has one. */
+  static final String MARK_TRANSACTION =
+      """
+      SELECT coalesce(nullif(current_setting('pgbelay.transaction', true), ''),
+                      set_config('pgbelay.transaction', ?, true))
+      """;
+
+  private TransactionSql() {}
+
+  /** One message that sets the mode, then {@code settings} settings, then assigns an id. */
+  static String begin(TxOptions options, int settings, boolean assignTransactionId) {
+    StringBuilder sql = new StringBuilder();
+    options
+        .isolation()
+        .ifPresent(
+            level ->
+                sql.append("SET TRANSACTION ISOLATION LEVEL ")
+                    .append(level.name().replace('_', ' ').toUpperCase(Locale.ROOT))
+                    .append(options.isReadOnly() ? " READ ONLY" : ""));
+    if (settings > 0) {
+      separate(sql).append("SELECT set_config(?, ?, true)");
+      sql.append(", set_config(?, ?, true)".repeat(settings - 1));
+    }
+    if (assignTransactionId) {
+      separate(sql).append(ASSIGN_TRANSACTION_ID);
+    }
+    return sql.toString();
+  }
+
+  private static StringBuilder separate(StringBuilder sql) {
+    return sql.isEmpty() ? sql : sql.append("; ");
+  }
+}

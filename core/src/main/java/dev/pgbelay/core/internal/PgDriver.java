@@ -1,0 +1,83 @@
+package dev.pgbelay.core.internal;
+
+import dev.pgbelay.core.PgBelayException;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.Optional;
+import org.postgresql.PGConnection;
+import org.postgresql.core.BaseConnection;
+import org.postgresql.util.PSQLException;
+import org.postgresql.util.ServerErrorMessage;
+
+/**
+ * The one place that reaches through pools and proxies to pgjdbc. Nothing here sends anything to
+ * the server.
+ */
+public final class PgDriver {
+  /** Where the driver stands between two statements, by the server's last ReadyForQuery. */
+  public enum State {
+    IDLE,
+    OPEN,
+    FAILED
+  }
+
+  private PgDriver() {}
+
+  /**
+   * The driver's connection behind {@code connection}.
+   *
+   * @throws PgBelayException if there is none, as with another driver or a proxy that hides it
+   */
+  public static PGConnection unwrap(Connection connection) throws SQLException {
+    if (connection instanceof PGConnection driver) {
+      return driver;
+    }
+    if (!connection.isWrapperFor(PGConnection.class)) {
+      throw new PgBelayException(
+          "connection of "
+              + connection.getClass().getName()
+              + " does not lead to org.postgresql.PGConnection; use the PostgreSQL JDBC driver, and"
+              + " a pool or proxy whose unwrap() passes it on");
+    }
+    return connection.unwrap(PGConnection.class);
+  }
+
+  public static State state(PGConnection driver) {
+    return switch (((BaseConnection) driver).getTransactionState()) {
+      case IDLE -> State.IDLE;
+      case OPEN -> State.OPEN;
+      case FAILED -> State.FAILED;
+    };
+  }
+
+  /**
+   * Whether the node is in recovery, as it last reported by itself (PostgreSQL 14 and later). Empty
+   * where a pooler in between does not pass that on.
+   */
+  public static Optional<Boolean> isStandby(PGConnection driver) {
+    String reported = driver.getParameterStatus("in_hot_standby");
+    return reported == null ? Optional.empty() : Optional.of(reported.equals("on"));
+  }
+
+  /** The constraint that the server named in the error, if this is one and it did. */
+  public static Optional<String> constraint(Throwable failure) {
+    if (failure instanceof PSQLException error) {
+      ServerErrorMessage message = error.getServerErrorMessage();
+      return message == null ? Optional.empty() : Optional.ofNullable(message.getConstraint());
+    }
+    return Optional.empty();
+  }
+
+  /** The major version that the server reported at the start of the session; 0 if it did not. */
+  public static int serverMajor(PGConnection driver) {
+    String reported = driver.getParameterStatus("server_version");
+    if (reported == null) {
+      return 0;
+    }
+    int end = 0;
+    while (end < reported.length() && Character.isDigit(reported.charAt(end))) {
+      end++;
+    }
+    return end == 0 ? 0 : Integer.parseInt(reported.substring(0, end));
+  }
+}
