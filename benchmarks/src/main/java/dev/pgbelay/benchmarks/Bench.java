@@ -1,0 +1,132 @@
+package dev.pgbelay.benchmarks;
+
+import dev.pgbelay.benchmarks.export.ExportScenario;
+import dev.pgbelay.benchmarks.paging.PagingScenario;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** The command behind {@code ./bench}. */
+@Command(
+    name = "bench",
+    mixinStandardHelpOptions = true,
+    description =
+        "Measures pgbelay side by side with hand-written JDBC (the contestant 'limit') and with what"
+            + " people use today. Needs a quiet machine: anything else that runs shows in the figures.")
+public final class Bench implements Callable<Integer> {
+  private static final List<Scenario> SCENARIOS =
+      List.of(new PagingScenario(), new ExportScenario());
+
+  @Parameters(
+      arity = "0..*",
+      paramLabel = "SCENARIO",
+      description = "what to measure; --list shows the choice")
+  private List<String> names = new ArrayList<>();
+
+  @Option(
+      names = "--rounds",
+      defaultValue = "5",
+      description = "measured rounds (default: ${DEFAULT-VALUE})")
+  private int rounds = 5;
+
+  @Option(
+      names = "--warm-ups",
+      defaultValue = "1",
+      description = "rounds thrown away before them (default: ${DEFAULT-VALUE})")
+  private int warmUps = 1;
+
+  @Option(names = "--rows", description = "rows loaded (default: the scenario's)")
+  private @Nullable Long rows;
+
+  @Option(names = "--full", description = "the scenario's large size")
+  private boolean full;
+
+  @Option(names = "--list", description = "list the scenarios and stop")
+  private boolean list;
+
+  @Option(
+      names = "--only",
+      paramLabel = "CONTESTANT",
+      description = "run only contestants whose name contains this (repeatable); limit always runs")
+  private List<String> only = new ArrayList<>();
+
+  @Option(
+      names = "--results",
+      paramLabel = "FOLDER",
+      defaultValue = "benchmarks/target/results",
+      description = "where the JSON goes (default: ${DEFAULT-VALUE})")
+  private Path results = Path.of("benchmarks/target/results");
+
+  @Spec private @Nullable CommandSpec spec;
+
+  public static void main(String[] args) {
+    int exit = new CommandLine(new Bench()).execute(args);
+    System.exit(exit);
+  }
+
+  @Override
+  public Integer call() throws Exception {
+    if (list || names.isEmpty()) {
+      for (Scenario scenario : SCENARIOS) {
+        System.out.printf("%-12s %s%n", scenario.name(), scenario.description());
+      }
+      return list ? 0 : CommandLine.ExitCode.USAGE;
+    }
+    List<Scenario> chosen = new LinkedHashSet<>(names).stream().map(this::scenario).toList();
+    try (BenchServer server = BenchServer.start()) {
+      say(server.description());
+      for (Scenario scenario : chosen) {
+        measure(scenario, server);
+      }
+    }
+    return 0;
+  }
+
+  private void measure(Scenario scenario, BenchServer server) throws Exception {
+    long size = rows == null ? scenario.defaultRows(full) : rows;
+    BenchSettings settings = new BenchSettings(rounds, warmUps, size, only);
+    say("%s: preparing %,d rows".formatted(scenario.name(), size));
+    try (Stage stage = scenario.prepare(server, settings)) {
+      List<Result> measured = new Rounds(scenario.name(), settings, Bench::say).run(stage);
+      Path file = new ResultFiles(results).write(scenario.name(), measured);
+      System.out.printf(
+          "%n%s: %,d rows, %d rounds after %d warm-up; median (median ratio to limit) [lowest-highest"
+              + " ratio]%n%n%s",
+          scenario.name(), size, rounds, warmUps, ResultTable.render(measured));
+      stage.notes().forEach(note -> System.out.println("- " + note));
+      System.out.println("- written to " + file);
+    }
+  }
+
+  private Scenario scenario(String name) {
+    return SCENARIOS.stream()
+        .filter(scenario -> scenario.name().equals(name))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new ParameterException(
+                    spec().commandLine(),
+                    "There is no scenario '" + name + "'; ./bench --list shows those there are."));
+  }
+
+  private CommandSpec spec() {
+    if (spec == null) {
+      throw new IllegalStateException("picocli has not parsed a command line yet");
+    }
+    return spec;
+  }
+
+  private static void say(String line) {
+    System.err.println(line);
+  }
+}

@@ -1,0 +1,90 @@
+package dev.pgbelay.benchmarks.paging;
+
+import dev.pgbelay.benchmarks.BenchServer;
+import dev.pgbelay.benchmarks.BenchSettings;
+import dev.pgbelay.benchmarks.Contestant;
+import dev.pgbelay.benchmarks.Scenario;
+import dev.pgbelay.benchmarks.Stage;
+import dev.pgbelay.benchmarks.events.Event;
+import dev.pgbelay.benchmarks.events.EventsTable;
+import java.util.ArrayList;
+import java.util.List;
+import javax.sql.DataSource;
+import org.jooq.conf.Settings;
+
+/** One page of 50 of the large account's events, from the first to the fifty-thousandth. */
+public final class PagingScenario implements Scenario {
+  private static final List<Long> PAGES = List.of(1L, 100L, 1_000L, 50_000L);
+
+  @Override
+  public String name() {
+    return "paging";
+  }
+
+  @Override
+  public String description() {
+    return "one page of 50 at pages 1, 100, 1,000 and 50,000, for four shapes of order";
+  }
+
+  @Override
+  public long defaultRows(boolean full) {
+    return full ? 20_000_000 : 5_000_000;
+  }
+
+  @Override
+  public Stage prepare(BenchServer server, BenchSettings settings) throws Exception {
+    DataSource dataSource = server.dataSource();
+    EventsTable events = EventsTable.load(dataSource, settings.rows());
+    JdbcPages jdbc = new JdbcPages(dataSource);
+    List<Target> targets = targets(jdbc, events.rowsOfLargeAccount());
+    JooqPages jooq = new JooqPages(dataSource, new Settings());
+    JooqPages boundedJooq =
+        new JooqPages(
+            dataSource, new Settings().withRenderRedundantConditionForSeekClause(true));
+    List<Contestant> contestants =
+        List.of(
+            new PagingContestant(Stage.LIMIT, targets, jdbc::rowValueOrBranches),
+            new PagingContestant("hand-written redundant bound", targets, jdbc::redundantBound),
+            new PagingContestant("jOOQ seek", targets, jooq::seek),
+            new PagingContestant("jOOQ seek (redundant bound)", targets, boundedJooq::seek),
+            new PagingContestant("hand-written OR", targets, jdbc::or),
+            new PagingContestant("OFFSET", targets, jdbc::offset));
+    return new PagingStage(targets, contestants);
+  }
+
+  private static List<Target> targets(JdbcPages jdbc, long rows) throws Exception {
+    List<Target> targets = new ArrayList<>();
+    for (Shape shape : Shape.values()) {
+      for (long page : PAGES) {
+        if (page * Target.PAGE_SIZE <= rows) {
+          targets.add(target(jdbc, shape, page));
+        }
+      }
+    }
+    return targets;
+  }
+
+  private static Target target(JdbcPages jdbc, Shape shape, long page) throws Exception {
+    int size = Target.PAGE_SIZE;
+    if (page == 1) {
+      return new Target(shape, page, null, Event.workOf(jdbc.offset(shape, 0, size).read()));
+    }
+    List<Event> rows = jdbc.offset(shape, (page - 1) * size - 1, size + 1).read();
+    return new Target(shape, page, rows.get(0), Event.workOf(rows.subList(1, rows.size())));
+  }
+
+  private record PagingStage(List<Target> targets, List<Contestant> contestants) implements Stage {
+    @Override
+    public List<String> parts() {
+      return targets.stream().map(Target::part).toList();
+    }
+
+    @Override
+    public List<String> notes() {
+      long shallow = PAGES.stream().filter(page -> !parts().contains(Shape.UNIFORM.part(page))).count();
+      return shallow == 0
+          ? List.of()
+          : List.of("pages beyond the end of the large account were left out: give more --rows");
+    }
+  }
+}
