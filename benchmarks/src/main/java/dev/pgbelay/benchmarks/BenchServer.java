@@ -3,8 +3,7 @@ package dev.pgbelay.benchmarks;
 import com.sun.management.OperatingSystemMXBean;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
-import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
-import java.io.IOException;
+import dev.pgbelay.testing.PostgresCluster;
 import java.lang.management.ManagementFactory;
 import javax.sql.DataSource;
 
@@ -16,28 +15,24 @@ public final class BenchServer implements AutoCloseable {
   private static final long MIB = 1024 * 1024;
   private static final int POOL_SIZE = 8;
 
-  private final EmbeddedPostgres postgres;
+  private final PostgresCluster cluster;
   private final HikariDataSource pool;
-  private final long sharedBuffersMib;
 
-  private BenchServer(EmbeddedPostgres postgres, long sharedBuffersMib) {
-    this.postgres = postgres;
-    this.sharedBuffersMib = sharedBuffersMib;
-    this.pool = new HikariDataSource(poolConfig(url(postgres)));
+  private BenchServer(PostgresCluster cluster) {
+    this.cluster = cluster;
+    this.pool = new HikariDataSource(poolConfig(cluster.primary().jdbcUrl()));
   }
 
-  public static BenchServer start() throws IOException {
-    long sharedBuffersMib = sharedBuffersMib();
+  public static BenchServer start() {
     return new BenchServer(
-        EmbeddedPostgres.builder()
-            .setServerConfig("fsync", "on")
-            .setServerConfig("synchronous_commit", "on")
-            .setServerConfig("full_page_writes", "on")
-            .setServerConfig("shared_buffers", sharedBuffersMib + "MB")
-            .setServerConfig("max_wal_size", "8GB")
-            .setServerConfig("checkpoint_timeout", "15min")
-            .start(),
-        sharedBuffersMib);
+        PostgresCluster.builder()
+            .serverConfig("fsync", "on")
+            .serverConfig("synchronous_commit", "on")
+            .serverConfig("full_page_writes", "on")
+            .serverConfig("shared_buffers", sharedBuffersMib() + "MB")
+            .serverConfig("max_wal_size", "8GB")
+            .serverConfig("checkpoint_timeout", "15min")
+            .start());
   }
 
   /** A HikariCP pool as a service would have it. */
@@ -47,21 +42,19 @@ public final class BenchServer implements AutoCloseable {
 
   /** For a contestant in a process of its own. */
   public String jdbcUrl() {
-    return url(postgres);
+    return cluster.primary().jdbcUrl();
   }
 
   /** One line that belongs beside the figures; names neither the machine nor its paths. */
   String description() {
-    Runtime runtime = Runtime.getRuntime();
-    return "PostgreSQL %s, fsync and synchronous_commit on, shared_buffers %d MB; Java %s; %d cores; loopback"
+    return "%s; Java %d; %d cores; loopback"
         .formatted(
-            BenchSql.serverVersion(pool),
-            sharedBuffersMib,
+            BenchSql.serverDescription(pool),
             Runtime.version().feature(),
-            runtime.availableProcessors());
+            Runtime.getRuntime().availableProcessors());
   }
 
-  /** What a process of its own uses as well, so that pools do not differ. */
+  /** What a contestant in a process of its own uses as well, so that pools do not differ. */
   public static HikariConfig poolConfig(String url) {
     HikariConfig config = new HikariConfig();
     config.setJdbcUrl(url);
@@ -76,13 +69,9 @@ public final class BenchServer implements AutoCloseable {
     return Math.max(128, Math.min(2048, total / MIB / 4));
   }
 
-  private static String url(EmbeddedPostgres postgres) {
-    return postgres.getJdbcUrl("postgres", "postgres");
-  }
-
   @Override
-  public void close() throws IOException {
+  public void close() {
     pool.close();
-    postgres.close();
+    cluster.close();
   }
 }

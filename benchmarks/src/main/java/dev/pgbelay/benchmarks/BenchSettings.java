@@ -9,12 +9,14 @@ import java.util.Locale;
  * @param rounds measured rounds
  * @param warmUps rounds whose figures are thrown away; their work is verified all the same
  * @param rows size of the data
- * @param only contestants to run, by substring of their names; empty means all; {@code limit} always runs
+ * @param only contestants to run, by substring of their names; empty means all; {@code limit}
+ *     always runs
  */
 public record BenchSettings(int rounds, int warmUps, long rows, List<String> only) {
   public BenchSettings {
     if (rounds < 1) {
-      throw new IllegalArgumentException("--rounds is " + rounds + ": at least one round is needed");
+      throw new IllegalArgumentException(
+          "--rounds is " + rounds + ": at least one round is needed");
     }
     if (warmUps < 0) {
       throw new IllegalArgumentException("--warm-ups is " + warmUps + ": it must not be negative");

@@ -7,17 +7,20 @@ import java.sql.Statement;
 import javax.sql.DataSource;
 
 final class BenchSql {
-  private static final String SHOW_SERVER_VERSION =
+  private static final String DESCRIBE_SERVER =
       """
-      show server_version
+      select 'PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1)
+             || ', fsync ' || current_setting('fsync')
+             || ', synchronous_commit ' || current_setting('synchronous_commit')
+             || ', shared_buffers ' || current_setting('shared_buffers')
       """;
 
   private BenchSql() {}
 
-  static String serverVersion(DataSource dataSource) {
+  static String serverDescription(DataSource dataSource) {
     try (Connection connection = dataSource.getConnection();
         Statement statement = connection.createStatement();
-        ResultSet rows = statement.executeQuery(SHOW_SERVER_VERSION)) {
+        ResultSet rows = statement.executeQuery(DESCRIBE_SERVER)) {
       rows.next();
       return rows.getString(1);
     } catch (SQLException e) {

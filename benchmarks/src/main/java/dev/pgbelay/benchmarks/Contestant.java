@@ -12,11 +12,11 @@ public interface Contestant extends AutoCloseable {
   }
 
   /**
-   * Does the part once and says how it went. The work reported with each measurement is what was really
-   * seen by the caller of the contestant, not what was asked for.
+   * Does the part once and says how it went. The work reported with each measurement is what was
+   * really seen by the caller of the contestant, not what was asked for.
    */
   List<Measurement> measure(String part) throws Exception;
 
   @Override
-  default void close() throws Exception {}
+  default void close() {}
 }

@@ -9,9 +9,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Collects the figures of all rounds and boils them down.
  *
- * <p>The machine's speed drifts from minute to minute, so absolute figures of different rounds do not
- * compare, while figures of one round nearly do: the ratio is the median of the ratios within each round,
- * not the ratio of the medians.
+ * <p>The machine's speed drifts from minute to minute, so absolute figures of different rounds do
+ * not compare, while figures of one round nearly do: the ratio is the median of the ratios within
+ * each round, not the ratio of the medians.
  */
 final class Medians {
   private record Key(String contestant, String metric) {}

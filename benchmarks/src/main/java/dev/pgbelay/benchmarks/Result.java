@@ -8,8 +8,8 @@ import org.jspecify.annotations.Nullable;
  * One line of a result file.
  *
  * @param value median over the rounds
- * @param ratio median over the rounds of this contestant's value divided by the limit's in the same round;
- *     null where the limit has no such metric
+ * @param ratio median over the rounds of this contestant's value divided by the limit's in the same
+ *     round; null where the limit has no such metric
  * @param lowestRatio the smallest of those ratios, shown in the table only
  * @param highestRatio the largest
  */

@@ -7,7 +7,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 
-/** Writes {@code <scenario>.json}: an array of {@code {scenario, contestant, metric, value, unit, ratio}}. */
+/**
+ * Writes {@code <scenario>.json}: an array of {@code {scenario, contestant, metric, value, unit,
+ * ratio}}.
+ */
 final class ResultFiles {
   private static final ObjectMapper JSON =
       new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);

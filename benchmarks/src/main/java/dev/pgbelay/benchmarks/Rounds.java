@@ -5,7 +5,9 @@ import java.util.Collections;
 import java.util.List;
 import java.util.function.Consumer;
 
-/** Runs the contestants of a stage, interleaved round by round, and verifies every piece of work. */
+/**
+ * Runs the contestants of a stage, interleaved round by round, and verifies every piece of work.
+ */
 final class Rounds {
   private final String scenario;
   private final BenchSettings settings;

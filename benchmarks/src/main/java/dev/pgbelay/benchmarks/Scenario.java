@@ -16,8 +16,8 @@ public interface Scenario {
   long defaultRows(boolean full);
 
   /**
-   * Loads the data, computes what every contestant must return, and opens the contestants. The caller
-   * closes the stage.
+   * Loads the data, computes what every contestant must return, and opens the contestants. The
+   * caller closes the stage.
    */
   Stage prepare(BenchServer server, BenchSettings settings) throws Exception;
 }

@@ -2,14 +2,19 @@ package dev.pgbelay.benchmarks;
 
 import java.util.List;
 
-/** A scenario with its data loaded and its contestants ready; one contestant is named {@link #LIMIT}. */
+/**
+ * A scenario with its data loaded and its contestants ready; one contestant is named {@link
+ * #LIMIT}.
+ */
 public interface Stage extends AutoCloseable {
-  /** The contestant that the others are compared with: hand-written JDBC, as good as we can make it. */
+  /**
+   * The contestant that the others are compared with: hand-written JDBC, as good as we can make it.
+   */
   String LIMIT = "limit";
 
   /**
-   * The parts of a round, in order. All contestants do a part before any does the next one, so that a
-   * slow minute of the machine meets all of them.
+   * The parts of a round, in order. All contestants do a part before any does the next one, so that
+   * a slow minute of the machine meets all of them.
    */
   List<String> parts();
 
@@ -22,5 +27,5 @@ public interface Stage extends AutoCloseable {
   }
 
   @Override
-  default void close() throws Exception {}
+  default void close() {}
 }

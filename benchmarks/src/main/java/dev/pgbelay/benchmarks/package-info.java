@@ -1,4 +1,6 @@
-/** Side-by-side measurements of pgbelay against hand-written JDBC and against what people use today. */
+/**
+ * Side-by-side measurements of pgbelay against hand-written JDBC and against what people use today.
+ */
 @NullMarked
 package dev.pgbelay.benchmarks;
 

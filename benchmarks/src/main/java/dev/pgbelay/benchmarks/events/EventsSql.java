@@ -23,8 +23,8 @@ final class EventsSql {
       """;
 
   /**
-   * Appended in the order of time with a jitter of some seconds, as concurrent writers do; several rows
-   * share a second. 8 % are not resolved.
+   * Appended in the order of time with a jitter of some seconds, as concurrent writers do; several
+   * rows share a second. 8 % are not resolved.
    */
   static final String FILL =
       """

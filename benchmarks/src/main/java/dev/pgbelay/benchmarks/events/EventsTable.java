@@ -10,8 +10,9 @@ import java.sql.Statement;
 import javax.sql.DataSource;
 
 /**
- * The table {@code events}: production-shaped, the same on every run (its values come from hashes of the
- * row number), 55 % of it owned by account {@value #LARGE_ACCOUNT}, with an index for every shape of order.
+ * The table {@code events}: production-shaped, the same on every run (its values come from hashes
+ * of the row number), 55 % of it owned by account {@value #LARGE_ACCOUNT}, with an index for every
+ * shape of order.
  */
 public final class EventsTable {
   /** The tenant that outgrew the others. */
@@ -25,7 +26,9 @@ public final class EventsTable {
     this.rows = rows;
   }
 
-  /** Loads the table unless it is there already with that many rows; then vacuums and analyses it. */
+  /**
+   * Loads the table unless it is there already with that many rows; then vacuums and analyses it.
+   */
   public static EventsTable load(DataSource dataSource, long rows) throws SQLException {
     try (Connection connection = dataSource.getConnection();
         Statement statement = connection.createStatement()) {

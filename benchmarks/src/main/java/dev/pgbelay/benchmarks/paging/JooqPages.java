@@ -14,9 +14,9 @@ import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.Record;
 import org.jooq.Record7;
+import org.jooq.ResultQuery;
 import org.jooq.SQLDialect;
 import org.jooq.SelectConditionStep;
-import org.jooq.SelectLimitStep;
 import org.jooq.Table;
 import org.jooq.conf.Settings;
 import org.jooq.impl.DSL;
@@ -34,6 +34,8 @@ final class JooqPages {
       field(name("resolved_at"), SQLDataType.TIMESTAMPWITHTIMEZONE);
   static final Field<Long> AMOUNT = field(name("amount"), SQLDataType.BIGINT);
   static final Field<String> PAYLOAD = field(name("payload"), SQLDataType.CLOB);
+
+  private static final int SIZE = Target.PAGE_SIZE;
 
   private final DSLContext dsl;
 
@@ -54,29 +56,34 @@ final class JooqPages {
           switch (target.shape()) {
             case UNIFORM -> {
               var ordered = select.orderBy(CREATED_AT.desc(), ID.desc());
-              yield b == null ? ordered : ordered.seek(b.createdAt(), b.id());
+              yield b == null
+                  ? ordered.limit(SIZE)
+                  : ordered.seek(b.createdAt(), b.id()).limit(SIZE);
             }
             case MIXED -> {
               var ordered = select.orderBy(CREATED_AT.desc(), ID.asc());
-              yield b == null ? ordered : ordered.seek(b.createdAt(), b.id());
+              yield b == null
+                  ? ordered.limit(SIZE)
+                  : ordered.seek(b.createdAt(), b.id()).limit(SIZE);
             }
             case LOW_CARDINALITY -> {
               var ordered = select.orderBy(STATUS.asc(), ID.desc());
-              yield b == null ? ordered : ordered.seek(b.status(), b.id());
+              yield b == null ? ordered.limit(SIZE) : ordered.seek(b.status(), b.id()).limit(SIZE);
             }
             case NULLABLE -> {
               var ordered = select.orderBy(RESOLVED_AT.asc().nullsLast(), ID.asc());
-              yield b == null ? ordered : ordered.seek(b.resolvedAt(), b.id());
+              yield b == null
+                  ? ordered.limit(SIZE)
+                  : ordered.seek(b.resolvedAt(), b.id()).limit(SIZE);
             }
           });
     };
   }
 
   private static List<Event> page(
-      SelectLimitStep<
-              Record7<Long, Integer, OffsetDateTime, Integer, OffsetDateTime, Long, String>>
+      ResultQuery<Record7<Long, Integer, OffsetDateTime, Integer, OffsetDateTime, Long, String>>
           select) {
-    return select.limit(Target.PAGE_SIZE).fetch(JooqPages::event);
+    return select.fetch(JooqPages::event);
   }
 
   static Event event(

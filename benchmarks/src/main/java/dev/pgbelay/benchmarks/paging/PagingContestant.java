@@ -11,8 +11,8 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Reads each target repeatedly and reports the median: up to {@value #MAX_READS} reads, but no more than
- * fit into {@value #BUDGET_MS} ms, so that one read a round is all that a very slow page gets.
+ * Reads each target repeatedly and reports the median: up to {@value #MAX_READS} reads, but no more
+ * than fit into {@value #BUDGET_MS} ms, so that one read a round is all that a very slow page gets.
  */
 final class PagingContestant implements Contestant {
   private static final int MAX_READS = 300;

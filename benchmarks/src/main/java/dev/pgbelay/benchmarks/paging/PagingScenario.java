@@ -39,8 +39,7 @@ public final class PagingScenario implements Scenario {
     List<Target> targets = targets(jdbc, events.rowsOfLargeAccount());
     JooqPages jooq = new JooqPages(dataSource, new Settings());
     JooqPages boundedJooq =
-        new JooqPages(
-            dataSource, new Settings().withRenderRedundantConditionForSeekClause(true));
+        new JooqPages(dataSource, new Settings().withRenderRedundantConditionForSeekClause(true));
     List<Contestant> contestants =
         List.of(
             new PagingContestant(Stage.LIMIT, targets, jdbc::rowValueOrBranches),
@@ -81,7 +80,8 @@ public final class PagingScenario implements Scenario {
 
     @Override
     public List<String> notes() {
-      long shallow = PAGES.stream().filter(page -> !parts().contains(Shape.UNIFORM.part(page))).count();
+      long shallow =
+          PAGES.stream().filter(page -> !parts().contains(Shape.UNIFORM.part(page))).count();
       return shallow == 0
           ? List.of()
           : List.of("pages beyond the end of the large account were left out: give more --rows");

@@ -6,7 +6,10 @@ enum Shape {
   UNIFORM("uniform"),
   /** {@code created_at desc, id asc}. */
   MIXED("mixed"),
-  /** {@code status asc, id desc}: seven statuses, so that every page is deep inside a group of equals. */
+  /**
+   * {@code status asc, id desc}: seven statuses, so that every page is deep inside a group of
+   * equals.
+   */
   LOW_CARDINALITY("low-cardinality"),
   /** {@code resolved_at asc nulls last, id asc}. */
   NULLABLE("nullable");

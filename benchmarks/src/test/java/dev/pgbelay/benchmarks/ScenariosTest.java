@@ -1,0 +1,94 @@
+package dev.pgbelay.benchmarks;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
+
+/** Every scenario at a tiny size: every contestant does its work. Nothing is said about time. */
+class ScenariosTest {
+  private static final String ROWS = "12000";
+
+  @Test
+  void everyScenarioAtTinySize_workIsVerified_andTheFileHasEveryContestant(@TempDir Path folder)
+      throws Exception {
+    int exit =
+        new CommandLine(new Bench())
+            .execute(
+                "paging",
+                "export",
+                "--rows",
+                ROWS,
+                "--rounds",
+                "1",
+                "--warm-ups",
+                "0",
+                "--results",
+                folder.toString());
+
+    assertThat(exit).isZero();
+    Map<String, Set<String>> paging = metricsOfContestants(folder.resolve("paging.json"));
+    assertThat(paging)
+        .containsOnlyKeys(
+            "limit",
+            "hand-written redundant bound",
+            "jOOQ seek",
+            "jOOQ seek (redundant bound)",
+            "hand-written OR",
+            "OFFSET");
+    assertThat(paging.values())
+        .allSatisfy(
+            metrics ->
+                assertThat(metrics)
+                    .containsExactlyInAnyOrder(
+                        "uniform/page-1",
+                        "uniform/page-100",
+                        "mixed/page-1",
+                        "mixed/page-100",
+                        "low-cardinality/page-1",
+                        "low-cardinality/page-100",
+                        "nullable/page-1",
+                        "nullable/page-100"));
+    Map<String, Set<String>> export = metricsOfContestants(folder.resolve("export.json"));
+    assertThat(export)
+        .containsOnlyKeys(
+            "limit",
+            "hand-written keyset loop",
+            "hand-written keyset loop (10,000)",
+            "server cursor (fetchSize 1,000)",
+            "driver default (1M rows)");
+    assertThat(export.values())
+        .allSatisfy(
+            metrics ->
+                assertThat(metrics).containsExactlyInAnyOrder("rows-per-second", "live-heap-mib"));
+  }
+
+  @Test
+  void unknownScenario_isRefusedByName() {
+    assertThat(new CommandLine(new Bench()).execute("pagging"))
+        .isEqualTo(CommandLine.ExitCode.USAGE);
+  }
+
+  private static Map<String, Set<String>> metricsOfContestants(Path file) throws Exception {
+    Map<String, Set<String>> metrics = new HashMap<>();
+    for (JsonNode line : new ObjectMapper().readTree(file.toFile())) {
+      assertThat(line.fieldNames())
+          .toIterable()
+          .containsExactly("scenario", "contestant", "metric", "value", "unit", "ratio");
+      assertThat(line.get("value").doubleValue()).isPositive();
+      assertThat(line.get("ratio").isNumber()).isTrue();
+      metrics
+          .computeIfAbsent(line.get("contestant").textValue(), contestant -> new HashSet<>())
+          .add(line.get("metric").textValue());
+    }
+    return metrics;
+  }
+}
