@@ -41,9 +41,9 @@ public final class Bench implements Callable<Integer> {
 
   @Option(
       names = "--warm-ups",
-      defaultValue = "1",
+      defaultValue = "2",
       description = "rounds thrown away before them (default: ${DEFAULT-VALUE})")
-  private int warmUps = 1;
+  private int warmUps = 2;
 
   @Option(names = "--rows", description = "rows loaded (default: the scenario's)")
   private @Nullable Long rows;

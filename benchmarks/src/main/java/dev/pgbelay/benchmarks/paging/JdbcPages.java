@@ -29,41 +29,16 @@ final class JdbcPages {
       return first(target.shape());
     }
     return switch (target.shape()) {
-      case UNIFORM -> reader(PagingSql.UNIFORM_ROW_VALUE, ACCOUNT, b.createdAt(), b.id(), SIZE);
+      case UNIFORM -> reader(PagingSql.UNIFORM_ROW_VALUE, ACCOUNT, b.createdAt(), b.id());
       case MIXED ->
-          reader(
-              PagingSql.MIXED_BRANCHES,
-              ACCOUNT,
-              b.createdAt(),
-              b.id(),
-              SIZE,
-              ACCOUNT,
-              b.createdAt(),
-              SIZE,
-              SIZE);
+          reader(PagingSql.MIXED_BRANCHES, ACCOUNT, b.createdAt(), b.id(), ACCOUNT, b.createdAt());
       case LOW_CARDINALITY ->
           reader(
-              PagingSql.LOW_CARDINALITY_BRANCHES,
-              ACCOUNT,
-              b.status(),
-              b.id(),
-              SIZE,
-              ACCOUNT,
-              b.status(),
-              SIZE,
-              SIZE);
+              PagingSql.LOW_CARDINALITY_BRANCHES, ACCOUNT, b.status(), b.id(), ACCOUNT, b.status());
       case NULLABLE ->
           b.resolvedAt() == null
-              ? reader(PagingSql.NULLABLE_INSIDE_NULLS, ACCOUNT, b.id(), SIZE)
-              : reader(
-                  PagingSql.NULLABLE_BRANCHES,
-                  ACCOUNT,
-                  b.resolvedAt(),
-                  b.id(),
-                  SIZE,
-                  ACCOUNT,
-                  SIZE,
-                  SIZE);
+              ? reader(PagingSql.NULLABLE_INSIDE_NULLS, ACCOUNT, b.id())
+              : reader(PagingSql.NULLABLE_BRANCHES, ACCOUNT, b.resolvedAt(), b.id(), ACCOUNT);
     };
   }
 
@@ -75,24 +50,12 @@ final class JdbcPages {
     }
     return switch (target.shape()) {
       case UNIFORM ->
-          reader(
-              PagingSql.UNIFORM_REDUNDANT_BOUND,
-              ACCOUNT,
-              b.createdAt(),
-              b.createdAt(),
-              b.id(),
-              SIZE);
+          reader(PagingSql.UNIFORM_REDUNDANT_BOUND, ACCOUNT, b.createdAt(), b.createdAt(), b.id());
       case MIXED ->
-          reader(
-              PagingSql.MIXED_REDUNDANT_BOUND, ACCOUNT, b.createdAt(), b.createdAt(), b.id(), SIZE);
+          reader(PagingSql.MIXED_REDUNDANT_BOUND, ACCOUNT, b.createdAt(), b.createdAt(), b.id());
       case LOW_CARDINALITY ->
           reader(
-              PagingSql.LOW_CARDINALITY_REDUNDANT_BOUND,
-              ACCOUNT,
-              b.status(),
-              b.status(),
-              b.id(),
-              SIZE);
+              PagingSql.LOW_CARDINALITY_REDUNDANT_BOUND, ACCOUNT, b.status(), b.status(), b.id());
       case NULLABLE -> or(target);
     };
   }
@@ -104,16 +67,14 @@ final class JdbcPages {
       return first(target.shape());
     }
     return switch (target.shape()) {
-      case UNIFORM ->
-          reader(PagingSql.UNIFORM_OR, ACCOUNT, b.createdAt(), b.createdAt(), b.id(), SIZE);
-      case MIXED -> reader(PagingSql.MIXED_OR, ACCOUNT, b.createdAt(), b.createdAt(), b.id(), SIZE);
+      case UNIFORM -> reader(PagingSql.UNIFORM_OR, ACCOUNT, b.createdAt(), b.createdAt(), b.id());
+      case MIXED -> reader(PagingSql.MIXED_OR, ACCOUNT, b.createdAt(), b.createdAt(), b.id());
       case LOW_CARDINALITY ->
-          reader(PagingSql.LOW_CARDINALITY_OR, ACCOUNT, b.status(), b.status(), b.id(), SIZE);
+          reader(PagingSql.LOW_CARDINALITY_OR, ACCOUNT, b.status(), b.status(), b.id());
       case NULLABLE ->
           b.resolvedAt() == null
-              ? reader(PagingSql.NULLABLE_INSIDE_NULLS, ACCOUNT, b.id(), SIZE)
-              : reader(
-                  PagingSql.NULLABLE_OR, ACCOUNT, b.resolvedAt(), b.resolvedAt(), b.id(), SIZE);
+              ? reader(PagingSql.NULLABLE_INSIDE_NULLS, ACCOUNT, b.id())
+              : reader(PagingSql.NULLABLE_OR, ACCOUNT, b.resolvedAt(), b.resolvedAt(), b.id());
     };
   }
 
@@ -143,8 +104,7 @@ final class JdbcPages {
           case LOW_CARDINALITY -> PagingSql.LOW_CARDINALITY_FIRST;
           case NULLABLE -> PagingSql.NULLABLE_FIRST;
         },
-        ACCOUNT,
-        SIZE);
+        ACCOUNT);
   }
 
   private PageReader reader(String sql, @Nullable Object... binds) {

@@ -1,6 +1,11 @@
 package dev.pgbelay.benchmarks.paging;
 
-/** Every hand-written way to page through the events of one account, by shape of the order. */
+/**
+ * Every hand-written way to page through the events of one account, by shape of the order. The size
+ * of a page is a literal: with a bound LIMIT the server does not know how cheap the generic plan is
+ * and plans every execution anew. {@code order by resolved_at, id} where all {@code resolved_at}
+ * are NULL: only this spelling tells the planner that the index is in order.
+ */
 final class PagingSql {
   static final String UNIFORM_FIRST =
       """
@@ -8,7 +13,7 @@ final class PagingSql {
       from events
       where account_id = ?
       order by created_at desc, id desc
-      limit ?
+      limit 50
       """;
 
   static final String UNIFORM_OFFSET =
@@ -27,7 +32,7 @@ final class PagingSql {
       from events
       where account_id = ? and (created_at, id) < (?, ?)
       order by created_at desc, id desc
-      limit ?
+      limit 50
       """;
 
   static final String UNIFORM_REDUNDANT_BOUND =
@@ -36,7 +41,7 @@ final class PagingSql {
       from events
       where account_id = ? and created_at <= ? and (created_at < ? or id < ?)
       order by created_at desc, id desc
-      limit ?
+      limit 50
       """;
 
   static final String UNIFORM_OR =
@@ -45,7 +50,7 @@ final class PagingSql {
       from events
       where account_id = ? and (created_at < ? or (created_at = ? and id < ?))
       order by created_at desc, id desc
-      limit ?
+      limit 50
       """;
 
   static final String MIXED_FIRST =
@@ -54,7 +59,7 @@ final class PagingSql {
       from events
       where account_id = ?
       order by created_at desc, id
-      limit ?
+      limit 50
       """;
 
   static final String MIXED_OFFSET =
@@ -74,7 +79,7 @@ final class PagingSql {
         from events
         where account_id = ? and created_at = ? and id > ?
         order by id
-        limit ?
+        limit 50
       )
       union all
       (
@@ -82,10 +87,10 @@ final class PagingSql {
         from events
         where account_id = ? and created_at < ?
         order by created_at desc, id
-        limit ?
+        limit 50
       )
       order by created_at desc, id
-      limit ?
+      limit 50
       """;
 
   static final String MIXED_REDUNDANT_BOUND =
@@ -94,7 +99,7 @@ final class PagingSql {
       from events
       where account_id = ? and created_at <= ? and (created_at < ? or id > ?)
       order by created_at desc, id
-      limit ?
+      limit 50
       """;
 
   static final String MIXED_OR =
@@ -103,7 +108,7 @@ final class PagingSql {
       from events
       where account_id = ? and (created_at < ? or (created_at = ? and id > ?))
       order by created_at desc, id
-      limit ?
+      limit 50
       """;
 
   static final String LOW_CARDINALITY_FIRST =
@@ -112,7 +117,7 @@ final class PagingSql {
       from events
       where account_id = ?
       order by status, id desc
-      limit ?
+      limit 50
       """;
 
   static final String LOW_CARDINALITY_OFFSET =
@@ -132,7 +137,7 @@ final class PagingSql {
         from events
         where account_id = ? and status = ? and id < ?
         order by id desc
-        limit ?
+        limit 50
       )
       union all
       (
@@ -140,10 +145,10 @@ final class PagingSql {
         from events
         where account_id = ? and status > ?
         order by status, id desc
-        limit ?
+        limit 50
       )
       order by status, id desc
-      limit ?
+      limit 50
       """;
 
   static final String LOW_CARDINALITY_REDUNDANT_BOUND =
@@ -152,7 +157,7 @@ final class PagingSql {
       from events
       where account_id = ? and status >= ? and (status > ? or id < ?)
       order by status, id desc
-      limit ?
+      limit 50
       """;
 
   static final String LOW_CARDINALITY_OR =
@@ -161,7 +166,7 @@ final class PagingSql {
       from events
       where account_id = ? and (status > ? or (status = ? and id < ?))
       order by status, id desc
-      limit ?
+      limit 50
       """;
 
   static final String NULLABLE_FIRST =
@@ -170,7 +175,7 @@ final class PagingSql {
       from events
       where account_id = ?
       order by resolved_at nulls last, id
-      limit ?
+      limit 50
       """;
 
   static final String NULLABLE_OFFSET =
@@ -190,18 +195,18 @@ final class PagingSql {
         from events
         where account_id = ? and (resolved_at, id) > (?, ?)
         order by resolved_at, id
-        limit ?
+        limit 50
       )
       union all
       (
         select id, account_id, created_at, status, resolved_at, amount, payload
         from events
         where account_id = ? and resolved_at is null
-        order by id
-        limit ?
+        order by resolved_at, id
+        limit 50
       )
       order by resolved_at nulls last, id
-      limit ?
+      limit 50
       """;
 
   static final String NULLABLE_INSIDE_NULLS =
@@ -209,8 +214,8 @@ final class PagingSql {
       select id, account_id, created_at, status, resolved_at, amount, payload
       from events
       where account_id = ? and resolved_at is null and id > ?
-      order by id
-      limit ?
+      order by resolved_at, id
+      limit 50
       """;
 
   static final String NULLABLE_OR =
@@ -219,7 +224,7 @@ final class PagingSql {
       from events
       where account_id = ? and (resolved_at > ? or (resolved_at = ? and id > ?) or resolved_at is null)
       order by resolved_at nulls last, id
-      limit ?
+      limit 50
       """;
 
   private PagingSql() {}
