@@ -37,7 +37,7 @@ public final class TestReports {
   /** What JUnit writes when the annotation or the assumption gave no reason of its own. */
   private static final Pattern NO_REASON =
       Pattern.compile(
-          "(?s)\\s*|.* is @Disabled\\s*|.*Assumption failed(: assumption is (not )?(true|false))?\\s*");
+          "(?s)\\s*|.* is @Disabled\\s*|Assumption failed(: assumption is (not )?(true|false))?\\s*|org\\.opentest4j\\S*\\s*");
 
   private static final Set<String> TEST_ANNOTATIONS =
       Set.of(
@@ -220,7 +220,8 @@ public final class TestReports {
             }
             case "skipped" -> {
               String message = xml.getAttributeValue(null, "message");
-              skippedBecause = message == null ? "" : message;
+              // An aborted test has no message there, only the exception and where it came from.
+              skippedBecause = message == null ? reasonOf(xml.getElementText()) : message;
             }
             case "failure", "error" -> failed = true;
             default -> {}
@@ -235,6 +236,11 @@ public final class TestReports {
       throw new IOException(
           file + " is not a surefire report that can be read: " + e.getMessage(), e);
     }
+  }
+
+  private static String reasonOf(String stackTrace) {
+    String firstLine = stackTrace.strip().lines().findFirst().orElse("");
+    return firstLine.replaceFirst("^[\\w.$]+: ", "");
   }
 
   private static List<TestClass> testClasses(Path classes) throws IOException {
