@@ -51,6 +51,13 @@ public final class TestReports {
       String className, String name, String skippedBecause, boolean skipped, boolean failed) {}
 
   private record TestClass(String name, boolean concrete, boolean hasTestMethods) {
+    /**
+     * A fixture is a class that a test runs through JUnit's launcher, to look at what comes of it.
+     */
+    boolean isFixture() {
+      return List.of(name.split("\\$")).stream().anyMatch(part -> part.endsWith("Fixture"));
+    }
+
     boolean isNamedTest() {
       return name.endsWith("Test");
     }
@@ -113,7 +120,7 @@ public final class TestReports {
     }
     List<String> complaints = new ArrayList<>();
     for (TestClass testClass : testClasses(classes)) {
-      if (!testClass.concrete() || seen.contains(testClass.name())) {
+      if (!testClass.concrete() || testClass.isFixture() || seen.contains(testClass.name())) {
         continue;
       }
       boolean seenNested = seen.stream().anyMatch(name -> name.startsWith(testClass.name() + "$"));
