@@ -3,7 +3,6 @@ package dev.pgbelay.examples.architecture;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pgbelay.examples.architecture.Reactor.Module;
-import dev.pgbelay.examples.architecture.SourceFile.Type;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Pattern;
@@ -38,7 +37,7 @@ class NamingTest {
         if (isBannedPackage(file.packageName())) {
           banned.add(file.path() + ": package " + file.packageName());
         }
-        for (Type type : file.types()) {
+        for (SourceFile.Type type : file.types()) {
           if (isBanned(type.simpleName())) {
             banned.add(file.path() + ":" + type.line() + " " + type.simpleName());
           }

@@ -3,7 +3,6 @@ package dev.pgbelay.examples.architecture;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pgbelay.examples.architecture.Reactor.Module;
-import dev.pgbelay.examples.architecture.SourceFile.Text;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -56,7 +55,7 @@ class SqlTextsTest {
               "(grant|revoke)\\s+.+\\b(on|to|from)\\s+" + NAME,
               "do\\s+(\\$|language)",
               "values\\s*\\(",
-              "call\\s+" + NAME + "\\s*\\("),
+              "(?-i:CALL)\\s+" + NAME + "\\s*\\("),
           Pattern.CASE_INSENSITIVE | Pattern.DOTALL);
 
   private static final Pattern CLAUSE =
@@ -90,7 +89,7 @@ class SqlTextsTest {
   private static List<String> sqlOutsideOfSqlClasses(Collection<SourceFile> files) {
     List<String> found = new ArrayList<>();
     for (SourceFile file : files) {
-      for (Text text : file.texts()) {
+      for (SourceFile.Text text : file.texts()) {
         if (!text.topLevelName().endsWith("Sql") && isSql(text.value())) {
           found.add(
               MainClasses.REACTOR.root().relativize(file.path())
