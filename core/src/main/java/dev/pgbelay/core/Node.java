@@ -16,10 +16,12 @@ import org.slf4j.LoggerFactory;
  * What does not change while a physical connection lives. The log's position is only asked for at
  * COMMIT where this first look has shown that the server tells it: a question that fails behind a
  * COMMIT would make a committed transaction look failed.
+ *
+ * @param primaryTimeline the timeline, where this session leads to one primary and no other; else 0
  */
-record Node(long systemIdentifier, long segmentSize, boolean tellsPosition) {
+record Node(long systemIdentifier, long segmentSize, boolean tellsPosition, int primaryTimeline) {
   private static final Logger LOG = LoggerFactory.getLogger(Node.class);
-  private static final Node SILENT = new Node(0, 0, false);
+  private static final Node SILENT = new Node(0, 0, false, 0);
   private static final Map<PGConnection, Node> KNOWN =
       Collections.synchronizedMap(new WeakHashMap<>());
 
@@ -47,8 +49,13 @@ record Node(long systemIdentifier, long segmentSize, boolean tellsPosition) {
     try (PreparedStatement ask = connection.prepareStatement(TransactionSql.IDENTIFY_NODE);
         ResultSet row = ask.executeQuery()) {
       row.next();
-      warnOfPooler(row.getInt(3), driver);
-      return new Node(row.getLong(1), row.getLong(2), true);
+      boolean pooler = row.getInt(3) != driver.getBackendPID();
+      if (pooler) {
+        warnOfPooler(driver);
+      }
+      String file = row.getString(5);
+      int timeline = pooler || file == null ? 0 : Integer.parseInt(file, 0, 8, 16);
+      return new Node(row.getLong(1), row.getLong(2), true, timeline);
     } catch (SQLException e) {
       if (FailureKind.CONNECTION_LOST == Failures.classify(e)) {
         throw e;
@@ -64,8 +71,8 @@ record Node(long systemIdentifier, long segmentSize, boolean tellsPosition) {
     }
   }
 
-  private static void warnOfPooler(int backendPid, PGConnection driver) {
-    if (backendPid != driver.getBackendPID() && driver.getPrepareThreshold() != 0) {
+  private static void warnOfPooler(PGConnection driver) {
+    if (driver.getPrepareThreshold() != 0) {
       LOG.warn(
           "a pooler stands between this process and PostgreSQL, and prepareThreshold is {}: unless"
               + " it is PgBouncer 1.21 or later with max_prepared_statements set, put"

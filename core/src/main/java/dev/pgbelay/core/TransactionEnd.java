@@ -12,7 +12,7 @@ import org.postgresql.PGConnection;
 
 /**
  * Ends transactions so that the answer is a fact. A {@code commit()} that returns may have rolled
- * back, and one that throws may have committed; see {@link TransactionSql#COMMIT_AND_LOCATE}.
+ * back, and one that throws may have committed; see {@link TransactionSql#COMMIT_ON_PRIMARY}.
  */
 final class TransactionEnd {
   private TransactionEnd() {}
@@ -48,12 +48,20 @@ final class TransactionEnd {
       Effect effect = tx.mayHaveSentStatements() ? Effect.UNKNOWN : Effect.READ_ONLY;
       return new Told(effect, Optional.empty());
     }
-    String sql = node.tellsPosition() ? TransactionSql.COMMIT_AND_LOCATE : TransactionSql.COMMIT;
-    try (PreparedStatement end = connection.prepareStatement(sql)) {
+    try (PreparedStatement end = connection.prepareStatement(statement(node))) {
       return read(end, node);
     } catch (SQLException e) {
       throw new NotCommitted(e, isRollbackCertain(e, driver));
     }
+  }
+
+  private static String statement(Node node) {
+    if (!node.tellsPosition()) {
+      return TransactionSql.COMMIT;
+    }
+    return node.primaryTimeline() > 0
+        ? TransactionSql.COMMIT_ON_PRIMARY
+        : TransactionSql.COMMIT_ANYWHERE;
   }
 
   private static Told read(PreparedStatement end, Node node) throws SQLException {
@@ -68,7 +76,8 @@ final class TransactionEnd {
     if (node.tellsPosition() && end.getMoreResults()) {
       try (ResultSet row = end.getResultSet()) {
         row.next();
-        position = node.position(row.getString(1), row.getInt(2));
+        int timeline = node.primaryTimeline() > 0 ? node.primaryTimeline() : row.getInt(2);
+        position = node.position(row.getString(1), timeline);
       }
     }
     return new Told(wrote ? Effect.WROTE : Effect.READ_ONLY, Optional.ofNullable(position));

@@ -19,14 +19,23 @@ final class TransactionSql {
 
   /**
    * Ends a transaction in one round trip. In an aborted transaction the first statement answers
-   * 25P02, and the server skips the rest; a bare COMMIT would roll back without a word.
+   * 25P02, and the server skips the rest; a bare COMMIT would roll back without a word. A primary
+   * keeps its timeline for as long as its sessions live, so only the position is asked for.
    */
-  static final String COMMIT_AND_LOCATE =
+  static final String COMMIT_ON_PRIMARY =
       """
-      SELECT pg_current_xact_id_if_assigned()::text;
+      SELECT pg_current_xact_id_if_assigned();
+      COMMIT;
+      SELECT pg_current_wal_insert_lsn()
+      """;
+
+  /** The same where the node may be in recovery, or another one each time, as behind a pooler. */
+  static final String COMMIT_ANYWHERE =
+      """
+      SELECT pg_current_xact_id_if_assigned();
       COMMIT;
       SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
-                  ELSE pg_current_wal_insert_lsn() END::text,
+                  ELSE pg_current_wal_insert_lsn() END,
              CASE WHEN pg_is_in_recovery()
                   THEN greatest((SELECT min_recovery_end_timeline FROM pg_control_recovery()),
                                 (SELECT timeline_id FROM pg_control_checkpoint()))
@@ -37,7 +46,7 @@ final class TransactionSql {
   /** The same where the server does not tell positions. */
   static final String COMMIT =
       """
-      SELECT pg_current_xact_id_if_assigned()::text;
+      SELECT pg_current_xact_id_if_assigned();
       COMMIT
       """;
 
