@@ -46,10 +46,11 @@ class SqlTextsTest {
               "explain\\s+(\\(|analyze|select)",
               "vacuum\\b",
               "analyze\\s+" + NAME + "\\s*$",
-              "begin(\\s*;|\\s+(isolation|read|work|transaction)\\b|$)",
+              "begin(\\s*;|\\s+(isolation|read|work|transaction)\\b)",
               "start\\s+transaction\\b",
-              "(commit|rollback|abort)(\\s*;|\\s+(work|and|prepared|to)\\b|$)",
-              "(savepoint|release\\s+savepoint)\\b",
+              "(commit|rollback|abort)(\\s*;|\\s+(work|and\\s+(no\\s+)?chain|prepared|to\\s+savepoint)\\b)",
+              "(?-i:BEGIN|COMMIT|ROLLBACK|ABORT)$",
+              "((rollback\\s+to|release)\\s+)?savepoint\\s+" + NAME + "$",
               "declare\\s+\\w+\\s+.*cursor\\b",
               "fetch\\s+(forward|next|\\d+)\\b",
               "(grant|revoke)\\s+.+\\b(on|to|from)\\s+" + NAME,
@@ -148,6 +149,8 @@ class SqlTextsTest {
         "ON CONFLICT DO NOTHING",
         " RETURNING id",
         "LISTEN jobs",
+        "begin; insert into t values (1)",
+        "RELEASE SAVEPOINT s",
         "EXPLAIN (ANALYZE, BUFFERS) "
       })
   void sql_isRecognised(String text) {
@@ -166,6 +169,8 @@ class SqlTextsTest {
         "page size 0 is outside of 1 to 1000: set it within",
         "create the schema with SchemaInstaller first",
         "pgbelay.transaction.duration",
+        "commit",
+        "savepoint could not be set",
         "LISTEN needs a connection of its own",
         "a cursor from another query",
         "Begin with the first page",
