@@ -42,6 +42,8 @@ class ScenariosTest {
             "hand-written redundant bound",
             "jOOQ seek",
             "jOOQ seek (redundant bound)",
+            "Blaze-Persistence",
+            "Spring Data JPA scroll",
             "hand-written OR",
             "OFFSET");
     assertThat(paging.values())

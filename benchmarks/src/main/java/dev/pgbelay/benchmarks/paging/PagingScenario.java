@@ -40,15 +40,18 @@ public final class PagingScenario implements Scenario {
     JooqPages jooq = new JooqPages(dataSource, new Settings());
     JooqPages boundedJooq =
         new JooqPages(dataSource, new Settings().withRenderRedundantConditionForSeekClause(true));
+    JpaPages jpa = new JpaPages(dataSource);
     List<Contestant> contestants =
         List.of(
             new PagingContestant(Stage.LIMIT, targets, jdbc::rowValueOrBranches),
             new PagingContestant("hand-written redundant bound", targets, jdbc::redundantBound),
             new PagingContestant("jOOQ seek", targets, jooq::seek),
             new PagingContestant("jOOQ seek (redundant bound)", targets, boundedJooq::seek),
+            new PagingContestant("Blaze-Persistence", targets, jpa::blaze),
+            new PagingContestant("Spring Data JPA scroll", targets, jpa::spring),
             new PagingContestant("hand-written OR", targets, jdbc::or),
             new PagingContestant("OFFSET", targets, jdbc::offset));
-    return new PagingStage(targets, contestants);
+    return new PagingStage(targets, contestants, jpa);
   }
 
   private static List<Target> targets(JdbcPages jdbc, long rows) throws Exception {
@@ -72,7 +75,8 @@ public final class PagingScenario implements Scenario {
     return new Target(shape, page, rows.get(0), Event.workOf(rows.subList(1, rows.size())));
   }
 
-  private record PagingStage(List<Target> targets, List<Contestant> contestants) implements Stage {
+  private record PagingStage(List<Target> targets, List<Contestant> contestants, JpaPages jpa)
+      implements Stage {
     @Override
     public List<String> parts() {
       return targets.stream().map(Target::part).toList();
@@ -85,6 +89,11 @@ public final class PagingScenario implements Scenario {
       return shallow == 0
           ? List.of()
           : List.of("pages beyond the end of the large account were left out: give more --rows");
+    }
+
+    @Override
+    public void close() {
+      jpa.close();
     }
   }
 }
