@@ -1,13 +1,8 @@
 package dev.pgbelay.testing;
 
-import java.net.InetSocketAddress;
-
 /** What a {@link PostgresNode} stands on: a process of ours, a container, or only an address. */
 interface Server {
-  InetSocketAddress address();
-
-  /** The URL of a database through this address, which leads to the server by some way. */
-  String jdbcUrl(InetSocketAddress address, String database);
+  String jdbcUrl(String database);
 
   /** The database to connect to when no test database exists yet. */
   String maintenanceDatabase();

@@ -1,5 +1,0 @@
-/** The keyset pagination scenario. */
-@NullMarked
-package dev.pgbelay.examples.demo.keyset;
-
-import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,41 @@
+package dev.pgbelay.keyset;
+
+import dev.pgbelay.core.PgBelayException;
+
+/**
+ * A {@link KeysetQuery} that cannot keep its promise. Thrown while it is built, with one exception:
+ * {@link Reason#DUPLICATE_KEYS} is thrown by a fetch that sees two rows in the same place of an
+ * order that was declared unique.
+ */
+public final class InvalidKeysetQueryException extends PgBelayException {
+  private static final long serialVersionUID = 1L;
+
+  /** Which rule is broken. */
+  public enum Reason {
+    /** An option that must be given is missing, or its value is out of range. */
+    OPTION,
+    /** No order was given, or a key appears twice in it. */
+    ORDER,
+    /** Nothing says that the order is unique: no declared tie-breaker and no primary key known. */
+    ORDER_NOT_UNIQUE,
+    /** A key may be NULL and nothing says where its NULLs go. */
+    NULLS_POSITION,
+    /** A key has a type that a cursor cannot carry exactly. */
+    KEY_TYPE,
+    /** The select has a form that cannot be paged: its own order, a lock, unknown columns. */
+    SELECT,
+    /** Two rows with the same keys were read: the declared tie-breaker is not unique. */
+    DUPLICATE_KEYS
+  }
+
+  private final Reason reason;
+
+  InvalidKeysetQueryException(Reason reason, String message) {
+    super(message);
+    this.reason = reason;
+  }
+
+  public Reason reason() {
+    return reason;
+  }
+}

@@ -1,0 +1,214 @@
+package dev.pgbelay.keyset;
+
+import static dev.pgbelay.keyset.InvalidPageRequestException.Reason.COUNT_CAP;
+import static dev.pgbelay.keyset.InvalidPageRequestException.Reason.SIZE_ABOVE_CAP;
+import static dev.pgbelay.keyset.InvalidPageRequestException.Reason.SIZE_NOT_POSITIVE;
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import dev.pgbelay.keyset.PageReader.PageRows;
+import dev.pgbelay.keyset.PageStatement.Limits;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.List;
+import java.util.Optional;
+import org.jooq.DSLContext;
+import org.jooq.Record;
+import org.jooq.Select;
+import org.jooq.Table;
+import org.jooq.impl.DSL;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A query that is read page by page: a select, a total order of its rows, and how a row becomes an
+ * item. Every page costs the same however deep it lies, for any mix of directions and with NULLs,
+ * provided that an index on the order exists ({@link KeysetCheck} says which one is missing).
+ *
+ * <p><b>Guarantee.</b> Walking from page to page in either direction over unchanged data gives
+ * every row exactly once, in order. Rows that are inserted, deleted or given other keys meanwhile
+ * cannot make a walk repeat or miss <em>another</em> row; a row that moves across the walk's
+ * position may be seen twice or not at all, because it is in two places at two times.
+ *
+ * <p><b>Connections.</b> {@link #fetch} is one statement on the connection of the {@code
+ * DSLContext} it is given: right under autocommit and within a transaction, which it neither ends
+ * nor changes. It blocks for one round trip. jOOQ renders a statement once per shape and takes no
+ * part in later pages (so its execute listeners do not see them).
+ *
+ * <p>Built once and kept; immutable and safe for use by several threads, and so are the queries
+ * that {@link #with} and {@link #inScope} return, which cost next to nothing.
+ *
+ * @param <T> what a row becomes
+ */
+public final class KeysetQuery<T> {
+  private final PreparedQuery<T> prepared;
+  private final FilterValues filters;
+  private final String scope;
+  private final CursorBinding binding;
+
+  KeysetQuery(PreparedQuery<T> prepared, FilterValues filters, String scope) {
+    this.prepared = prepared;
+    this.filters = filters;
+    this.scope = scope;
+    this.binding =
+        new CursorBinding(
+            prepared.name(), prepared.identity(), scope.getBytes(UTF_8), filters.canonical());
+  }
+
+  /**
+   * Starts with a select: joins, filters, expressions, DISTINCT, GROUP BY, UNION and named
+   * parameters ({@code DSL.param("customer", Long.class)}) are all right; an ORDER BY is not, it
+   * goes into {@link KeysetQueryBuilder#orderBy}. The select is not changed.
+   */
+  public static KeysetQueryBuilder<Record> from(Select<?> select) {
+    return new KeysetQueryBuilder<>(select);
+  }
+
+  /** Starts with all columns and rows of a table that jOOQ knows the columns of. */
+  public static KeysetQueryBuilder<Record> from(Table<?> table) {
+    return from(DSL.select(table.fields()).from(table));
+  }
+
+  /**
+   * The same query with a value for a named parameter of its select. Cursors are good only for the
+   * values under which they were made.
+   *
+   * @throws InvalidPageRequestException if the select has no such parameter, or the value does not
+   *     fit its type
+   */
+  public KeysetQuery<T> with(String parameter, @Nullable Object value) {
+    return new KeysetQuery<>(prepared, filters.with(parameter, value), scope);
+  }
+
+  /**
+   * The same query for one tenant, principal or whatever else its rows are visible to. A cursor is
+   * refused in every other scope. This binds cursors; it does not filter rows.
+   */
+  public KeysetQuery<T> inScope(String scope) {
+    return new KeysetQuery<>(prepared, filters, scope);
+  }
+
+  /**
+   * Reads one page.
+   *
+   * @throws InvalidPageRequestException for a size below 1 or above the cap, unusable deep-link
+   *     keys, or a parameter without a value; before any SQL runs
+   * @throws InvalidCursorException for any cursor that this query, scope and filters did not make,
+   *     or that expired; before any SQL runs
+   * @throws InvalidKeysetQueryException if two rows turn out to have the same keys
+   * @throws org.jooq.exception.DataAccessException if the statement fails, with the driver's
+   *     exception as its cause
+   */
+  public Page<T> fetch(DSLContext dsl, PageRequest request) {
+    long start = System.nanoTime();
+    requireValid(request);
+    filters.requireComplete();
+    Boundary boundary = boundary(request);
+    PageShape shape = PageShape.of(request, boundary);
+    int before = shape.around() ? (request.size() - 1) / 2 : 0;
+    Limits limits =
+        new Limits(
+            request.size() - before + 1,
+            before + 1,
+            request.countUpTo().isPresent() ? request.countUpTo().getAsLong() + 1 : 0);
+    PageRows<T> rows =
+        prepared.reader().read(dsl, prepared.statement(shape), limits, boundary, filters, shape);
+    Page<T> page = PageAssembly.assemble(this, request, shape, boundary, limits, rows);
+    prepared
+        .metrics()
+        .page(request.position(), prepared.planName(shape), System.nanoTime() - start);
+    return page;
+  }
+
+  private void requireValid(PageRequest request) {
+    if (request.size() < 1) {
+      throw new InvalidPageRequestException(
+          SIZE_NOT_POSITIVE,
+          "query '%s': page size is %d, but must be 1 to %d"
+              .formatted(prepared.name(), request.size(), prepared.maxPageSize()));
+    }
+    if (request.size() > prepared.maxPageSize()) {
+      throw new InvalidPageRequestException(
+          SIZE_ABOVE_CAP,
+          "query '%s': page size %d is above the cap of %d (maxPageSize)"
+              .formatted(prepared.name(), request.size(), prepared.maxPageSize()));
+    }
+    if (request.countUpTo().isPresent() && request.countUpTo().getAsLong() < 1) {
+      throw new InvalidPageRequestException(
+          COUNT_CAP,
+          "query '%s': a count must be capped at 1 or more, but the cap is %d"
+              .formatted(prepared.name(), request.countUpTo().getAsLong()));
+    }
+  }
+
+  private Boundary boundary(PageRequest request) {
+    return switch (request.position()) {
+      case FIRST, LAST -> Boundary.NONE;
+      case AFTER, BEFORE -> decode(request);
+      case FROM, AROUND ->
+          (request.cursor().isPresent() ? decode(request) : prepared.deepLink(request.keys()))
+              .inclusive(true);
+    };
+  }
+
+  private Boundary decode(PageRequest request) {
+    try {
+      return prepared.codec().decode(request.cursor().orElse(""), binding, prepared.keys());
+    } catch (InvalidCursorException e) {
+      prepared.metrics().cursorRefused(e.reason());
+      throw e;
+    }
+  }
+
+  String cursor(Boundary position) {
+    return prepared.codec().encode(position, binding);
+  }
+
+  /**
+   * How many rows the planner expects this query to have: one EXPLAIN, no row is read. Good for
+   * "about 1,200,000 results"; how good is a matter of statistics.
+   */
+  public Page.Count estimateCount(DSLContext dsl) {
+    filters.requireComplete();
+    return new Page.Count(new Explain(prepared, filters).rows(dsl), Page.Count.Precision.ESTIMATE);
+  }
+
+  /**
+   * The plans of all pages of this query: for every position, direction and pattern of NULLs the
+   * branches and the SQL. Nothing is run. Each prints as a few lines.
+   */
+  public List<KeysetPlan> explainPlan() {
+    return prepared.plans();
+  }
+
+  /** The name given with {@link KeysetQueryBuilder#named}, as in messages and metrics. */
+  public String name() {
+    return prepared.name();
+  }
+
+  PreparedQuery<T> prepared() {
+    return prepared;
+  }
+
+  FilterValues filters() {
+    return filters;
+  }
+
+  @Override
+  public String toString() {
+    return "KeysetQuery[%s, order by %s]".formatted(prepared.name(), prepared.describeOrder());
+  }
+
+  /**
+   * Turns the row that a result stands on into an item, without jOOQ in between.
+   *
+   * @param <T> the item
+   */
+  @FunctionalInterface
+  public interface RowMapper<T> {
+    /** The select's fields are columns 1 to n, in their order; further columns are not yours. */
+    T map(ResultSet row) throws SQLException;
+  }
+
+  Optional<String> scope() {
+    return scope.isEmpty() ? Optional.empty() : Optional.of(scope);
+  }
+}

@@ -1,0 +1,152 @@
+package dev.pgbelay.keyset;
+
+import dev.pgbelay.keyset.PageStatement.FilterSlot;
+import dev.pgbelay.keyset.PageStatement.KeySlot;
+import dev.pgbelay.keyset.PageStatement.Limits;
+import dev.pgbelay.keyset.PageStatement.Slot;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Types;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import org.jooq.ConnectionProvider;
+import org.jooq.DSLContext;
+import org.jooq.exception.DataAccessException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Runs a page's statement by JDBC on the connection of a {@code DSLContext}, and reads its rows.
+ */
+final class PageReader<T> {
+  private final String queryName;
+  private final List<SortKey> keys;
+  private final int[] keyColumns;
+  private final int firstExtraColumn;
+  private final RowSource<T> source;
+
+  PageReader(
+      String queryName, List<SortKey> keys, int[] keyColumns, int outputs, RowSource<T> source) {
+    this.queryName = queryName;
+    this.keys = keys;
+    this.keyColumns = keyColumns;
+    this.source = source;
+    int last = outputs;
+    for (int column : keyColumns) {
+      last = Math.max(last, column);
+    }
+    firstExtraColumn = last + 1;
+  }
+
+  /** The rows of one page, in the order in which the statement gave them. */
+  static final class PageRows<T> {
+    final List<T> items = new ArrayList<>();
+    final List<Boundary> positions = new ArrayList<>();
+    int before;
+    boolean otherEnd;
+    long counted;
+
+    void reverse() {
+      Collections.reverse(items);
+      Collections.reverse(positions);
+    }
+
+    void removeFirst() {
+      items.remove(0);
+      positions.remove(0);
+    }
+
+    void removeLast() {
+      items.remove(items.size() - 1);
+      positions.remove(positions.size() - 1);
+    }
+  }
+
+  PageRows<T> read(
+      DSLContext dsl,
+      PageStatement statement,
+      Limits limits,
+      Boundary boundary,
+      FilterValues filters,
+      PageShape shape) {
+    ConnectionProvider provider = dsl.configuration().connectionProvider();
+    Connection connection = provider.acquire();
+    if (connection == null) {
+      throw new DataAccessException(
+          "query '" + queryName + "': the DSLContext has no connection to read a page with");
+    }
+    String sql = statement.text(limits);
+    try (PreparedStatement prepared = connection.prepareStatement(sql)) {
+      Integer timeout = dsl.settings().getQueryTimeout();
+      if (timeout != null && timeout > 0) {
+        prepared.setQueryTimeout(timeout);
+      }
+      bind(prepared, statement.bound(), boundary, filters);
+      try (ResultSet rows = prepared.executeQuery()) {
+        return shape.hasExtras() ? readWithExtras(dsl, rows) : readPlain(dsl, rows);
+      }
+    } catch (SQLException e) {
+      throw new DataAccessException("page of query '" + queryName + "' failed", e);
+    } finally {
+      provider.release(connection);
+    }
+  }
+
+  void bind(PreparedStatement prepared, List<Slot> slots, Boundary boundary, FilterValues filters)
+      throws SQLException {
+    for (int i = 0; i < slots.size(); i++) {
+      if (slots.get(i) instanceof KeySlot key) {
+        prepared.setObject(i + 1, keyText(boundary, key.key()), Types.OTHER);
+      } else if (slots.get(i) instanceof FilterSlot filter) {
+        filters.bind(prepared, i + 1, filter.param());
+      }
+    }
+  }
+
+  private @Nullable String keyText(Boundary boundary, int key) {
+    byte[] wire = boundary.key(key);
+    return wire == null ? null : keys.get(key).type().text(wire);
+  }
+
+  private PageRows<T> readPlain(DSLContext dsl, ResultSet rows) throws SQLException {
+    PageRows<T> page = new PageRows<>();
+    RowSource.Rows<T> walk = source.open(dsl, rows);
+    while (walk.next()) {
+      page.positions.add(position(rows, page.positions));
+      page.items.add(walk.item());
+    }
+    return page;
+  }
+
+  private PageRows<T> readWithExtras(DSLContext dsl, ResultSet rows) throws SQLException {
+    PageRows<T> page = new PageRows<>();
+    RowSource.Rows<T> walk = source.open(dsl, rows);
+    while (walk.next()) {
+      page.otherEnd = rows.getBoolean(firstExtraColumn + 1);
+      page.counted = rows.getLong(firstExtraColumn + 2);
+      if (rows.getBoolean(firstExtraColumn + 3)) {
+        page.before += rows.getBoolean(firstExtraColumn) ? 1 : 0;
+        page.positions.add(position(rows, page.positions));
+        page.items.add(walk.item());
+      }
+    }
+    return page;
+  }
+
+  private Boundary position(ResultSet row, List<Boundary> earlier) throws SQLException {
+    byte[][] values = new byte[keyColumns.length][];
+    for (int k = 0; k < values.length; k++) {
+      values[k] = keys.get(k).type().read(row, keyColumns[k]);
+    }
+    Boundary position = new Boundary(values, false);
+    if (!earlier.isEmpty() && position.sameKeys(earlier.get(earlier.size() - 1))) {
+      throw new InvalidKeysetQueryException(
+          InvalidKeysetQueryException.Reason.DUPLICATE_KEYS,
+          "query '%s' read two rows with the same keys (%s): the declared unique(...) is not unique in these rows (a join that multiplies them?); add what tells them apart to the order"
+              .formatted(queryName, String.join(", ", keys.stream().map(SortKey::label).toList())));
+    }
+    return position;
+  }
+}

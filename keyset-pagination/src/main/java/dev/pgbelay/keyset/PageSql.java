@@ -1,0 +1,343 @@
+package dev.pgbelay.keyset;
+
+import static org.jooq.impl.DSL.count;
+import static org.jooq.impl.DSL.field;
+import static org.jooq.impl.DSL.inline;
+import static org.jooq.impl.DSL.name;
+import static org.jooq.impl.DSL.noCondition;
+import static org.jooq.impl.DSL.param;
+import static org.jooq.impl.DSL.trueCondition;
+
+import dev.pgbelay.keyset.PageStatement.FilterSlot;
+import dev.pgbelay.keyset.PageStatement.KeySlot;
+import dev.pgbelay.keyset.PageStatement.Limit;
+import dev.pgbelay.keyset.PageStatement.LimitSlot;
+import dev.pgbelay.keyset.PageStatement.Slot;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import org.jooq.Condition;
+import org.jooq.Field;
+import org.jooq.Param;
+import org.jooq.Record;
+import org.jooq.Record1;
+import org.jooq.RowN;
+import org.jooq.Select;
+import org.jooq.SelectFieldOrAsterisk;
+import org.jooq.SortField;
+import org.jooq.Table;
+import org.jooq.impl.DSL;
+import org.jooq.impl.SQLDataType;
+
+/**
+ * Builds the statement of a shape with jOOQ. A shape with one branch is the caller's select with a
+ * condition, an order and a limit; one with several is a UNION ALL of such selects, each ordered
+ * and limited by itself, ordered and limited again outside.
+ */
+final class PageSql {
+  private static final String KEY_PARAM = "pgbelay_k";
+  private static final String LIMIT_PARAM = "pgbelay_limit_";
+
+  private final BaseSelect base;
+  private final Renderer renderer;
+
+  PageSql(BaseSelect base, Renderer renderer) {
+    this.base = base;
+    this.renderer = renderer;
+  }
+
+  /** Where in a row the cursor's values stand, counted from 1. */
+  int[] keyColumns() {
+    int[] columns = new int[base.keys().size()];
+    int next = base.outputs().size() + 1;
+    for (int k = 0; k < columns.length; k++) {
+      int inPlace = inPlace(base.keys().get(k));
+      columns[k] = inPlace >= 0 ? inPlace + 1 : next++;
+    }
+    return columns;
+  }
+
+  private int inPlace(SortKey key) {
+    return key.type().readInPlace() ? base.columns().indexOf(key.field()) : -1;
+  }
+
+  PageStatement everything() {
+    return statement(base.select());
+  }
+
+  PageStatement page(PageShape shape) {
+    return statement(select(shape));
+  }
+
+  private Select<?> select(PageShape shape) {
+    List<SeekBranch> branches = shape.branches(base.keys());
+    if (shape.around()) {
+      return withExtras(around(shape), shape);
+    }
+    if (shape.hasExtras()) {
+      return withExtras(window(branches, shape.backward(), Limit.ROWS), shape);
+    }
+    return branches.size() == 1
+        ? direct(branches.get(0), shape.backward())
+        : merged(branches, shape.backward());
+  }
+
+  /** One branch: nothing around the caller's select. */
+  private Select<?> direct(SeekBranch branch, boolean backward) {
+    List<SelectFieldOrAsterisk> list = new ArrayList<>(base.columns());
+    for (SortKey key : base.keys()) {
+      if (inPlace(key) < 0) {
+        list.add(key.type().output(key.field()));
+      }
+    }
+    return ordered(base.select().$select(list), branch, backward, limit(Limit.ROWS));
+  }
+
+  /** Several branches, and around them only what the caller's mapper and the cursors need. */
+  private Select<?> merged(List<SeekBranch> branches, boolean backward) {
+    Table<?> union = union(aliased(), branches, backward, Limit.ROWS);
+    return DSL.select(outputs(union))
+        .from(union)
+        .orderBy(order(union, backward))
+        .limit(limit(Limit.ROWS));
+  }
+
+  /** All branches as one ordered and limited select of {@code c1 … cn, k1 … km}. */
+  private Select<?> window(List<SeekBranch> branches, boolean backward, Limit limit) {
+    List<SelectFieldOrAsterisk> list = aliased();
+    if (branches.isEmpty()) {
+      return base.select().$select(list).$where(DSL.falseCondition());
+    }
+    if (branches.size() == 1) {
+      return ordered(base.select().$select(list), branches.get(0), backward, limit(limit));
+    }
+    Table<?> union = union(list, branches, backward, limit);
+    return DSL.select(rowColumns(union))
+        .from(union)
+        .orderBy(order(union, backward))
+        .limit(limit(limit));
+  }
+
+  private List<SelectFieldOrAsterisk> aliased() {
+    List<SelectFieldOrAsterisk> list = new ArrayList<>();
+    for (int i = 0; i < base.columns().size(); i++) {
+      list.add(base.columns().get(i).as(columnName(i)));
+    }
+    for (int k = 0; k < base.keys().size(); k++) {
+      list.add(base.keys().get(k).field().as(keyName(k)));
+    }
+    return list;
+  }
+
+  @SuppressWarnings("unchecked")
+  private Table<?> union(
+      List<SelectFieldOrAsterisk> list, List<SeekBranch> branches, boolean backward, Limit limit) {
+    Select<Record> all = null;
+    for (SeekBranch branch : branches) {
+      Select<Record> next =
+          (Select<Record>) ordered(base.select().$select(list), branch, backward, limit(limit));
+      all = all == null ? next : all.unionAll(next);
+    }
+    return Objects.requireNonNull(all).asTable("pgbelay_branches");
+  }
+
+  /** The rows before and the rows from the position, each limited by itself. */
+  private Select<?> around(PageShape shape) {
+    Select<?> before = window(shape.branchesBefore(base.keys()), true, Limit.ROWS_BEFORE);
+    Select<?> from = window(shape.branches(base.keys()), false, Limit.ROWS);
+    Table<?> first = before.asTable("pgbelay_before");
+    Table<?> second = from.asTable("pgbelay_from");
+    List<Field<?>> firstList = rowColumns(first);
+    firstList.add(inline(true).as("pgbelay_is_before"));
+    List<Field<?>> secondList = rowColumns(second);
+    secondList.add(inline(false).as("pgbelay_is_before"));
+    return DSL.select(firstList).from(first).unionAll(DSL.select(secondList).from(second));
+  }
+
+  /** One row at least, with what was asked about the rows beside the page. */
+  private Select<?> withExtras(Select<?> rows, PageShape shape) {
+    Table<?> page = rows.asTable("pgbelay_page");
+    List<SelectFieldOrAsterisk> extras = new ArrayList<>();
+    Field<Boolean> otherEnd =
+        shape.bothEnds() ? exists(shape.branchesOtherEnd(base.keys()), shape) : inline(false);
+    extras.add(otherEnd.as("pgbelay_other_end"));
+    extras.add((shape.counted() ? counted() : inline(0L)).as("pgbelay_count"));
+    Table<?> beside = DSL.select(extras).asTable("pgbelay_beside");
+    List<Field<?>> list = outputs(page);
+    list.add(shape.around() ? column(page, "pgbelay_is_before", inline(true)) : inline(false));
+    list.add(column(beside, "pgbelay_other_end", otherEnd));
+    list.add(field(name("pgbelay_beside", "pgbelay_count"), SQLDataType.BIGINT));
+    int last = base.keys().size() - 1;
+    list.add(keyColumn(page, last).isNotNull().as("pgbelay_is_row"));
+    return DSL.select(list)
+        .from(beside)
+        .leftJoin(page)
+        .on(trueCondition())
+        .orderBy(order(page, shape.backward()));
+  }
+
+  /** The caller's columns and the cursor's values, from a table of {@code c1 … cn, k1 … km}. */
+  private List<Field<?>> outputs(Table<?> page) {
+    List<Field<?>> list = new ArrayList<>();
+    for (int i = 0; i < base.columns().size(); i++) {
+      list.add(column(page, columnName(i), base.columns().get(i)));
+    }
+    for (int k = 0; k < base.keys().size(); k++) {
+      SortKey key = base.keys().get(k);
+      if (inPlace(key) < 0) {
+        list.add(key.type().output(keyColumn(page, k)));
+      }
+    }
+    return list;
+  }
+
+  private List<Field<?>> rowColumns(Table<?> rows) {
+    List<Field<?>> list = new ArrayList<>();
+    for (int i = 0; i < base.columns().size(); i++) {
+      list.add(column(rows, columnName(i), base.columns().get(i)));
+    }
+    for (int k = 0; k < base.keys().size(); k++) {
+      list.add(keyColumn(rows, k));
+    }
+    return list;
+  }
+
+  private List<SortField<?>> order(Table<?> rows, boolean backward) {
+    List<SortField<?>> order = new ArrayList<>();
+    for (int k = 0; k < base.keys().size(); k++) {
+      SortKey key = base.keys().get(k);
+      order.add((backward ? key.flipped() : key).orderBy(keyColumn(rows, k)));
+    }
+    return order;
+  }
+
+  /** Sub-selects and not EXISTS: that would drop the order, and with it the index. */
+  @SuppressWarnings("unchecked")
+  private Field<Boolean> exists(List<SeekBranch> branches, PageShape shape) {
+    Field<Boolean> any = inline(false);
+    for (SeekBranch branch : branches) {
+      Select<Record1<Boolean>> one =
+          (Select<Record1<Boolean>>)
+              ordered(
+                  base.select().$select(List.of(inline(true))),
+                  branch,
+                  !shape.backward(),
+                  inline(1));
+      Field<Boolean> probe = field(field(one).isNotNull());
+      any =
+          branch.equals(branches.get(0))
+              ? probe
+              : field(DSL.condition(any).or(DSL.condition(probe)));
+    }
+    return any;
+  }
+
+  private Field<Long> counted() {
+    Select<?> some =
+        base.select().$select(List.of(inline(1).as("pgbelay_one"))).$limit(limit(Limit.COUNTED));
+    return field(DSL.select(count()).from(some.asTable("pgbelay_counted")))
+        .coerce(SQLDataType.BIGINT);
+  }
+
+  private Select<?> ordered(
+      Select<?> select, SeekBranch branch, boolean backward, Field<? extends Number> limit) {
+    Condition where = noCondition();
+    for (SeekBranch.Term term : branch.terms()) {
+      where = where.and(condition(term, backward));
+    }
+    List<SortField<?>> order = new ArrayList<>();
+    for (SortKey key : base.keys()) {
+      order.add((backward ? key.flipped() : key).orderBy());
+    }
+    Condition filters = select.$where();
+    Condition all = filters == null ? where : filters.and(where);
+    return select.$where(all).$orderBy(order).$limit(limit);
+  }
+
+  private Condition condition(SeekBranch.Term term, boolean backward) {
+    SortKey first = base.keys().get(term.first());
+    return switch (term.kind()) {
+      case IS_NULL -> first.field().isNull();
+      case IS_NOT_NULL -> first.field().isNotNull();
+      case EQUAL -> {
+        Condition equal = noCondition();
+        for (int k = term.first(); k <= term.last(); k++) {
+          equal = equal.and(untyped(base.keys().get(k).field()).eq(keyParam(k)));
+        }
+        yield equal;
+      }
+      case BEYOND, AT_OR_BEYOND ->
+          compare(term, first.descending() != backward, term.kind() == SeekBranch.Term.Kind.BEYOND);
+    };
+  }
+
+  private Condition compare(SeekBranch.Term term, boolean descending, boolean strict) {
+    List<Field<?>> keys = new ArrayList<>();
+    List<Field<?>> values = new ArrayList<>();
+    for (int k = term.first(); k <= term.last(); k++) {
+      keys.add(base.keys().get(k).field());
+      values.add(keyParam(k));
+    }
+    if (keys.size() == 1) {
+      Field<Object> key = untyped(keys.get(0));
+      Field<Object> value = untyped(values.get(0));
+      if (descending) {
+        return strict ? key.lt(value) : key.le(value);
+      }
+      return strict ? key.gt(value) : key.ge(value);
+    }
+    RowN left = DSL.row(keys);
+    RowN right = DSL.row(values);
+    if (descending) {
+      return strict ? left.lt(right) : left.le(right);
+    }
+    return strict ? left.gt(right) : left.ge(right);
+  }
+
+  /** Comparisons here are with untyped parameters: the server takes the type from the key. */
+  @SuppressWarnings("unchecked")
+  private static Field<Object> untyped(Field<?> field) {
+    return (Field<Object>) field;
+  }
+
+  private static Param<Object> keyParam(int key) {
+    return param(KEY_PARAM + (key + 1), SQLDataType.OTHER);
+  }
+
+  private static Param<Long> limit(Limit limit) {
+    return param(LIMIT_PARAM + limit, SQLDataType.BIGINT);
+  }
+
+  private static String columnName(int index) {
+    return "pgbelay_c" + (index + 1);
+  }
+
+  private static String keyName(int index) {
+    return "pgbelay_k" + (index + 1);
+  }
+
+  private static <T> Field<T> column(Table<?> table, String column, Field<T> like) {
+    return field(name(table.getName(), column), like.getDataType());
+  }
+
+  private Field<?> keyColumn(Table<?> table, int key) {
+    return column(table, keyName(key), base.keys().get(key).field());
+  }
+
+  private PageStatement statement(Select<?> select) {
+    Renderer.Template template = renderer.template(select);
+    List<Slot> slots = template.params().stream().map(PageSql::slot).toList();
+    return new PageStatement(template.pieces(), slots);
+  }
+
+  private static Slot slot(Param<?> param) {
+    String name = param.getParamName();
+    if (name != null && name.startsWith(KEY_PARAM)) {
+      return new KeySlot(Integer.parseInt(name.substring(KEY_PARAM.length())) - 1);
+    }
+    if (name != null && name.startsWith(LIMIT_PARAM)) {
+      return new LimitSlot(Limit.valueOf(name.substring(LIMIT_PARAM.length())));
+    }
+    return new FilterSlot(param);
+  }
+}
