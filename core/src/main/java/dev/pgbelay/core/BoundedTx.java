@@ -13,23 +13,35 @@ import org.jspecify.annotations.Nullable;
 /** A stretch of an open transaction under a deadline of its own. */
 final class BoundedTx implements Tx {
   private final Tx outer;
+  private final Configuration base;
   private final Connection connection;
   private final String path;
   private final Deadline deadline;
   private final DSLContext dsl;
 
-  private BoundedTx(Tx outer, Connection connection, String path, Timeouts timeouts, Deadline end) {
+  private BoundedTx(
+      Tx outer,
+      Configuration base,
+      Connection connection,
+      String path,
+      Timeouts timeouts,
+      Deadline end) {
     this.outer = outer;
+    this.base = base;
     this.connection = connection;
     this.path = path;
     this.deadline = end;
-    Configuration own = outer.dsl().configuration().derive();
+    Configuration own = base.derive();
     own.setAppending(timeouts.listener());
     this.dsl = DSL.using(own);
   }
 
+  /**
+   * @param base without a listener for an outer deadline, which would set the longer time again
+   */
   static <T extends @Nullable Object, X extends Exception> T run(
       Tx outer,
+      Configuration base,
       Connection connection,
       String path,
       @Nullable Deadline running,
@@ -50,7 +62,7 @@ final class BoundedTx implements Tx {
     }
     Throwable failure = null;
     try {
-      return work.run(new BoundedTx(outer, connection, path, timeouts, end));
+      return work.run(new BoundedTx(outer, base, connection, path, timeouts, end));
     } catch (Throwable t) {
       failure = t;
       throw t;
@@ -105,6 +117,6 @@ final class BoundedTx implements Tx {
   @Override
   public <T extends @Nullable Object, X extends Exception> T within(
       Duration time, TxWork<T, X> work) throws X {
-    return run(this, connection, path, deadline, time, work);
+    return run(this, base, connection, path, deadline, time, work);
   }
 }

@@ -149,7 +149,7 @@ final class JoinedTx implements Tx {
       throw misuse("the joined transaction has ended");
     }
     try {
-      return BoundedTx.run(this, connection, PATH, null, time, work);
+      return BoundedTx.run(this, dsl.configuration(), connection, PATH, null, time, work);
     } finally {
       provider.release(connection);
     }

@@ -1,6 +1,8 @@
 package dev.pgbelay.core;
 
+import dev.pgbelay.core.internal.PgDriver;
 import org.jspecify.annotations.Nullable;
+import org.postgresql.PGConnection;
 
 /**
  * What happens when a transaction is asked for inside another one on the same {@code DataSource}.
@@ -14,13 +16,34 @@ final class Nesting {
       throw refused(
           outer,
           inner,
-          "would take a second connection. Pass the outer Tx along, or say nesting(JOIN)");
+          "would take a second connection. Pass the outer Tx along, or say nesting(JOIN) or"
+              + " nesting(INDEPENDENT)");
     }
     requireCompatible(outer, inner);
     if (inner.deadline().isPresent()) {
       return outer.within(inner.deadline().get(), work);
     }
     return work.run(outer);
+  }
+
+  /**
+   * A transaction that was joined on this thread and still is open belongs to somebody who passed
+   * its {@link Tx} on; asking for another one on the same database is refused as well.
+   *
+   * @param url of the database asked for, null if it is not known yet
+   */
+  static void refuseInsideJoined(TxOptions inner, @Nullable String url) {
+    PGConnection joined = OpenTransactions.joinedConnection();
+    if (joined == null || (url != null && !url.equals(PgDriver.url(joined)))) {
+      return;
+    }
+    throw new TransactionException(
+        FailureKind.MISUSE,
+        "path '"
+            + inner.path()
+            + "' inside a transaction that was joined on this thread would take a second"
+            + " connection. Pass the joined Tx along, or say nesting(INDEPENDENT)",
+        null);
   }
 
   private static void requireCompatible(OwnedTx outer, TxOptions inner) {

@@ -37,7 +37,7 @@ record Node(long systemIdentifier, long segmentSize, boolean tellsPosition, int 
   }
 
   @Nullable CommitPosition position(@Nullable String lsn, int timeline) {
-    if (lsn == null || timeline < 1) {
+    if (lsn == null || timeline < 1 || !tellsPosition) {
       return null;
     }
     long inserted = CommitPosition.parseLsn(lsn);
@@ -57,7 +57,7 @@ record Node(long systemIdentifier, long segmentSize, boolean tellsPosition, int 
       int timeline = pooler || file == null ? 0 : Integer.parseInt(file, 0, 8, 16);
       return new Node(row.getLong(1), row.getLong(2), true, timeline);
     } catch (SQLException e) {
-      if (FailureKind.CONNECTION_LOST == Failures.classify(e)) {
+      if (!isRefusal(e)) {
         throw e;
       }
       LOG.info(
@@ -69,6 +69,13 @@ record Node(long systemIdentifier, long segmentSize, boolean tellsPosition, int 
         connection.rollback();
       }
     }
+  }
+
+  /** No grant, no such function here, or not implemented by the service that this is. */
+  private static boolean isRefusal(SQLException e) {
+    String state = e.getSQLState();
+    return state != null
+        && (state.startsWith("42") || state.startsWith("0A") || state.equals("55000"));
   }
 
   private static void warnOfPooler(PGConnection driver) {

@@ -76,9 +76,21 @@ final class OpenTransactions {
     if (tx != null) {
       return "the transaction of path '" + tx.path() + "'";
     }
-    for (Iterator<Joined> each = here.joined.iterator(); each.hasNext(); ) {
-      if (isOpen(each.next())) {
-        return "a transaction that was joined";
+    return here.openJoined() == null ? null : "a transaction that was joined";
+  }
+
+  /**
+   * The driver's connection under a joined transaction that is still open, if one is to be seen.
+   */
+  static @Nullable PGConnection joinedConnection() {
+    return THIS_THREAD.get().openJoined();
+  }
+
+  private @Nullable PGConnection openJoined() {
+    for (Iterator<Joined> each = joined.iterator(); each.hasNext(); ) {
+      Joined entry = each.next();
+      if (isOpen(entry)) {
+        return entry.driver().get();
       }
       each.remove();
     }

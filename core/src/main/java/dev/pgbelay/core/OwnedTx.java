@@ -22,6 +22,7 @@ final class OwnedTx implements Tx {
   private final Connection guarded;
   private final TxOptions options;
   private final Timeouts timeouts;
+  private final Configuration unbounded;
   private final DSLContext dsl;
   private final List<Consumer<? super Commit<?>>> hooks = new ArrayList<>();
   private @Nullable String id;
@@ -42,10 +43,14 @@ final class OwnedTx implements Tx {
     this.guarded = GuardedConnection.around(connection, this);
     Configuration own = configuration.derive(new Provider());
     own.set(new SavepointTransactions(guarded, hooks));
-    if (timeouts.deadline() != null || timeouts.lockMillis() > 0) {
-      own.setAppending(timeouts.listener());
+    this.unbounded = own;
+    if (timeouts.deadline() == null && timeouts.lockMillis() == 0) {
+      this.dsl = DSL.using(own);
+    } else {
+      Configuration bounded = own.derive();
+      bounded.setAppending(timeouts.listener());
+      this.dsl = DSL.using(bounded);
     }
-    this.dsl = DSL.using(own);
   }
 
   /** The transaction that opened the connection which {@code configuration} works on. */
@@ -107,7 +112,7 @@ final class OwnedTx implements Tx {
   @Override
   public <T extends @Nullable Object, X extends Exception> T within(
       Duration time, TxWork<T, X> work) throws X {
-    return BoundedTx.run(this, guarded, options.path(), timeouts.deadline(), time, work);
+    return BoundedTx.run(this, unbounded, guarded, options.path(), timeouts.deadline(), time, work);
   }
 
   String path() {

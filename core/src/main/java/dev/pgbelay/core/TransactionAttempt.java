@@ -33,6 +33,7 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
   private final int attempt;
   private boolean mayRunAgain = true;
   private List<Consumer<? super Commit<?>>> hooks = List.of();
+  private @Nullable String url;
 
   TransactionAttempt(
       DataSource dataSource,
@@ -47,12 +48,18 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
     this.attempt = attempt;
   }
 
+  /** The driver's URL of the connection that was used. */
+  @Nullable String url() {
+    return url;
+  }
+
   boolean mayRunAgain() {
     return mayRunAgain;
   }
 
   Commit<T> run(TxWork<T, X> work) throws X {
     Open open = open();
+    url = PgDriver.url(open.driver());
     T value;
     OpenTransactions.opened(open.tx());
     try {
@@ -89,7 +96,7 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
       OwnedTx tx,
       Timeouts timeouts,
       @Nullable Ticket ticket,
-      boolean autoCommit) {
+      SessionModes modes) {
 
     void rollBackAndClose(@Nullable Throwable failure) {
       TransactionEnd.rollback(connection, driver, failure);
@@ -97,48 +104,31 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
     }
 
     void close(@Nullable Throwable failure) {
-      giveBack(connection, autoCommit, tx.options().isReadOnly(), failure);
+      modes.giveBack(connection, failure);
     }
   }
 
   private Open open() {
     Connection connection = connect();
-    boolean autoCommit = true;
+    SessionModes modes = SessionModes.UNTOUCHED;
     try {
       Timeouts timeouts =
           new Timeouts(connection, options.path(), deadline, options.lockTimeout().orElse(null));
       PGConnection driver = PgDriver.unwrap(connection);
       Node node = Node.behind(connection, driver);
-      autoCommit = connection.getAutoCommit();
-      if (autoCommit) {
-        connection.setAutoCommit(false);
-      }
-      if (options.isReadOnly()) {
-        connection.setReadOnly(true);
-      }
+      modes = SessionModes.enter(connection, options.isReadOnly());
       OwnedTx tx = new OwnedTx(dataSource, connection, driver, configuration, options, timeouts);
       Ticket ticket = begin(connection, driver, timeouts);
-      return new Open(connection, driver, node, tx, timeouts, ticket, autoCommit);
+      return new Open(connection, driver, node, tx, timeouts, ticket, modes);
     } catch (SQLException e) {
       FailureKind kind = Failures.classify(e);
-      abandon(connection, autoCommit, e);
+      modes.abandon(connection, e);
       throw new TransactionException(
           kind, "path '" + options.path() + "' could not begin its transaction", e);
     } catch (RuntimeException | Error e) {
-      abandon(connection, autoCommit, e);
+      modes.abandon(connection, e);
       throw e;
     }
-  }
-
-  private void abandon(Connection connection, boolean autoCommit, Throwable failure) {
-    try {
-      if (!connection.getAutoCommit()) {
-        connection.rollback();
-      }
-    } catch (SQLException e) {
-      failure.addSuppressed(e);
-    }
-    giveBack(connection, autoCommit, options.isReadOnly(), failure);
   }
 
   private Connection connect() {
@@ -259,26 +249,6 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
         open.timeouts().lockMillis(),
         open.timeouts().millisSinceStatementStart(),
         PgDriver.isStandby(open.driver()).orElse(null));
-  }
-
-  private static void giveBack(
-      Connection connection, boolean autoCommit, boolean readOnly, @Nullable Throwable failure) {
-    try (connection) {
-      if (!connection.isClosed()) {
-        if (readOnly) {
-          connection.setReadOnly(false);
-        }
-        if (autoCommit) {
-          connection.setAutoCommit(true);
-        }
-      }
-    } catch (SQLException e) {
-      if (failure == null) {
-        LOG.warn("a connection could not be given back cleanly", e);
-      } else if (failure != e) {
-        failure.addSuppressed(e);
-      }
-    }
   }
 
   /** Kept apart so that its pieces go out together or, with nothing to say, not at all. */

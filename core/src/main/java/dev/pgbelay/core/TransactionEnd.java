@@ -6,6 +6,7 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.sql.SQLNonTransientConnectionException;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
@@ -15,6 +16,8 @@ import org.postgresql.PGConnection;
  * back, and one that throws may have committed; see {@link TransactionSql#COMMIT_ON_PRIMARY}.
  */
 final class TransactionEnd {
+  private static final String NEVER_SENT = "the connection was gone before COMMIT was sent";
+
   private TransactionEnd() {}
 
   /** What COMMIT's own round trip told. */
@@ -48,10 +51,19 @@ final class TransactionEnd {
       Effect effect = tx.mayHaveSentStatements() ? Effect.UNKNOWN : Effect.READ_ONLY;
       return new Told(effect, Optional.empty());
     }
-    try (PreparedStatement end = connection.prepareStatement(statement(node))) {
+    try (PreparedStatement end = prepare(connection, node)) {
       return read(end, node);
     } catch (SQLException e) {
       throw new NotCommitted(e, isRollbackCertain(e, driver));
+    }
+  }
+
+  /** Sends nothing: what fails here, such as a pool that has closed the connection, ran nothing. */
+  private static PreparedStatement prepare(Connection connection, Node node) throws NotCommitted {
+    try {
+      return connection.prepareStatement(statement(node));
+    } catch (SQLException e) {
+      throw new NotCommitted(new SQLNonTransientConnectionException(NEVER_SENT, "08003", e), true);
     }
   }
 
@@ -87,7 +99,8 @@ final class TransactionEnd {
    * The error may belong to the statement before COMMIT, to COMMIT, or to the one behind it. A
    * transaction still open or failed was not committed. Otherwise only what COMMIT alone can answer
    * proves a rollback: conflicts and deferred checks. A cancel may have hit the statement behind a
-   * COMMIT that succeeded, and a dying session may die after its COMMIT.
+   * COMMIT that succeeded, and a dying session may die after its COMMIT. A connection that was
+   * found closed (08003), or ended for idling (25P03), had never read it.
    */
   private static boolean isRollbackCertain(SQLException e, PGConnection driver) {
     if (PgDriver.state(driver) == PgDriver.State.FAILED && !isSessionLost(e)) {
@@ -99,6 +112,8 @@ final class TransactionEnd {
             || state.startsWith("22")
             || state.startsWith("P0")
             || state.equals("25P02")
+            || state.equals("25P03")
+            || state.equals("08003")
             || state.equals("40001")
             || state.equals("40P01"));
   }

@@ -24,6 +24,7 @@ final class TransactionRunner {
   private final Map<String, Bulkhead> bulkheads;
   private final TransactionEvents events;
   private final Map<TxOptions.Retry, Retry> retries = new ConcurrentHashMap<>();
+  private volatile @Nullable String url;
 
   TransactionRunner(
       DataSource dataSource,
@@ -40,18 +41,29 @@ final class TransactionRunner {
 
   <T extends @Nullable Object, X extends Exception> Commit<T> commit(
       TxOptions options, TxWork<T, X> work) throws X {
-    OwnedTx outer = OpenTransactions.ownedOn(dataSource);
-    if (outer != null) {
-      return new Commit<>(
-          Nesting.join(outer, options, work), Commit.Effect.UNKNOWN, Optional.empty(), 1);
+    if (options.nesting() != TxOptions.Nesting.INDEPENDENT) {
+      OwnedTx outer = OpenTransactions.ownedOn(dataSource);
+      if (outer != null) {
+        return new Commit<>(
+            Nesting.join(outer, options, work), Commit.Effect.UNKNOWN, Optional.empty(), 1);
+      }
+      Nesting.refuseInsideJoined(options, url);
     }
-    Bulkhead bulkhead = bulkheads.get(options.path());
+    Attempts<T, X> attempts = new Attempts<>(options, work);
+    Commit<T> commit = withBulkhead(attempts);
+    attempts.runHooks(commit);
+    return commit;
+  }
+
+  private <T extends @Nullable Object, X extends Exception> Commit<T> withBulkhead(
+      Attempts<T, X> attempts) throws X {
+    Bulkhead bulkhead = bulkheads.get(attempts.options.path());
     if (bulkhead == null) {
-      return withRetry(options, work);
+      return withRetry(attempts);
     }
     enter(bulkhead);
     try {
-      return withRetry(options, work);
+      return withRetry(attempts);
     } finally {
       bulkhead.onComplete();
     }
@@ -75,9 +87,8 @@ final class TransactionRunner {
   }
 
   private <T extends @Nullable Object, X extends Exception> Commit<T> withRetry(
-      TxOptions options, TxWork<T, X> work) throws X {
-    TxOptions.Retry policy = options.retry().orElse(defaultRetry);
-    Attempts<T, X> attempts = new Attempts<>(options, policy, work);
+      Attempts<T, X> attempts) throws X {
+    TxOptions.Retry policy = attempts.policy;
     try {
       if (policy.maxAttempts() == 1) {
         return attempts.next();
@@ -123,10 +134,11 @@ final class TransactionRunner {
     private final Deadline lastStart;
     private int attempt;
     private @Nullable AttemptFailed previous;
+    private @Nullable TransactionAttempt<T, X> committed;
 
-    Attempts(TxOptions options, TxOptions.Retry policy, TxWork<T, X> work) {
+    Attempts(TxOptions options, TxWork<T, X> work) {
       this.options = options;
-      this.policy = policy;
+      this.policy = options.retry().orElse(defaultRetry);
       this.work = work;
       this.deadline = options.deadline().map(Deadline::in).orElse(null);
       Deadline latest = Deadline.in(policy.maxElapsed());
@@ -148,8 +160,18 @@ final class TransactionRunner {
         throw failed(failure, run.mayRunAgain(), since(begun));
       }
       events.committed(options.path(), since(begun));
-      run.runHooks(commit, events);
+      committed = run;
+      if (url == null) {
+        url = run.url();
+      }
       return commit;
+    }
+
+    /** Outside the bulkhead: a hook may well run a transaction of the same path. */
+    void runHooks(Commit<T> commit) {
+      if (committed != null) {
+        committed.runHooks(commit, events);
+      }
     }
 
     private AttemptFailed failed(Throwable failure, boolean mayRunAgain, Duration time) {

@@ -28,7 +28,12 @@ public final class TxOptions {
     /** An error that names both paths. A second connection is never taken behind one's back. */
     REFUSE,
     /** The work runs in the outer transaction, which alone commits. */
-    JOIN
+    JOIN,
+    /**
+     * A transaction of its own on a second connection, said aloud: it commits even if the outer one
+     * does not, cannot see what the outer one wrote, and can wait for it for ever.
+     */
+    INDEPENDENT
   }
 
   private static final TxOptions DEFAULTS = builder().build();

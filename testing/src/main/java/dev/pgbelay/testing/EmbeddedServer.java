@@ -3,7 +3,6 @@ package dev.pgbelay.testing;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -13,7 +12,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -21,11 +19,6 @@ import org.jspecify.annotations.Nullable;
 final class EmbeddedServer implements Server {
   private static final Duration START_LIMIT = Duration.ofSeconds(60);
   private static final Duration STOP_LIMIT = Duration.ofSeconds(30);
-
-  /** Below the range from which the kernel gives out ports to outgoing connections. */
-  private static final int FIRST_PORT = 15_000;
-
-  private static final int LAST_PORT = 29_999;
 
   private final ServerBinaries binaries;
   private final Path folder;
@@ -69,13 +62,14 @@ final class EmbeddedServer implements Server {
     return folder.resolve("data");
   }
 
-  synchronized int port() {
-    return port;
+  @Override
+  public synchronized InetSocketAddress address() {
+    return new InetSocketAddress(InetAddress.getLoopbackAddress(), port);
   }
 
   @Override
-  public synchronized String jdbcUrl(String database) {
-    return "jdbc:postgresql://127.0.0.1:" + port + "/" + database + "?user=postgres";
+  public String jdbcUrl(InetSocketAddress address, String database) {
+    return "jdbc:postgresql://127.0.0.1:" + address.getPort() + "/" + database + "?user=postgres";
   }
 
   @Override
@@ -92,7 +86,7 @@ final class EmbeddedServer implements Server {
     long deadline = System.nanoTime() + START_LIMIT.toNanos();
     while (true) {
       if (!chosen) {
-        port = freePort();
+        port = Ports.free();
       }
       String logged = logFrom(launchAndAwait(deadline));
       if (logged.isEmpty()) {
@@ -239,25 +233,6 @@ final class EmbeddedServer implements Server {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new ClusterException("interrupted while the server on port " + port + " ended", e);
-    }
-  }
-
-  private static int freePort() {
-    for (int attempt = 0; attempt < 200; attempt++) {
-      int candidate = ThreadLocalRandom.current().nextInt(FIRST_PORT, LAST_PORT + 1);
-      if (isFree(candidate)) {
-        return candidate;
-      }
-    }
-    throw new ClusterException("no free port between " + FIRST_PORT + " and " + LAST_PORT);
-  }
-
-  private static boolean isFree(int candidate) {
-    try (ServerSocket socket = new ServerSocket()) {
-      socket.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), candidate));
-      return true;
-    } catch (IOException e) {
-      return false;
     }
   }
 

@@ -1,14 +1,23 @@
 package dev.pgbelay.testing;
 
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** A server that somebody else runs: an address and no more. */
 final class ExternalServer implements Server {
   static final String MODE = "external";
 
-  private final String beforeDatabase;
+  private static final int DEFAULT_PORT = 5432;
+
+  private static final Pattern URL =
+      Pattern.compile("jdbc:postgresql://([^/:?]+)(?::([0-9]+))?/([^/?]+)(?:\\?(.*))?");
+
+  private final InetSocketAddress address;
   private final String database;
   private final String parameters;
 
@@ -18,16 +27,18 @@ final class ExternalServer implements Server {
    * @param url {@code jdbc:postgresql://host:port/database?parameters}
    */
   ExternalServer(String url, @Nullable String user, @Nullable String password) {
-    int question = url.indexOf('?');
-    String path = question < 0 ? url : url.substring(0, question);
-    int slash = path.lastIndexOf('/');
-    if (!url.startsWith("jdbc:postgresql://") || slash < "jdbc:postgresql://".length()) {
+    Matcher matcher = URL.matcher(url);
+    if (!matcher.matches()) {
       throw new ClusterException(
           "pgbelay.postgres.url must look like jdbc:postgresql://host:port/database");
     }
-    this.beforeDatabase = path.substring(0, slash + 1);
-    this.database = path.substring(slash + 1);
-    StringBuilder all = new StringBuilder(question < 0 ? "" : url.substring(question + 1));
+    String port = matcher.group(2);
+    this.address =
+        InetSocketAddress.createUnresolved(
+            matcher.group(1), port == null ? DEFAULT_PORT : Integer.parseInt(port));
+    this.database = matcher.group(3);
+    String given = matcher.group(4);
+    StringBuilder all = new StringBuilder(given == null ? "" : given);
     append(all, "user", user);
     append(all, "password", password);
     this.parameters = all.toString();
@@ -43,8 +54,27 @@ final class ExternalServer implements Server {
   }
 
   @Override
-  public String jdbcUrl(String database) {
-    return beforeDatabase + database + (parameters.isEmpty() ? "" : "?" + parameters);
+  @SuppressWarnings("AddressSelection") // the proxy has one target, as the driver tries one first
+  public InetSocketAddress address() {
+    return new InetSocketAddress(address.getHostString(), address.getPort());
+  }
+
+  @Override
+  public String jdbcUrl(InetSocketAddress through, String database) {
+    return "jdbc:postgresql://"
+        + host(through)
+        + ":"
+        + through.getPort()
+        + "/"
+        + database
+        + (parameters.isEmpty() ? "" : "?" + parameters);
+  }
+
+  private static String host(InetSocketAddress through) {
+    InetAddress resolved = through.getAddress();
+    return resolved != null && resolved.isLoopbackAddress()
+        ? resolved.getHostAddress()
+        : through.getHostString();
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.pgbelay.testing;
 
+import java.net.InetSocketAddress;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.ResultSet;
@@ -28,7 +29,16 @@ public final class PostgresNode {
 
   /** A URL that needs neither user nor password beside it. */
   public String jdbcUrl(String database) {
-    return server.jdbcUrl(database);
+    return server.jdbcUrl(server.address(), database);
+  }
+
+  /** Where the server listens. */
+  public InetSocketAddress address() {
+    return server.address();
+  }
+
+  String jdbcUrl(InetSocketAddress through, String database) {
+    return server.jdbcUrl(through, database);
   }
 
   /** A URL of the database that exists without anybody creating it. */

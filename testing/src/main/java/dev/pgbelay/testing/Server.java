@@ -1,8 +1,13 @@
 package dev.pgbelay.testing;
 
+import java.net.InetSocketAddress;
+
 /** What a {@link PostgresNode} stands on: a process of ours, a container, or only an address. */
 interface Server {
-  String jdbcUrl(String database);
+  InetSocketAddress address();
+
+  /** The URL of a database through this address, which leads to the server by some way. */
+  String jdbcUrl(InetSocketAddress address, String database);
 
   /** The database to connect to when no test database exists yet. */
   String maintenanceDatabase();

@@ -4,6 +4,7 @@ import dev.pgbelay.core.PgBelayException;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
 import org.postgresql.core.BaseConnection;
 import org.postgresql.util.PSQLException;
@@ -57,6 +58,14 @@ public final class PgDriver {
   public static Optional<Boolean> isStandby(PGConnection driver) {
     String reported = driver.getParameterStatus("in_hot_standby");
     return reported == null ? Optional.empty() : Optional.of(reported.equals("on"));
+  }
+
+  public static @Nullable String url(PGConnection driver) {
+    try {
+      return ((BaseConnection) driver).getMetaData().getURL();
+    } catch (SQLException closed) {
+      return null;
+    }
   }
 
   /** The constraint that the server named in the error, if this is one and it did. */

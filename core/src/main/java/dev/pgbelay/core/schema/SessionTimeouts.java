@@ -1,12 +1,12 @@
 package dev.pgbelay.core.schema;
 
+import dev.pgbelay.core.internal.PgDriver;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
-import org.postgresql.PGConnection;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -51,7 +51,7 @@ final class SessionTimeouts {
         ResultSet row = statement.executeQuery(DdlSql.READ_SESSION_TIMEOUTS)) {
       row.next();
       // A pooler between us and the server hands out a process id of its own making.
-      boolean own = connection.unwrap(PGConnection.class).getBackendPID() == row.getInt(3);
+      boolean own = PgDriver.unwrap(connection).getBackendPID() == row.getInt(3);
       return new SessionTimeouts(connection, row.getString(1), row.getString(2), own);
     }
   }

@@ -1,0 +1,80 @@
+package dev.pgbelay.examples.demo;
+
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
+import dev.pgbelay.testing.ClusterException;
+import dev.pgbelay.testing.PostgresCluster;
+import dev.pgbelay.testing.PostgresNode;
+import java.nio.file.Path;
+import org.jooq.DSLContext;
+import org.jooq.SQLDialect;
+import org.jooq.impl.DSL;
+
+/**
+ * The primary and the replica of a run, each behind a pool. They listen on free ports that are
+ * chosen at start, and end with this JVM however it ends.
+ */
+final class DemoServers implements AutoCloseable {
+  private final PostgresCluster cluster;
+  private final HikariDataSource primary;
+
+  private DemoServers(PostgresCluster cluster) {
+    this.cluster = cluster;
+    this.primary = pool(cluster.primary());
+  }
+
+  /** Where the servers' binaries and data go. */
+  static Path directory() {
+    return Path.of(System.getProperty("java.io.tmpdir"));
+  }
+
+  static DemoServers start() {
+    try {
+      return new DemoServers(
+          PostgresCluster.builder()
+              .serverConfig("shared_buffers", "256MB")
+              .serverConfig("max_wal_size", "2GB")
+              .start());
+    } catch (ClusterException e) {
+      throw new DemoException(
+          "PostgreSQL could not be started in " + directory() + ": " + e.getMessage(), e);
+    }
+  }
+
+  DSLContext primary() {
+    return DSL.using(primary, SQLDialect.POSTGRES);
+  }
+
+  DSLContext replica() {
+    return primary();
+  }
+
+  void awaitReplica() {}
+
+  /** The time by the primary's clock. */
+  String clock() {
+    return primary().select(DSL.currentOffsetDateTime()).fetchSingle().value1().toString();
+  }
+
+  /** The primary's version. */
+  String version() {
+    return primary()
+        .select(DSL.function("current_setting", String.class, DSL.inline("server_version")))
+        .fetchSingle()
+        .value1();
+  }
+
+  private static HikariDataSource pool(PostgresNode node) {
+    HikariConfig config = new HikariConfig();
+    config.setPoolName("demo-" + node.name());
+    config.setJdbcUrl(node.jdbcUrl());
+    config.setMaximumPoolSize(4);
+    return new HikariDataSource(config);
+  }
+
+  @Override
+  public void close() {
+    primary.close();
+    cluster.close();
+  }
+}

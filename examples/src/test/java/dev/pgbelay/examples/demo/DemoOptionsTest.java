@@ -1,0 +1,51 @@
+package dev.pgbelay.examples.demo;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import org.assertj.core.api.Assertions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class DemoOptionsTest {
+
+  @Test
+  void list_namesEveryScenario() {
+    ByteArrayOutputStream console = new ByteArrayOutputStream();
+    assertThat(Demo.run(new PrintStream(console, true, StandardCharsets.UTF_8), "--list")).isZero();
+    assertThat(console.toString(StandardCharsets.UTF_8).lines())
+        .singleElement()
+        .asString()
+        .matches("keyset +\\S.*");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "--rows=9999, is not between 10000 and 100000000",
+    "--rows=many, --rows",
+    "--only=nothing, Known: keyset",
+    "--sead=1, --sead"
+  })
+  void wrongOption_isRefusedByName(String option, String says) {
+    StringWriter errors = new StringWriter();
+    PrintStream console =
+        new PrintStream(new ByteArrayOutputStream(), true, StandardCharsets.UTF_8);
+    int exitCode = Demo.commandLine(console).setErr(new PrintWriter(errors, true)).execute(option);
+    assertThat(exitCode).isEqualTo(2);
+    assertThat(errors.toString()).contains(says);
+  }
+
+  @Test
+  void tooLittleDisk_isRefusedWithFiguresAndARemedy(@TempDir Path directory) {
+    Assertions.assertThatThrownBy(() -> Preflight.check(directory, 1L << 40))
+        .isInstanceOf(DemoException.class)
+        .hasMessageContainingAll(directory.toString(), "MiB are free", "--rows", "TMPDIR");
+  }
+}
