@@ -139,6 +139,28 @@ final class EmbeddedServer implements Server {
     }
   }
 
+  @Override
+  public void requireControl(String control) {
+    // a server of ours: everything goes
+  }
+
+  @Override
+  public synchronized void suspend() {
+    signalAll("STOP");
+  }
+
+  @Override
+  public synchronized void resume() {
+    signalAll("CONT");
+  }
+
+  private void signalAll(String signal) {
+    Process process = running(signal.equals("STOP") ? "suspend" : "resume");
+    // The postmaster first, so that it starts no further process in between.
+    signal(process.pid(), signal);
+    process.descendants().forEach(child -> signal(child.pid(), signal));
+  }
+
   private String logFrom(long start) {
     if (start < 0) {
       return "";
@@ -176,15 +198,13 @@ final class EmbeddedServer implements Server {
     process.destroyForcibly();
     children.forEach(ProcessHandle::destroyForcibly);
     awaitEnd(process);
-    for (ProcessHandle child : children) {
-      child.onExit().orTimeout(STOP_LIMIT.toSeconds(), TimeUnit.SECONDS).join();
-    }
+    children.forEach(EmbeddedServer::awaitEnd);
   }
 
   @Override
   public synchronized void stop() {
     Process process = running("stop");
-    signal(process, "INT");
+    signal(process.pid(), "INT");
     awaitEnd(process);
   }
 
@@ -209,9 +229,9 @@ final class EmbeddedServer implements Server {
     return process;
   }
 
-  private void signal(Process process, String signal) {
+  private void signal(long pid, String signal) {
     try {
-      new ProcessBuilder("/bin/sh", "-c", "kill -" + signal + " " + process.pid())
+      new ProcessBuilder("/bin/sh", "-c", "kill -" + signal + " " + pid)
           .redirectErrorStream(true)
           .redirectOutput(ProcessBuilder.Redirect.DISCARD)
           .start()
@@ -221,6 +241,28 @@ final class EmbeddedServer implements Server {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new ClusterException("interrupted while signalling the server on port " + port, e);
+    }
+  }
+
+  /** The JDK watches a process that is not its child only now and then. */
+  private static void awaitEnd(ProcessHandle child) {
+    long deadline = System.nanoTime() + STOP_LIMIT.toNanos();
+    try {
+      while (child.isAlive() && System.nanoTime() < deadline && !isZombie(child)) {
+        TimeUnit.MILLISECONDS.sleep(1);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new ClusterException("interrupted while a server ended", e);
+    }
+  }
+
+  /** Dead, and nobody there to collect it, as in a container whose first process does not care. */
+  private static boolean isZombie(ProcessHandle child) {
+    try {
+      return Files.readString(Path.of("/proc/" + child.pid() + "/stat")).contains(") Z ");
+    } catch (IOException e) {
+      return false;
     }
   }
 

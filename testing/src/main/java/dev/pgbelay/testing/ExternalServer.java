@@ -83,18 +83,8 @@ final class ExternalServer implements Server {
   }
 
   @Override
-  public void crash() {
-    throw new UnsupportedControlException("crash", MODE);
-  }
-
-  @Override
-  public void start() {
-    throw new UnsupportedControlException("start", MODE);
-  }
-
-  @Override
-  public void stop() {
-    throw new UnsupportedControlException("stop", MODE);
+  public void requireControl(String control) {
+    throw new UnsupportedControlException(control, MODE);
   }
 
   @Override

@@ -5,7 +5,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /**
  * How the server is started although it refuses to run as root: as we are when we are not root;
@@ -46,7 +48,7 @@ enum OsUser {
       }
       String forced = System.getProperty("pgbelay.postgres.root");
       if (forced != null) {
-        return valueOf(forced.toUpperCase(java.util.Locale.ROOT));
+        return valueOf(forced.toUpperCase(Locale.ROOT));
       }
       return runs("unshare", "-U", "true") ? NAMESPACE : NOBODY;
     } catch (IOException e) {
@@ -59,6 +61,17 @@ enum OsUser {
     if (CURRENT == NOBODY) {
       Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxr-xr-x"));
       Files.setAttribute(folder, "unix:uid", NOBODY_UID);
+    }
+  }
+
+  /** The same for all that is in a folder which this JVM filled. */
+  static void giveToServer(Path root) throws IOException {
+    if (CURRENT == NOBODY) {
+      try (Stream<Path> files = Files.walk(root)) {
+        for (Path file : files.toList()) {
+          Files.setAttribute(file, "unix:uid", NOBODY_UID);
+        }
+      }
     }
   }
 

@@ -1,20 +1,22 @@
 package dev.pgbelay.testing;
 
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import java.sql.SQLException;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
 
 /**
- * PostgreSQL servers for tests: a primary that does not live longer than this JVM. {@code fsync},
- * {@code full_page_writes} and {@code synchronous_commit} are on, as in production, because tests
- * of what survives a crash mean nothing without them.
+ * PostgreSQL servers for tests: a primary and replicas that do not live longer than this JVM.
+ * {@code fsync}, {@code full_page_writes} and {@code synchronous_commit} are on, as in production,
+ * because tests of what survives a crash mean nothing without them.
  *
  * <p>{@code -Dpgbelay.postgres.mode} chooses where the servers come from: {@code embedded} (the
- * default: binaries from the class path, data under {@code java.io.tmpdir}), or {@code external}
- * (the server at {@code -Dpgbelay.postgres.url}, with {@code -Dpgbelay.postgres.user} and {@code
+ * default: binaries from the class path, data under {@code java.io.tmpdir}), {@code docker} (a
+ * container by Testcontainers; tests are skipped where no engine answers), or {@code external} (the
+ * server at {@code -Dpgbelay.postgres.url}, with {@code -Dpgbelay.postgres.user} and {@code
  * -Dpgbelay.postgres.password}). When {@code -Dpgbelay.postgres.major} is set, a server of another
  * major version is refused at start.
  *
@@ -22,17 +24,15 @@ import org.jspecify.annotations.Nullable;
  * crash or reconfigure servers build their own and close it. Safe for use by several threads.
  */
 public final class PostgresCluster implements AutoCloseable {
-  static final int MAX_CONNECTIONS = 300;
+  private static final int MAX_CONNECTIONS = 300;
 
   private static @Nullable PostgresCluster shared;
 
-  private final PostgresNode primary;
-  private final Runnable discard;
+  private final List<PostgresNode> nodes = new CopyOnWriteArrayList<>();
+  private final List<Runnable> discards = new CopyOnWriteArrayList<>();
+  private volatile @Nullable PostgresNode primary;
 
-  private PostgresCluster(PostgresNode primary, Runnable discard) {
-    this.primary = primary;
-    this.discard = discard;
-  }
+  private PostgresCluster() {}
 
   /**
    * The one server that all tests of this JVM share; started at first use, never closed by tests.
@@ -49,9 +49,43 @@ public final class PostgresCluster implements AutoCloseable {
     return new Builder();
   }
 
-  /** The node that accepts writes. */
+  /** The node that accepts writes: the first one, or the one promoted last. */
   public PostgresNode primary() {
-    return primary;
+    PostgresNode node = primary;
+    if (node == null) {
+      throw new IllegalStateException("the cluster has not been started");
+    }
+    return node;
+  }
+
+  /** The nodes that were started as replicas, promoted ones included. */
+  public List<PostgresNode> replicas() {
+    return List.copyOf(nodes.subList(1, nodes.size()));
+  }
+
+  /** The first replica. */
+  public PostgresNode replica() {
+    if (nodes.size() < 2) {
+      throw new IllegalStateException(
+          "this cluster has no replica: build it with PostgresCluster.builder().replicas(1)");
+    }
+    return nodes.get(1);
+  }
+
+  void promoted(PostgresNode node) {
+    primary = node;
+  }
+
+  void add(PostgresNode node) {
+    nodes.add(node);
+    if (primary == null) {
+      primary = node;
+    }
+  }
+
+  /** What {@link #close} does, in reverse order. */
+  void onClose(Runnable discard) {
+    discards.add(discard);
   }
 
   /** Kills the servers and deletes their data. */
@@ -61,12 +95,44 @@ public final class PostgresCluster implements AutoCloseable {
       throw new IllegalStateException(
           "the shared server belongs to all tests of this JVM and ends with it: do not close it");
     }
-    discard.run();
+    discard();
+  }
+
+  private void discard() {
+    for (int i = discards.size() - 1; i >= 0; i--) {
+      discards.get(i).run();
+    }
+    discards.clear();
+  }
+
+  static void requireSettingName(String name) {
+    if (!name.matches("[A-Za-z_][A-Za-z0-9_.]*")) {
+      throw new IllegalArgumentException("not a server setting's name: " + name);
+    }
+  }
+
+  private void requireMajor() {
+    String wanted = System.getProperty("pgbelay.postgres.major");
+    if (wanted == null || wanted.isBlank()) {
+      return;
+    }
+    int found = primary().majorVersion();
+    if (found != Integer.parseInt(wanted.trim())) {
+      throw new ClusterException(
+          "PostgreSQL "
+              + found
+              + " answers, but -Dpgbelay.postgres.major asks for "
+              + wanted
+              + ": put the binaries of that major on the class path, or point"
+              + " -Dpgbelay.postgres.url at such a server");
+    }
   }
 
   /** What a cluster is made of. Not safe for use by several threads. */
   public static final class Builder {
     private final Map<String, String> configuration = new LinkedHashMap<>();
+    private int replicas;
+    private boolean replicasThroughProxy;
 
     private Builder() {
       configuration.put("listen_addresses", "127.0.0.1");
@@ -80,47 +146,87 @@ public final class PostgresCluster implements AutoCloseable {
       configuration.put("wal_keep_size", "64MB");
       configuration.put("max_wal_senders", "20");
       configuration.put("max_replication_slots", "20");
+      configuration.put("hot_standby_feedback", "on");
+      configuration.put("wal_retrieve_retry_interval", "100ms");
       configuration.put("log_line_prefix", "%m [%p] %a: ");
     }
 
     /** A line of {@code postgresql.conf}; wins over what this class sets itself. */
     public Builder serverConfig(String name, String value) {
-      if (!name.matches("[A-Za-z_][A-Za-z0-9_.]*")) {
-        throw new IllegalArgumentException("not a server setting's name: " + name);
-      }
+      requireSettingName(name);
       configuration.put(name, value);
       return this;
     }
 
-    /** Starts the servers and returns when they accept connections. */
-    public PostgresCluster start() {
-      String mode = System.getProperty("pgbelay.postgres.mode", "embedded");
-      PostgresCluster cluster =
-          switch (mode) {
-            case "embedded" -> startEmbedded();
-            case ExternalServer.MODE -> connectExternal();
-            default ->
-                throw new ClusterException(
-                    "pgbelay.postgres.mode is \"" + mode + "\": use embedded or external");
-          };
-      cluster.requireMajor();
-      return cluster;
+    /** So many replicas that stream from the primary; none by default. */
+    public Builder replicas(int count) {
+      if (count < 0 || count > 9) {
+        throw new IllegalArgumentException("replicas is " + count + ": between 0 and 9");
+      }
+      this.replicas = count;
+      return this;
     }
 
-    private PostgresCluster startEmbedded() {
+    /**
+     * Puts a {@link FaultProxy} between the primary and each replica, to be had from {@link
+     * PostgresNode#upstreamProxy()}.
+     */
+    public Builder replicasThroughProxy() {
+      this.replicasThroughProxy = true;
+      return this;
+    }
+
+    /**
+     * Starts the servers and returns when they accept connections and the replicas have caught up.
+     *
+     * @throws ClusterException if a server does not start
+     * @throws UnsupportedControlException if replicas are asked for in mode docker or external
+     * @throws org.opentest4j.TestAbortedException in mode docker without a Docker engine
+     */
+    public PostgresCluster start() {
+      PostgresCluster cluster = new PostgresCluster();
       try {
-        ServerBinaries binaries = ServerBinaries.unpacked();
-        Path folder = ServerFolder.ofThisJvm().newClusterFolder();
-        Path nodeFolder = Files.createDirectory(folder.resolve("primary"));
-        EmbeddedServer server = EmbeddedServer.initialised(binaries, nodeFolder, configuration);
-        server.start();
-        return new PostgresCluster(new PostgresNode("primary", server), server::discard);
-      } catch (IOException e) {
-        throw new ClusterException("cannot prepare a PostgreSQL server", e);
+        startIn(System.getProperty("pgbelay.postgres.mode", "embedded"), cluster);
+        cluster.requireMajor();
+        return cluster;
+      } catch (IOException | SQLException e) {
+        cluster.discard();
+        throw new ClusterException("cannot prepare PostgreSQL servers", e);
+      } catch (RuntimeException e) {
+        cluster.discard();
+        throw e;
       }
     }
 
-    private static PostgresCluster connectExternal() {
+    private void startIn(String mode, PostgresCluster cluster) throws IOException, SQLException {
+      switch (mode) {
+        case "embedded" ->
+            new EmbeddedNodes(cluster, configuration).start(replicas, replicasThroughProxy);
+        case "docker" -> startDocker(cluster);
+        case ExternalServer.MODE -> connectExternal(cluster);
+        default ->
+            throw new ClusterException(
+                "pgbelay.postgres.mode is \"" + mode + "\": use embedded, docker or external");
+      }
+    }
+
+    private void startDocker(PostgresCluster cluster) {
+      refuseReplicas("docker");
+      try {
+        String major = System.getProperty("pgbelay.postgres.major", "18");
+        DockerServer server = DockerServer.started(major, configuration);
+        cluster.onClose(server::discard);
+        cluster.add(new PostgresNode(cluster, "primary", server, null));
+      } catch (NoClassDefFoundError e) {
+        throw new ClusterException(
+            "-Dpgbelay.postgres.mode=docker needs org.testcontainers:testcontainers-postgresql on"
+                + " the class path",
+            e);
+      }
+    }
+
+    private void connectExternal(PostgresCluster cluster) {
+      refuseReplicas(ExternalServer.MODE);
       String url = System.getProperty("pgbelay.postgres.url");
       if (url == null) {
         throw new ClusterException(
@@ -131,25 +237,13 @@ public final class PostgresCluster implements AutoCloseable {
               url,
               System.getProperty("pgbelay.postgres.user"),
               System.getProperty("pgbelay.postgres.password"));
-      return new PostgresCluster(new PostgresNode("primary", server), () -> {});
+      cluster.add(new PostgresNode(cluster, "primary", server, null));
     }
-  }
 
-  private void requireMajor() {
-    String wanted = System.getProperty("pgbelay.postgres.major");
-    if (wanted == null || wanted.isBlank()) {
-      return;
-    }
-    int found = primary.majorVersion();
-    if (found != Integer.parseInt(wanted.trim())) {
-      discard.run();
-      throw new ClusterException(
-          "PostgreSQL "
-              + found
-              + " answers, but -Dpgbelay.postgres.major asks for "
-              + wanted
-              + ": put the binaries of that major on the class path, or point"
-              + " -Dpgbelay.postgres.url at such a server");
+    private void refuseReplicas(String mode) {
+      if (replicas > 0) {
+        throw new UnsupportedControlException("replicas", mode);
+      }
     }
   }
 }

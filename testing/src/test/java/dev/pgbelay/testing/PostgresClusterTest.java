@@ -1,0 +1,302 @@
+package dev.pgbelay.testing;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class PostgresClusterTest {
+  private static PostgresCluster cluster;
+
+  @BeforeAll
+  static void start() throws SQLException {
+    cluster = PostgresCluster.builder().replicas(1).replicasThroughProxy().start();
+    execute(cluster.primary(), "create table item(id int primary key)");
+  }
+
+  @AfterAll
+  static void close() {
+    cluster.close();
+  }
+
+  private static void execute(PostgresNode node, String sql) throws SQLException {
+    try (Connection connection = node.connect();
+        Statement statement = connection.createStatement()) {
+      statement.execute(sql);
+    }
+  }
+
+  private static String ask(PostgresNode node, String sql) throws SQLException {
+    try (Connection connection = node.connect();
+        Statement statement = connection.createStatement();
+        ResultSet rows = statement.executeQuery(sql)) {
+      rows.next();
+      return rows.getString(1);
+    }
+  }
+
+  @Test
+  void warmStart_takesLessThanThreeSeconds() {
+    long start = System.nanoTime();
+    try (PostgresCluster other = PostgresCluster.builder().start()) {
+      assertThat(other.primary().isReplica()).isFalse();
+      Duration took = Duration.ofNanos(System.nanoTime() - start);
+      System.out.println("warm start to first query: " + took.toMillis() + " ms");
+      assertThat(took).isLessThan(Duration.ofSeconds(3));
+    }
+  }
+
+  @Test
+  void replica_followsAndRefusesWrites() throws SQLException {
+    PostgresNode replica = cluster.replica();
+    execute(cluster.primary(), "insert into item values (1)");
+    replica.awaitCaughtUp();
+    assertThat(ask(replica, "select count(*) from item where id = 1")).isEqualTo("1");
+    assertThat(replica.isReplica()).isTrue();
+    assertThatThrownBy(() -> execute(replica, "insert into item values (2)"))
+        .isInstanceOfSatisfying(
+            SQLException.class, e -> assertThat(e.getSQLState()).isEqualTo("25006"));
+  }
+
+  @Test
+  void pausedReplay_hidesNewRowsUntilResumed() throws SQLException {
+    PostgresNode replica = cluster.replica();
+    replica.pauseReplay();
+    try {
+      execute(cluster.primary(), "insert into item values (10)");
+      assertThat(ask(replica, "select count(*) from item where id = 10")).isEqualTo("0");
+      String written = ask(cluster.primary(), "select pg_current_wal_flush_lsn()");
+      await()
+          .untilAsserted(
+              () ->
+                  assertThat(ask(replica, "select pg_last_wal_receive_lsn() >= '" + written + "'"))
+                      .isEqualTo("t"));
+      assertThat(ask(replica, "select count(*) from item where id = 10")).isEqualTo("0");
+    } finally {
+      replica.resumeReplay();
+    }
+    replica.awaitCaughtUp();
+    assertThat(ask(replica, "select count(*) from item where id = 10")).isEqualTo("1");
+  }
+
+  @Test
+  void laggingReplica_appliesCommitsLater() throws SQLException {
+    PostgresNode replica = cluster.replica();
+    replica.lag(Duration.ofMillis(700));
+    try {
+      execute(cluster.primary(), "insert into item values (20)");
+      long committed = System.nanoTime();
+      replica.awaitCaughtUp();
+      assertThat(Duration.ofNanos(System.nanoTime() - committed))
+          .isGreaterThan(Duration.ofMillis(500));
+    } finally {
+      replica.lag(Duration.ZERO);
+    }
+  }
+
+  @Test
+  void frozenReplicationLink_isALag() throws SQLException {
+    PostgresNode replica = cluster.replica();
+    FaultProxy link = replica.upstreamProxy().orElseThrow();
+    link.freeze();
+    try {
+      execute(cluster.primary(), "insert into item values (30)");
+      assertThat(ask(replica, "select count(*) from item where id = 30")).isEqualTo("0");
+    } finally {
+      link.thaw();
+    }
+    replica.awaitCaughtUp();
+    assertThat(ask(replica, "select count(*) from item where id = 30")).isEqualTo("1");
+    link.dropConnections();
+    execute(cluster.primary(), "insert into item values (31)");
+    replica.awaitCaughtUp();
+    assertThat(ask(replica, "select count(*) from item where id = 31")).isEqualTo("1");
+  }
+
+  @Test
+  void awaitCaughtUp_endsOnAnIdlePrimaryBehindAPageHeader() throws SQLException {
+    for (int i = 0; i < 5; i++) {
+      ask(cluster.primary(), "select pg_switch_wal()");
+      cluster.replica().awaitCaughtUp();
+    }
+  }
+
+  @Test
+  void synchronousStandby_isWaitedFor() throws SQLException {
+    PostgresNode primary = cluster.primary();
+    primary.configure("synchronous_standby_names", "replica1");
+    try {
+      await()
+          .until(
+              () -> "sync".equals(ask(primary, "select max(sync_state) from pg_stat_replication")));
+      try (Connection connection = primary.connect();
+          Statement statement = connection.createStatement()) {
+        statement.execute("set synchronous_commit = remote_apply");
+        statement.execute("insert into item values (40)");
+      }
+      assertThat(ask(cluster.replica(), "select count(*) from item where id = 40")).isEqualTo("1");
+    } finally {
+      primary.configure("synchronous_standby_names", "");
+    }
+  }
+
+  @Test
+  void settingThatNeedsARestart_isRefusedByName() {
+    assertThatThrownBy(() -> cluster.replica().configure("shared_buffers", "64MB"))
+        .isInstanceOf(ClusterException.class)
+        .hasMessageContaining("shared_buffers")
+        .hasMessageContaining("restart");
+  }
+
+  @Test
+  void crashedServer_comesBackWithWhatWasCommitted() throws SQLException {
+    try (PostgresCluster own = PostgresCluster.builder().start()) {
+      PostgresNode node = own.primary();
+      execute(node, "create table item(id int primary key)");
+      try (Connection connection = node.connect();
+          Statement statement = connection.createStatement()) {
+        statement.execute("insert into item values (1)");
+        connection.setAutoCommit(false);
+        statement.execute("insert into item values (2)");
+        String url = node.jdbcUrl();
+        node.crash();
+        assertThatThrownBy(() -> statement.execute("select 1")).isInstanceOf(SQLException.class);
+        assertThatThrownBy(() -> DriverManager.getConnection(url)).isInstanceOf(SQLException.class);
+        node.restart();
+        assertThat(node.jdbcUrl()).isEqualTo(url);
+      }
+      assertThat(ask(node, "select string_agg(id::text, ',') from item")).isEqualTo("1");
+      assertThat(node.logTail(50)).contains("was not properly shut down");
+      node.stop();
+      node.restart();
+      assertThat(ask(node, "select count(*) from item")).isEqualTo("1");
+    }
+  }
+
+  @Test
+  void promotedReplica_acceptsWritesOnTheNextTimeline() throws SQLException {
+    try (PostgresCluster own = PostgresCluster.builder().replicas(1).start()) {
+      PostgresNode old = own.primary();
+      execute(old, "create table item(id int primary key)");
+      own.replica().awaitCaughtUp();
+      int timeline = old.timeline();
+      own.replica().pauseReplay();
+      execute(old, "insert into item values (1)");
+      old.crash();
+      own.replica().promote();
+      assertThat(own.primary()).isSameAs(own.replica());
+      execute(own.primary(), "insert into item values (2)");
+      assertThat(own.primary().timeline()).isEqualTo(timeline + 1);
+    }
+  }
+
+  @Test
+  void suspendedServer_answersAfterItIsResumed() throws SQLException {
+    try (PostgresCluster own = PostgresCluster.builder().start();
+        Connection connection =
+            DriverManager.getConnection(own.primary().jdbcUrl() + "&socketTimeout=1");
+        Statement statement = connection.createStatement()) {
+      own.primary().suspend();
+      assertThatThrownBy(() -> statement.execute("select 1")).isInstanceOf(SQLException.class);
+      own.primary().resume();
+      assertThat(own.primary().isReplica()).isFalse();
+    }
+  }
+
+  @Test
+  void terminatedSession_isGoneOnReturn() throws SQLException {
+    PostgresNode node = cluster.primary();
+    try (Connection connection =
+            DriverManager.getConnection(node.jdbcUrl() + "&ApplicationName=victim");
+        Statement statement = connection.createStatement()) {
+      assertThat(node.terminate("victim")).isEqualTo(1);
+      assertThat(ask(node, "select count(*) from pg_stat_activity where application_name='victim'"))
+          .isEqualTo("0");
+      assertThatThrownBy(() -> statement.execute("select 1")).isInstanceOf(SQLException.class);
+    }
+    assertThat(node.terminate("victim")).isZero();
+  }
+
+  @Test
+  void heldTransaction_holdsSnapshotAndLocksUntilClosed() throws SQLException {
+    PostgresNode node = cluster.primary();
+    execute(node, "create table held(id int primary key)");
+    try (HeldTransaction held = node.holdTransaction("postgres", "lock table held in share mode")) {
+      assertThat(
+              ask(
+                  node,
+                  "select backend_xmin is not null from pg_stat_activity where pid = "
+                      + held.pid()))
+          .isEqualTo("t");
+      assertThatThrownBy(
+              () -> execute(node, "set lock_timeout = '50ms'; insert into held values (1)"))
+          .isInstanceOfSatisfying(
+              SQLException.class, e -> assertThat(e.getSQLState()).isEqualTo("55P03"));
+    }
+    execute(node, "insert into held values (1)");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"", "1x", "a b", "fsync = off #"})
+  void settingsName_isCheckedBeforeItReachesAFile(String name) {
+    assertThatThrownBy(() -> PostgresCluster.builder().serverConfig(name, "on"))
+        .isInstanceOf(IllegalArgumentException.class);
+  }
+
+  @Test
+  void sharedServer_cannotBeClosed() {
+    assertThatThrownBy(() -> PostgresCluster.shared().close())
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("shared");
+  }
+
+  @Test
+  void killedJvm_leavesNoServerAndNoData() throws Exception {
+    Process jvm =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-cp",
+                System.getProperty("java.class.path"),
+                SleepingJvm.class.getName())
+            .redirectError(ProcessBuilder.Redirect.INHERIT)
+            .start();
+    List<String> said = jvm.inputReader().lines().takeWhile(line -> !line.equals("ready")).toList();
+    Path folder = ServerFolder.base().resolve("run");
+    List<Path> ownedByJvm;
+    try (Stream<Path> runs = Files.list(folder)) {
+      ownedByJvm =
+          runs.filter(run -> run.getFileName().toString().startsWith(jvm.pid() + "-")).toList();
+    }
+    assertThat(ownedByJvm).as("said: %s", said).hasSize(1);
+    long postmaster =
+        Long.parseLong(
+            Files.readAllLines(
+                    ownedByJvm.get(0).resolve(Path.of("c1", "primary", "data", "postmaster.pid")))
+                .get(0));
+    assertThat(ProcessHandle.of(postmaster)).isPresent();
+    jvm.destroyForcibly().waitFor();
+    await()
+        .atMost(Duration.ofSeconds(20))
+        .untilAsserted(
+            () -> {
+              assertThat(ProcessHandle.of(postmaster).map(ProcessHandle::isAlive).orElse(false))
+                  .isFalse();
+              assertThat(ownedByJvm.get(0)).doesNotExist();
+            });
+  }
+}
