@@ -7,6 +7,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -41,9 +43,9 @@ public final class Bench implements Callable<Integer> {
 
   @Option(
       names = "--warm-ups",
-      defaultValue = "2",
+      defaultValue = "1",
       description = "rounds thrown away before them (default: ${DEFAULT-VALUE})")
-  private int warmUps = 2;
+  private int warmUps = 1;
 
   @Option(names = "--rows", description = "rows loaded (default: the scenario's)")
   private @Nullable Long rows;
@@ -82,6 +84,8 @@ public final class Bench implements Callable<Integer> {
       }
       return list ? 0 : CommandLine.ExitCode.USAGE;
     }
+    // Hibernate and Blaze-Persistence introduce themselves through java.util.logging.
+    Logger.getLogger("").setLevel(Level.SEVERE);
     List<Scenario> chosen = new LinkedHashSet<>(names).stream().map(this::scenario).toList();
     try (BenchServer server = BenchServer.start()) {
       say(server.description());

@@ -30,6 +30,7 @@ public final class BenchServer implements AutoCloseable {
             .serverConfig("synchronous_commit", "on")
             .serverConfig("full_page_writes", "on")
             .serverConfig("shared_buffers", sharedBuffersMib() + "MB")
+            .serverConfig("maintenance_work_mem", "512MB")
             .serverConfig("max_wal_size", "8GB")
             .serverConfig("checkpoint_timeout", "15min")
             .start());

@@ -39,6 +39,8 @@ class ScenariosTest {
     assertThat(paging)
         .containsOnlyKeys(
             "limit",
+            "pgbelay",
+            "pgbelay (jOOQ records)",
             "hand-written redundant bound",
             "jOOQ seek",
             "jOOQ seek (redundant bound)",

@@ -47,7 +47,6 @@ final class EventsSql {
                  + (i * 2 / 3 + (h & 7)) * interval '1 second' as created_at
         from (select i, hashint8extended(i, 0) >> 20 as h from generate_series(1, ?::bigint) as i) as numbers
       ) as hashed
-      order by i
       """;
 
   static final List<String> CREATE_INDEXES =

@@ -25,15 +25,15 @@ import org.jooq.impl.SQLDataType;
 /** jOOQ's own {@code seek()}, built per request as its manual shows. */
 final class JooqPages {
   static final Table<Record> EVENTS = table(name("events"));
-  static final Field<Long> ID = field(name("id"), SQLDataType.BIGINT);
-  static final Field<Integer> ACCOUNT_ID = field(name("account_id"), SQLDataType.INTEGER);
+  static final Field<Long> ID = field(name("id"), SQLDataType.BIGINT.notNull());
+  static final Field<Integer> ACCOUNT_ID = field(name("account_id"), SQLDataType.INTEGER.notNull());
   static final Field<OffsetDateTime> CREATED_AT =
-      field(name("created_at"), SQLDataType.TIMESTAMPWITHTIMEZONE);
-  static final Field<Integer> STATUS = field(name("status"), SQLDataType.INTEGER);
+      field(name("created_at"), SQLDataType.TIMESTAMPWITHTIMEZONE.notNull());
+  static final Field<Integer> STATUS = field(name("status"), SQLDataType.INTEGER.notNull());
   static final Field<OffsetDateTime> RESOLVED_AT =
       field(name("resolved_at"), SQLDataType.TIMESTAMPWITHTIMEZONE);
-  static final Field<Long> AMOUNT = field(name("amount"), SQLDataType.BIGINT);
-  static final Field<String> PAYLOAD = field(name("payload"), SQLDataType.CLOB);
+  static final Field<Long> AMOUNT = field(name("amount"), SQLDataType.BIGINT.notNull());
+  static final Field<String> PAYLOAD = field(name("payload"), SQLDataType.CLOB.notNull());
 
   private static final int SIZE = Target.PAGE_SIZE;
 

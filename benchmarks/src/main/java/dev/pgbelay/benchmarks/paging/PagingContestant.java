@@ -16,7 +16,7 @@ import java.util.concurrent.TimeUnit;
  */
 final class PagingContestant implements Contestant {
   private static final int MAX_READS = 300;
-  private static final long BUDGET_MS = 150;
+  private static final long BUDGET_MS = 100;
 
   /** Makes the reader of a target; whatever can be prepared once per query is prepared here. */
   interface Readers {

@@ -40,10 +40,13 @@ public final class PagingScenario implements Scenario {
     JooqPages jooq = new JooqPages(dataSource, new Settings());
     JooqPages boundedJooq =
         new JooqPages(dataSource, new Settings().withRenderRedundantConditionForSeekClause(true));
+    KeysetPages keyset = new KeysetPages(dataSource);
     JpaPages jpa = new JpaPages(dataSource);
     List<Contestant> contestants =
         List.of(
             new PagingContestant(Stage.LIMIT, targets, jdbc::rowValueOrBranches),
+            new PagingContestant("pgbelay", targets, keyset::rows),
+            new PagingContestant("pgbelay (jOOQ records)", targets, keyset::records),
             new PagingContestant("hand-written redundant bound", targets, jdbc::redundantBound),
             new PagingContestant("jOOQ seek", targets, jooq::seek),
             new PagingContestant("jOOQ seek (redundant bound)", targets, boundedJooq::seek),
