@@ -18,7 +18,6 @@ import dev.pgbelay.keyset.KeysetQueryBuilder;
 import dev.pgbelay.keyset.PageRequest;
 import java.nio.charset.StandardCharsets;
 import java.util.EnumMap;
-import java.util.List;
 import java.util.Map;
 import javax.sql.DataSource;
 import org.jooq.DSLContext;
@@ -27,7 +26,9 @@ import org.jooq.SQLDialect;
 import org.jooq.SortField;
 import org.jooq.impl.DSL;
 
-/** pgbelay as a service uses it: queries built once, one {@code fetch} and one cursor per request. */
+/**
+ * pgbelay as a service uses it: queries built once, one {@code fetch} and one cursor per request.
+ */
 final class KeysetPages {
   private static final String ACCOUNT = "account";
 
