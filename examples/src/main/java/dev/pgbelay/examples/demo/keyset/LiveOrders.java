@@ -57,14 +57,14 @@ final class LiveOrders {
   List<Long> refill() {
     dsl.dropTableIfExists(LIVE_ORDERS).execute();
     dsl.createTable(LIVE_ORDERS)
-        .as(dsl.selectFrom(ORDERS).orderBy(NaiveWalks.NEWEST_FIRST).limit(size))
+        .as(dsl.selectFrom(ORDERS).orderBy(OrderRow.NEWEST_FIRST).limit(size))
         .withData()
         .execute();
     dsl.alterTable(LIVE_ORDERS).add(primaryKey(ID)).execute();
     dsl.createIndex(name("live_orders_newest_first"))
         .on(LIVE_ORDERS, CREATED_AT.desc(), ID.desc())
         .execute();
-    List<Long> ids = dsl.select(ID).from(LIVE_ORDERS).orderBy(NaiveWalks.NEWEST_FIRST).fetch(ID);
+    List<Long> ids = dsl.select(ID).from(LIVE_ORDERS).orderBy(OrderRow.NEWEST_FIRST).fetch(ID);
     random = new Random(seed);
     doomed = new ArrayList<>(ids);
     Collections.shuffle(doomed, random);

@@ -92,7 +92,9 @@ final class LostRows implements Study {
       page.forEach(order -> seen.set(Math.toIntExact(order.id())));
       context.progress().step(task, arrived, context.rows());
     }
-    context.progress().step(task, context.rows(), context.rows());
+    if (arrived < context.rows()) {
+      context.progress().step(task, context.rows(), context.rows());
+    }
     return new Counted(seen.cardinality(), arrived - seen.cardinality());
   }
 }

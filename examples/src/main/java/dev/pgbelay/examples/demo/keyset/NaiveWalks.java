@@ -19,11 +19,6 @@ import org.jspecify.annotations.Nullable;
 
 /** The ways of paging that people write by hand. Each is right on a quiet, small, simple table. */
 final class NaiveWalks {
-  static final List<SortField<?>> NEWEST_FIRST = List.of(CREATED_AT.desc(), ID.desc());
-  static final List<SortField<?>> STATUS_THEN_NEWEST =
-      List.of(STATUS.asc(), CREATED_AT.desc(), ID.desc());
-  static final List<SortField<?>> FIRST_SHIPPED = List.of(SHIPPED_AT.asc(), ID.asc());
-
   private NaiveWalks() {}
 
   /** Page n by OFFSET. */
@@ -44,7 +39,7 @@ final class NaiveWalks {
 
       @Override
       public List<OrderRow> next() {
-        List<OrderRow> page = offsetPage(dsl, table, NEWEST_FIRST, offset, size);
+        List<OrderRow> page = offsetPage(dsl, table, OrderRow.NEWEST_FIRST, offset, size);
         offset += size;
         return page;
       }
@@ -53,7 +48,8 @@ final class NaiveWalks {
 
   /** Newest first, remembering only when the last row was created. */
   static Walk byCreatedAtOnly(DSLContext dsl, Table<Record> table, int size) {
-    return byCursor(dsl, table, NEWEST_FIRST, size, last -> CREATED_AT.lt(last.createdAt()));
+    return byCursor(
+        dsl, table, OrderRow.NEWEST_FIRST, size, last -> CREATED_AT.lt(last.createdAt()));
   }
 
   /** In the order of shipping, with a cursor that forgets that NULL compares with nothing. */
@@ -61,7 +57,7 @@ final class NaiveWalks {
     return byCursor(
         dsl,
         table,
-        FIRST_SHIPPED,
+        OrderRow.FIRST_SHIPPED,
         size,
         last -> row(SHIPPED_AT, ID).gt(val(last.shippedAt(), SHIPPED_AT), val(last.id(), ID)));
   }
@@ -72,7 +68,7 @@ final class NaiveWalks {
     return dsl.select(OrderRow.COLUMNS)
         .from(table)
         .where(last == null ? noCondition() : plainOr(last))
-        .orderBy(STATUS_THEN_NEWEST)
+        .orderBy(OrderRow.STATUS_THEN_NEWEST)
         .limit(size)
         .fetch(OrderRow::of);
   }

@@ -80,6 +80,6 @@ final class NewestFirst implements Study {
   }
 
   private static List<OrderRow> byOffset(DSLContext dsl, long offset, int size) {
-    return NaiveWalks.offsetPage(dsl, ORDERS, NaiveWalks.NEWEST_FIRST, offset, size);
+    return NaiveWalks.offsetPage(dsl, ORDERS, OrderRow.NEWEST_FIRST, offset, size);
   }
 }

@@ -11,9 +11,10 @@ import java.time.OffsetDateTime;
 import java.util.List;
 import org.jooq.Field;
 import org.jooq.Record;
+import org.jooq.SortField;
 import org.jspecify.annotations.Nullable;
 
-/** What a page of the order list shows. */
+/** What a page of the order list shows, and the orders it can be in. */
 record OrderRow(
     long id,
     String status,
@@ -22,6 +23,11 @@ record OrderRow(
     BigDecimal total) {
 
   static final List<Field<?>> COLUMNS = List.of(ID, STATUS, CREATED_AT, SHIPPED_AT, TOTAL);
+
+  static final List<SortField<?>> NEWEST_FIRST = List.of(CREATED_AT.desc(), ID.desc());
+  static final List<SortField<?>> STATUS_THEN_NEWEST =
+      List.of(STATUS.asc(), CREATED_AT.desc(), ID.desc());
+  static final List<SortField<?>> FIRST_SHIPPED = List.of(SHIPPED_AT.asc().nullsLast(), ID.asc());
 
   static OrderRow of(Record row) {
     return new OrderRow(

@@ -1,7 +1,7 @@
 package dev.pgbelay.examples.demo.keyset;
 
 import dev.pgbelay.examples.demo.DemoContext;
-import dev.pgbelay.examples.demo.keyset.KeysetPages.CursorPage;
+import dev.pgbelay.keyset.Page;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -24,11 +24,11 @@ record WholeRead(double seconds, List<Mark> marks) {
     long rows = 0;
     @Nullable String cursor = null;
     do {
-      CursorPage page = pages.page(context.primary(), cursor, PAGE);
-      rows += page.rows().size();
-      cursor = page.next();
+      Page<OrderRow> page = pages.page(context.primary(), cursor, PAGE);
+      rows += page.items().size();
+      cursor = page.nextCursor().orElse(null);
       if (cursor != null) {
-        marks.add(new Mark(cursor, page.rows().get(page.rows().size() - 1)));
+        marks.add(new Mark(cursor, page.items().get(page.items().size() - 1)));
       }
       context.progress().step(task, rows, context.rows());
     } while (cursor != null);
