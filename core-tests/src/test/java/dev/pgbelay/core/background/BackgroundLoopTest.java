@@ -18,7 +18,9 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
+@Timeout(60)
 class BackgroundLoopTest {
   private static final Duration FOR_EVER = Duration.ofHours(1);
   private static final Duration SOON = Duration.ofSeconds(5);

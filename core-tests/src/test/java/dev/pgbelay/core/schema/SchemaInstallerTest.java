@@ -4,7 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.schema.SchemaException.Reason;
+import dev.pgbelay.testing.PostgresDatabase;
 import dev.pgbelay.testing.PostgresExtension;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -28,17 +31,21 @@ import javax.sql.DataSource;
 import org.assertj.core.api.AbstractThrowableAssert;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 @ExtendWith(PostgresExtension.class)
+@Timeout(60)
 class SchemaInstallerTest {
   private static final String PROBE = "installerprobe";
 
+  private final PostgresDatabase database;
   private final DataSource dataSource;
 
-  SchemaInstallerTest(DataSource dataSource) {
-    this.dataSource = dataSource;
+  SchemaInstallerTest(PostgresDatabase database) {
+    this.database = database;
+    this.dataSource = database.dataSource();
   }
 
   private SchemaInstaller installer(String schema, ClassLoader scripts, String... modules) {
@@ -97,7 +104,16 @@ class SchemaInstallerTest {
   }
 
   @Test
-  void installersAtTheSameTime_runEachScriptOnce() throws Exception {
+  void installersAtTheSameTime_runEachScriptOnceWhateverThePoolsIsolation() throws Exception {
+    HikariConfig config = new HikariConfig();
+    config.setJdbcUrl(database.jdbcUrl());
+    config.setTransactionIsolation("TRANSACTION_REPEATABLE_READ");
+    try (HikariDataSource pool = new HikariDataSource(config)) {
+      installTogether(pool);
+    }
+  }
+
+  private static void installTogether(DataSource pool) throws Exception {
     String[] scripts = new String[8];
     for (int i = 0; i < scripts.length; i++) {
       // Without IF NOT EXISTS: a script run twice fails.
@@ -114,7 +130,12 @@ class SchemaInstallerTest {
             threads.submit(
                 () -> {
                   together.await();
-                  return installer("crowd", loader, "crowd").install();
+                  return SchemaInstaller.builder(pool)
+                      .schema("crowd")
+                      .classLoader(loader)
+                      .modules("crowd")
+                      .build()
+                      .install();
                 }));
       }
       List<Integer> applied = new ArrayList<>();
