@@ -16,7 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 class NamingTest {
   private static final Pattern TYPE =
-      Pattern.compile("(.*(Manager|Helper|Utils?|Impl|Common)([A-Z].*)?)|Abstract.*|Base[A-Z].*");
+      Pattern.compile("(.*(Manager|Helper|Utils?|Impl|Common)([A-Z].*)?)|Abstract.*");
 
   private static final Pattern PACKAGE =
       Pattern.compile("(.*\\.)?(common|commons|utils?|helpers?|impl|misc|shared)(\\..*)?");
@@ -57,7 +57,6 @@ class NamingTest {
         "DateUtil",
         "CursorImpl",
         "AbstractLoop",
-        "BaseLoop",
         "CommonSql"
       })
   void nameThatSaysNothing_isRefused(String name) {
