@@ -24,7 +24,8 @@ class ClockTest {
   private static final Map<String, String> MAY_READ_THE_CLOCK =
       Map.of(
           "dev.pgbelay.core.token.TokenSigner",
-          "a token says when it was signed and until when it is good");
+              "a token says when it was signed and until when it is good",
+          "dev.pgbelay.keyset.CursorCodec", "a cursor can expire");
 
   private static final Set<String> TIME_TYPES =
       Set.of(

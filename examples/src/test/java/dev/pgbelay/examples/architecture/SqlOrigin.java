@@ -20,6 +20,7 @@ import com.sun.source.util.TreeScanner;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -27,7 +28,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Follows an expression that is used as SQL text back to where the text stands: a constant or a
  * method of a class named {@code …Sql}, what jOOQ rendered, or a parameter of the method around it,
- * whose callers must then be asked.
+ * whose callers must then be asked, or an object that carries it, which only classes named {@code
+ * …Sql} may make.
  */
 final class SqlOrigin {
   private static final Set<String> RENDERED_BY_JOOQ =
@@ -39,6 +41,7 @@ final class SqlOrigin {
   record Parameter(String method, int index, int count) {}
 
   private final TreePath call;
+  private final Set<String> carriers = new HashSet<>();
   private final Set<Parameter> parameters = new HashSet<>();
   private final Set<Tree> visited = new HashSet<>();
 
@@ -47,10 +50,12 @@ final class SqlOrigin {
   }
 
   /**
-   * The parameters that the text of argument {@code index} comes from, or nothing where its origin
-   * is not allowed.
+   * Where a text comes from that is allowed on condition: that these callers and makers are fit.
    */
-  static Optional<Set<Parameter>> ofArgument(TreePath call, int index) {
+  record Conditions(Set<Parameter> parameters, Set<String> carriers) {}
+
+  /** Where the text of argument {@code index} comes from, or nothing if that is not allowed. */
+  static Optional<Conditions> ofArgument(TreePath call, int index) {
     List<? extends ExpressionTree> arguments =
         call.getLeaf() instanceof MethodInvocationTree invocation
             ? invocation.getArguments()
@@ -60,7 +65,7 @@ final class SqlOrigin {
     }
     SqlOrigin origin = new SqlOrigin(call);
     return origin.isAllowed(arguments.get(index))
-        ? Optional.of(Set.copyOf(origin.parameters))
+        ? Optional.of(new Conditions(Set.copyOf(origin.parameters), Set.copyOf(origin.carriers)))
         : Optional.empty();
   }
 
@@ -104,14 +109,35 @@ final class SqlOrigin {
     if (invocation.getMethodSelect() instanceof MemberSelectTree method) {
       if (isSqlClass(method.getExpression())
           || RENDERED_BY_JOOQ.contains(method.getIdentifier().toString())
-          || isAllowed(method.getExpression())) {
+          || invocation.getArguments().stream().anyMatch(this::isAllowed)) {
         return true;
       }
-    } else if (isAllowedResultOf(
+      return isAllowed(method.getExpression()) || isCarrier(method.getExpression());
+    }
+    if (isAllowedResultOf(
         invocation.getMethodSelect().toString(), invocation.getArguments().size())) {
       return true;
     }
     return invocation.getArguments().stream().anyMatch(this::isAllowed);
+  }
+
+  private boolean isCarrier(ExpressionTree receiver) {
+    String name = receiver.toString().replaceFirst("^this\\.", "");
+    List<String> types = new ArrayList<>();
+    call.getCompilationUnit()
+        .accept(
+            new TreeScanner<@Nullable Void, @Nullable Void>() {
+              @Override
+              public @Nullable Void visitVariable(VariableTree variable, @Nullable Void unused) {
+                if (variable.getName().contentEquals(name)) {
+                  types.add(Objects.toString(variable.getType(), "var").replaceFirst("<.*", ""));
+                }
+                return super.visitVariable(variable, null);
+              }
+            },
+            null);
+    carriers.addAll(types);
+    return !types.isEmpty();
   }
 
   /** A method of the same file gives SQL when each of its return statements does. */
@@ -156,6 +182,9 @@ final class SqlOrigin {
       if (at.getLeaf() instanceof MethodTree method) {
         int index = indexOf(method.getParameters(), name);
         if (index >= 0) {
+          if (!method.getParameters().get(index).getType().toString().equals("String")) {
+            return false;
+          }
           parameters.add(
               new Parameter(method.getName().toString(), index, method.getParameters().size()));
           return true;
@@ -196,6 +225,7 @@ final class SqlOrigin {
                 int index = indexOf(method.getParameters(), value.toString());
                 if (method.getName().contentEquals("<init>")
                     && index >= 0
+                    && method.getParameters().get(index).getType().toString().equals("String")
                     && method.getBody() != null
                     && method.getBody().toString().contains("= " + value)) {
                   found.add(new Parameter("<init>", index, method.getParameters().size()));
