@@ -150,8 +150,12 @@ public final class KeysetQuery<T> {
   }
 
   private Boundary decode(PageRequest request) {
+    return position(request.cursor().orElse(""));
+  }
+
+  Boundary position(String cursor) {
     try {
-      return prepared.codec().decode(request.cursor().orElse(""), binding, prepared.keys());
+      return prepared.codec().decode(cursor, binding, prepared.keys());
     } catch (InvalidCursorException e) {
       prepared.metrics().cursorRefused(e.reason());
       throw e;

@@ -10,8 +10,10 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Types;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import org.jooq.ConnectionProvider;
 import org.jooq.DSLContext;
 import org.jooq.exception.DataAccessException;
@@ -71,6 +73,27 @@ final class PageReader<T> {
       Boundary boundary,
       FilterValues filters,
       PageShape shape) {
+    return run(
+        dsl,
+        statement,
+        limits,
+        boundary,
+        filters,
+        rows -> shape.hasExtras() ? readWithExtras(dsl, rows) : readPlain(dsl, rows));
+  }
+
+  /** Reads one result to its end. */
+  private interface ResultReader<R> {
+    R read(ResultSet rows) throws SQLException;
+  }
+
+  private <R> R run(
+      DSLContext dsl,
+      PageStatement statement,
+      Limits limits,
+      Boundary boundary,
+      FilterValues filters,
+      ResultReader<R> reader) {
     ConnectionProvider provider = dsl.configuration().connectionProvider();
     Connection connection = provider.acquire();
     if (connection == null) {
@@ -85,7 +108,7 @@ final class PageReader<T> {
       }
       bind(prepared, statement.bound(), boundary, filters);
       try (ResultSet rows = prepared.executeQuery()) {
-        return shape.hasExtras() ? readWithExtras(dsl, rows) : readPlain(dsl, rows);
+        return reader.read(rows);
       }
     } catch (SQLException e) {
       throw new DataAccessException("page of query '" + queryName + "' failed", e);
@@ -108,6 +131,58 @@ final class PageReader<T> {
   private @Nullable String keyText(Boundary boundary, int key) {
     byte[] wire = boundary.key(key);
     return wire == null ? null : keys.get(key).type().text(wire);
+  }
+
+  /**
+   * Rows of an export: no row more than asked for, and only the last one's position.
+   *
+   * @param last the position of the last row, or null if there are no rows behind it
+   */
+  record Chunk<T>(List<T> items, @Nullable Boundary last) {}
+
+  Chunk<T> readChunk(
+      DSLContext dsl,
+      PageStatement statement,
+      Limits limits,
+      Boundary boundary,
+      FilterValues filters) {
+    return run(
+        dsl,
+        statement,
+        limits,
+        boundary,
+        filters,
+        rows -> {
+          List<T> items = new ArrayList<>(Math.min(limits.rows(), 10_000));
+          Boundary last = null;
+          RowSource.Rows<T> walk = source.open(dsl, rows);
+          while (walk.next()) {
+            if (items.size() == limits.rows() - 1) {
+              last = position(rows, keyColumns);
+            }
+            items.add(walk.item());
+          }
+          return new Chunk<>(items, last);
+        });
+  }
+
+  /** The position that a step lands on, or null if it goes beyond the last row. */
+  @Nullable Boundary readStep(
+      DSLContext dsl,
+      PageStatement statement,
+      Limits limits,
+      Boundary boundary,
+      FilterValues filters) {
+    int[] columns = new int[keys.size()];
+    Arrays.setAll(columns, k -> k + 1);
+    return run(
+            dsl,
+            statement,
+            limits,
+            boundary,
+            filters,
+            rows -> rows.next() ? Optional.of(position(rows, columns)) : Optional.<Boundary>empty())
+        .orElse(null);
   }
 
   private PageRows<T> readPlain(DSLContext dsl, ResultSet rows) throws SQLException {
@@ -135,12 +210,16 @@ final class PageReader<T> {
     return page;
   }
 
-  private Boundary position(ResultSet row, List<Boundary> earlier) throws SQLException {
-    byte[][] values = new byte[keyColumns.length][];
+  private Boundary position(ResultSet row, int[] columns) throws SQLException {
+    byte[][] values = new byte[columns.length][];
     for (int k = 0; k < values.length; k++) {
-      values[k] = keys.get(k).type().read(row, keyColumns[k]);
+      values[k] = keys.get(k).type().read(row, columns[k]);
     }
-    Boundary position = new Boundary(values, false);
+    return new Boundary(values, false);
+  }
+
+  private Boundary position(ResultSet row, List<Boundary> earlier) throws SQLException {
+    Boundary position = position(row, keyColumns);
     if (!earlier.isEmpty() && position.sameKeys(earlier.get(earlier.size() - 1))) {
       throw new InvalidKeysetQueryException(
           InvalidKeysetQueryException.Reason.DUPLICATE_KEYS,

@@ -24,19 +24,29 @@ record PageShape(
     boolean backward =
         request.position() == PageRequest.Position.BEFORE
             || request.position() == PageRequest.Position.LAST;
-    int nullKeys = 0;
-    for (int k = 0; k < boundary.length(); k++) {
-      nullKeys |= boundary.key(k) == null ? 1 << k : 0;
-    }
     boolean around = request.position() == PageRequest.Position.AROUND;
     return new PageShape(
         backward,
         around,
         boundary.length(),
-        nullKeys,
+        nullKeys(boundary),
         boundary.isInclusive(),
         request.withBothEnds() && boundary.length() > 0 && !around,
         request.countUpTo().isPresent());
+  }
+
+  /** Forward from behind a position, or from the start. */
+  static PageShape after(Boundary position) {
+    return new PageShape(
+        false, false, position.length(), nullKeys(position), position.isInclusive(), false, false);
+  }
+
+  private static int nullKeys(Boundary position) {
+    int nullKeys = 0;
+    for (int k = 0; k < position.length(); k++) {
+      nullKeys |= position.key(k) == null ? 1 << k : 0;
+    }
+    return nullKeys;
   }
 
   /** Whether the statement answers more than the page's rows, in columns behind theirs. */

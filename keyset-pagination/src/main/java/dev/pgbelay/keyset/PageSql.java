@@ -69,6 +69,32 @@ final class PageSql {
     return statement(select(shape));
   }
 
+  /**
+   * The keys of the row that lies {@code COUNTED} rows ahead: nothing else is read for the others.
+   */
+  PageStatement step(PageShape shape) {
+    List<SelectFieldOrAsterisk> list = new ArrayList<>();
+    for (int k = 0; k < base.keys().size(); k++) {
+      list.add(base.keys().get(k).field().as(keyName(k)));
+    }
+    List<SeekBranch> branches = shape.branches(base.keys());
+    Table<?> rows =
+        branches.size() == 1
+            ? ordered(base.select().$select(list), branches.get(0), false, limit(Limit.ROWS))
+                .asTable("pgbelay_branches")
+            : union(list, branches, false, Limit.ROWS);
+    List<Field<?>> keys = new ArrayList<>();
+    for (int k = 0; k < base.keys().size(); k++) {
+      keys.add(base.keys().get(k).type().output(keyColumn(rows, k)));
+    }
+    return statement(
+        DSL.select(keys)
+            .from(rows)
+            .orderBy(order(rows, false))
+            .offset(limit(Limit.COUNTED))
+            .limit(inline(1)));
+  }
+
   private Select<?> select(PageShape shape) {
     List<SeekBranch> branches = shape.branches(base.keys());
     if (shape.around()) {

@@ -27,6 +27,7 @@ final class PreparedQuery<T> {
   private final KeysetMetrics metrics;
   private final int maxPageSize;
   private final Map<PageShape, PageStatement> statements = new ConcurrentHashMap<>();
+  private final Map<PageShape, PageStatement> steps = new ConcurrentHashMap<>();
 
   PreparedQuery(
       String name,
@@ -89,6 +90,11 @@ final class PreparedQuery<T> {
   PageStatement statement(PageShape shape) {
     PageStatement known = statements.get(shape);
     return known != null ? known : statements.computeIfAbsent(shape, sql::page);
+  }
+
+  /** Jumps over a number of rows and reads the keys of the one it lands on. */
+  PageStatement stepStatement(PageShape shape) {
+    return steps.computeIfAbsent(shape, sql::step);
   }
 
   String planName(PageShape shape) {
