@@ -15,11 +15,13 @@ import org.jspecify.annotations.Nullable;
 /**
  * Asks the server what became of a transaction whose COMMIT got no answer. A verdict counts only
  * from a primary on the same timeline of the same cluster: after a fail-over that lost the tail of
- * the log, the same transaction id can be another transaction that committed.
+ * the log, the same transaction id can be another transaction that committed. So it can after a
+ * crash, on the same timeline: what a crashed server says was committed is not known.
  */
 final class OutcomeResolver {
   /** What was known before COMMIT was sent. */
-  record Ticket(String transactionId, long systemIdentifier, String timeline) {}
+  record Ticket(
+      String transactionId, long systemIdentifier, String timeline, String statisticsReset) {}
 
   enum Verdict {
     COMMITTED,
@@ -80,6 +82,8 @@ final class OutcomeResolver {
       ask.setLong(1, ticket.systemIdentifier());
       ask.setString(2, ticket.timeline());
       ask.setString(3, ticket.transactionId());
+      ask.setString(4, ticket.statisticsReset());
+      ask.setString(5, ticket.transactionId());
       try (ResultSet row = ask.executeQuery()) {
         row.next();
         String status = row.getString(1);

@@ -285,7 +285,7 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
     private static @Nullable Ticket read(PreparedStatement begin) throws SQLException {
       try (ResultSet row = begin.getResultSet()) {
         return row.getMetaData().getColumnCount() == TransactionSql.TICKET_COLUMNS && row.next()
-            ? new Ticket(row.getString(1), row.getLong(2), row.getString(3))
+            ? new Ticket(row.getString(1), row.getLong(2), row.getString(3), row.getString(4))
             : null;
       }
     }

@@ -55,12 +55,18 @@ final class TransactionSql {
       """
       SELECT pg_current_xact_id()::text,
              (SELECT system_identifier FROM pg_control_system()),
-             left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)
+             left(pg_walfile_name(pg_current_wal_insert_lsn()), 8),
+             coalesce(extract(epoch FROM pg_stat_get_bgwriter_stat_reset_time())::text, '')
       """;
 
-  static final int TICKET_COLUMNS = 3;
+  static final int TICKET_COLUMNS = 4;
 
-  /** Binds: system identifier, timeline, xid8, all as seen before COMMIT was sent. */
+  /**
+   * Binds: system identifier, timeline, xid8 and time of the statistics' reset, all as seen before
+   * COMMIT was sent, the xid8 twice. A crash forgets transaction ids that had not reached the disk,
+   * and gives them out again on the same timeline; it also resets the statistics, which a clean
+   * restart does not, and which everybody may read.
+   */
   static final String OUTCOME_OF =
       """
       SELECT CASE
@@ -68,6 +74,9 @@ final class TransactionSql {
                WHEN (SELECT system_identifier FROM pg_control_system()) <> ?
                  OR left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) <> ?
                  THEN 'other history'
+               WHEN pg_xact_status(?::text::xid8) = 'committed'
+                AND coalesce(extract(epoch FROM pg_stat_get_bgwriter_stat_reset_time())::text, '') <> ?
+                 THEN 'committed, but after a crash the id may be another transaction''s'
                ELSE coalesce(pg_xact_status(?::text::xid8), 'forgotten')
              END,
              CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_insert_lsn()::text END
