@@ -120,7 +120,10 @@ class DocumentationTest {
       return Optional.empty();
     }
     return Optional.of(
-        String.join("\n", lines.subList(begin.get(0) + 1, end.get(0))).stripIndent().strip());
+        String.join("\n", lines.subList(begin.get(0) + 1, end.get(0)))
+            .stripTrailing()
+            .stripIndent()
+            .strip());
   }
 
   private static List<Integer> linesWith(List<String> lines, String mark) {
@@ -162,7 +165,7 @@ class DocumentationTest {
   void staleSnippet_isFound(@TempDir Path root) throws IOException {
     Files.writeString(
         root.resolve("A.java"),
-        "class A {\n  // tag::x[]\n  int a;\n    int b;\n  // end::x[]\n}\n");
+        "class A {\n  // tag::x[]\n  int a;\n    int b;\n\n  // end::x[]\n}\n");
     Files.writeString(
         root.resolve("fresh.md"), "<!-- snippet: A.java#x -->\n```java\nint a;\n  int b;\n```\n");
     assertThat(staleSnippets(root)).isEmpty();

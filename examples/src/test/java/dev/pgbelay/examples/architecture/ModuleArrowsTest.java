@@ -118,6 +118,22 @@ class ModuleArrowsTest {
   }
 
   @Test
+  void everyJar_namesItsModuleAfterItsPackage() {
+    for (Module module : MainClasses.REACTOR.published()) {
+      assertThat(module.automaticModuleName())
+          .as("automatic.module.name of " + module.name())
+          .isEqualTo("dev.pgbelay." + place(module.name()).segment());
+    }
+  }
+
+  @Test
+  void bom_alignsEveryPublishedModule() {
+    assertThat(MainClasses.REACTOR.artifactsInBom())
+        .containsExactlyInAnyOrderElementsOf(
+            MainClasses.REACTOR.published().stream().map(Module::artifactId).toList());
+  }
+
+  @Test
   void arrowsBetweenModules_pointDownOnly() {
     PLACES.keySet().forEach(module -> arrowsOf(module, "dev.pgbelay").check(MainClasses.all()));
   }

@@ -19,7 +19,12 @@ record Reactor(Path root, List<Module> modules) {
 
   /** One module: its folder as the parent names it, and what its pom says. */
   record Module(
-      String name, Path dir, String artifactId, boolean published, List<Dependency> dependencies) {
+      String name,
+      Path dir,
+      String artifactId,
+      String automaticModuleName,
+      boolean published,
+      List<Dependency> dependencies) {
 
     Path mainSources() {
       return dir.resolve("src/main/java");
@@ -86,8 +91,24 @@ record Reactor(Path root, List<Module> modules) {
         root.relativize(dir).toString(),
         dir,
         text(pom, "artifactId"),
+        children(pom, "properties").stream()
+            .map(properties -> text(properties, "automatic.module.name"))
+            .findFirst()
+            .orElse(""),
         deployed,
         List.copyOf(dependencies));
+  }
+
+  /** What the bom aligns the versions of. */
+  List<String> artifactsInBom() {
+    List<String> found = new ArrayList<>();
+    for (Element management :
+        children(parse(root.resolve("bom/pom.xml")), "dependencyManagement")) {
+      for (Element list : children(management, "dependencies")) {
+        children(list, "dependency").forEach(one -> found.add(text(one, "artifactId")));
+      }
+    }
+    return found;
   }
 
   List<Module> published() {

@@ -18,15 +18,15 @@ import org.junit.jupiter.api.Test;
  */
 class TestLibrariesTest {
   private static final String[] ASSERTIONS = {
-    "org.assertj..",
-    "org.awaitility..",
-    "org.hamcrest..",
-    "org.mockito..",
-    "com.tngtech.archunit..",
-    "org.opentest4j.."
+    "org.assertj..", "org.awaitility..", "org.hamcrest..", "org.mockito..", "com.tngtech.archunit.."
   };
   private static final String[] SERVERS_AND_JUNIT = {
-    "org.junit..", "io.zonky..", "org.testcontainers..", "net.ttddyy..", "dev.pgbelay.testing.."
+    "org.junit..",
+    "org.opentest4j..",
+    "io.zonky..",
+    "org.testcontainers..",
+    "net.ttddyy..",
+    "dev.pgbelay.testing.."
   };
   private static final Set<String> GROUPS =
       Set.of(
