@@ -9,7 +9,7 @@ import javax.sql.DataSource;
 
 /**
  * A PostgreSQL of our own with the settings of a production server, as far as the machine allows:
- * durable commits, a quarter of the memory (at most 2 GB) as shared buffers.
+ * durable commits, a quarter of the memory (at most 2 GB) as shared buffers, page costs of an SSD.
  */
 public final class BenchServer implements AutoCloseable {
   private static final long MIB = 1024 * 1024;
@@ -30,6 +30,7 @@ public final class BenchServer implements AutoCloseable {
             .serverConfig("synchronous_commit", "on")
             .serverConfig("full_page_writes", "on")
             .serverConfig("shared_buffers", sharedBuffersMib() + "MB")
+            .serverConfig("random_page_cost", "1.1")
             .serverConfig("maintenance_work_mem", "512MB")
             .serverConfig("max_wal_size", "8GB")
             .serverConfig("checkpoint_timeout", "15min")

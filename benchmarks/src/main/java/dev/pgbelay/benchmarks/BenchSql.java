@@ -13,6 +13,7 @@ final class BenchSql {
              || ', fsync ' || current_setting('fsync')
              || ', synchronous_commit ' || current_setting('synchronous_commit')
              || ', shared_buffers ' || current_setting('shared_buffers')
+             || ', random_page_cost ' || current_setting('random_page_cost')
       """;
 
   private BenchSql() {}
