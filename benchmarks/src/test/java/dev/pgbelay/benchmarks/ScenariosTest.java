@@ -65,6 +65,9 @@ class ScenariosTest {
     assertThat(export)
         .containsOnlyKeys(
             "limit",
+            "pgbelay",
+            "pgbelay (snapshot, 1 reader)",
+            "pgbelay (snapshot, 2 readers)",
             "hand-written keyset loop",
             "hand-written keyset loop (10,000)",
             "server cursor (fetchSize 1,000)",

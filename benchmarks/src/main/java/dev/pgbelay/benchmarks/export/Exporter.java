@@ -17,6 +17,9 @@ record Exporter(String label, ExportWay way, int maxHeapMib, long maxRows, boole
   static final List<Exporter> ALL =
       List.of(
           new Exporter("limit", JdbcExports::copyTo, SMALL, Long.MAX_VALUE, true),
+          mapping("pgbelay", KeysetExports::run),
+          mapping("pgbelay (snapshot, 1 reader)", KeysetExports.snapshot(1)),
+          mapping("pgbelay (snapshot, 2 readers)", KeysetExports.snapshot(2)),
           mapping("hand-written keyset loop", JdbcExports.keysetLoop(1_000)),
           mapping("hand-written keyset loop (10,000)", JdbcExports.keysetLoop(10_000)),
           mapping("server cursor (fetchSize 1,000)", JdbcExports.serverCursor(1_000)),
