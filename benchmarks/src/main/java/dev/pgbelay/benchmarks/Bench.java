@@ -50,6 +50,13 @@ public final class Bench implements Callable<Integer> {
   @Option(names = "--rows", description = "rows loaded (default: the scenario's)")
   private @Nullable Long rows;
 
+  @Option(
+      names = "--repeats",
+      defaultValue = "300",
+      description =
+          "how often a short operation is repeated in a round at most (default: ${DEFAULT-VALUE})")
+  private int repeats = 300;
+
   @Option(names = "--full", description = "the scenario's large size")
   private boolean full;
 
@@ -98,7 +105,7 @@ public final class Bench implements Callable<Integer> {
 
   private void measure(Scenario scenario, BenchServer server) throws Exception {
     long size = rows == null ? scenario.defaultRows(full) : rows;
-    BenchSettings settings = new BenchSettings(rounds, warmUps, size, only);
+    BenchSettings settings = new BenchSettings(rounds, warmUps, size, repeats, only);
     say("%s: preparing %,d rows".formatted(scenario.name(), size));
     try (Stage stage = scenario.prepare(server, settings)) {
       List<Result> measured = new Rounds(scenario.name(), settings, Bench::say).run(stage);

@@ -9,10 +9,12 @@ import java.util.Locale;
  * @param rounds measured rounds
  * @param warmUps rounds whose figures are thrown away; their work is verified all the same
  * @param rows size of the data
+ * @param repeats how often a short operation is repeated in a round at most, for the median of its
+ *     times
  * @param only contestants to run, by substring of their names; empty means all; {@code limit}
  *     always runs
  */
-public record BenchSettings(int rounds, int warmUps, long rows, List<String> only) {
+public record BenchSettings(int rounds, int warmUps, long rows, int repeats, List<String> only) {
   public BenchSettings {
     if (rounds < 1) {
       throw new IllegalArgumentException(
@@ -23,6 +25,9 @@ public record BenchSettings(int rounds, int warmUps, long rows, List<String> onl
     }
     if (rows < 1) {
       throw new IllegalArgumentException("--rows is " + rows + ": at least one row is needed");
+    }
+    if (repeats < 1) {
+      throw new IllegalArgumentException("--repeats is " + repeats + ": once is the least");
     }
     only = List.copyOf(only);
   }

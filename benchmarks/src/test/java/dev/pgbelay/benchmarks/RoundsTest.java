@@ -54,7 +54,7 @@ class RoundsTest {
 
   @Test
   void onlySomeContestants_limitRunsAllTheSame_andResultsKeepTheStagesOrder() throws Exception {
-    BenchSettings settings = new BenchSettings(1, 0, 1, List.of("SECOND"));
+    BenchSettings settings = new BenchSettings(1, 0, 1, 1, List.of("SECOND"));
 
     List<Result> results =
         run(
@@ -91,7 +91,7 @@ class RoundsTest {
   }
 
   private static BenchSettings settings(int rounds, int warmUps) {
-    return new BenchSettings(rounds, warmUps, 1, List.of());
+    return new BenchSettings(rounds, warmUps, 1, 1, List.of());
   }
 
   private Contestant contestant(String name, double value, long checksum) {

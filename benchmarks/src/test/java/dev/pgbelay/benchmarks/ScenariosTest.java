@@ -31,6 +31,8 @@ class ScenariosTest {
                 "1",
                 "--warm-ups",
                 "0",
+                "--repeats",
+                "2",
                 "--results",
                 folder.toString());
 

@@ -11,11 +11,10 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Reads each target repeatedly and reports the median: up to {@value #MAX_READS} reads, but no more
+ * Reads each target repeatedly and reports the median: up to {@code maxReads} reads, but no more
  * than fit into {@value #BUDGET_MS} ms, so that one read a round is all that a very slow page gets.
  */
 final class PagingContestant implements Contestant {
-  private static final int MAX_READS = 300;
   private static final long BUDGET_MS = 100;
 
   /** Makes the reader of a target; whatever can be prepared once per query is prepared here. */
@@ -24,11 +23,14 @@ final class PagingContestant implements Contestant {
   }
 
   private final String name;
+  private final int maxReads;
   private final Map<String, Target> targets = new LinkedHashMap<>();
   private final Map<String, PageReader> readers = new LinkedHashMap<>();
 
-  PagingContestant(String name, List<Target> targets, Readers readers) throws Exception {
+  PagingContestant(String name, int maxReads, List<Target> targets, Readers readers)
+      throws Exception {
     this.name = name;
+    this.maxReads = maxReads;
     for (Target target : targets) {
       this.targets.put(target.part(), target);
       this.readers.put(target.part(), readers.of(target));
@@ -52,11 +54,11 @@ final class PagingContestant implements Contestant {
     if (reader == null || target == null) {
       throw new IllegalArgumentException(name + " does not take part in " + part);
     }
-    long[] nanos = new long[MAX_READS];
+    long[] nanos = new long[maxReads];
     int reads = 0;
     long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(BUDGET_MS);
     Work did = target.expected();
-    while (reads < MAX_READS && (reads == 0 || System.nanoTime() < end)) {
+    while (reads < maxReads && (reads == 0 || System.nanoTime() < end)) {
       long start = System.nanoTime();
       List<Event> page = reader.read();
       nanos[reads++] = System.nanoTime() - start;

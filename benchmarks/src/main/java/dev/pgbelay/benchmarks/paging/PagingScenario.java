@@ -8,7 +8,9 @@ import dev.pgbelay.benchmarks.Stage;
 import dev.pgbelay.benchmarks.events.Event;
 import dev.pgbelay.benchmarks.events.EventsTable;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import javax.sql.DataSource;
 import org.jooq.conf.Settings;
 
@@ -42,18 +44,22 @@ public final class PagingScenario implements Scenario {
         new JooqPages(dataSource, new Settings().withRenderRedundantConditionForSeekClause(true));
     KeysetPages keyset = new KeysetPages(dataSource);
     JpaPages jpa = new JpaPages(dataSource);
-    List<Contestant> contestants =
-        List.of(
-            new PagingContestant(Stage.LIMIT, targets, jdbc::rowValueOrBranches),
-            new PagingContestant("pgbelay", targets, keyset::rows),
-            new PagingContestant("pgbelay (jOOQ records)", targets, keyset::records),
-            new PagingContestant("hand-written redundant bound", targets, jdbc::redundantBound),
-            new PagingContestant("jOOQ seek", targets, jooq::seek),
-            new PagingContestant("jOOQ seek (redundant bound)", targets, boundedJooq::seek),
-            new PagingContestant("Blaze-Persistence", targets, jpa::blaze),
-            new PagingContestant("Spring Data JPA scroll", targets, jpa::spring),
-            new PagingContestant("hand-written OR", targets, jdbc::or),
-            new PagingContestant("OFFSET", targets, jdbc::offset));
+    Map<String, PagingContestant.Readers> readers = new LinkedHashMap<>();
+    readers.put(Stage.LIMIT, jdbc::rowValueOrBranches);
+    readers.put("pgbelay", keyset::rows);
+    readers.put("pgbelay (jOOQ records)", keyset::records);
+    readers.put("hand-written redundant bound", jdbc::redundantBound);
+    readers.put("jOOQ seek", jooq::seek);
+    readers.put("jOOQ seek (redundant bound)", boundedJooq::seek);
+    readers.put("Blaze-Persistence", jpa::blaze);
+    readers.put("Spring Data JPA scroll", jpa::spring);
+    readers.put("hand-written OR", jdbc::or);
+    readers.put("OFFSET", jdbc::offset);
+    List<Contestant> contestants = new ArrayList<>();
+    for (Map.Entry<String, PagingContestant.Readers> entry : readers.entrySet()) {
+      contestants.add(
+          new PagingContestant(entry.getKey(), settings.repeats(), targets, entry.getValue()));
+    }
     return new PagingStage(targets, contestants, jpa);
   }
 
