@@ -89,7 +89,7 @@ public final class Demo implements Callable<Integer> {
     PrintStream console = new PrintStream(System.out, true, StandardCharsets.UTF_8);
     Thread announcement = Shutdown.announceOn(console);
     int exitCode = run(console, args);
-    if (!Shutdown.begun()) {
+    if (!Shutdown.begunWithin(Duration.ZERO)) {
       Runtime.getRuntime().removeShutdownHook(announcement);
       System.exit(exitCode);
     }
@@ -106,7 +106,7 @@ public final class Demo implements Callable<Integer> {
   }
 
   private static int explain(Exception failure, CommandLine command) throws Exception {
-    if (Shutdown.begun()) {
+    if (Shutdown.begunWithin(Duration.ofMillis(300))) {
       return command.getCommandSpec().exitCodeOnExecutionException();
     }
     if (failure instanceof DemoException) {

@@ -25,6 +25,13 @@ final class Preflight {
   }
 
   private static void checkDisk(Path directory, long rows) {
+    if (!Files.isDirectory(directory) || !Files.isWritable(directory)) {
+      throw new DemoException(
+          directory
+              + " is not a directory that can be written to: set TMPDIR to one, the servers keep"
+              + " their data there.",
+          null);
+    }
     long needed = FIXED_BYTES + rows * BYTES_PER_ROW;
     long free;
     try {

@@ -1,10 +1,13 @@
 package dev.pgbelay.examples.demo;
 
 import java.io.PrintStream;
+import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 
 /** Knows that the run was told to end, so that what then fails is not reported as a failure. */
 final class Shutdown {
-  private static volatile boolean begun;
+  private static final CountDownLatch BEGUN = new CountDownLatch(1);
 
   private Shutdown() {}
 
@@ -13,7 +16,7 @@ final class Shutdown {
     Thread hook =
         new Thread(
             () -> {
-              begun = true;
+              BEGUN.countDown();
               console.println();
               console.println("demo: stopping, the servers end with it …");
             },
@@ -22,7 +25,13 @@ final class Shutdown {
     return hook;
   }
 
-  static boolean begun() {
-    return begun;
+  /** Ctrl-C reaches the servers as well, and their end may be noticed before the signal is. */
+  static boolean begunWithin(Duration wait) {
+    try {
+      return BEGUN.await(wait.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
   }
 }

@@ -1,6 +1,7 @@
 package dev.pgbelay.examples.demo;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
@@ -8,7 +9,6 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import org.assertj.core.api.Assertions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -44,8 +44,15 @@ class DemoOptionsTest {
 
   @Test
   void tooLittleDisk_isRefusedWithFiguresAndARemedy(@TempDir Path directory) {
-    Assertions.assertThatThrownBy(() -> Preflight.check(directory, 1L << 40))
+    assertThatThrownBy(() -> Preflight.check(directory, 1L << 40))
         .isInstanceOf(DemoException.class)
         .hasMessageContainingAll(directory.toString(), "MiB are free", "--rows", "TMPDIR");
+  }
+
+  @Test
+  void missingDirectory_isRefusedByName(@TempDir Path directory) {
+    assertThatThrownBy(() -> Preflight.check(directory.resolve("gone"), 10_000))
+        .isInstanceOf(DemoException.class)
+        .hasMessageContainingAll(directory.resolve("gone").toString(), "TMPDIR");
   }
 }
