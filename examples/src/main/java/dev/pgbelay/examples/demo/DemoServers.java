@@ -17,10 +17,12 @@ import org.jooq.impl.DSL;
 final class DemoServers implements AutoCloseable {
   private final PostgresCluster cluster;
   private final HikariDataSource primary;
+  private final HikariDataSource replica;
 
   private DemoServers(PostgresCluster cluster) {
     this.cluster = cluster;
     this.primary = pool(cluster.primary());
+    this.replica = pool(cluster.replica());
   }
 
   /** Where the servers' binaries and data go. */
@@ -32,6 +34,7 @@ final class DemoServers implements AutoCloseable {
     try {
       return new DemoServers(
           PostgresCluster.builder()
+              .replicas(1)
               .serverConfig("shared_buffers", "256MB")
               .serverConfig("max_wal_size", "2GB")
               .start());
@@ -46,10 +49,13 @@ final class DemoServers implements AutoCloseable {
   }
 
   DSLContext replica() {
-    return primary();
+    return DSL.using(replica, SQLDialect.POSTGRES);
   }
 
-  void awaitReplica() {}
+  /** Returns when the replica shows all that the primary has committed. */
+  void awaitReplica() {
+    cluster.replica().awaitCaughtUp();
+  }
 
   /** The time by the primary's clock. */
   String clock() {
@@ -74,6 +80,7 @@ final class DemoServers implements AutoCloseable {
 
   @Override
   public void close() {
+    replica.close();
     primary.close();
     cluster.close();
   }

@@ -54,9 +54,10 @@ final class KeysetPages {
         dsl, cursor == null ? PageRequest.first(size) : PageRequest.after(cursor, size));
   }
 
-  /** All pages, one after the other. */
-  Walk walk(DSLContext dsl, int size) {
+  /** All pages, from the nodes in turn: a cursor is good on every node that has the rows. */
+  Walk walk(int size, DSLContext... nodes) {
     return new Walk() {
+      private int pages;
       private @Nullable String cursor;
       private boolean ended;
 
@@ -65,7 +66,7 @@ final class KeysetPages {
         if (ended) {
           return List.of();
         }
-        Page<OrderRow> page = page(dsl, cursor, size);
+        Page<OrderRow> page = page(nodes[pages++ % nodes.length], cursor, size);
         cursor = page.nextCursor().orElse(null);
         ended = cursor == null;
         return page.items();

@@ -23,12 +23,14 @@ final class LostRows implements Study {
         count(NaiveWalks.byCreatedAtOnly(context.primary(), ORDERS, PAGE), context, "Losing ties");
     Counted tiesSafe =
         count(
-            KeysetPages.newestFirst(ORDERS).walk(context.primary(), PAGE), context, "Keeping ties");
+            KeysetPages.newestFirst(ORDERS).walk(PAGE, context.primary(), context.replica()),
+            context,
+            "Keeping ties");
     Counted nulls =
         count(NaiveWalks.byShippedAt(context.primary(), ORDERS, PAGE), context, "Losing NULLs");
     Counted nullsSafe =
         count(
-            KeysetPages.firstShipped(ORDERS).walk(context.primary(), PAGE),
+            KeysetPages.firstShipped(ORDERS).walk(PAGE, context.primary(), context.replica()),
             context,
             "Keeping NULLs");
     return new Findings(
@@ -68,7 +70,7 @@ final class LostRows implements Study {
         id,
         what,
         naiveWay,
-        "keyset",
+        "keyset, pages in turn from primary and replica",
         Measure.rows(naive.distinct()),
         Measure.rows(safe.distinct()),
         List.of(

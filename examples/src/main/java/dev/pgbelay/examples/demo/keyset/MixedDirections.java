@@ -51,9 +51,9 @@ final class MixedDirections implements Study {
                     PageTimes.line(depths, "pgbelay keyset", Role.SAFE, Depth::keyset)))));
   }
 
-  /** The deepest page of the first half: at the very end a cursor with OR has little to filter. */
+  /** A page about half-way down: near the end a cursor with OR has little left to filter. */
   private static Depth middle(List<Depth> depths) {
     long end = depths.get(depths.size() - 1).page();
-    return depths.stream().filter(d -> d.page() <= end / 2 + 1).reduce((a, b) -> b).orElseThrow();
+    return depths.stream().filter(d -> d.page() <= end * 0.55).reduce((a, b) -> b).orElseThrow();
   }
 }

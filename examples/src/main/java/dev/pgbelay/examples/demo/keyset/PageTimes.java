@@ -110,7 +110,6 @@ final class PageTimes {
         }
       }
     }
-    pages.put(lastMark / 2, lastMark / 2 * PAGES_PER_MARK + 1);
     pages.put(lastMark, lastMark * PAGES_PER_MARK + 1);
     return List.copyOf(pages.values());
   }

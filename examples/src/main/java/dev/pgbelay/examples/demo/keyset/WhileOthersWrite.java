@@ -25,7 +25,7 @@ final class WhileOthersWrite implements Study {
     Drift drift = new Drift(orders);
     Outcome naive = drift.during(NaiveWalks.byOffset(context.primary(), LIVE_ORDERS, PAGE));
     context.progress().step("Paging while others write", 1, 2);
-    Outcome safe = drift.during(KeysetPages.newestFirst(LIVE_ORDERS).walk(context.primary(), PAGE));
+    Outcome safe = drift.during(KeysetPages.newestFirst(LIVE_ORDERS).walk(PAGE, context.primary()));
     context.progress().step("Paging while others write", 2, 2);
     return new Findings(List.of(comparison(naive, safe)), List.of(chart(naive, safe)));
   }

@@ -8,35 +8,53 @@ import picocli.CommandLine.Help.Column;
 import picocli.CommandLine.Help.Column.Overflow;
 import picocli.CommandLine.Help.TextTable;
 
-/** A scenario's comparisons as a table for the terminal. */
+/** A scenario's comparisons as a table for the terminal; what went wrong stands below each line. */
 public final class ConsoleTable {
   private static final Column[] COLUMNS = {
-    new Column(30, 0, Overflow.WRAP),
-    new Column(16, 2, Overflow.WRAP),
-    new Column(16, 2, Overflow.WRAP),
-    new Column(10, 2, Overflow.WRAP),
-    new Column(46, 2, Overflow.WRAP)
+    new Column(50, 0, Overflow.WRAP),
+    new Column(15, 1, Overflow.WRAP),
+    new Column(17, 1, Overflow.WRAP),
+    new Column(9, 1, Overflow.WRAP)
   };
+  private static final int WIDTH = 91;
+  private static final int INDENT = 4;
 
   private ConsoleTable() {}
 
   /** The table, titled with the pattern's name. */
   public static String of(ScenarioResult result) {
-    TextTable table = TextTable.forColumns(Help.defaultColorScheme(Ansi.OFF), COLUMNS);
-    table.addRowValues("What", "Naive", "pgbelay", "Factor", "What went wrong in the naive run");
-    table.addRowValues(
-        "─".repeat(28), "─".repeat(12), "─".repeat(12), "─".repeat(7), "─".repeat(43));
+    StringBuilder text = new StringBuilder();
+    text.append(
+        String.format(
+            Locale.ROOT, "%n%s (%.1f s)%n%n", result.title(), result.took().toMillis() / 1e3));
+    text.append(line("What", "Naive", "pgbelay", "Factor"));
+    text.append(below("What went wrong in the naive run"));
+    text.append("─".repeat(WIDTH)).append(System.lineSeparator());
     for (Comparison comparison : result.comparisons()) {
-      table.addRowValues(
-          comparison.what(),
-          comparison.naive().text(),
-          comparison.safe().text(),
-          Factor.text(comparison),
-          harm(comparison));
-      table.addEmptyRow();
+      text.append(
+          line(
+              comparison.what(),
+              comparison.naive().text(),
+              comparison.safe().text(),
+              Factor.text(comparison)));
+      text.append(below(harm(comparison)));
     }
-    return String.format(
-        Locale.ROOT, "%n%s (%.1f s)%n%n%s", result.title(), result.took().toMillis() / 1e3, table);
+    return text.toString();
+  }
+
+  private static String line(String... values) {
+    TextTable table = TextTable.forColumns(Help.defaultColorScheme(Ansi.OFF), COLUMNS);
+    table.addRowValues(values);
+    return table.toString();
+  }
+
+  private static String below(String text) {
+    TextTable table =
+        TextTable.forColumns(
+            Help.defaultColorScheme(Ansi.OFF), new Column(WIDTH, INDENT, Overflow.WRAP));
+    table.indentWrappedLines = 0;
+    table.addRowValues(text);
+    return table.toString();
   }
 
   private static String harm(Comparison comparison) {
