@@ -6,6 +6,7 @@ import dev.pgbelay.testing.ClusterException;
 import dev.pgbelay.testing.PostgresCluster;
 import dev.pgbelay.testing.PostgresNode;
 import java.nio.file.Path;
+import java.time.temporal.ChronoUnit;
 import org.jooq.DSLContext;
 import org.jooq.SQLDialect;
 import org.jooq.impl.DSL;
@@ -57,9 +58,14 @@ final class DemoServers implements AutoCloseable {
     cluster.replica().awaitCaughtUp();
   }
 
-  /** The time by the primary's clock. */
+  /** The time by the primary's clock, to the second. */
   String clock() {
-    return primary().select(DSL.currentOffsetDateTime()).fetchSingle().value1().toString();
+    return primary()
+        .select(DSL.currentOffsetDateTime())
+        .fetchSingle()
+        .value1()
+        .truncatedTo(ChronoUnit.SECONDS)
+        .toString();
   }
 
   /** The primary's version. */

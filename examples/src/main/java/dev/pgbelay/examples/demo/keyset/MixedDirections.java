@@ -42,7 +42,7 @@ final class MixedDirections implements Study {
             new LineChart(
                 "A cursor is not enough",
                 "Ordered by status ascending, newest first within it, with a matching index. The"
-                    + " cursor that most frameworks write is correct, and as slow as OFFSET, until so"
+                    + " cursor that most frameworks write is correct, and no faster than OFFSET, until so"
                     + " few rows are left behind it that the planner finds another way.",
                 PageTimes.PAGE_NUMBER,
                 PageTimes.TIME,
