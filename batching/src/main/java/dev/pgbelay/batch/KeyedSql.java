@@ -5,23 +5,12 @@ import static org.jooq.impl.DSL.field;
 import static org.jooq.impl.DSL.name;
 import static org.jooq.impl.DSL.val;
 
-import java.sql.SQLException;
-import java.sql.SQLFeatureNotSupportedException;
-import java.sql.Types;
+import dev.pgbelay.keyset.internal.UntypedText;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import org.jooq.Binding;
-import org.jooq.BindingGetResultSetContext;
-import org.jooq.BindingGetSQLInputContext;
-import org.jooq.BindingGetStatementContext;
-import org.jooq.BindingRegisterContext;
-import org.jooq.BindingSQLContext;
-import org.jooq.BindingSetSQLOutputContext;
-import org.jooq.BindingSetStatementContext;
 import org.jooq.Condition;
-import org.jooq.Converter;
 import org.jooq.DSLContext;
 import org.jooq.DataType;
 import org.jooq.Field;
@@ -45,8 +34,7 @@ import org.jspecify.annotations.Nullable;
 final class KeyedSql {
   private static final String KEYS = "pgbelay_keys";
   private static final String ORDINAL = "pgbelay_ordinal";
-  private static final DataType<String> KEY_ARRAY =
-      SQLDataType.OTHER.asConvertedDataType(new UntypedText());
+  private static final DataType<String> KEY_ARRAY = UntypedText.TYPE;
 
   /** Callers that think of ever new limits must not fill the memory with texts. */
   private static final int MAX_TEXTS = 64;
@@ -216,55 +204,5 @@ final class KeyedSql {
   @SuppressWarnings("unchecked")
   private static <T> Field<T> untyped(Field<?> field) {
     return (Field<T>) field;
-  }
-
-  /** Text without a type: the server takes it for whatever its place demands. */
-  private static final class UntypedText implements Binding<Object, String> {
-    private static final long serialVersionUID = 1L;
-
-    @Override
-    public Converter<Object, String> converter() {
-      return Converter.of(
-          Object.class, String.class, value -> (String) value, value -> (Object) value);
-    }
-
-    @Override
-    public void sql(BindingSQLContext<String> context) {
-      if (context.render().paramType() == ParamType.INLINED) {
-        context.render().visit(DSL.inline(context.value(), SQLDataType.CLOB));
-      } else {
-        context.render().sql(context.variable());
-      }
-    }
-
-    @Override
-    public void set(BindingSetStatementContext<String> context) throws SQLException {
-      context.statement().setObject(context.index(), context.value(), Types.OTHER);
-    }
-
-    @Override
-    public void register(BindingRegisterContext<String> context) throws SQLException {
-      throw new SQLFeatureNotSupportedException();
-    }
-
-    @Override
-    public void set(BindingSetSQLOutputContext<String> context) throws SQLException {
-      throw new SQLFeatureNotSupportedException();
-    }
-
-    @Override
-    public void get(BindingGetResultSetContext<String> context) throws SQLException {
-      context.value(context.resultSet().getString(context.index()));
-    }
-
-    @Override
-    public void get(BindingGetStatementContext<String> context) throws SQLException {
-      throw new SQLFeatureNotSupportedException();
-    }
-
-    @Override
-    public void get(BindingGetSQLInputContext<String> context) throws SQLException {
-      throw new SQLFeatureNotSupportedException();
-    }
   }
 }

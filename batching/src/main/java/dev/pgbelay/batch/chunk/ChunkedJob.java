@@ -1,0 +1,480 @@
+package dev.pgbelay.batch.chunk;
+
+import dev.pgbelay.batch.chunk.JobPlan.Sizing;
+import dev.pgbelay.batch.chunk.JobPlan.Timing;
+import dev.pgbelay.batch.chunk.JobRefusedException.Reason;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.core.internal.Claimant;
+import dev.pgbelay.core.schema.SchemaInstaller;
+import dev.pgbelay.keyset.KeysetRanges;
+import io.micrometer.core.instrument.MeterRegistry;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.jooq.Condition;
+import org.jooq.DSLContext;
+import org.jooq.Field;
+import org.jooq.QueryPart;
+import org.jooq.SQLDialect;
+import org.jooq.Select;
+import org.jooq.Table;
+import org.jooq.UniqueKey;
+import org.jooq.impl.DSL;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Works over a table range by range of its key: deletes, updates, copies, or runs a function, in
+ * short transactions, for as long as it takes.
+ *
+ * <p><b>Guarantee.</b> A chunk's work and the job's progress are one transaction. Whatever dies in
+ * between (the connection, the process, the server, the answer to a COMMIT), the next run goes on
+ * exactly behind what was committed: no range is worked on twice, none is left out. That holds for
+ * what the work does through the chunk's transaction. Only one runner acts at a time, held by a
+ * lease on the database's clock; one that was away for longer is refused at its next chunk, whose
+ * transaction rolls back ({@link LeaseLostException}).
+ *
+ * <p><b>Rows that come meanwhile.</b> A row that is committed with a key behind the position is not
+ * worked on; one before it is. That includes a row of a transaction that was open while the job
+ * passed its key. Run a purge again; let writers write the new form before a back-fill begins.
+ *
+ * <p>{@link #run()} blocks the calling thread until the end, with one connection at a time, none
+ * while it waits. No session state: works behind PgBouncer in transaction mode. Needs the table of
+ * module {@code batch} (see {@link SchemaInstaller}). Immutable and safe for several threads; two
+ * runs of one job at once are two runners, of which one is turned away.
+ */
+public final class ChunkedJob {
+  private final JobPlan plan;
+  private final Claimant claimant = Claimant.random();
+
+  private ChunkedJob(JobPlan plan) {
+    this.plan = plan;
+  }
+
+  /**
+   * Begins the definition of a job.
+   *
+   * @param name under which the progress is kept; also a tag of the metrics, so from a small set
+   * @param table a table (or partitioned table) without an alias
+   */
+  public static Builder over(Transactions transactions, String name, Table<?> table) {
+    return new Builder(transactions, name, table);
+  }
+
+  /**
+   * Works until the job is done, cancelled, or this thread interrupted. Takes up an unfinished job
+   * where it stands. Passing failures are outwaited for {@code patience}; a chunk that runs into a
+   * timeout is tried again smaller.
+   *
+   * @throws JobRefusedException before anything is written, if the job must not run as it is
+   * @throws LeaseLostException if another runner took over; nothing of this chunk was committed
+   * @throws RuntimeException from the work or the database, as it is; the position is kept, and the
+   *     claim given back if the database can be reached
+   */
+  public ChunkReport run() {
+    requireRunnable();
+    return new ChunkRunner(plan, new JobSql(plan.schema(), plan.name()), claimant.next()).run();
+  }
+
+  ChunkReport run(JobSql sql) {
+    return new ChunkRunner(plan, sql, claimant.next()).run();
+  }
+
+  /** To look at the job and steer it. */
+  public JobControl control() {
+    return JobControl.of(plan.transactions(), plan.schema(), plan.name());
+  }
+
+  /**
+   * What a run would meet.
+   *
+   * @param rows that the planner expects under the filter; an estimate, nothing is counted
+   * @param index that walks the key
+   * @param firstRows of the first chunk
+   * @param chunks at that size, at least
+   * @param plan of the statement that finds the rows of a chunk, as EXPLAIN prints it
+   */
+  public record DryRun(long rows, String index, int firstRows, long chunks, String plan) {}
+
+  /**
+   * Checks everything and changes nothing.
+   *
+   * @throws JobRefusedException as {@link #run()} would
+   */
+  public DryRun dryRun() {
+    String index = requireRunnable();
+    return plan.transactions()
+        .run(
+            TxOptions.builder().path("batch-chunk-plan").readOnly(true).build(),
+            tx -> {
+              int size = plan.sizing().first();
+              KeysetRanges.Range first = ranges(plan, tx.dsl()).next(tx.dsl(), null, size);
+              Select<?> rows =
+                  DSL.select(plan.key())
+                      .from(plan.table())
+                      .where(first.condition().and(plan.filter()))
+                      .orderBy(plan.key());
+              long expected = estimate(plan, tx.dsl());
+              return new DryRun(
+                  expected,
+                  index,
+                  size,
+                  (expected + size - 1) / size,
+                  tx.dsl().explain(rows).plan());
+            });
+  }
+
+  private String requireRunnable() {
+    return plan.transactions()
+        .run(
+            TxOptions.builder().path("batch-chunk-plan").readOnly(true).build(),
+            tx -> KeyIndexSql.requireWalkable(tx.dsl(), plan.name(), plan.table(), plan.key()));
+  }
+
+  static KeysetRanges ranges(JobPlan plan, DSLContext dsl) {
+    return KeysetRanges.over(plan.name(), plan.table(), plan.filter(), plan.key(), dsl.settings());
+  }
+
+  static long estimate(JobPlan plan, DSLContext dsl) {
+    return Math.round(
+        dsl.explain(DSL.select(plan.key()).from(plan.table()).where(plan.filter())).rows());
+  }
+
+  /** Collects what a job does. Not safe for several threads. */
+  public static final class Builder {
+    private final Transactions transactions;
+    private final String name;
+    private final Table<?> table;
+    private final List<ThrottleSignal> signals = new ArrayList<>(ThrottleSignal.defaults());
+    private Condition filter = DSL.noCondition();
+    private List<Field<?>> key;
+    private Chunk.@Nullable Work work;
+    private String definition = "";
+    private List<Field<?>> changed = List.of();
+    private String schema = SchemaInstaller.DEFAULT_SCHEMA;
+    private Sizing sizing = new Sizing(Duration.ofMillis(500), 500, 10, 50_000);
+    private Duration lease = Duration.ofSeconds(30);
+    private Duration chunkTimeout = Duration.ofSeconds(20);
+    private Duration lockTimeout = Duration.ofSeconds(2);
+    private Duration poll = Duration.ofMillis(500);
+    private Duration signalInterval = Duration.ofSeconds(1);
+    private Duration stuckAfter = Duration.ofMinutes(15);
+    private Duration patience = Duration.ofMinutes(5);
+    private @Nullable Long maxRowsPerSecond;
+    private boolean restartWhenDone;
+    private @Nullable MeterRegistry registry;
+    private @Nullable Consumer<? super JobControl.Status> onProgress;
+
+    private Builder(Transactions transactions, String name, Table<?> table) {
+      this.transactions = transactions;
+      this.name = name;
+      this.table = table;
+      UniqueKey<?> primary = table.getPrimaryKey();
+      this.key = primary == null ? List.of() : List.copyOf(primary.getFields());
+    }
+
+    /** Only the rows for which this holds. Several calls: all must hold. */
+    public Builder where(Condition condition) {
+      this.filter = filter.and(condition);
+      return this;
+    }
+
+    /**
+     * The columns to walk by: NOT NULL, together unique, and the leading columns of an index. The
+     * primary key where jOOQ knows it; a purge by age walks best by (time, primary key).
+     */
+    public Builder key(Field<?>... columns) {
+      this.key = List.of(columns);
+      return this;
+    }
+
+    /** Deletes the rows. */
+    public Builder delete() {
+      this.definition = "delete";
+      this.changed = List.of();
+      this.work = chunk -> chunk.tx().dsl().deleteFrom(chunk.table()).where(chunk.rows()).execute();
+      return this;
+    }
+
+    /**
+     * Updates the rows.
+     *
+     * @param assignments column → value or expression over the row; none of the key
+     */
+    public Builder update(Map<? extends Field<?>, ?> assignments) {
+      Map<Field<?>, Object> copy = new LinkedHashMap<>(assignments);
+      this.definition = "update " + inlined(copy);
+      this.changed = List.copyOf(copy.keySet());
+      this.work =
+          chunk -> chunk.tx().dsl().update(chunk.table()).set(copy).where(chunk.rows()).execute();
+      return this;
+    }
+
+    /**
+     * Inserts a row into another table for each row.
+     *
+     * @param columns column of {@code target} → field or expression over the walked row
+     */
+    public Builder insertInto(
+        Table<?> target, Map<? extends Field<?>, ? extends Field<?>> columns) {
+      if (target.getQualifiedName().equals(table.getQualifiedName())) {
+        throw new JobRefusedException(
+            Reason.WALKS_ITS_OWN_ROWS,
+            "job '"
+                + name
+                + "': inserts into "
+                + table.getName()
+                + ", which it walks: it would meet its own rows and never end. Insert into another"
+                + " table");
+      }
+      List<Field<?>> into = List.copyOf(columns.keySet());
+      List<Field<?>> values = List.copyOf(columns.values());
+      this.definition = "insert into " + target.getName() + " " + inlined(columns);
+      this.changed = List.of();
+      this.work =
+          chunk ->
+              chunk
+                  .tx()
+                  .dsl()
+                  .insertInto(target, into)
+                  .select(DSL.select(values).from(chunk.table()).where(chunk.rows()))
+                  .execute();
+      return this;
+    }
+
+    /**
+     * Runs a function on each range.
+     *
+     * @param version changes whenever the function does something else: an unfinished job of
+     *     another version is refused
+     */
+    public Builder apply(String version, Chunk.Work function) {
+      this.definition = "apply " + version;
+      this.changed = List.of();
+      this.work = function;
+      return this;
+    }
+
+    /** How long a chunk should take: 10 ms to 1 minute, 500 ms unless said. */
+    public Builder target(Duration duration) {
+      require("target", duration, Duration.ofMillis(10), Duration.ofMinutes(1));
+      this.sizing = new Sizing(duration, sizing.first(), sizing.min(), sizing.max());
+      return this;
+    }
+
+    /**
+     * The size of the first chunk, and the bounds that the adaptation keeps within; 500, 10 and
+     * 50,000 unless said.
+     */
+    public Builder chunkRows(int first, int min, int max) {
+      if (min < 1 || first < min || max < first || max > 10_000_000) {
+        throw new IllegalArgumentException(
+            "chunkRows: must be 1 <= min <= first <= max <= 10000000, is min %d, first %d, max %d"
+                .formatted(min, first, max));
+      }
+      this.sizing = new Sizing(sizing.target(), first, min, max);
+      return this;
+    }
+
+    /**
+     * How long a runner may be silent before another one takes over: 1 second to 1 hour, 30 seconds
+     * unless said. Also how long the server lets a chunk's transaction idle before it ends it, so
+     * that a runner that stopped in the middle cannot block its successor for longer.
+     */
+    public Builder lease(Duration duration) {
+      require("lease", duration, Duration.ofSeconds(1), Duration.ofHours(1));
+      this.lease = duration;
+      return this;
+    }
+
+    /** For one chunk: 100 ms to 1 hour, 20 seconds unless said. */
+    public Builder chunkTimeout(Duration duration) {
+      require("chunkTimeout", duration, Duration.ofMillis(100), Duration.ofHours(1));
+      this.chunkTimeout = duration;
+      return this;
+    }
+
+    /** For each lock that a chunk waits for: 10 ms to 10 minutes, 2 seconds unless said. */
+    public Builder lockTimeout(Duration duration) {
+      require("lockTimeout", duration, Duration.ofMillis(10), Duration.ofMinutes(10));
+      this.lockTimeout = duration;
+      return this;
+    }
+
+    /** Between two looks while the job waits: 10 ms to 1 minute, 500 ms unless said. */
+    public Builder pollInterval(Duration duration) {
+      require("pollInterval", duration, Duration.ofMillis(10), Duration.ofMinutes(1));
+      this.poll = duration;
+      return this;
+    }
+
+    /** Between two looks at the signals while the job works: 0 to 1 minute, 1 s unless said. */
+    public Builder signalInterval(Duration duration) {
+      require("signalInterval", duration, Duration.ZERO, Duration.ofMinutes(1));
+      this.signalInterval = duration;
+      return this;
+    }
+
+    /**
+     * After how long a wait for signals is logged as stuck: 1 ms to 1 day, 15 minutes unless said.
+     */
+    public Builder stuckAfter(Duration duration) {
+      require("stuckAfter", duration, Duration.ofMillis(1), Duration.ofDays(1));
+      this.stuckAfter = duration;
+      return this;
+    }
+
+    /** How long passing failures in a row are outwaited: 0 to 1 day, 5 minutes unless said. */
+    public Builder patience(Duration duration) {
+      require("patience", duration, Duration.ZERO, Duration.ofDays(1));
+      this.patience = duration;
+      return this;
+    }
+
+    /** What the job gives way to; {@link ThrottleSignal#defaults()} unless said. */
+    public Builder throttle(List<? extends ThrottleSignal> reasons) {
+      signals.clear();
+      signals.addAll(reasons);
+      return this;
+    }
+
+    /** At most so many rows of the walk per second, on average over each chunk; at least 1. */
+    public Builder maxRowsPerSecond(long rows) {
+      if (rows < 1) {
+        throw new IllegalArgumentException("maxRowsPerSecond must be at least 1, is " + rows);
+      }
+      this.maxRowsPerSecond = rows;
+      return this;
+    }
+
+    /** Whether a run of a finished job begins again from the start instead of doing nothing. */
+    public Builder restartWhenDone(boolean restart) {
+      this.restartWhenDone = restart;
+      return this;
+    }
+
+    /** The schema of the table of jobs; {@value SchemaInstaller#DEFAULT_SCHEMA} unless said. */
+    public Builder schema(String schema) {
+      this.schema = schema;
+      return this;
+    }
+
+    /** Where the metrics of the guide go; none are kept otherwise. */
+    public Builder meterRegistry(MeterRegistry metrics) {
+      this.registry = metrics;
+      return this;
+    }
+
+    /**
+     * Is told about the job about once per {@link #signalInterval}, and at the end, by the thread
+     * that runs it, outside of any transaction.
+     */
+    public Builder onProgress(Consumer<? super JobControl.Status> listener) {
+      this.onProgress = listener;
+      return this;
+    }
+
+    /**
+     * Checks what can be checked without the database.
+     *
+     * @throws JobRefusedException if the work changes a key column
+     * @throws IllegalArgumentException naming the option and what is wrong with it
+     */
+    public ChunkedJob build() {
+      if (name.isBlank() || name.length() > 200) {
+        throw new IllegalArgumentException("name must have 1 to 200 characters, is '" + name + "'");
+      }
+      if (key.isEmpty()) {
+        throw new IllegalArgumentException(
+            "job '"
+                + name
+                + "': jOOQ knows no primary key of "
+                + table.getName()
+                + "; give key(...)");
+      }
+      Chunk.Work chosen = work;
+      if (chosen == null) {
+        throw new IllegalArgumentException(
+            "job '" + name + "': nothing to do; choose delete, update, insertInto or apply");
+      }
+      for (Field<?> column : changed) {
+        if (key.stream().anyMatch(each -> each.getName().equals(column.getName()))) {
+          throw new JobRefusedException(
+              Reason.KEY_CHANGED_BY_WORK,
+              "job '"
+                  + name
+                  + "': updates "
+                  + column.getName()
+                  + ", by which it walks: rows would move across the position, to be met twice or"
+                  + " never. Walk by columns that the update leaves alone");
+        }
+      }
+      return new ChunkedJob(
+          new JobPlan(
+              name,
+              transactions,
+              schema,
+              table,
+              filter,
+              key,
+              chosen,
+              summary(),
+              sizing,
+              new Timing(
+                  lease, chunkTimeout, lockTimeout, poll, signalInterval, stuckAfter, patience),
+              List.copyOf(signals),
+              Optional.ofNullable(maxRowsPerSecond),
+              restartWhenDone,
+              registry == null ? ChunkMeters.NONE : new ChunkMeters.OfMicrometer(registry, name),
+              Optional.ofNullable(onProgress)));
+    }
+
+    /** In short, with a hash where values could show. */
+    private String summary() {
+      String columns = String.join(", ", key.stream().map(Field::getName).toList());
+      String kind = definition.split(" ", 2)[0];
+      String details = definition + "\0" + inlined(filter);
+      return kind + " over " + table.getName() + " by " + columns + ", " + hash(details);
+    }
+
+    private static String inlined(QueryPart part) {
+      return DSL.using(SQLDialect.POSTGRES).renderInlined(part);
+    }
+
+    private static String inlined(Map<? extends Field<?>, ?> assignments) {
+      StringBuilder text = new StringBuilder();
+      assignments.forEach(
+          (column, value) ->
+              text.append(column.getName())
+                  .append(" = ")
+                  .append(value instanceof QueryPart part ? inlined(part) : value)
+                  .append('\0'));
+      return text.toString();
+    }
+
+    private static String hash(String text) {
+      try {
+        byte[] digest =
+            MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8));
+        return HexFormat.of().formatHex(digest, 0, 8);
+      } catch (NoSuchAlgorithmException e) {
+        throw new IllegalStateException("every Java platform has SHA-256", e);
+      }
+    }
+
+    private static void require(String option, Duration value, Duration least, Duration most) {
+      if (value.compareTo(least) < 0 || value.compareTo(most) > 0) {
+        throw new IllegalArgumentException(
+            "%s must be between %s and %s, is %s".formatted(option, least, most, value));
+      }
+    }
+  }
+}

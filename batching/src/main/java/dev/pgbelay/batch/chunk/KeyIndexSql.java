@@ -1,0 +1,120 @@
+package dev.pgbelay.batch.chunk;
+
+import static org.jooq.impl.DSL.val;
+
+import dev.pgbelay.batch.chunk.JobRefusedException.Reason;
+import java.util.List;
+import java.util.Objects;
+import org.jooq.DSLContext;
+import org.jooq.Field;
+import org.jooq.Record;
+import org.jooq.Table;
+import org.jooq.impl.DSL;
+import org.jspecify.annotations.Nullable;
+
+/** Asks the catalog whether a key can be walked, and refuses with the DDL where it cannot. */
+final class KeyIndexSql {
+  /**
+   * An index serves if its leading columns are the key's, in their order, all in one direction,
+   * with the columns' own collations and the default operators, valid and without a WHERE. It makes
+   * the key unique if all its columns are among the key's.
+   */
+  private static final String CHECK_KEY =
+      """
+      WITH key AS (
+        SELECT array_agg(a.attnum ORDER BY asked.ord) AS attnums,
+               array_agg(a.attcollation ORDER BY asked.ord) AS collations,
+               count(*)::int AS n,
+               string_agg(a.attname, ', ' ORDER BY asked.ord) FILTER (WHERE NOT a.attnotnull)
+                 AS nullable
+          FROM unnest(cast({1} AS text[])) WITH ORDINALITY AS asked(name, ord)
+          JOIN pg_attribute a
+            ON a.attrelid = to_regclass({0}) AND a.attname = asked.name
+           AND a.attnum > 0 AND NOT a.attisdropped),
+      candidate AS (
+        SELECT i.*, c.relname, k.*
+          FROM key k
+          JOIN pg_index i ON i.indrelid = to_regclass({0})
+          JOIN pg_class c ON c.oid = i.indexrelid
+          JOIN pg_am am ON am.oid = c.relam
+         WHERE am.amname = 'btree' AND i.indisvalid AND i.indisready AND i.indpred IS NULL)
+      SELECT to_regclass({0}) IS NOT NULL AS found, k.n, k.nullable,
+             (SELECT relname FROM candidate
+               WHERE indnkeyatts >= n
+                 AND (indkey::int2[])[0:(n - 1)] = attnums::int2[]
+                 AND (indcollation::oid[])[0:(n - 1)] = collations::oid[]
+                 AND (SELECT count(DISTINCT o & 1)
+                        FROM unnest((indoption::int2[])[0:(n - 1)]) AS o) = 1
+                 AND NOT EXISTS (
+                   SELECT FROM unnest((indclass::oid[])[0:(n - 1)]) AS used(opclass)
+                     JOIN pg_opclass oc ON oc.oid = used.opclass
+                    WHERE NOT oc.opcdefault)
+               ORDER BY indnkeyatts, relname
+               LIMIT 1) AS walks,
+             (SELECT relname FROM candidate
+               WHERE indisunique AND indimmediate
+                 AND (indkey::int2[])[0:(indnkeyatts - 1)] <@ attnums::int2[]
+               LIMIT 1) AS makes_unique
+        FROM key k\
+      """;
+
+  private static final String INDEX_DDL = "CREATE %sINDEX CONCURRENTLY ON %s (%s)";
+
+  private KeyIndexSql() {}
+
+  /** The table as the catalog's {@code to_regclass} reads it. */
+  static String nameOf(DSLContext dsl, Table<?> table) {
+    return dsl.render(table);
+  }
+
+  /**
+   * The name of the index that walks {@code key}.
+   *
+   * @throws JobRefusedException where there is none, or the key cannot be walked
+   */
+  static String requireWalkable(DSLContext dsl, String job, Table<?> table, List<Field<?>> key) {
+    String name = nameOf(dsl, table);
+    String[] names = key.stream().map(Field::getName).toArray(String[]::new);
+    String columns =
+        String.join(", ", key.stream().map(each -> dsl.render(DSL.name(each.getName()))).toList());
+    Record row = dsl.resultQuery(CHECK_KEY, val(name), val(names)).fetchSingle();
+    String where = "job '" + job + "': key (" + columns + ") of " + name;
+    if (!Boolean.TRUE.equals(row.get("found")) || row.get("n", Integer.class) < names.length) {
+      throw new JobRefusedException(
+          Reason.NOT_FOUND,
+          where + ": no such table or column on the search path; check the names and the schema");
+    }
+    String nullable = row.get("nullable", String.class);
+    if (nullable != null) {
+      throw new JobRefusedException(
+          Reason.KEY_NULLABLE,
+          where
+              + ": "
+              + nullable
+              + " may be NULL, and rows with NULL would be passed over; walk by the primary key, or"
+              + " make the column NOT NULL");
+    }
+    String walks = row.get("walks", String.class);
+    boolean unique = row.get("makes_unique", String.class) != null;
+    if (walks == null) {
+      throw new JobRefusedException(
+          Reason.NO_INDEX,
+          where
+              + ": no index walks it, so every chunk would read and sort the table. "
+              + ddl(!unique, name, columns));
+    }
+    if (!unique) {
+      throw new JobRefusedException(
+          Reason.KEY_NOT_UNIQUE,
+          where
+              + ": two rows could share a position, and a chunk that ends between them would leave"
+              + " one out; add the primary key's columns, or "
+              + ddl(true, name, columns));
+    }
+    return Objects.requireNonNull(walks);
+  }
+
+  private static String ddl(boolean unique, String table, @Nullable String columns) {
+    return "run: " + INDEX_DDL.formatted(unique ? "UNIQUE " : "", table, columns);
+  }
+}

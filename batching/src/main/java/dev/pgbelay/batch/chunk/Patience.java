@@ -1,0 +1,78 @@
+package dev.pgbelay.batch.chunk;
+
+import dev.pgbelay.core.FailureKind;
+import java.time.Duration;
+
+/** Bears failures that may pass, with growing pauses, for a limited time in a row. */
+final class Patience {
+  private static final long FIRST_PAUSE = 50;
+  private static final long LONGEST_PAUSE = 5_000;
+
+  private final long nanos;
+  private long firstFailure;
+  private long pauseMillis;
+
+  Patience(Duration limit) {
+    this.nanos = limit.toNanos();
+  }
+
+  /** Something went well. */
+  void reset() {
+    pauseMillis = 0;
+  }
+
+  /**
+   * Pauses, or throws what happened when it has gone on for too long. An interrupt ends the pause
+   * and stays set.
+   */
+  void spend(RuntimeException failure) {
+    long now = System.nanoTime();
+    if (pauseMillis == 0) {
+      firstFailure = now;
+    }
+    if (now - firstFailure >= nanos) {
+      throw failure;
+    }
+    pauseMillis = pauseMillis == 0 ? FIRST_PAUSE : Math.min(LONGEST_PAUSE, pauseMillis * 2);
+    sleep(Duration.ofMillis(pauseMillis));
+  }
+
+  /** Failures of the surroundings, which say nothing about the work. */
+  static boolean isPassing(FailureKind kind) {
+    return switch (kind) {
+      case CONNECTION_LOST,
+          CANNOT_CONNECT,
+          POOL_EXHAUSTED,
+          BULKHEAD_FULL,
+          DEADLOCK,
+          SERIALIZATION_FAILURE,
+          RECOVERY_CONFLICT,
+          OUTCOME_UNKNOWN,
+          RESOURCES_EXHAUSTED ->
+          true;
+      default -> false;
+    };
+  }
+
+  /** Failures that a smaller chunk may not have. */
+  static boolean isTimeout(FailureKind kind) {
+    return switch (kind) {
+      case STATEMENT_TIMEOUT,
+          LOCK_TIMEOUT,
+          LOCK_NOT_AVAILABLE,
+          DEADLINE_EXCEEDED,
+          QUERY_CANCELED,
+          TRANSACTION_TIMEOUT ->
+          true;
+      default -> false;
+    };
+  }
+
+  static void sleep(Duration pause) {
+    try {
+      Thread.sleep(pause.toMillis());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

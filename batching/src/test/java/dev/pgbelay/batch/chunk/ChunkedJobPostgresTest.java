@@ -1,0 +1,377 @@
+package dev.pgbelay.batch.chunk;
+
+import static dev.pgbelay.batch.chunk.ChunkFixture.DONE;
+import static dev.pgbelay.batch.chunk.ChunkFixture.EFFECT;
+import static dev.pgbelay.batch.chunk.ChunkFixture.ID;
+import static dev.pgbelay.batch.chunk.ChunkFixture.ITEM;
+import static dev.pgbelay.batch.chunk.ChunkFixture.MADE_AT;
+import static dev.pgbelay.batch.chunk.ChunkFixture.NOTE;
+import static dev.pgbelay.batch.chunk.ChunkFixture.TENANT;
+import static dev.pgbelay.batch.chunk.ChunkFixture.doubled;
+import static dev.pgbelay.batch.chunk.ChunkFixture.effects;
+import static dev.pgbelay.batch.chunk.ChunkFixture.fill;
+import static dev.pgbelay.batch.chunk.ChunkFixture.freshName;
+import static dev.pgbelay.batch.chunk.ChunkFixture.leftOut;
+import static dev.pgbelay.batch.chunk.ChunkFixture.quick;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.jooq.impl.DSL.field;
+import static org.jooq.impl.DSL.name;
+import static org.jooq.impl.DSL.table;
+
+import dev.pgbelay.batch.chunk.JobRefusedException.Reason;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.testing.PostgresExtension;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.jooq.DSLContext;
+import org.jooq.Field;
+import org.jooq.impl.DSL;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+class ChunkedJobPostgresTest {
+  @RegisterExtension
+  static final PostgresExtension postgres =
+      PostgresExtension.create().withTemplate(ChunkFixture.SCHEMA);
+
+  private final DSLContext dsl = ChunkFixture.dsl(postgres.dataSource());
+  private final Transactions transactions = Transactions.of(postgres.dataSource());
+  private final String job = freshName();
+
+  @BeforeEach
+  void fillTable() {
+    fill(dsl, 1_050);
+  }
+
+  private ChunkedJob.Builder over() {
+    return quick(ChunkedJob.over(transactions, job, ITEM).key(ID));
+  }
+
+  @Test
+  void everyRow_isWorkedOnOnce() {
+    ChunkReport report = effects(transactions, job).build().run();
+
+    assertThat(report.outcome()).isEqualTo(ChunkReport.Outcome.DONE);
+    assertThat(report.rows()).isEqualTo(1_050);
+    assertThat(report.chunks()).isEqualTo(11);
+    assertThat(doubled(dsl)).isZero();
+    assertThat(leftOut(dsl)).isZero();
+    JobControl.Status status = JobControl.of(transactions, job).status().orElseThrow();
+    assertThat(status.state()).isEqualTo(JobControl.State.DONE);
+    assertThat(status.running()).isFalse();
+    assertThat(status.rowsDone()).isEqualTo(1_050);
+    assertThat(status.rowsWalked()).isEqualTo(1_050);
+    assertThat(status.rowsEstimated()).contains(1_050L);
+    assertThat(status.fraction()).contains(1.0);
+    assertThat(status.remaining()).contains(Duration.ZERO);
+  }
+
+  @Test
+  void rowCountAtAnExactMultiple_needsNoRowMoreAndLosesNone() {
+    fill(dsl, 200);
+
+    assertThat(effects(transactions, job).build().run().rows()).isEqualTo(200);
+    assertThat(leftOut(dsl)).isZero();
+    assertThat(doubled(dsl)).isZero();
+  }
+
+  @Test
+  void emptyTable_isDone() {
+    dsl.execute("truncate item");
+
+    ChunkReport report = over().delete().build().run();
+
+    assertThat(report.outcome()).isEqualTo(ChunkReport.Outcome.DONE);
+    assertThat(report.rows()).isZero();
+  }
+
+  @Test
+  void delete_removesWhatTheFilterNamesAndNothingElse() {
+    ChunkReport report = over().where(TENANT.eq(3)).delete().build().run();
+
+    assertThat(report.rows()).isEqualTo(105);
+    assertThat(dsl.fetchCount(ITEM, TENANT.eq(3))).isZero();
+    assertThat(dsl.fetchCount(ITEM)).isEqualTo(945);
+  }
+
+  @Test
+  void deletingEveryRow_ends() {
+    assertThat(over().delete().build().run().rows()).isEqualTo(1_050);
+    assertThat(dsl.fetchCount(ITEM)).isZero();
+  }
+
+  @Test
+  void update_setsExpressionsOverTheRow() {
+    over().update(Map.of(DONE, DONE.plus(1), NOTE, "seen")).build().run();
+
+    assertThat(dsl.fetchCount(ITEM, DONE.eq(1).and(NOTE.eq("seen")))).isEqualTo(1_050);
+  }
+
+  @Test
+  void insertInto_copiesEachRowOnce() {
+    over().insertInto(EFFECT, Map.of(ID, ID)).build().run();
+
+    assertThat(leftOut(dsl)).isZero();
+    assertThat(doubled(dsl)).isZero();
+  }
+
+  @Test
+  void gapsAndSkew_leaveNothingOut() {
+    dsl.execute("delete from item where id between 100 and 900");
+    dsl.execute(
+        "insert into item select 1000000000 + i::bigint * i * 1000003, 1, now(), null, 0"
+            + " from generate_series(1, 500) i");
+    dsl.execute("insert into item values (-9000000000000000000, 1, now(), null, 0)");
+
+    effects(transactions, job).chunkRows(7, 1, 50).build().run();
+
+    assertThat(leftOut(dsl)).isZero();
+    assertThat(doubled(dsl)).isZero();
+  }
+
+  @Test
+  void compositeKeyWithEqualLeadingValues_leavesNothingOut() {
+    quick(ChunkedJob.over(transactions, job, ITEM).key(TENANT, ID))
+        .apply("1", ChunkFixture::writeEffects)
+        .chunkRows(13, 1, 13)
+        .build()
+        .run();
+
+    assertThat(leftOut(dsl)).isZero();
+    assertThat(doubled(dsl)).isZero();
+  }
+
+  @Test
+  void keyOfTimestamps_keepsEveryMicrosecond() {
+    dsl.execute(
+        "update item set made_at = timestamptz '2026-01-01 00:00:00Z' + id * interval '1"
+            + " microsecond'");
+    dsl.execute("update item set made_at = 'infinity' where id = 1");
+
+    quick(ChunkedJob.over(transactions, job, ITEM).key(MADE_AT, ID))
+        .apply("1", ChunkFixture::writeEffects)
+        .chunkRows(13, 1, 13)
+        .build()
+        .run();
+
+    assertThat(leftOut(dsl)).isZero();
+    assertThat(doubled(dsl)).isZero();
+  }
+
+  @Test
+  void rowsInsertedBehindTheCursor_areNotWorkedOnAndThoseBeforeItAre() {
+    fill(dsl, 0);
+    dsl.execute("insert into item select i * 10, 1, now(), null, 0 from generate_series(1, 300) i");
+    boolean[] inserted = new boolean[1];
+
+    effects(transactions, job)
+        .apply(
+            "1",
+            chunk -> {
+              long rows = ChunkFixture.writeEffects(chunk);
+              if (!inserted[0] && dsl.fetchCount(EFFECT) > 0) {
+                inserted[0] = true;
+                dsl.execute("insert into item values (5, 1, now(), null, 0)");
+                dsl.execute("insert into item values (2995, 1, now(), null, 0)");
+              }
+              return rows;
+            })
+        .build()
+        .run();
+
+    assertThat(inserted[0]).isTrue();
+    assertThat(dsl.fetchCount(EFFECT, ID.eq(5L))).isZero();
+    assertThat(dsl.fetchCount(EFFECT, ID.eq(2995L))).isOne();
+  }
+
+  @Test
+  void finishedJob_isNotRunAgainUnlessTold() {
+    effects(transactions, job).build().run();
+
+    assertThat(effects(transactions, job).build().run().outcome())
+        .isEqualTo(ChunkReport.Outcome.ALREADY_DONE);
+    assertThat(dsl.fetchCount(EFFECT)).isEqualTo(1_050);
+    assertThat(effects(transactions, job).restartWhenDone(true).build().run().rows())
+        .isEqualTo(1_050);
+    assertThat(dsl.fetchCount(EFFECT)).isEqualTo(2_100);
+  }
+
+  @Test
+  void failureOfTheWork_rollsItsChunkBackAndTheNextRunGoesOn() {
+    ChunkedJob failing =
+        effects(transactions, job)
+            .apply(
+                "1",
+                chunk -> {
+                  long rows = ChunkFixture.writeEffects(chunk);
+                  if (dsl.fetchCount(EFFECT) >= 300) {
+                    throw new IllegalStateException("poison");
+                  }
+                  return rows;
+                })
+            .build();
+
+    assertThatThrownBy(failing::run).isInstanceOf(IllegalStateException.class).hasMessage("poison");
+    assertThat(dsl.fetchCount(EFFECT)).isEqualTo(300);
+    assertThat(failing.control().status().orElseThrow().rowsWalked()).isEqualTo(300);
+    assertThat(failing.control().status().orElseThrow().running()).isFalse();
+
+    effects(transactions, job).build().run();
+    assertThat(leftOut(dsl)).isZero();
+    assertThat(doubled(dsl)).isZero();
+  }
+
+  @Test
+  void jobOfAnotherDefinition_isRefused() {
+    effects(transactions, job)
+        .apply(
+            "1",
+            chunk -> {
+              throw new IllegalStateException("stop");
+            });
+    over().where(TENANT.eq(1)).delete().build().run();
+
+    assertThatThrownBy(() -> over().where(TENANT.eq(2)).delete().build().run())
+        .isInstanceOfSatisfying(
+            JobRefusedException.class,
+            e -> assertThat(e.reason()).isEqualTo(Reason.OTHER_DEFINITION))
+        .hasMessageContaining("forget()");
+    assertThat(dsl.fetchCount(ITEM, TENANT.eq(2))).isEqualTo(105);
+    assertThat(JobControl.of(transactions, job).forget()).isEqualTo(JobControl.Outcome.CHANGED);
+    assertThat(over().where(TENANT.eq(2)).delete().build().run().rows()).isEqualTo(105);
+  }
+
+  @Test
+  void missingIndex_isRefusedWithTheDdlThatHelps() {
+    dsl.execute("create table unindexed (k int not null, v int)");
+    Field<Integer> k = field(name("k"), Integer.class);
+    ChunkedJob refused =
+        quick(ChunkedJob.over(transactions, job, table(name("unindexed"))).key(k)).delete().build();
+
+    assertThatThrownBy(refused::run)
+        .isInstanceOfSatisfying(
+            JobRefusedException.class, e -> assertThat(e.reason()).isEqualTo(Reason.NO_INDEX))
+        .hasMessageContaining("CREATE UNIQUE INDEX CONCURRENTLY ON \"unindexed\" (\"k\")");
+    assertThat(refused.control().status()).as("nothing was written").isEmpty();
+
+    dsl.execute("create unique index on unindexed (k)");
+    assertThat(refused.run().outcome()).isEqualTo(ChunkReport.Outcome.DONE);
+  }
+
+  @Test
+  void uselessIndexes_areNotTakenForUsable() {
+    dsl.execute(
+        """
+        create table tricky (a int not null, b text not null, c int, primary key (a, b));
+        create unique index on tricky (b, a) where a > 0;
+        create index on tricky (b desc, a asc);
+        create index on tricky (b text_pattern_ops, a);
+        create index on tricky using hash (b);
+        create index on tricky (lower(b), a);
+        """);
+    Field<Integer> a = field(name("a"), Integer.class);
+    Field<String> b = field(name("b"), String.class);
+    Field<Integer> c = field(name("c"), Integer.class);
+
+    assertReason(Reason.NO_INDEX, b, a);
+    assertReason(Reason.KEY_NOT_UNIQUE, b);
+    assertReason(Reason.KEY_NOT_UNIQUE, a);
+    assertReason(Reason.KEY_NULLABLE, c);
+    assertReason(Reason.NOT_FOUND, field(name("nosuch"), Integer.class));
+    dsl.execute("create index on tricky (b desc, a desc)");
+    quick(ChunkedJob.over(transactions, job, table(name("tricky"))).key(b, a))
+        .delete()
+        .build()
+        .run();
+  }
+
+  private void assertReason(Reason reason, Field<?>... key) {
+    assertThatThrownBy(
+            () ->
+                quick(ChunkedJob.over(transactions, job, table(name("tricky"))).key(key))
+                    .delete()
+                    .build()
+                    .run())
+        .isInstanceOfSatisfying(
+            JobRefusedException.class, e -> assertThat(e.reason()).isEqualTo(reason));
+  }
+
+  @Test
+  void updateOfAKeyColumn_isRefused() {
+    assertThatThrownBy(() -> over().update(Map.of(ID, ID.plus(1))).build())
+        .isInstanceOfSatisfying(
+            JobRefusedException.class,
+            e -> assertThat(e.reason()).isEqualTo(Reason.KEY_CHANGED_BY_WORK))
+        .hasMessageContaining("updates id");
+  }
+
+  @Test
+  void insertIntoTheWalkedTable_isRefused() {
+    assertThatThrownBy(() -> over().insertInto(ITEM, Map.of(ID, ID.plus(1))))
+        .isInstanceOfSatisfying(
+            JobRefusedException.class,
+            e -> assertThat(e.reason()).isEqualTo(Reason.WALKS_ITS_OWN_ROWS));
+  }
+
+  @Test
+  void dryRun_saysRowsIndexAndPlanAndChangesNothing() {
+    ChunkedJob purge =
+        ChunkedJob.over(transactions, job, ITEM)
+            .key(MADE_AT, ID)
+            .where(MADE_AT.lt(DSL.currentOffsetDateTime().minus(1)))
+            .delete()
+            .chunkRows(50, 10, 100)
+            .build();
+
+    ChunkedJob.DryRun dryRun = purge.dryRun();
+
+    assertThat(dryRun.index()).isEqualTo("item_by_time");
+    assertThat(dryRun.rows()).isBetween(1L, 1_050L);
+    assertThat(dryRun.firstRows()).isEqualTo(50);
+    assertThat(dryRun.chunks()).isEqualTo((dryRun.rows() + 49) / 50);
+    assertThat(dryRun.plan()).contains("item_by_time");
+    assertThat(dsl.fetchCount(ITEM)).isEqualTo(1_050);
+    assertThat(purge.control().status()).isEmpty();
+  }
+
+  @Test
+  void progress_growsAndIsTold() {
+    List<JobControl.Status> told = new ArrayList<>();
+
+    effects(transactions, job).onProgress(told::add).build().run();
+
+    assertThat(told).hasSizeGreaterThan(5);
+    assertThat(told.get(0).fraction().orElseThrow()).isBetween(0.05, 0.2);
+    assertThat(told.get(0).remaining()).isPresent();
+    assertThat(told.get(0).running()).isTrue();
+    assertThat(told).extracting(JobControl.Status::rowsWalked).isSorted();
+    assertThat(told.get(told.size() - 1).fraction()).contains(1.0);
+  }
+
+  @Test
+  void timeoutOfAChunk_isAnsweredWithASmallerOne() {
+    ChunkReport report =
+        effects(transactions, job)
+            .apply(
+                "1",
+                chunk -> {
+                  long rows = ChunkFixture.writeEffects(chunk);
+                  chunk.tx().dsl().execute("select pg_sleep(" + (rows > 30 ? 10 : 0) + ")");
+                  return rows;
+                })
+            .chunkTimeout(Duration.ofMillis(200))
+            .chunkRows(100, 1, 100)
+            .build()
+            .run();
+
+    assertThat(report.outcome()).isEqualTo(ChunkReport.Outcome.DONE);
+    assertThat(report.retried()).isPositive();
+    assertThat(report.smallestChunk()).isLessThanOrEqualTo(30);
+    assertThat(leftOut(dsl)).isZero();
+    assertThat(doubled(dsl)).isZero();
+  }
+}
