@@ -1,0 +1,258 @@
+package dev.pgbelay.batch.chunk;
+
+import dev.pgbelay.batch.chunk.JobRefusedException.Reason;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.TxOptions;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.function.UnaryOperator;
+import org.jooq.Condition;
+import org.jooq.DSLContext;
+import org.jooq.Field;
+import org.jooq.Table;
+import org.jooq.impl.DSL;
+
+/**
+ * Deletes a parent that may have millions of children: first marks it, if there is a column for
+ * that, then its children in chunks, then the parent. {@code ON DELETE CASCADE} would do the same
+ * in one transaction, with all its locks and dead rows at once.
+ *
+ * <p>Resumes like the {@link ChunkedJob}s that it consists of, which are named {@code name/child
+ * table}. A child that appears behind the position is not seen by them; the foreign key then
+ * refuses the last step, nothing is lost, and the next run deletes it. Marking the parent, and
+ * having writers heed the mark, prevents that. Immutable and safe for several threads.
+ */
+public final class CascadeDelete {
+  private final Transactions transactions;
+  private final String name;
+  private final Table<?> parent;
+  private final Condition theParent;
+  private final Map<Field<?>, Object> mark;
+  private final List<Child> children;
+  private final OptionalLong allowed;
+  private final UnaryOperator<ChunkedJob.Builder> settings;
+
+  private CascadeDelete(Builder<?> builder) {
+    this.transactions = builder.transactions;
+    this.name = builder.name;
+    this.parent = builder.parent;
+    this.theParent = builder.theParent;
+    this.mark = builder.mark;
+    this.children = List.copyOf(builder.children);
+    this.allowed = builder.allowed;
+    this.settings = builder.settings;
+  }
+
+  private record Child(Table<?> table, Condition ofParent, List<Field<?>> key) {}
+
+  /**
+   * Begins the deletion of the parent with this key.
+   *
+   * @param name of this deletion, for its progress: with the parent's key in it
+   */
+  public static <K> Builder<K> of(
+      Transactions transactions, String name, Table<?> parent, Field<K> key, K value) {
+    return new Builder<>(transactions, name, parent, key.eq(value), value);
+  }
+
+  /** How a run ended. */
+  public enum Outcome {
+    /** Children and parent are gone. */
+    DELETED,
+    /** The parent was gone already; so are now its children. */
+    ALREADY_GONE,
+    /** A part did not reach its end; its report says why. The parent stays. */
+    UNFINISHED
+  }
+
+  /**
+   * What a run did.
+   *
+   * @param parts the reports of the children's jobs, in the order in which they ran
+   */
+  public record Report(Outcome outcome, List<ChunkReport> parts) {
+    public Report {
+      parts = List.copyOf(parts);
+    }
+  }
+
+  /**
+   * Deletes, or goes on with it. Blocks as {@link ChunkedJob#run()} does.
+   *
+   * @throws JobRefusedException with {@code NOT_CONFIRMED} if there are more children than allowed,
+   *     or for the reasons of {@link ChunkedJob#run()}; the parent is not marked then
+   * @throws org.jooq.exception.DataAccessException with SQLSTATE 23503 if children came meanwhile:
+   *     run again
+   */
+  public Report run() {
+    List<ChunkedJob> jobs = children.stream().map(this::job).toList();
+    jobs.forEach(ChunkedJob::dryRun);
+    requireAllowed();
+    if (!mark.isEmpty()) {
+      transactions.execute(
+          TxOptions.path("batch-cascade"),
+          tx -> tx.dsl().update(parent).set(mark).where(theParent).execute());
+    }
+    List<ChunkReport> parts = new ArrayList<>();
+    for (ChunkedJob job : jobs) {
+      ChunkReport part = job.run();
+      parts.add(part);
+      if (part.outcome() != ChunkReport.Outcome.DONE) {
+        return new Report(Outcome.UNFINISHED, parts);
+      }
+    }
+    int deleted =
+        transactions.run(
+            TxOptions.path("batch-cascade"),
+            tx -> tx.dsl().deleteFrom(parent).where(theParent).execute());
+    return new Report(deleted > 0 ? Outcome.DELETED : Outcome.ALREADY_GONE, parts);
+  }
+
+  /** The job of one child table, for its {@link ChunkedJob#control()}. */
+  public Optional<ChunkedJob> part(Table<?> child) {
+    return children.stream()
+        .filter(each -> each.table().getQualifiedName().equals(child.getQualifiedName()))
+        .findFirst()
+        .map(this::job);
+  }
+
+  private ChunkedJob job(Child child) {
+    ChunkedJob.Builder builder =
+        ChunkedJob.over(transactions, name + "/" + child.table().getName(), child.table())
+            .where(child.ofParent())
+            .delete()
+            .restartWhenDone(true);
+    if (!child.key().isEmpty()) {
+      builder.key(child.key().toArray(Field<?>[]::new));
+    }
+    return settings.apply(builder).build();
+  }
+
+  private void requireAllowed() {
+    if (allowed.isEmpty()) {
+      return;
+    }
+    Map<String, Long> counts = new LinkedHashMap<>();
+    long total =
+        transactions.run(
+            TxOptions.builder().path("batch-cascade").readOnly(true).build(),
+            tx -> {
+              long sum = 0;
+              for (Child child : children) {
+                long count = countUpTo(tx.dsl(), child, allowed.getAsLong() + 1 - sum);
+                counts.put(child.table().getName(), count);
+                sum += count;
+                if (sum > allowed.getAsLong()) {
+                  break;
+                }
+              }
+              return sum;
+            });
+    if (total > allowed.getAsLong()) {
+      throw new JobRefusedException(
+          Reason.NOT_CONFIRMED,
+          "cascade '%s' would delete more than %d children (counted up to there: %s); look at what would go, then allow more with restrictTo(...) or say confirmed()"
+              .formatted(name, allowed.getAsLong(), counts));
+    }
+  }
+
+  private static long countUpTo(DSLContext dsl, Child child, long cap) {
+    return dsl.fetchCount(DSL.selectOne().from(child.table()).where(child.ofParent()).limit(cap));
+  }
+
+  /**
+   * Not safe for several threads.
+   *
+   * @param <K> the type of the parent's key
+   */
+  public static final class Builder<K> {
+    private static final long DEFAULT_LIMIT = 10_000;
+
+    private final Transactions transactions;
+    private final String name;
+    private final Table<?> parent;
+    private final Condition theParent;
+    private final K value;
+    private final List<Child> children = new ArrayList<>();
+    private Map<Field<?>, Object> mark = Map.of();
+    private OptionalLong allowed = OptionalLong.of(DEFAULT_LIMIT);
+    private UnaryOperator<ChunkedJob.Builder> settings = UnaryOperator.identity();
+
+    private Builder(
+        Transactions transactions, String name, Table<?> parent, Condition theParent, K value) {
+      this.transactions = transactions;
+      this.name = name;
+      this.parent = parent;
+      this.theParent = theParent;
+      this.value = value;
+    }
+
+    /**
+     * A table with children, deepest first.
+     *
+     * @param foreignKey that points to the parent
+     * @param key to walk by, after the foreign key: an index on (foreign key, key) is needed
+     */
+    public Builder<K> child(Table<?> table, Field<K> foreignKey, Field<?>... key) {
+      List<Field<?>> walk = new ArrayList<>();
+      walk.add(foreignKey);
+      walk.addAll(List.of(key));
+      children.add(new Child(table, foreignKey.eq(value), List.copyOf(walk)));
+      return this;
+    }
+
+    /**
+     * A table with grandchildren, found by a condition over it.
+     *
+     * @param key to walk by, served by an index
+     */
+    public Builder<K> descendants(Table<?> table, Condition ofParent, Field<?>... key) {
+      children.add(new Child(table, ofParent, List.of(key)));
+      return this;
+    }
+
+    /** Set on the parent before anything is deleted, such as {@code deleted_at}. */
+    public Builder<K> mark(Map<? extends Field<?>, ?> assignments) {
+      this.mark = Map.copyOf(assignments);
+      return this;
+    }
+
+    /** Refuses if there are more children than this; 10,000 unless said. At least 0. */
+    public Builder<K> restrictTo(long rows) {
+      if (rows < 0) {
+        throw new IllegalArgumentException("restrictTo must not be negative, is " + rows);
+      }
+      this.allowed = OptionalLong.of(rows);
+      return this;
+    }
+
+    /** However many children there are. */
+    public Builder<K> confirmed() {
+      this.allowed = OptionalLong.empty();
+      return this;
+    }
+
+    /** Size, pace, signals and metrics of the children's jobs. */
+    public Builder<K> jobs(UnaryOperator<ChunkedJob.Builder> options) {
+      this.settings = options;
+      return this;
+    }
+
+    /**
+     * Checks the definition, without the database.
+     *
+     * @throws IllegalArgumentException if there are no children
+     */
+    public CascadeDelete build() {
+      if (children.isEmpty()) {
+        throw new IllegalArgumentException(
+            "cascade '" + name + "': no children; then a DELETE of the parent is all it takes");
+      }
+      return new CascadeDelete(this);
+    }
+  }
+}
