@@ -46,7 +46,7 @@ final class CommitTracker {
     switch (message.type()) {
       case 'P' -> {
         String name = message.nextString();
-        if (CommitText.isCommit(message.nextString())) {
+        if (TransactionText.isCommit(message.nextString())) {
           commitStatements.add(name);
         } else {
           commitStatements.remove(name);
@@ -71,7 +71,7 @@ final class CommitTracker {
       }
       case 'Q' -> {
         String sql = message.nextString();
-        return expect(CommitText.commits(sql), true);
+        return expect(TransactionText.commits(sql), true);
       }
       case 'S', 'F' -> {
         return expect(List.of(), true);

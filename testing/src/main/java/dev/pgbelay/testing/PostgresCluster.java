@@ -31,6 +31,7 @@ public final class PostgresCluster implements AutoCloseable {
   private final List<PostgresNode> nodes = new CopyOnWriteArrayList<>();
   private final List<Runnable> discards = new CopyOnWriteArrayList<>();
   private volatile @Nullable PostgresNode primary;
+  private volatile boolean open = true;
 
   private PostgresCluster() {}
 
@@ -103,6 +104,11 @@ public final class PostgresCluster implements AutoCloseable {
       discards.get(i).run();
     }
     discards.clear();
+    open = false;
+  }
+
+  boolean isOpen() {
+    return open;
   }
 
   static void requireSettingName(String name) {

@@ -2,10 +2,12 @@ package dev.pgbelay.testing;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
+import dev.pgbelay.core.observe.StatementObserver;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.ZoneId;
+import java.util.List;
 import javax.sql.DataSource;
 
 /**
@@ -17,22 +19,27 @@ public final class PostgresDatabase {
   private final String name;
   private final ZoneId sessionZone;
   private final HikariDataSource pool;
+  private final DataSource dataSource;
+
+  /** What the pool's sessions are like. */
+  record Sessions(String applicationName, ZoneId zone, int poolSize) {}
 
   PostgresDatabase(
-      PostgresCluster cluster, String name, String owner, ZoneId sessionZone, int poolSize) {
+      PostgresCluster cluster, String name, List<StatementObserver> observers, Sessions sessions) {
     this.cluster = cluster;
     this.name = name;
-    this.sessionZone = sessionZone;
+    this.sessionZone = sessions.zone();
     HikariConfig config = new HikariConfig();
-    config.setPoolName(owner);
+    config.setPoolName(sessions.applicationName());
     config.setJdbcUrl(jdbcUrl());
-    config.addDataSourceProperty("ApplicationName", owner);
+    config.addDataSourceProperty("ApplicationName", sessions.applicationName());
     config.setConnectionInitSql(sessionZoneSql());
-    config.setMaximumPoolSize(poolSize);
+    config.setMaximumPoolSize(sessions.poolSize());
     config.setMinimumIdle(0);
     config.setConnectionTimeout(10_000);
     config.setInitializationFailTimeout(-1);
     this.pool = new HikariDataSource(config);
+    this.dataSource = observers.isEmpty() ? pool : ObservedDataSource.of(pool, observers);
   }
 
   /** The server the database is on. */
@@ -54,9 +61,9 @@ public final class PostgresDatabase {
     return cluster.primary().jdbcUrl(name);
   }
 
-  /** A HikariCP pool on this database, closed after the test class. */
+  /** A HikariCP pool on this database, watched by observers, closed after the test class. */
   public DataSource dataSource() {
-    return pool;
+    return dataSource;
   }
 
   /** A new connection outside the pool; the caller closes it. */
@@ -69,6 +76,11 @@ public final class PostgresDatabase {
       connection.close();
       throw e;
     }
+  }
+
+  /** See {@link PostgresNode#holdTransaction}. */
+  public HeldTransaction holdTransaction(String... statements) throws SQLException {
+    return cluster.primary().holdTransaction(name, statements);
   }
 
   HikariDataSource pool() {

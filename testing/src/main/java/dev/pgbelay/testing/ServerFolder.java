@@ -35,7 +35,7 @@ final class ServerFolder {
       trap '' INT TERM HUP
       cat >/dev/null
       for signal in QUIT KILL; do
-        for file in "$1"/*/*/data/postmaster.pid; do
+        for file in "$1"/*/*/data/postmaster.pid "$1"/*/pgbouncer.pid; do
           [ -f "$file" ] || continue
           pid=$(head -n 1 "$file")
           children=$(cat /proc/$pid/task/$pid/children 2>/dev/null)

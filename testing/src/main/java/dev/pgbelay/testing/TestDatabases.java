@@ -1,10 +1,12 @@
 package dev.pgbelay.testing;
 
+import dev.pgbelay.core.observe.StatementObserver;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.ZoneId;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -23,13 +25,14 @@ final class TestDatabases {
       PostgresCluster cluster,
       String owner,
       @Nullable TemplateInitializer initializer,
-      ZoneId sessionZone,
-      int poolSize)
+      List<StatementObserver> observers,
+      PostgresDatabase.Sessions sessions)
       throws Exception {
-    String template = initializer == null ? null : template(cluster, initializer, sessionZone);
+    ZoneId zone = sessions.zone();
+    String template = initializer == null ? null : template(cluster, initializer, zone);
     String name = newName(owner);
-    createDatabase(cluster, name, template, sessionZone);
-    return new PostgresDatabase(cluster, name, owner, sessionZone, poolSize);
+    createDatabase(cluster, name, template, zone);
+    return new PostgresDatabase(cluster, name, observers, sessions);
   }
 
   static void drop(PostgresDatabase database) throws SQLException {
@@ -51,7 +54,9 @@ final class TestDatabases {
       }
       String name = newName("template");
       createDatabase(cluster, name, null, sessionZone);
-      PostgresDatabase database = new PostgresDatabase(cluster, name, name, sessionZone, 4);
+      PostgresDatabase database =
+          new PostgresDatabase(
+              cluster, name, List.of(), new PostgresDatabase.Sessions(name, sessionZone, 4));
       try {
         initializer.initialize(database.dataSource());
       } finally {

@@ -189,19 +189,25 @@ class PostgresClusterTest {
   }
 
   @Test
-  void promotedReplica_acceptsWritesOnTheNextTimeline() throws SQLException {
-    try (PostgresCluster own = PostgresCluster.builder().replicas(1).start()) {
+  void promotedReplica_writesTheNextTimelineWithoutWhatWasNotReplicated() throws SQLException {
+    try (PostgresCluster own =
+        PostgresCluster.builder().replicas(1).replicasThroughProxy().start()) {
       PostgresNode old = own.primary();
       execute(old, "create table item(id int primary key)");
       own.replica().awaitCaughtUp();
       int timeline = old.timeline();
-      own.replica().pauseReplay();
       execute(old, "insert into item values (1)");
+      own.replica().awaitCaughtUp();
+      own.replica().upstreamProxy().orElseThrow().freeze();
+      execute(old, "insert into item values (7)");
       old.crash();
       own.replica().promote();
       assertThat(own.primary()).isSameAs(own.replica());
       execute(own.primary(), "insert into item values (2)");
       assertThat(own.primary().timeline()).isEqualTo(timeline + 1);
+      assertThat(ask(own.primary(), "select string_agg(id::text, ',' order by id) from item"))
+          .as("7 was never replicated")
+          .isEqualTo("1,2");
     }
   }
 

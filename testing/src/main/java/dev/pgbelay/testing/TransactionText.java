@@ -1,23 +1,32 @@
 package dev.pgbelay.testing;
 
+import dev.pgbelay.core.observe.TransactionEvent.Outcome;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Pattern;
 
 /**
- * Tells which statements of an SQL text end a transaction with a commit. Knows quotes, dollar
- * quotes and comments, so that a semicolon or the word in a literal does not count.
+ * Tells which statements of an SQL text end a transaction. Knows quotes, dollar quotes and
+ * comments, so that a semicolon or the word in a literal does not count.
  */
-final class CommitText {
+final class TransactionText {
+  private static final int HEAD_LENGTH = 40;
+  private static final Pattern COMMIT = Pattern.compile("(?i)(commit|end)\\b.*");
+  private static final Pattern PREPARED = Pattern.compile("(?i)(commit|rollback) prepared\\b.*");
+  private static final Pattern ROLLBACK =
+      Pattern.compile("(?i)(rollback|abort)\\b(?!( work| transaction)? to\\b).*");
+
   private final String sql;
   private int at;
 
-  private CommitText(String sql) {
+  private TransactionText(String sql) {
     this.sql = sql;
   }
 
   /** One entry for each statement that is not empty: whether it is a COMMIT. */
   static List<Boolean> commits(String sql) {
-    return new CommitText(sql).statements();
+    return new TransactionText(sql)
+        .heads().stream().map(head -> COMMIT.matcher(head).matches()).toList();
   }
 
   /** Whether the one statement of a prepared text is a COMMIT. */
@@ -26,46 +35,61 @@ final class CommitText {
     return !statements.isEmpty() && statements.get(0);
   }
 
-  private List<Boolean> statements() {
-    List<Boolean> found = new ArrayList<>();
-    StringBuilder firstWord = new StringBuilder();
-    boolean wordOpen = true;
+  /** The ends of the session's transactions that a text asks for, in their order. */
+  static List<Outcome> ends(String sql) {
+    List<Outcome> ends = new ArrayList<>();
+    for (String head : new TransactionText(sql).heads()) {
+      if (!PREPARED.matcher(head).matches()) {
+        if (COMMIT.matcher(head).matches()) {
+          ends.add(Outcome.COMMITTED);
+        } else if (ROLLBACK.matcher(head).matches()) {
+          ends.add(Outcome.ROLLED_BACK);
+        }
+      }
+    }
+    return ends;
+  }
+
+  /** The words with which each statement begins, with single spaces. */
+  private List<String> heads() {
+    List<String> found = new ArrayList<>();
+    StringBuilder head = new StringBuilder();
+    boolean open = true;
     boolean empty = true;
     while (at < sql.length()) {
       char c = sql.charAt(at);
       if (skipComment()) {
-        wordOpen = wordOpen && firstWord.isEmpty();
+        head.append(' ');
       } else if (c == ';') {
         at++;
         if (!empty) {
-          found.add(isCommitWord(firstWord));
+          found.add(words(head));
         }
-        firstWord.setLength(0);
-        wordOpen = true;
+        head.setLength(0);
+        open = true;
         empty = true;
       } else if (Character.isWhitespace(c)) {
         at++;
-        wordOpen = wordOpen && firstWord.isEmpty();
+        head.append(open ? " " : "");
       } else {
         empty = false;
-        if (wordOpen && Character.isLetter(c)) {
-          firstWord.append(c);
+        open = open && Character.isLetter(c) && head.length() < HEAD_LENGTH;
+        if (open) {
+          head.append(c);
           at++;
         } else {
-          wordOpen = false;
           skipToken(c);
         }
       }
     }
     if (!empty) {
-      found.add(isCommitWord(firstWord));
+      found.add(words(head));
     }
     return found;
   }
 
-  private static boolean isCommitWord(CharSequence word) {
-    String text = word.toString();
-    return text.equalsIgnoreCase("commit") || text.equalsIgnoreCase("end");
+  private static String words(CharSequence head) {
+    return head.toString().trim().replaceAll(" +", " ");
   }
 
   private boolean skipComment() {

@@ -2,11 +2,12 @@ package dev.pgbelay.testing;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.pgbelay.core.observe.TransactionEvent.Outcome;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class CommitTextTest {
+class TransactionTextTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
@@ -18,7 +19,7 @@ class CommitTextTest {
         "commit prepared 'x'"
       })
   void commitInAnySpelling_isSeen(String sql) {
-    assertThat(CommitText.isCommit(sql)).isTrue();
+    assertThat(TransactionText.isCommit(sql)).isTrue();
   }
 
   @ParameterizedTest
@@ -35,12 +36,22 @@ class CommitTextTest {
         ""
       })
   void wordInsideAnotherStatement_isNotACommit(String sql) {
-    assertThat(CommitText.commits(sql)).doesNotContain(true);
+    assertThat(TransactionText.commits(sql)).doesNotContain(true);
   }
 
   @Test
   void severalStatements_areTakenApart() {
-    assertThat(CommitText.commits("select 1; COMMIT ;; select ';' ; end"))
+    assertThat(TransactionText.commits("select 1; COMMIT ;; select ';' ; end"))
         .containsExactly(false, true, false, true);
+  }
+
+  @Test
+  void ends_areToldApart() {
+    assertThat(
+            TransactionText.ends(
+                "begin; rollback to savepoint a; rollback work to a; commit prepared 'x';"
+                    + " Rollback ; commit; abort work; end"))
+        .containsExactly(
+            Outcome.ROLLED_BACK, Outcome.COMMITTED, Outcome.ROLLED_BACK, Outcome.COMMITTED);
   }
 }

@@ -1,0 +1,58 @@
+package dev.pgbelay.core.observe;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Where in the program something was done. Taking it costs a walk over the stack without its
+ * details; those are worked out when they are asked for. Safe for use by several threads.
+ */
+public final class CallSite {
+  private static final List<String> NOT_THE_CALLER =
+      List.of(
+          "java.",
+          "javax.",
+          "jdk.",
+          "sun.",
+          "com.sun.proxy.",
+          "com.zaxxer.hikari.",
+          "org.postgresql.",
+          "org.jooq.",
+          "net.ttddyy.",
+          "dev.pgbelay.core.",
+          "org.springframework.");
+
+  private final Throwable trace;
+
+  private CallSite(Throwable trace) {
+    this.trace = trace;
+  }
+
+  /** The place that is running now. */
+  public static CallSite here() {
+    return new CallSite(new Throwable("call site"));
+  }
+
+  /** All frames, the innermost first. */
+  public List<StackTraceElement> frames() {
+    return Arrays.asList(trace.getStackTrace());
+  }
+
+  /** The innermost frame that is neither of the JDK nor of a driver, pool or library on the way. */
+  public Optional<StackTraceElement> frame() {
+    return frames().stream().filter(CallSite::isCaller).findFirst();
+  }
+
+  private static boolean isCaller(StackTraceElement frame) {
+    String type = frame.getClassName();
+    return !type.startsWith("dev.pgbelay.testing.ObservedDataSource")
+        && NOT_THE_CALLER.stream().noneMatch(type::startsWith);
+  }
+
+  /** The frame as it stands in a stack trace, or a word that there is none. */
+  @Override
+  public String toString() {
+    return frame().map(StackTraceElement::toString).orElse("(no frame of the application)");
+  }
+}
