@@ -75,6 +75,7 @@ public final class FaultProxy implements AutoCloseable {
   private final ProxyFaults faults = new ProxyFaults();
   private final Set<ProxyConnection> connections = ConcurrentHashMap.newKeySet();
   private @Nullable ServerSocket listener;
+  private @Nullable Thread accepting;
   private boolean closed;
 
   private FaultProxy(InetSocketAddress target, @Nullable PostgresNode node, boolean raw) {
@@ -184,13 +185,21 @@ public final class FaultProxy implements AutoCloseable {
   /** New connections are refused by the operating system; existing ones go on. */
   public synchronized void refuseConnections() {
     ServerSocket socket = listener;
+    Thread acceptor = accepting;
     listener = null;
-    if (socket != null) {
-      try {
-        socket.close();
-      } catch (IOException e) {
-        throw new ClusterException("cannot close the proxy's port " + port, e);
-      }
+    accepting = null;
+    if (socket == null || acceptor == null) {
+      return;
+    }
+    try {
+      socket.close();
+      // Until the thread has left it, the closed socket may still take a connection.
+      acceptor.join();
+    } catch (IOException e) {
+      throw new ClusterException("cannot close the proxy's port " + port, e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new ClusterException("interrupted while the proxy closed port " + port, e);
     }
   }
 
@@ -207,6 +216,7 @@ public final class FaultProxy implements AutoCloseable {
     Thread thread = new Thread(() -> accept(socket), "pgbelay-proxy-" + port + "-accept");
     thread.setDaemon(true);
     thread.start();
+    accepting = thread;
   }
 
   private static ServerSocket bindAnywhere() {
@@ -259,7 +269,12 @@ public final class FaultProxy implements AutoCloseable {
   private void accept(ServerSocket socket) {
     while (!socket.isClosed()) {
       try {
-        connect(socket.accept());
+        Socket client = socket.accept();
+        if (socket.isClosed()) {
+          client.close();
+        } else {
+          connect(client);
+        }
       } catch (IOException e) {
         log.debug("port {} no longer accepts", port, e);
       }
