@@ -46,6 +46,7 @@ record Node(long systemIdentifier, long segmentSize, boolean tellsPosition, int 
   }
 
   private static Node identify(Connection connection, PGConnection driver) throws SQLException {
+    Node node;
     try (PreparedStatement ask = connection.prepareStatement(TransactionSql.IDENTIFY_NODE);
         ResultSet row = ask.executeQuery()) {
       row.next();
@@ -55,20 +56,21 @@ record Node(long systemIdentifier, long segmentSize, boolean tellsPosition, int 
       }
       String file = row.getString(5);
       int timeline = pooler || file == null ? 0 : Integer.parseInt(file, 0, 8, 16);
-      return new Node(row.getLong(1), row.getLong(2), true, timeline);
+      node = new Node(row.getLong(1), row.getLong(2), true, timeline);
     } catch (SQLException e) {
+      // Also a connection that is gone comes here; what its rollback says would hide why.
       if (!isRefusal(e)) {
         throw e;
       }
       LOG.info(
           "the server does not tell log positions (SQLSTATE {}): commits carry none",
           e.getSQLState());
-      return SILENT;
-    } finally {
-      if (!connection.getAutoCommit()) {
-        connection.rollback();
-      }
+      node = SILENT;
     }
+    if (!connection.getAutoCommit()) {
+      connection.rollback();
+    }
+    return node;
   }
 
   /** No grant, no such function here, or not implemented by the service that this is. */
