@@ -5,6 +5,7 @@ import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.testing.PostgresCluster;
 import java.lang.management.ManagementFactory;
+import java.util.Optional;
 import javax.sql.DataSource;
 
 /**
@@ -15,6 +16,7 @@ public final class BenchServer implements AutoCloseable {
   private static final long MIB = 1024 * 1024;
   private static final int POOL_SIZE = 8;
 
+  private final int cores = Runtime.getRuntime().availableProcessors();
   private final PostgresCluster cluster;
   private final HikariDataSource pool;
 
@@ -42,6 +44,28 @@ public final class BenchServer implements AutoCloseable {
     return pool;
   }
 
+  /**
+   * Puts this JVM and the server on a core each until {@link #anyCore}, for scenarios of one client with
+   * short operations.
+   *
+   * @return whether that worked; it does not with fewer than two cores, without Linux' {@code taskset}, or
+   *     with a server elsewhere
+   */
+  public boolean coreEach() {
+    return postmaster().map(Cores::separate).orElse(false);
+  }
+
+  /** Any core for client and server, as it is at the start. */
+  public void anyCore() {
+    postmaster().ifPresent(postmaster -> Cores.release(postmaster, cores));
+  }
+
+  private Optional<ProcessHandle> postmaster() {
+    return ProcessHandle.of(BenchSql.backendPid(pool))
+        .filter(backend -> backend.info().command().orElse("").endsWith("postgres"))
+        .flatMap(ProcessHandle::parent);
+  }
+
   /** For a contestant in a process of its own. */
   public String jdbcUrl() {
     return cluster.primary().jdbcUrl();
@@ -53,7 +77,7 @@ public final class BenchServer implements AutoCloseable {
         .formatted(
             BenchSql.serverDescription(pool),
             Runtime.version().feature(),
-            Runtime.getRuntime().availableProcessors());
+            cores);
   }
 
   /** What a contestant in a process of its own uses as well, so that pools do not differ. */

@@ -16,12 +16,26 @@ final class BenchSql {
              || ', random_page_cost ' || current_setting('random_page_cost')
       """;
 
+  private static final String SHOW_BACKEND_PID =
+      """
+      select pg_backend_pid()
+      """;
+
   private BenchSql() {}
 
   static String serverDescription(DataSource dataSource) {
+    return single(dataSource, DESCRIBE_SERVER);
+  }
+
+  /** Of one of the pool's connections. */
+  static long backendPid(DataSource dataSource) {
+    return Long.parseLong(single(dataSource, SHOW_BACKEND_PID));
+  }
+
+  private static String single(DataSource dataSource, String sql) {
     try (Connection connection = dataSource.getConnection();
         Statement statement = connection.createStatement();
-        ResultSet rows = statement.executeQuery(DESCRIBE_SERVER)) {
+        ResultSet rows = statement.executeQuery(sql)) {
       rows.next();
       return rows.getString(1);
     } catch (SQLException e) {

@@ -60,7 +60,7 @@ public final class PagingScenario implements Scenario {
       contestants.add(
           new PagingContestant(entry.getKey(), settings.repeats(), targets, entry.getValue()));
     }
-    return new PagingStage(targets, contestants, jpa);
+    return new PagingStage(targets, contestants, jpa, server, server.coreEach());
   }
 
   private static List<Target> targets(JdbcPages jdbc, long rows) throws Exception {
@@ -84,7 +84,12 @@ public final class PagingScenario implements Scenario {
     return new Target(shape, page, rows.get(0), Event.workOf(rows.subList(1, rows.size())));
   }
 
-  private record PagingStage(List<Target> targets, List<Contestant> contestants, JpaPages jpa)
+  private record PagingStage(
+      List<Target> targets,
+      List<Contestant> contestants,
+      JpaPages jpa,
+      BenchServer server,
+      boolean coreEach)
       implements Stage {
     @Override
     public List<String> parts() {
@@ -93,15 +98,20 @@ public final class PagingScenario implements Scenario {
 
     @Override
     public List<String> notes() {
-      long shallow =
-          PAGES.stream().filter(page -> !parts().contains(Shape.UNIFORM.part(page))).count();
-      return shallow == 0
-          ? List.of()
-          : List.of("pages beyond the end of the large account were left out: give more --rows");
+      List<String> notes = new ArrayList<>();
+      notes.add(
+          coreEach
+              ? "client and server had a core each"
+              : "client and server shared the cores as the scheduler liked: expect two kinds of rounds");
+      if (PAGES.stream().anyMatch(page -> !parts().contains(Shape.UNIFORM.part(page)))) {
+        notes.add("pages beyond the end of the large account were left out: give more --rows");
+      }
+      return notes;
     }
 
     @Override
     public void close() {
+      server.anyCore();
       jpa.close();
     }
   }
