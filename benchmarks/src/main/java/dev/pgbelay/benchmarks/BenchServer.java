@@ -45,11 +45,11 @@ public final class BenchServer implements AutoCloseable {
   }
 
   /**
-   * Puts this JVM and the server on a core each until {@link #anyCore}, for scenarios of one client with
-   * short operations.
+   * Puts this JVM and the server on a core each until {@link #anyCore}, for scenarios of one client
+   * with short operations.
    *
-   * @return whether that worked; it does not with fewer than two cores, without Linux' {@code taskset}, or
-   *     with a server elsewhere
+   * @return whether that worked; it does not with fewer than two cores, without Linux' {@code
+   *     taskset}, or with a server elsewhere
    */
   public boolean coreEach() {
     return postmaster().map(Cores::separate).orElse(false);
@@ -74,10 +74,7 @@ public final class BenchServer implements AutoCloseable {
   /** One line that belongs beside the figures; names neither the machine nor its paths. */
   String description() {
     return "%s; Java %d; %d cores; loopback"
-        .formatted(
-            BenchSql.serverDescription(pool),
-            Runtime.version().feature(),
-            cores);
+        .formatted(BenchSql.serverDescription(pool), Runtime.version().feature(), cores);
   }
 
   /** What a contestant in a process of its own uses as well, so that pools do not differ. */

@@ -6,9 +6,10 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.LongStream;
 
 /**
- * Keeps client and server apart, each on a core of its own, for operations of a tenth of a millisecond: on
- * a machine of a few cores the scheduler now puts both on one core (a round trip without waking another
- * core up) and now on two, and the difference is as large as what is measured.
+ * Keeps client and server apart, each on a core of its own, for operations of a tenth of a
+ * millisecond: on a machine of a few cores the scheduler now puts both on one core (a round trip
+ * without waking another core up) and now on two, and the difference is as large as what is
+ * measured.
  */
 final class Cores {
   private static final int SERVER = 0;
@@ -22,8 +23,7 @@ final class Cores {
     if (Runtime.getRuntime().availableProcessors() <= CLIENT) {
       return false;
     }
-    boolean server =
-        pids(postmaster).allMatch(pid -> taskset(Integer.toString(SERVER), pid));
+    boolean server = pids(postmaster).allMatch(pid -> taskset(Integer.toString(SERVER), pid));
     return server && taskset(Integer.toString(CLIENT), ProcessHandle.current().pid());
   }
 
