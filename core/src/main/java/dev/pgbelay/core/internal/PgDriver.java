@@ -1,12 +1,15 @@
 package dev.pgbelay.core.internal;
 
 import dev.pgbelay.core.PgBelayException;
+import java.sql.Array;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
 import org.postgresql.core.BaseConnection;
+import org.postgresql.jdbc.PgArray;
+import org.postgresql.jdbc.PreferQueryMode;
 import org.postgresql.util.PSQLException;
 import org.postgresql.util.ServerErrorMessage;
 
@@ -66,6 +69,33 @@ public final class PgDriver {
     } catch (SQLException closed) {
       return null;
     }
+  }
+
+  /** Whether statements travel with typed, binary parameters: not under preferQueryMode=simple. */
+  public static boolean sendsBinary(PGConnection driver) {
+    return driver.getPreferQueryMode() != PreferQueryMode.SIMPLE;
+  }
+
+  /** An array whose elements are already in the binary form of its type. */
+  public static Array binaryArray(PGConnection driver, int arrayType, byte[] bytes)
+      throws SQLException {
+    return new PgArray((BaseConnection) driver, arrayType, bytes);
+  }
+
+  /** What the server itself said, without detail and hint, which hold values of rows. */
+  public static String serverMessage(SQLException failure) {
+    if (failure instanceof PSQLException error && error.getServerErrorMessage() != null) {
+      String message = error.getServerErrorMessage().getMessage();
+      return message == null ? "" : message;
+    }
+    return String.valueOf(failure.getMessage());
+  }
+
+  /** The column that the server named in the error, if this is one and it did. */
+  public static Optional<String> column(SQLException failure) {
+    return failure instanceof PSQLException error && error.getServerErrorMessage() != null
+        ? Optional.ofNullable(error.getServerErrorMessage().getColumn())
+        : Optional.empty();
   }
 
   /** The constraint that the server named in the error, if this is one and it did. */

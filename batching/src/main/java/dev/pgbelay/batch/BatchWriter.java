@@ -1,0 +1,501 @@
+package dev.pgbelay.batch;
+
+import dev.pgbelay.batch.WritePlan.Operation;
+import dev.pgbelay.core.FailureKind;
+import dev.pgbelay.core.Failures;
+import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.internal.PgDriver;
+import io.micrometer.core.instrument.MeterRegistry;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Function;
+import java.util.function.LongConsumer;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
+import org.jooq.Condition;
+import org.jooq.Converter;
+import org.jooq.Field;
+import org.jooq.Record;
+import org.jooq.Table;
+import org.jooq.exception.DataAccessException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Writes rows by sets and tells the fate of each of them. All rows of a call are written, or, of a
+ * partial writer, all that the database takes; upserts, updates and deletes lock in the order of
+ * the key, so that concurrent calls on the same key do not deadlock.
+ *
+ * <p>Works in the caller's transaction and never commits it. A call that throws has been rolled
+ * back to where it began, and the transaction stays usable, unless the connection is gone. Blocks
+ * for the statements; a call of one chunk is one round trip. Failures that have nothing to do with
+ * single rows (deadlock, timeout, connection) come out as jOOQ's {@link DataAccessException} with
+ * the driver's exception as cause, and belong to the retry of {@link
+ * dev.pgbelay.core.Transactions}.
+ *
+ * <p>Immutable and safe for several threads: build it once. It looks at the table's definition on
+ * first use and again after a failure that speaks of a changed definition.
+ *
+ * @param <R> what a row is given as
+ */
+public final class BatchWriter<R> {
+  private record Target(String url, String table, Operation operation, boolean returning) {}
+
+  private final WriterSettings<R> settings;
+  private final BatchEvents events;
+  private final Map<Target, Shape<R>> shapes = new ConcurrentHashMap<>();
+
+  private BatchWriter(WriterSettings<R> settings, BatchEvents events) {
+    this.settings = settings;
+    this.events = events;
+  }
+
+  /** Of jOOQ records; all columns of the table unless {@link Builder#columns} names some. */
+  public static <R extends Record> Builder<R> into(Table<R> table) {
+    return new Builder<>(table, true);
+  }
+
+  /** Of rows of any type; its columns are mapped with {@link Builder#column}. */
+  public static <R> Builder<R> into(Table<?> table, Class<R> rows) {
+    return new Builder<>(table, Record.class.isAssignableFrom(rows));
+  }
+
+  /** Inserts the rows. Columns that are not mapped get their DEFAULT. */
+  public BatchResult insert(Tx tx, Iterable<? extends R> rows) {
+    return write(tx, Operation.INSERT, rows.iterator(), false);
+  }
+
+  /** {@link #insert(Tx, Iterable)} in constant memory. The stream is not closed. */
+  public BatchResult insert(Tx tx, Stream<? extends R> rows) {
+    return write(tx, Operation.INSERT, rows.iterator(), false);
+  }
+
+  /**
+   * Inserts the rows and returns what the server made of them, each value paired with its row:
+   * {@link Builder#returning} or else the primary key and all columns that the server fills.
+   *
+   * @throws BatchException if values cannot be paired with rows on this table and version
+   */
+  public BatchResult insertReturning(Tx tx, Iterable<? extends R> rows) {
+    return write(tx, Operation.INSERT, rows.iterator(), true);
+  }
+
+  /** {@link #insertReturning(Tx, Iterable)} in constant memory, but for what is returned. */
+  public BatchResult insertReturning(Tx tx, Stream<? extends R> rows) {
+    return write(tx, Operation.INSERT, rows.iterator(), true);
+  }
+
+  /** Inserts the rows, or updates those whose key is taken, as the builder said. */
+  public BatchResult upsert(Tx tx, Iterable<? extends R> rows) {
+    return write(tx, Operation.UPSERT, rows.iterator(), !settings.returning().isEmpty());
+  }
+
+  /** {@link #upsert(Tx, Iterable)} in constant memory. */
+  public BatchResult upsert(Tx tx, Stream<? extends R> rows) {
+    return write(tx, Operation.UPSERT, rows.iterator(), !settings.returning().isEmpty());
+  }
+
+  /** Updates the stored rows that have the keys of the given ones. */
+  public BatchResult update(Tx tx, Iterable<? extends R> rows) {
+    return write(tx, Operation.UPDATE, rows.iterator(), !settings.returning().isEmpty());
+  }
+
+  /** {@link #update(Tx, Iterable)} in constant memory. */
+  public BatchResult update(Tx tx, Stream<? extends R> rows) {
+    return write(tx, Operation.UPDATE, rows.iterator(), !settings.returning().isEmpty());
+  }
+
+  /** Deletes the stored rows that have the keys of the given ones. */
+  public BatchResult delete(Tx tx, Iterable<? extends R> rows) {
+    return write(tx, Operation.DELETE, rows.iterator(), !settings.returning().isEmpty());
+  }
+
+  /** {@link #delete(Tx, Iterable)} in constant memory. */
+  public BatchResult delete(Tx tx, Stream<? extends R> rows) {
+    return write(tx, Operation.DELETE, rows.iterator(), !settings.returning().isEmpty());
+  }
+
+  /** How a call with this many rows would be written. Reads the catalog at most. */
+  public WritePlan plan(Tx tx, Operation operation, int rows) {
+    try {
+      Connection connection = tx.connection();
+      Shape<R> shape =
+          shape(
+              tx,
+              connection,
+              operation,
+              operation != Operation.INSERT && !settings.returning().isEmpty());
+      WritePlan.Path path = Routes.pathOf(settings, shape, rows);
+      UniqueIndex key = shape.keyIndexOrNull();
+      return new WritePlan(
+          operation,
+          path,
+          Routes.reason(settings, shape, rows),
+          Optional.ofNullable(key).map(UniqueIndex::name),
+          Routes.statements(shape, path));
+    } catch (SQLException e) {
+      throw new DataAccessException("the table could not be looked at", e);
+    }
+  }
+
+  private BatchResult write(
+      Tx tx, Operation operation, Iterator<? extends R> rows, boolean returning) {
+    RowSource<R> source = new RowSource<>(rows);
+    if (source.isEmpty()) {
+      return new Outcomes(settings.countsOnly(), List.of())
+          .toResult(operation, WritePlan.Path.UNNEST);
+    }
+    long start = System.nanoTime();
+    try {
+      Connection connection = tx.connection();
+      Shape<R> shape = shape(tx, connection, operation, returning);
+      BatchConnection session = new BatchConnection(connection, tx.dsl());
+      WriteCall<R> call = new WriteCall<>(shape, session, source, SavepointBudget.of(tx));
+      BatchResult result = call.run();
+      events.written(result, since(start), session.statements(), call.probes());
+      return result;
+    } catch (SQLException e) {
+      FailureKind kind = Failures.classify(e);
+      if (kind == FailureKind.INVALID_STATEMENT) {
+        shapes.clear();
+      }
+      events.failed(operation, kind, since(start));
+      throw new DataAccessException(
+          operation.tag() + " on " + settings.table().getName() + " failed", e);
+    } catch (BatchException e) {
+      events.failed(operation, Failures.classify(e), since(start));
+      throw e;
+    }
+  }
+
+  private static Duration since(long start) {
+    return Duration.ofNanos(System.nanoTime() - start);
+  }
+
+  private Shape<R> shape(Tx tx, Connection connection, Operation operation, boolean returning)
+      throws SQLException {
+    String table = tx.dsl().render(settings.table());
+    String url = String.valueOf(PgDriver.url(PgDriver.unwrap(connection)));
+    Target target = new Target(url, table, operation, returning);
+    Shape<R> known = shapes.get(target);
+    // A name without a schema may mean another table in another session.
+    if (known != null
+        && (table.contains(".") || known.table().oid() == Catalog.oid(connection, table))) {
+      return known;
+    }
+    Shape<R> shape =
+        new Shape<>(
+            settings, operation, returning, Catalog.read(connection, table), table, tx.dsl());
+    shapes.put(target, shape);
+    return shape;
+  }
+
+  WriterSettings<R> settings() {
+    return settings;
+  }
+
+  /**
+   * What a writer is to write, and how. Not safe for several threads.
+   *
+   * @param <R> what a row is given as
+   */
+  public static final class Builder<R> {
+    private final Table<?> table;
+    private final boolean records;
+    private final List<MappedColumn<R>> columns = new ArrayList<>();
+    private final List<Field<?>> key = new ArrayList<>();
+    private final Map<Field<?>, Field<?>> sets = new LinkedHashMap<>();
+    private final List<Field<?>> returning = new ArrayList<>();
+    private String name;
+    private @Nullable String keyIndex;
+    private boolean ignoreConflicts;
+    private @Nullable List<Field<?>> updated;
+    private boolean onlyIfChanged;
+    private @Nullable Condition condition;
+    private Duplicates duplicates = Duplicates.fail();
+    private boolean partial;
+    private boolean unordered;
+    private boolean countsOnly;
+    private int chunkRows = 10_000;
+    private long chunkBytes = 8 << 20;
+    private WritePlan.@Nullable Path path;
+    private LongConsumer progress = rows -> {};
+    private @Nullable MeterRegistry registry;
+
+    private Builder(Table<?> table, boolean records) {
+      this.table = table;
+      this.records = records;
+      this.name = table.getName();
+    }
+
+    /** The tag {@code name} of the metrics; the table's name by default. */
+    public Builder<R> name(String tag) {
+      this.name = tag;
+      return this;
+    }
+
+    /** Maps a column. Null means NULL, never DEFAULT. */
+    public <T> Builder<R> column(
+        Field<T> field, Function<? super R, ? extends @Nullable T> value) {
+      columns.add(new MappedColumn<>(field, converted(field, value), null));
+      return this;
+    }
+
+    /** Maps a column of which null means DEFAULT. */
+    public <T> Builder<R> columnOrDefault(
+        Field<T> field, Function<? super R, ? extends @Nullable T> value) {
+      columns.add(
+          new MappedColumn<>(field, converted(field, value), row -> value.apply(row) == null));
+      return this;
+    }
+
+    /** Maps a column that the chosen rows leave to its DEFAULT; of the others, null means NULL. */
+    public <T> Builder<R> columnOrDefault(
+        Field<T> field,
+        Function<? super R, ? extends @Nullable T> value,
+        Predicate<? super R> isDefault) {
+      columns.add(new MappedColumn<>(field, converted(field, value), isDefault));
+      return this;
+    }
+
+    /**
+     * Columns of jOOQ records. Every record must have all of them.
+     *
+     * @throws IllegalArgumentException if rows are not records
+     */
+    public Builder<R> columns(Field<?>... fields) {
+      requireRecords();
+      for (Field<?> field : fields) {
+        addRecordColumn(field);
+      }
+      return this;
+    }
+
+    private void requireRecords() {
+      if (!records) {
+        throw new IllegalArgumentException(
+            "columns(…) is for jOOQ records; map each column with column(FIELD, Row::value)");
+      }
+    }
+
+    private <T> void addRecordColumn(Field<T> field) {
+      column(
+          field,
+          row -> {
+            Record record = (Record) row;
+            if (record.field(field) == null) {
+              throw new UnfitValueException(
+                  "42611", "the record has no such field; all records must have the same ones");
+            }
+            return record.get(field);
+          });
+    }
+
+    @SuppressWarnings("unchecked")
+    private static <R, T> Function<? super R, ? extends @Nullable Object> converted(
+        Field<T> field, Function<? super R, ? extends @Nullable T> value) {
+      Converter<Object, T> converter = (Converter<Object, T>) field.getConverter();
+      if (converter.fromType() == converter.toType()) {
+        return value;
+      }
+      return row -> {
+        T user = value.apply(row);
+        return user == null ? null : converter.to(user);
+      };
+    }
+
+    /**
+     * What tells rows apart: the conflict target of an upsert, and the key of updates and deletes.
+     * A unique index must cover exactly these columns. The primary key by default.
+     */
+    public Builder<R> key(Field<?>... fields) {
+      key.clear();
+      key.addAll(List.of(fields));
+      keyIndex = null;
+      return this;
+    }
+
+    /** Like {@link #key}, by the name of a unique index, which may be partial or over expressions. */
+    public Builder<R> keyIndex(String index) {
+      keyIndex = index;
+      key.clear();
+      return this;
+    }
+
+    /** Upserts leave rows alone whose key is taken. */
+    public Builder<R> ignoreConflicts() {
+      ignoreConflicts = true;
+      return this;
+    }
+
+    /** Updates, and upserts whose key is taken, set these columns; all but the key by default. */
+    public Builder<R> updating(Field<?>... fields) {
+      updated = List.of(fields);
+      return this;
+    }
+
+    /**
+     * Updates set the column to an expression over the stored row and the given one, whose columns
+     * are written {@code DSL.excluded(FIELD)}, as in {@code set(T.QTY, T.QTY.plus(excluded(T.QTY)))}.
+     */
+    public <T> Builder<R> set(Field<T> field, Field<T> expression) {
+      sets.put(field, expression);
+      return this;
+    }
+
+    /** Updates leave rows alone, as {@code UNCHANGED}, that have the given values already. */
+    public Builder<R> onlyIfChanged() {
+      onlyIfChanged = true;
+      return this;
+    }
+
+    /**
+     * Updates and deletes happen only where this holds, over the stored row and the given one,
+     * whose columns are written {@code DSL.excluded(FIELD)}. Other rows are {@code SKIPPED}.
+     */
+    public Builder<R> onlyIf(Condition holds) {
+      condition = holds;
+      return this;
+    }
+
+    /** What becomes of rows of one call that have the same key; refused by default. */
+    public Builder<R> duplicates(Duplicates policy) {
+      duplicates = policy;
+      return this;
+    }
+
+    /**
+     * Rows that the database refuses are left out and reported as {@code REJECTED}; by default one
+     * of them fails the call.
+     */
+    public Builder<R> partial() {
+      partial = true;
+      return this;
+    }
+
+    /**
+     * Updates and deletes lock rows as they meet them. Faster by about half, but concurrent calls
+     * on the same rows may deadlock. Upserts stay ordered, for which order is nearly free.
+     */
+    public Builder<R> unordered() {
+      unordered = true;
+      return this;
+    }
+
+    /** Upserts do not tell the fate of each row, only how many were written. */
+    public Builder<R> countsOnly() {
+      countsOnly = true;
+      return this;
+    }
+
+    /**
+     * The most that is kept in memory and sent in one statement.
+     *
+     * @param rows 1 to 1,000,000; 10,000 by default
+     * @param bytes 1 KiB to 256 MiB; 8 MiB by default. A chunk ends with the row that exceeds it
+     */
+    public Builder<R> chunk(int rows, long bytes) {
+      if (rows < 1 || rows > 1_000_000) {
+        throw new IllegalArgumentException(
+            "chunk rows must be from 1 to 1000000, are " + rows);
+      }
+      if (bytes < 1024 || bytes > 256L << 20) {
+        throw new IllegalArgumentException(
+            "chunk bytes must be from 1024 to " + (256L << 20) + ", are " + bytes);
+      }
+      chunkRows = rows;
+      chunkBytes = bytes;
+      return this;
+    }
+
+    /**
+     * Rows travel this way whatever their number. {@code UNNEST} sends what exceeds a chunk in
+     * several statements, and then order and duplicates hold within each of them only.
+     */
+    public Builder<R> path(WritePlan.Path forced) {
+      path = forced;
+      return this;
+    }
+
+    /** Columns of the stored rows that the result is to hold. */
+    public Builder<R> returning(Field<?>... fields) {
+      returning.clear();
+      returning.addAll(List.of(fields));
+      return this;
+    }
+
+    /** Is told how many rows of a call have been sent, after each chunk, on the calling thread. */
+    public Builder<R> progress(LongConsumer rowsSent) {
+      progress = rowsSent;
+      return this;
+    }
+
+    /** Where the metrics of the guide go; none are kept otherwise. */
+    public Builder<R> meterRegistry(MeterRegistry metrics) {
+      registry = metrics;
+      return this;
+    }
+
+    /**
+     * The writer. Nothing is asked of the database yet.
+     *
+     * @throws IllegalArgumentException if options do not go together
+     */
+    public BatchWriter<R> build() {
+      if (columns.isEmpty()) {
+        requireRecords();
+        columns(table.fields());
+      }
+      Set<String> names = new LinkedHashSet<>();
+      for (MappedColumn<R> column : columns) {
+        if (!names.add(column.name())) {
+          throw new IllegalArgumentException("column " + column.name() + " is mapped twice");
+        }
+      }
+      if (columns.isEmpty()) {
+        throw new IllegalArgumentException("no column is mapped; name some with column(…)");
+      }
+      if (ignoreConflicts && (updated != null || !sets.isEmpty() || onlyIfChanged)) {
+        throw new IllegalArgumentException(
+            "ignoreConflicts() updates nothing, so updating(…), set(…) and onlyIfChanged() have no"
+                + " meaning beside it");
+      }
+      if (countsOnly && partial) {
+        throw new IllegalArgumentException(
+            "partial() needs to tell the fate of each row, which countsOnly() leaves out");
+      }
+      WriterSettings<R> built =
+          new WriterSettings<>(
+              table,
+              name,
+              List.copyOf(columns),
+              List.copyOf(key),
+              keyIndex,
+              ignoreConflicts,
+              updated,
+              new LinkedHashMap<>(sets),
+              onlyIfChanged,
+              condition,
+              duplicates,
+              partial,
+              unordered,
+              countsOnly,
+              chunkRows,
+              chunkBytes,
+              path,
+              List.copyOf(returning),
+              progress);
+      return new BatchWriter<>(
+          built, registry == null ? BatchEvents.NONE : new BatchMeters(registry, name));
+    }
+  }
+}

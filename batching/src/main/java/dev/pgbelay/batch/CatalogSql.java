@@ -1,0 +1,110 @@
+package dev.pgbelay.batch;
+
+/** What a writer must know of its table before it writes. */
+final class CatalogSql {
+  static final String FIND_TABLE =
+      """
+      select c.oid::bigint,
+             format('%I.%I', n.nspname, c.relname),
+             format('%I', c.relname),
+             c.relkind::text,
+             c.relhasrules and c.relkind <> 'v',
+             coalesce(row_security_active(c.oid), false),
+             has_database_privilege(current_database(), 'TEMP'),
+             current_setting('server_version_num')::int / 10000,
+             coalesce((select bit_or(t.tgtype::int) from pg_trigger t
+                       where t.tgrelid = c.oid and not t.tgisinternal and t.tgenabled <> 'D'
+                         and (t.tgtype & 1) = 1 and (t.tgtype & 66) <> 0), 0)
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where c.oid = to_regclass(?)
+      """;
+
+  /** Asked through the pool's proxy before each COPY, for the plan may be older than the table. */
+  static final String CHECK_COPY =
+      """
+      select row_security_active(c.oid),
+             c.relhasrules,
+             exists (select from pg_attribute a
+                     where a.attrelid = c.oid and a.attidentity = 'a' and a.attname = any(?))
+      from pg_class c
+      where c.oid = to_regclass(?)
+      """;
+
+  static final String RESOLVE_TABLE =
+      """
+      select coalesce(to_regclass(?)::oid::bigint, 0)
+      """;
+
+  static final String LIST_COLUMNS =
+      """
+      with recursive typed(attnum, typ, typmod, depth) as (
+        select a.attnum, a.atttypid, a.atttypmod, 0
+        from pg_attribute a
+        where a.attrelid = ?::bigint::oid and a.attnum > 0 and not a.attisdropped
+        union all
+        select b.attnum, t.typbasetype, case when b.typmod >= 0 then b.typmod else t.typtypmod end,
+               b.depth + 1
+        from typed b join pg_type t on t.oid = b.typ
+        where t.typtype = 'd'
+      )
+      select a.attname,
+             a.attnum,
+             a.attnotnull or wt.typnotnull,
+             a.attidentity::text,
+             a.attgenerated::text,
+             format_type(a.atttypid, -1),
+             bt.typname,
+             bt.typtype::text,
+             bn.nspname = 'pg_catalog',
+             b.typmod,
+             format_type(b.typ, b.typmod),
+             case
+               when a.attgenerated <> '' then null
+               when a.attidentity <> '' then
+                 (select format('nextval(%L::regclass)', format('%I.%I', sn.nspname, s.relname))
+                  from pg_depend d
+                       join pg_class s on s.oid = d.objid and s.relkind = 'S'
+                       join pg_namespace sn on sn.oid = s.relnamespace
+                  where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass
+                    and d.refobjid = a.attrelid and d.refobjsubid = a.attnum and d.deptype = 'i')
+               else coalesce(
+                 (select pg_get_expr(d.adbin, d.adrelid) from pg_attrdef d
+                  where d.adrelid = a.attrelid and d.adnum = a.attnum),
+                 wt.typdefault)
+             end
+      from typed b
+           join pg_attribute a on a.attrelid = ?::bigint::oid and a.attnum = b.attnum
+           join pg_type wt on wt.oid = a.atttypid
+           join pg_type bt on bt.oid = b.typ
+           join pg_namespace bn on bn.oid = bt.typnamespace
+      where bt.typtype <> 'd'
+      order by a.attnum
+      """;
+
+  /** {@code indnullsnotdistinct} came with 15; read through json so that 14 can answer too. */
+  static final String LIST_UNIQUE_INDEXES =
+      """
+      select c.relname,
+             i.indisprimary,
+             i.indimmediate,
+             coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false),
+             pg_get_expr(i.indpred, i.indrelid),
+             array(select k.attnum::int
+                   from unnest(i.indkey::int2[]) with ordinality k(attnum, n)
+                   where k.n <= i.indnkeyatts order by k.n),
+             array(select pg_get_indexdef(i.indexrelid, k.n::int, true)
+                   from generate_series(1, i.indnkeyatts) k(n) order by k.n),
+             array(select case when k.collation = 0 then ''
+                               else (select format('%I.%I', cn.nspname, co.collname)
+                                     from pg_collation co
+                                          join pg_namespace cn on cn.oid = co.collnamespace
+                                     where co.oid = k.collation) end
+                   from unnest(i.indcollation::oid[]) with ordinality k(collation, n)
+                   where k.n <= i.indnkeyatts order by k.n)
+      from pg_index i join pg_class c on c.oid = i.indexrelid
+      where i.indrelid = ?::bigint::oid and i.indisunique and i.indisvalid and i.indislive
+      order by i.indisprimary desc, c.relname
+      """;
+
+  private CatalogSql() {}
+}

@@ -1,0 +1,205 @@
+package dev.pgbelay.batch;
+
+import dev.pgbelay.batch.BatchResult.Rejection;
+import dev.pgbelay.batch.RowWrites.UntoldFatesException;
+import java.sql.SQLException;
+import java.util.BitSet;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Writes a unit under a savepoint. When a row makes it fail, that row is searched for by probes
+ * that are rolled back; then either the call is refused by that row's name, or the good rows are
+ * written once.
+ */
+final class GuardedWrite {
+  private static final String SAVEPOINT = "pgbelay_batch";
+  private static final int MAX_ROUNDS = 8;
+  static final int MAX_REJECTIONS = 1_000;
+
+  private final BatchConnection connection;
+  private final Shape<?> shape;
+  private final RowWrites<?> writes;
+  private final Outcomes outcomes;
+  private final SavepointBudget budget;
+  private long probes;
+
+  GuardedWrite(
+      BatchConnection connection,
+      Shape<?> shape,
+      RowWrites<?> writes,
+      Outcomes outcomes,
+      SavepointBudget budget) {
+    this.connection = connection;
+    this.shape = shape;
+    this.writes = writes;
+    this.outcomes = outcomes;
+    this.budget = budget;
+  }
+
+  long probes() {
+    return probes;
+  }
+
+  /**
+   * @param leftOut rows of the unit that were rejected before
+   * @throws BatchException naming the first bad row, if the writer is atomic
+   */
+  void write(WriteUnit unit, BitSet leftOut) throws SQLException {
+    SQLException last = null;
+    for (int round = 0; round < MAX_ROUNDS; round++) {
+      if (leftOut.cardinality() == unit.size()) {
+        return;
+      }
+      SQLException failure = attempt(unit, leftOut);
+      if (failure == null) {
+        settleUnknown(unit, leftOut);
+        return;
+      }
+      if (!RowFailure.is(failure, shape.table().rowSecurity())) {
+        throw failure;
+      }
+      last = failure;
+      search(unit, leftOut);
+    }
+    throw last == null ? new SQLException("no round was run") : last;
+  }
+
+  /** Null once the rows are written. */
+  private @Nullable SQLException attempt(WriteUnit unit, BitSet leftOut)
+      throws SQLException {
+    if (!budget.take()) {
+      return attemptOnProbe(unit, leftOut);
+    }
+    boolean checksDuplicates = checksDuplicates();
+    while (true) {
+      connection.savepoint(SAVEPOINT);
+      try {
+        unit.write(leftOut, !checksDuplicates);
+        if (checksDuplicates) {
+          refuseDuplicates(unit, leftOut);
+          connection.release();
+        }
+        return null;
+      } catch (UntoldFatesException e) {
+        connection.unwind(SAVEPOINT, null);
+        writes.tellFates();
+      } catch (SQLException e) {
+        connection.unwind(SAVEPOINT, e);
+        return e;
+      } catch (Throwable t) {
+        connection.unwind(SAVEPOINT, t);
+        throw t;
+      }
+    }
+  }
+
+  /**
+   * Without another subtransaction that stays: as a probe that is rolled back, and then, once it is
+   * known to work, as part of what is around it.
+   */
+  private @Nullable SQLException attemptOnProbe(
+      WriteUnit unit, BitSet leftOut) throws SQLException {
+    while (true) {
+      connection.savepoint(SAVEPOINT);
+      try {
+        unit.write(leftOut, false);
+        if (checksDuplicates()) {
+          refuseDuplicates(unit, leftOut);
+        }
+        connection.unwind(SAVEPOINT, null);
+        unit.write(leftOut, false);
+        return null;
+      } catch (UntoldFatesException e) {
+        connection.unwind(SAVEPOINT, null);
+        writes.tellFates();
+      } catch (SQLException e) {
+        connection.unwind(SAVEPOINT, e);
+        return e;
+      } catch (Throwable t) {
+        connection.unwind(SAVEPOINT, t);
+        throw t;
+      }
+    }
+  }
+
+  private void search(WriteUnit unit, BitSet leftOut) throws SQLException {
+    boolean partial = shape.settings().partial();
+    Bisection bisection =
+        new Bisection(
+            connection, unit, shape.table().rowSecurity(), partial ? MAX_REJECTIONS : 1);
+    Map<Integer, SQLException> found = bisection.find(leftOut);
+    probes += bisection.probes();
+    for (Map.Entry<Integer, SQLException> bad : found.entrySet()) {
+      Rejection rejection = RowFailure.of(unit.row(bad.getKey()), bad.getValue());
+      if (!partial) {
+        throw BatchException.rejected(shape.describe(), rejection, bad.getValue());
+      }
+      leftOut.set(bad.getKey());
+      outcomes.reject(rejection);
+    }
+    if (!found.isEmpty() && outcomes.rejected() >= MAX_REJECTIONS) {
+      throw BatchException.contract(
+          shape.describe()
+              + ": more than "
+              + MAX_REJECTIONS
+              + " rows were refused, so something other than single rows is wrong; the last one"
+              + " with SQLSTATE "
+              + found.values().iterator().next().getSQLState());
+    }
+  }
+
+  private boolean checksDuplicates() {
+    return shape.operation() != WritePlan.Operation.INSERT
+        && shape.settings().duplicates().kept() == Duplicates.Kept.NONE
+        && !shape.serverRefusesDuplicates()
+        && !shape.settings().partial();
+  }
+
+  private void refuseDuplicates(WriteUnit unit, BitSet leftOut) {
+    IntStream.range(0, unit.size())
+        .filter(index -> !leftOut.get(index) && outcomes.isUnknown(unit.row(index)))
+        .findFirst()
+        .ifPresent(
+            index -> {
+              throw BatchException.rejected(
+                  shape.describe(), duplicateOf(unit.row(index)), null);
+            });
+  }
+
+  /** Rows that no statement spoke of: another one with their key was written. */
+  private void settleUnknown(WriteUnit unit, BitSet leftOut) {
+    if (writes.countsOnly()) {
+      return;
+    }
+    boolean fail =
+        shape.operation() != WritePlan.Operation.INSERT
+            && shape.settings().duplicates().kept() == Duplicates.Kept.NONE;
+    for (int index = leftOut.nextClearBit(0);
+        index < unit.size();
+        index = leftOut.nextClearBit(index + 1)) {
+      int row = unit.row(index);
+      if (!outcomes.isUnknown(row)) {
+        continue;
+      }
+      if (shape.operation() == WritePlan.Operation.INSERT) {
+        outcomes.set(row, BatchResult.Outcome.SKIPPED);
+      } else if (fail) {
+        outcomes.reject(duplicateOf(row));
+      } else {
+        outcomes.set(row, BatchResult.Outcome.DUPLICATE);
+      }
+    }
+  }
+
+  private Rejection duplicateOf(int row) {
+    return new Rejection(
+        row,
+        "21000",
+        Optional.of(shape.keyIndex().name()),
+        Optional.empty(),
+        "another row of the call has the same key; choose what becomes of them with duplicates(…)");
+  }
+}

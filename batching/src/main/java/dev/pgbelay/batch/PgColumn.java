@@ -1,0 +1,49 @@
+package dev.pgbelay.batch;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A column as the catalog has it.
+ *
+ * @param identity {@code a} for GENERATED ALWAYS, {@code d} for BY DEFAULT, else empty
+ * @param generated whether an expression computes it
+ * @param type as SQL writes it, without a length
+ * @param baseType the name of the type below all domains
+ * @param baseKind {@code e} for an enum, {@code b} for a type of its own, …
+ * @param builtIn whether the base type is one of PostgreSQL's own
+ * @param baseTypeWithLength the base type with its length or precision, as SQL writes it
+ * @param defaultSql an expression that yields what DEFAULT would; null for NULL
+ */
+record PgColumn(
+    String name,
+    int number,
+    boolean notNull,
+    String identity,
+    boolean generated,
+    String type,
+    String baseType,
+    String baseKind,
+    boolean builtIn,
+    int typmod,
+    String baseTypeWithLength,
+    @Nullable String defaultSql) {
+
+  boolean isIdentityAlways() {
+    return identity.equals("a");
+  }
+
+  /** Whether leaving it out makes the server compute a value. */
+  boolean isServerMade() {
+    return generated || !identity.isEmpty() || defaultSql != null;
+  }
+
+  /** Whether {@code =} exists for the type, so that a change can be told. */
+  boolean isComparable() {
+    return !(builtIn && (baseType.equals("json") || baseType.equals("xml")));
+  }
+
+  boolean isCollatable() {
+    return builtIn
+        && (baseType.equals("text") || baseType.equals("varchar") || baseType.equals("bpchar"));
+  }
+}

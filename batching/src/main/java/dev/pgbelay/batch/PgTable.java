@@ -1,0 +1,51 @@
+package dev.pgbelay.batch;
+
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A table as the catalog has it.
+ *
+ * @param name qualified and quoted
+ * @param alias the name alone, quoted
+ * @param kind {@code r} for a table, {@code p} for a partitioned one, {@code v} for a view, …
+ * @param triggers bits of pg_trigger.tgtype over all row triggers that run before or instead
+ */
+record PgTable(
+    long oid,
+    String name,
+    String alias,
+    String kind,
+    boolean rules,
+    boolean rowSecurity,
+    boolean tempAllowed,
+    int major,
+    int triggers,
+    Map<String, PgColumn> columns,
+    List<UniqueIndex> uniqueIndexes) {
+  private static final int ON_INSERT = 4;
+  private static final int ON_UPDATE = 16;
+
+  boolean isPartitioned() {
+    return kind.equals("p");
+  }
+
+  /** Whether a trigger may keep a row from being inserted, or change it. */
+  boolean mayDropInserts() {
+    return (triggers & ON_INSERT) != 0 || rules;
+  }
+
+  boolean mayDropUpserts() {
+    return (triggers & (ON_INSERT | ON_UPDATE)) != 0 || rules;
+  }
+
+  @Nullable UniqueIndex index(String indexName) {
+    for (UniqueIndex index : uniqueIndexes) {
+      if (index.name().equals(indexName)) {
+        return index;
+      }
+    }
+    return null;
+  }
+}

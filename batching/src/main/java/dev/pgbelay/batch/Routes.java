@@ -1,0 +1,77 @@
+package dev.pgbelay.batch;
+
+import dev.pgbelay.batch.WritePlan.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** Decides how rows travel. The sizes are those from which the other way was seen to pay. */
+final class Routes {
+  /** Rows from which COPY beats arrays. */
+  static final int COPY_FROM = 1_000;
+
+  /** Rows from which a stage beats arrays. */
+  static final int STAGE_FROM = 10_000;
+
+  private Routes() {}
+
+  static <R> boolean copies(WriterSettings<R> settings, Shape<R> shape, RowSource<R> source) {
+    String obstacle = shape.noCopy();
+    if (settings.path() == Path.COPY && obstacle != null) {
+      throw BatchException.contract(
+          shape.describe() + ": COPY is forced, but " + obstacle + "; leave the choice to the writer");
+    }
+    return settings.path() == Path.COPY
+        || settings.path() != Path.UNNEST && obstacle == null && source.holds(COPY_FROM);
+  }
+
+  static <R> boolean stages(WriterSettings<R> settings, RowSource<R> source) {
+    return settings.path() == Path.STAGED
+        || settings.path() == null && source.holds(stageFrom(settings));
+  }
+
+  private static int stageFrom(WriterSettings<?> settings) {
+    return Math.min(STAGE_FROM, settings.chunkRows() + 1);
+  }
+
+  static Path pathOf(WriterSettings<?> settings, Shape<?> shape, int rows) {
+    if (shape.operation() == WritePlan.Operation.INSERT) {
+      boolean copy =
+          settings.path() == Path.COPY
+              || settings.path() != Path.UNNEST && shape.noCopy() == null && rows >= COPY_FROM;
+      return copy ? Path.COPY : Path.UNNEST;
+    }
+    boolean stage =
+        settings.path() == Path.STAGED || settings.path() == null && rows >= stageFrom(settings);
+    return stage ? Path.STAGED : Path.UNNEST;
+  }
+
+  /** The statements of a call, for people to read. */
+  static <R> List<String> statements(Shape<R> shape, Path path) {
+    ShapeSql<R> sql = shape.sql();
+    return switch (path) {
+      case COPY -> List.of(sql.copyTable().text());
+      case UNNEST -> List.of(RowWrites.first(shape, ShapeSql.Source.ARRAYS).text());
+      case STAGED ->
+          List.of(
+              sql.createStage().text(),
+              sql.copyStage().text(),
+              RowWrites.first(shape, ShapeSql.Source.STAGE).text(),
+              sql.dropStage().text());
+    };
+  }
+
+  static String reason(WriterSettings<?> settings, Shape<?> shape, int rows) {
+    if (settings.path() != null) {
+      return "forced";
+    }
+    boolean insert = shape.operation() == WritePlan.Operation.INSERT;
+    @Nullable String obstacle = insert ? shape.noCopy() : null;
+    if (obstacle != null) {
+      return obstacle;
+    }
+    int from = insert ? COPY_FROM : stageFrom(settings);
+    return rows >= from
+        ? "from " + from + " rows on this is faster"
+        : "below " + from + " rows this is faster";
+  }
+}

@@ -1,0 +1,246 @@
+package dev.pgbelay.batch;
+
+import dev.pgbelay.batch.BatchResult.Outcome;
+import dev.pgbelay.batch.ShapeSql.Source;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.BitSet;
+import java.util.stream.IntStream;
+
+/**
+ * Runs the statements of one operation. Where all rows are likely to have the same fate, the rows
+ * are only counted at first: the count says whether that is so.
+ */
+final class RowWrites<R> {
+  /** The statement cannot tell which rows it wrote: it must be rolled back and be told to. */
+  static final class UntoldFatesException extends Exception {
+    private static final long serialVersionUID = 1L;
+
+    UntoldFatesException() {
+      super(null, null, false, false);
+    }
+  }
+
+  /** The rows of one statement. */
+  interface Sent {
+    int count();
+
+    /** From an ordinal of the statement to a place in the input. */
+    int place(long ordinal);
+
+    /** The places in the input of all rows that are sent. */
+    IntStream places();
+  }
+
+  private static final int RETURNED_AT = 3;
+
+  private final Shape<R> shape;
+  private final BatchConnection connection;
+  private final Outcomes outcomes;
+  private boolean paired;
+
+  RowWrites(Shape<R> shape, BatchConnection connection, Outcomes outcomes) {
+    this.shape = shape;
+    this.connection = connection;
+    this.outcomes = outcomes;
+    this.paired = startsPaired(shape);
+  }
+
+  private static boolean startsPaired(Shape<?> shape) {
+    WriterSettings<?> settings = shape.settings();
+    return switch (shape.operation()) {
+      case INSERT ->
+          shape.returnsValues() || shape.table().mayDropInserts() && shape.canPairInserts();
+      case UPSERT -> !countsUpserts(shape);
+      case UPDATE, DELETE ->
+          shape.returnsValues()
+              || settings.condition() != null
+              || settings.onlyIfChanged() && shape.operation() == WritePlan.Operation.UPDATE;
+    };
+  }
+
+  private static boolean countsUpserts(Shape<?> shape) {
+    WriterSettings<?> settings = shape.settings();
+    return settings.countsOnly()
+        && !shape.returnsValues()
+        && !(settings.duplicates().kept() == Duplicates.Kept.NONE
+            && !shape.serverRefusesDuplicates());
+  }
+
+  /** Whether fates stay unknown because only the count was asked for. */
+  boolean countsOnly() {
+    return !paired && shape.operation() == WritePlan.Operation.UPSERT;
+  }
+
+  /** The statement that the first write of a call sends. */
+  static <R> StatementSql first(Shape<R> shape, Source source) {
+    return statement(shape, source, startsPaired(shape));
+  }
+
+  private static <R> StatementSql statement(Shape<R> shape, Source source, boolean paired) {
+    ShapeSql<R> sql = shape.sql();
+    return switch (shape.operation()) {
+      case INSERT -> paired ? sql.insertPaired() : sql.insertAll();
+      case UPSERT -> paired ? sql.upsertPaired(source) : sql.upsertCounted(source);
+      case UPDATE -> paired ? sql.updatePaired(source) : sql.updateCounted(source);
+      case DELETE -> paired ? sql.deletePaired(source) : sql.deleteCounted(source);
+    };
+  }
+
+  /** Writes rows without a thought for their fates. */
+  void probe(Source source, BatchConnection.Values values) throws SQLException {
+    ShapeSql<R> sql = shape.sql();
+    StatementSql statement =
+        switch (shape.operation()) {
+          case INSERT -> sql.insertAll();
+          case UPSERT -> sql.upsertCounted(source);
+          case UPDATE -> sql.updateCounted(source);
+          case DELETE -> sql.deleteCounted(source);
+        };
+    connection.update(statement, values, false);
+  }
+
+  /** The next call of {@link #write} tells the fate of each row. */
+  void tellFates() {
+    if (shape.operation() == WritePlan.Operation.INSERT && !shape.canPairInserts()) {
+      throw BatchException.contract(
+          shape.describe()
+              + ": a trigger or rule dropped some of the rows, and nothing can tell which: no"
+              + " unique index has all of its columns mapped or filled by a DEFAULT. Map a key, or"
+              + " use PostgreSQL 17");
+    }
+    paired = true;
+  }
+
+  /**
+   * @param sent the rows that the source holds
+   * @param thenRelease release the innermost savepoint, in the same message where possible
+   */
+  void write(
+      Source source,
+      BatchConnection.Values values,
+      Sent sent,
+      boolean thenRelease)
+      throws SQLException, UntoldFatesException {
+    if (!paired) {
+      count(source, values, sent, thenRelease);
+      return;
+    }
+    boolean more = mustLookAgain();
+    long[] seen = new long[2];
+    connection.query(
+        statement(shape, source, paired),
+        values,
+        thenRelease && !more,
+        row -> {
+          seen[0]++;
+          read(row, sent, seen);
+        });
+    if (shape.operation() == WritePlan.Operation.INSERT) {
+      requireAllPaired(seen);
+    } else if (shape.operation() == WritePlan.Operation.UPSERT && shape.mustClassifyUpserts()) {
+      classify(source, values, sent);
+    }
+    if (thenRelease && more) {
+      connection.release();
+    }
+  }
+
+  private boolean mustLookAgain() {
+    return shape.operation() == WritePlan.Operation.UPSERT && shape.mustClassifyUpserts()
+        || shape.operation() == WritePlan.Operation.INSERT && !mergesInserts();
+  }
+
+  private boolean mergesInserts() {
+    return shape.sql().mergesInserts();
+  }
+
+  private void count(
+      Source source,
+      BatchConnection.Values values,
+      Sent sent,
+      boolean thenRelease)
+      throws SQLException, UntoldFatesException {
+    Outcome outcome = uniform();
+    boolean certain =
+        shape.operation() == WritePlan.Operation.UPSERT
+            || shape.operation() == WritePlan.Operation.INSERT && !shape.table().mayDropInserts();
+    long count = connection.update(statement(shape, source, paired), values, thenRelease && certain);
+    if (shape.operation() == WritePlan.Operation.UPSERT) {
+      outcomes.addWritten(count);
+    } else if (count != sent.count()) {
+      throw new UntoldFatesException();
+    } else {
+      sent.places().forEach(at -> outcomes.set(at, outcome));
+    }
+    if (thenRelease && !certain) {
+      connection.release();
+    }
+  }
+
+  private Outcome uniform() {
+    return switch (shape.operation()) {
+      case INSERT -> Outcome.INSERTED;
+      case UPSERT, UPDATE -> Outcome.UPDATED;
+      case DELETE -> Outcome.DELETED;
+    };
+  }
+
+  private void read(ResultSet row, Sent sent, long[] seen) throws SQLException {
+    int at = sent.place(row.getLong(1));
+    int code = row.getInt(2);
+    outcomes.set(at, FATES[code]);
+    outcomes.readReturned(at, row, RETURNED_AT);
+    if (shape.operation() == WritePlan.Operation.INSERT && !mergesInserts()) {
+      seen[1] = row.getLong(RETURNED_AT + shape.returned().size());
+    }
+  }
+
+  private static final Outcome[] FATES = {
+    Outcome.INSERTED,
+    Outcome.UPDATED,
+    Outcome.UNCHANGED,
+    Outcome.SKIPPED,
+    Outcome.DUPLICATE,
+    Outcome.DELETED
+  };
+
+  private void requireAllPaired(long[] seen) {
+    if (!mergesInserts() && seen[0] != seen[1]) {
+      throw BatchException.contract(
+          shape.describe()
+              + ": "
+              + (seen[1] - seen[0])
+              + " inserted rows have another key than was given, as when a trigger rewrites it, so"
+              + " they cannot be paired with their input before PostgreSQL 17");
+    }
+  }
+
+  private void classify(Source source, BatchConnection.Values values, Sent sent)
+      throws SQLException {
+    boolean partitioned = shape.table().isPartitioned();
+    boolean changes = shape.settings().onlyIfChanged();
+    // Nothing is known of a row that is not there: a trigger dropped it.
+    BitSet stored = new BitSet();
+    connection.query(
+        shape.sql().classifyUpsert(source),
+        values,
+        false,
+        row -> {
+          int at = sent.place(row.getLong(1));
+          stored.set(at);
+          if (outcomes.has(at, Outcome.UNCHANGED)) {
+            if (row.getBoolean(3)) {
+              outcomes.set(at, Outcome.SKIPPED);
+            }
+          } else if (partitioned && outcomes.has(at, Outcome.INSERTED) && !row.getBoolean(2)) {
+            outcomes.set(at, Outcome.UPDATED);
+          }
+        });
+    if (changes) {
+      sent.places()
+          .filter(at -> outcomes.has(at, Outcome.UNCHANGED) && !stored.get(at))
+          .forEach(at -> outcomes.set(at, Outcome.SKIPPED));
+    }
+  }
+}

@@ -1,0 +1,198 @@
+package dev.pgbelay.batch;
+
+/** The statements of {@link BatchWriter}; {@link ShapeSql} fills in tables, columns and keys. */
+final class WriteSql {
+  private static final String SAVEPOINT = "savepoint ";
+  private static final String RELEASE = "release savepoint ";
+  private static final String ROLLBACK = "rollback to savepoint ";
+
+  static final String INPUT_UNNEST =
+      """
+      select {exprs}, i.pgbelay_ord
+      from unnest({arrays}) with ordinality as i({names}, pgbelay_ord)
+      """;
+
+  static final String INPUT_STAGE =
+      """
+      select {exprs}, i.pgbelay_ord
+      from {stage} as i
+      where i.pgbelay_ord >= {from} and i.pgbelay_ord < {to}
+        and i.pgbelay_ord <> all ({excluded}::bigint[])
+      """;
+
+  static final String CREATE_STAGE =
+      """
+      create temporary table {stage} ({definitions}, pgbelay_ord bigint) on commit drop
+      """;
+
+  static final String DROP_STAGE = "drop table {stage}";
+
+  static final String COPY = "copy {table} ({names}) from stdin (format binary)";
+
+  static final String INSERT_ALL =
+      """
+      insert into {table} ({columns})
+      select {exprs} from unnest({arrays}) as i({names})
+      """;
+
+  static final String INSERT_MERGE =
+      """
+      merge into {table} using ({input}) as s on false
+      when not matched then insert ({columns}) values ({values})
+      returning s.pgbelay_ord, 0 as pgbelay_code{returned}
+      """;
+
+  static final String INSERT_JOIN =
+      """
+      with s as materialized (select i.*{generated} from ({input}) as i),
+      w as (
+        insert into {table} ({columns}{generatedColumns}) {overriding}
+        select {values}{generatedValues} from s
+        returning {keys}{returning}
+      )
+      select s.pgbelay_ord, 0 as pgbelay_code{returned}, w.pgbelay_count
+      from (select w.*, count(*) over () as pgbelay_count from w) as w join s on {join}
+      """;
+
+  static final String KEYED = "select i.*{keys} from ({input}) as i";
+
+  static final String ALL_ROWS = "s as {materialized} ({keyed})";
+
+  static final String DISTINCT_ROWS =
+      """
+      s as {materialized} (
+        select distinct on ({distinct}) i.* from ({keyed}) as i
+        order by {distinct}, i.pgbelay_ord {direction}
+      )
+      """;
+
+  static final String FOLDED_ROWS =
+      """
+      i as materialized (
+        select i.*, row_number() over same_key as pgbelay_rn,
+               first_value(i.pgbelay_ord) over same_key as pgbelay_first
+        from ({keyed}) as i
+        window same_key as (partition by {distinct} order by i.pgbelay_ord)
+      ),
+      f as (
+        select {columns}{keys}, i.pgbelay_ord, i.pgbelay_rn, i.pgbelay_first
+        from i where i.pgbelay_rn = 1
+        union all
+        select {folded}{foldedKeys}, f.pgbelay_ord, i.pgbelay_rn, f.pgbelay_first
+        from f join i on i.pgbelay_first = f.pgbelay_first and i.pgbelay_rn = f.pgbelay_rn + 1
+      ),
+      s as materialized (
+        select distinct on (f.pgbelay_first) f.* from f
+        order by f.pgbelay_first, f.pgbelay_rn desc
+      )
+      """;
+
+  static final String UPSERT_COUNTED =
+      """
+      with recursive {s}
+      insert into {table} ({columns})
+      select {values} from s order by {order}
+      on conflict ({target}){predicate} {action}
+      """;
+
+  static final String UPSERT_PAIRED =
+      """
+      with recursive {s},
+      w as (
+        insert into {table} ({columns})
+        select {values} from s order by {order}
+        on conflict ({target}){predicate} {action}
+        returning {keys}, {inserted} as pgbelay_new{returning}
+      )
+      select s.pgbelay_ord, {code}{returned} from s left join w on {join}
+      """;
+
+  static final String DO_NOTHING = "do nothing";
+  static final String DO_UPDATE = "do update set {sets}{where}";
+
+  static final String CLASSIFY_UPSERT =
+      """
+      with recursive {s}
+      select excluded.pgbelay_ord, {table}.xmax = 0, {changed}
+      from s as excluded join {table} on {join}
+      """;
+
+  static final String LOCKED =
+      """
+      l as materialized (
+        select excluded.*{changed} from {s} as excluded join {table} on {join}
+        {lock}
+      )
+      """;
+
+  static final String LOCK_IN_ORDER = "order by {order} for {strength} of {alias}";
+
+  static final String UPDATE_COUNTED =
+      """
+      with {l}
+      update {table} set {sets} from l as excluded where {join}
+      """;
+
+  static final String UPDATE_COUNTED_UNORDERED =
+      """
+      update {table} set {sets} from ({input}) as excluded where {join}
+      """;
+
+  static final String UPDATE_PAIRED =
+      """
+      with recursive {s},
+      {l},
+      u as (
+        update {table} set {sets} from l as excluded where {join}{where}
+        returning excluded.pgbelay_ord{returning}
+      )
+      select s.pgbelay_ord,
+             case when u.pgbelay_ord is not null then 1
+                  when l.pgbelay_ord is null then 3
+                  else {missing} end{returned}
+      from s left join l on l.pgbelay_ord = s.pgbelay_ord
+             left join u on u.pgbelay_ord = s.pgbelay_ord
+      """;
+
+  static final String DELETE_COUNTED =
+      """
+      with {l}
+      delete from {table} using l as excluded where {join}
+      """;
+
+  static final String DELETE_COUNTED_UNORDERED =
+      """
+      delete from {table} using ({input}) as excluded where {join}
+      """;
+
+  static final String DELETE_PAIRED =
+      """
+      with recursive {s},
+      {l},
+      u as (
+        delete from {table} using l as excluded where {join}{where}
+        returning excluded.pgbelay_ord{returning}
+      )
+      select s.pgbelay_ord, case when u.pgbelay_ord is not null then 5 else 3 end{returned}
+      from s left join u on u.pgbelay_ord = s.pgbelay_ord
+      """;
+
+  private WriteSql() {}
+
+  static String savepoint(String name) {
+    return SAVEPOINT + name;
+  }
+
+  static String release(String name) {
+    return RELEASE + name;
+  }
+
+  static String rollback(String name) {
+    return ROLLBACK + name;
+  }
+
+  /** In one message: nothing is waited for between a savepoint and the statement it guards. */
+  static String guarded(String before, String statement, String after) {
+    return before + statement + (after.isEmpty() ? "" : ";\n" + after);
+  }
+}

@@ -1,0 +1,20 @@
+package dev.pgbelay.batch;
+
+import java.sql.SQLException;
+import java.util.BitSet;
+
+/** Rows that one statement writes, or any part of them. */
+interface WriteUnit {
+  /** How many rows there are, with those that are left out. */
+  int size();
+
+  /** The place in the input of row {@code index}. */
+  int row(int index);
+
+  /** Writes the rows and records their fates. */
+  void write(BitSet leftOut, boolean thenRelease)
+      throws SQLException, RowWrites.UntoldFatesException;
+
+  /** Writes rows {@code from} to, not including, {@code to}, only to see whether it can be done. */
+  void probe(int from, int to, BitSet leftOut) throws SQLException;
+}
