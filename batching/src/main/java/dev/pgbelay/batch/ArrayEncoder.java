@@ -71,7 +71,7 @@ final class ArrayEncoder<R> implements BatchConnection.Values {
     int column = 0;
     try {
       for (; column < values.length; column++) {
-        add(value, column);
+        addValue(value, column);
       }
     } catch (UnfitValueException e) {
       for (int i = 0; i < values.length; i++) {
@@ -89,7 +89,7 @@ final class ArrayEncoder<R> implements BatchConnection.Values {
     rows[size++] = row;
   }
 
-  private void add(R row, int column) {
+  private void addValue(R row, int column) {
     ShapeColumn<R> shape = columns.get(column);
     Predicate<? super R> isDefault = shape.isDefault();
     ByteSink flags = defaults[column];

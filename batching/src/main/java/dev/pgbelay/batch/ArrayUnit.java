@@ -19,7 +19,8 @@ final class ArrayUnit<R> implements WriteUnit, RowWrites.Sent {
    * @param rows already encoded in full
    * @param first the place of the first of them in the input
    */
-  ArrayUnit(RowWrites<R> writes, ArrayEncoder<R> encoder, List<R> rows, int first, boolean encoded) {
+  ArrayUnit(
+      RowWrites<R> writes, ArrayEncoder<R> encoder, List<R> rows, int first, boolean encoded) {
     this.writes = writes;
     this.encoder = encoder;
     this.rows = rows;
@@ -38,8 +39,7 @@ final class ArrayUnit<R> implements WriteUnit, RowWrites.Sent {
   }
 
   @Override
-  public void write(BitSet leftOut, boolean thenRelease)
-      throws SQLException, UntoldFatesException {
+  public void write(BitSet leftOut, boolean thenRelease) throws SQLException, UntoldFatesException {
     if (!encoded) {
       encode(0, rows.size(), leftOut);
     }

@@ -159,8 +159,7 @@ final class BatchConnection {
     run(sql, values, thenRelease, reader);
   }
 
-  private long run(
-      StatementSql sql, Values values, boolean thenRelease, @Nullable RowReader reader)
+  private long run(StatementSql sql, Values values, boolean thenRelease, @Nullable RowReader reader)
       throws SQLException {
     String before = pending == null ? "" : WriteSql.savepoint(pending) + ";\n";
     boolean releases = thenRelease && depth() > 0;
@@ -202,6 +201,7 @@ final class BatchConnection {
     return driver.getCopyAPI().copyIn(sql.text());
   }
 
+  @SuppressWarnings("removal") // the one public way to let jOOQ bind a value to a statement
   private void bind(PreparedStatement statement, StatementSql sql, Values values)
       throws SQLException {
     BindContext context = dsl.bindContext(statement);
@@ -224,5 +224,4 @@ final class BatchConnection {
       }
     }
   }
-
 }

@@ -33,7 +33,19 @@ public final class BatchResult {
     /** The row was deleted. */
     DELETED,
     /** The row was refused; {@link BatchResult#rejections()} says why. Only of partial writers. */
-    REJECTED
+    REJECTED;
+
+    private static final Outcome[] BY_CODE = values();
+
+    /** What stands for it in arrays. */
+    @SuppressWarnings("EnumOrdinal") // never leaves the JVM
+    byte code() {
+      return (byte) ordinal();
+    }
+
+    static Outcome of(byte code) {
+      return BY_CODE[code];
+    }
   }
 
   /**
@@ -52,8 +64,6 @@ public final class BatchResult {
       Optional<String> constraint,
       Optional<String> column,
       String message) {}
-
-  private static final Outcome[] OUTCOMES = Outcome.values();
 
   private final WritePlan.Operation operation;
   private final WritePlan.Path path;
@@ -108,7 +118,7 @@ public final class BatchResult {
    * @throws IllegalStateException if the writer counts only
    */
   public Outcome outcome(int row) {
-    return OUTCOMES[codes()[row]];
+    return Outcome.of(codes()[row]);
   }
 
   /**
@@ -120,11 +130,11 @@ public final class BatchResult {
     if (outcome != Outcome.REJECTED) {
       codes();
     }
-    return counts[outcome.ordinal()];
+    return counts[outcome.code()];
   }
 
   long countOrZero(Outcome outcome) {
-    return counts[outcome.ordinal()];
+    return counts[outcome.code()];
   }
 
   /**
@@ -134,7 +144,7 @@ public final class BatchResult {
    */
   public IntStream rows(Outcome outcome) {
     byte[] all = codes();
-    return IntStream.range(0, size).filter(row -> all[row] == outcome.ordinal());
+    return IntStream.range(0, size).filter(row -> all[row] == outcome.code());
   }
 
   /** Why rows were refused, by their place in the input; empty for an atomic writer. */
@@ -187,9 +197,9 @@ public final class BatchResult {
   @Override
   public String toString() {
     StringBuilder text = new StringBuilder("BatchResult[" + operation + " of " + size);
-    for (Outcome outcome : OUTCOMES) {
-      if (counts[outcome.ordinal()] > 0) {
-        text.append(", ").append(outcome).append(' ').append(counts[outcome.ordinal()]);
+    for (Outcome outcome : Outcome.values()) {
+      if (counts[outcome.code()] > 0) {
+        text.append(", ").append(outcome).append(' ').append(counts[outcome.code()]);
       }
     }
     return text.append(']').toString();

@@ -244,8 +244,7 @@ public final class BatchWriter<R> {
     }
 
     /** Maps a column. Null means NULL, never DEFAULT. */
-    public <T> Builder<R> column(
-        Field<T> field, Function<? super R, ? extends @Nullable T> value) {
+    public <T> Builder<R> column(Field<T> field, Function<? super R, ? extends @Nullable T> value) {
       columns.add(new MappedColumn<>(field, converted(field, value), null));
       return this;
     }
@@ -324,7 +323,9 @@ public final class BatchWriter<R> {
       return this;
     }
 
-    /** Like {@link #key}, by the name of a unique index, which may be partial or over expressions. */
+    /**
+     * Like {@link #key}, by the name of a unique index, which may be partial or over expressions.
+     */
     public Builder<R> keyIndex(String index) {
       keyIndex = index;
       key.clear();
@@ -345,7 +346,8 @@ public final class BatchWriter<R> {
 
     /**
      * Updates set the column to an expression over the stored row and the given one, whose columns
-     * are written {@code DSL.excluded(FIELD)}, as in {@code set(T.QTY, T.QTY.plus(excluded(T.QTY)))}.
+     * are written {@code DSL.excluded(FIELD)}, as in {@code set(T.QTY,
+     * T.QTY.plus(excluded(T.QTY)))}.
      */
     public <T> Builder<R> set(Field<T> field, Field<T> expression) {
       sets.put(field, expression);
@@ -405,8 +407,7 @@ public final class BatchWriter<R> {
      */
     public Builder<R> chunk(int rows, long bytes) {
       if (rows < 1 || rows > 1_000_000) {
-        throw new IllegalArgumentException(
-            "chunk rows must be from 1 to 1000000, are " + rows);
+        throw new IllegalArgumentException("chunk rows must be from 1 to 1000000, are " + rows);
       }
       if (bytes < 1024 || bytes > 256L << 20) {
         throw new IllegalArgumentException(

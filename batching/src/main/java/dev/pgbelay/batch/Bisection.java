@@ -92,8 +92,8 @@ final class Bisection {
     }
   }
 
-  private @Nullable SQLException probe(
-      int from, int to, BitSet without, boolean keep) throws SQLException {
+  private @Nullable SQLException probe(int from, int to, BitSet without, boolean keep)
+      throws SQLException {
     if (without.get(from, to).cardinality() == to - from) {
       return null;
     }

@@ -94,12 +94,12 @@ final class CatalogSql {
                    where k.n <= i.indnkeyatts order by k.n),
              array(select pg_get_indexdef(i.indexrelid, k.n::int, true)
                    from generate_series(1, i.indnkeyatts) k(n) order by k.n),
-             array(select case when k.collation = 0 then ''
+             array(select case when k.coll = 0 then ''
                                else (select format('%I.%I', cn.nspname, co.collname)
                                      from pg_collation co
                                           join pg_namespace cn on cn.oid = co.collnamespace
-                                     where co.oid = k.collation) end
-                   from unnest(i.indcollation::oid[]) with ordinality k(collation, n)
+                                     where co.oid = k.coll) end
+                   from unnest(i.indcollation::oid[]) with ordinality k(coll, n)
                    where k.n <= i.indnkeyatts order by k.n)
       from pg_index i join pg_class c on c.oid = i.indexrelid
       where i.indrelid = ?::bigint::oid and i.indisunique and i.indisvalid and i.indislive

@@ -27,7 +27,8 @@ final class CopyStream<R> {
   /**
    * @param staged into a stage, which has flags and an ordinal beside the columns
    */
-  CopyStream(BatchConnection connection, StatementSql sql, List<ShapeColumn<R>> columns, boolean staged)
+  CopyStream(
+      BatchConnection connection, StatementSql sql, List<ShapeColumn<R>> columns, boolean staged)
       throws SQLException {
     this.columns = columns;
     this.staged = staged;

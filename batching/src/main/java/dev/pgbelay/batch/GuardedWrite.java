@@ -68,8 +68,7 @@ final class GuardedWrite {
   }
 
   /** Null once the rows are written. */
-  private @Nullable SQLException attempt(WriteUnit unit, BitSet leftOut)
-      throws SQLException {
+  private @Nullable SQLException attempt(WriteUnit unit, BitSet leftOut) throws SQLException {
     if (!budget.take()) {
       return attemptOnProbe(unit, leftOut);
     }
@@ -100,8 +99,8 @@ final class GuardedWrite {
    * Without another subtransaction that stays: as a probe that is rolled back, and then, once it is
    * known to work, as part of what is around it.
    */
-  private @Nullable SQLException attemptOnProbe(
-      WriteUnit unit, BitSet leftOut) throws SQLException {
+  private @Nullable SQLException attemptOnProbe(WriteUnit unit, BitSet leftOut)
+      throws SQLException {
     while (true) {
       connection.savepoint(SAVEPOINT);
       try {
@@ -128,8 +127,7 @@ final class GuardedWrite {
   private void search(WriteUnit unit, BitSet leftOut) throws SQLException {
     boolean partial = shape.settings().partial();
     Bisection bisection =
-        new Bisection(
-            connection, unit, shape.table().rowSecurity(), partial ? MAX_REJECTIONS : 1);
+        new Bisection(connection, unit, shape.table().rowSecurity(), partial ? MAX_REJECTIONS : 1);
     Map<Integer, SQLException> found = bisection.find(leftOut);
     probes += bisection.probes();
     for (Map.Entry<Integer, SQLException> bad : found.entrySet()) {
@@ -164,8 +162,7 @@ final class GuardedWrite {
         .findFirst()
         .ifPresent(
             index -> {
-              throw BatchException.rejected(
-                  shape.describe(), duplicateOf(unit.row(index)), null);
+              throw BatchException.rejected(shape.describe(), duplicateOf(unit.row(index)), null);
             });
   }
 

@@ -43,15 +43,15 @@ final class Outcomes {
   }
 
   void set(int row, Outcome outcome) {
-    codes[row] = (byte) outcome.ordinal();
+    codes[row] = outcome.code();
   }
 
   Outcome get(int row) {
-    return Outcome.values()[codes[row]];
+    return Outcome.of(codes[row]);
   }
 
   boolean has(int row, Outcome outcome) {
-    return codes[row] == outcome.ordinal();
+    return codes[row] == outcome.code();
   }
 
   void reject(Rejection rejection) {
@@ -84,9 +84,9 @@ final class Outcomes {
     }
     long written =
         counted
-            + counts[Outcome.INSERTED.ordinal()]
-            + counts[Outcome.UPDATED.ordinal()]
-            + counts[Outcome.DELETED.ordinal()];
+            + counts[Outcome.INSERTED.code()]
+            + counts[Outcome.UPDATED.code()]
+            + counts[Outcome.DELETED.code()];
     rejections.sort(Comparator.comparingInt(Rejection::row));
     return new BatchResult(
         operation,

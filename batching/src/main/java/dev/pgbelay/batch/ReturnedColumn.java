@@ -5,11 +5,9 @@ import java.sql.SQLException;
 import java.sql.SQLXML;
 import java.util.Arrays;
 import java.util.BitSet;
-import org.jooq.Converter;
 import org.jooq.Field;
 import org.jooq.JSON;
 import org.jooq.JSONB;
-import org.jooq.tools.Convert;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.util.PGobject;
 
@@ -82,17 +80,13 @@ final class ReturnedColumn {
     if (!known.get(row)) {
       return null;
     }
-    return convert(whole ? longs[row] : objects[row], column.getConverter());
-  }
-
-  private static <D, T> @Nullable T convert(@Nullable Object raw, Converter<D, T> converter) {
-    Class<D> type = converter.fromType();
-    Object value = raw;
-    if (raw instanceof String text && type == JSONB.class) {
+    Object value = whole ? longs[row] : objects[row];
+    Class<?> stored = column.getConverter().fromType();
+    if (value instanceof String text && stored == JSONB.class) {
       value = JSONB.jsonb(text);
-    } else if (raw instanceof String text && type == JSON.class) {
+    } else if (value instanceof String text && stored == JSON.class) {
       value = JSON.json(text);
     }
-    return converter.from(Convert.convert(value, type));
+    return column.getDataType().convert(value);
   }
 }

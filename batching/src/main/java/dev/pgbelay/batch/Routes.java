@@ -18,7 +18,10 @@ final class Routes {
     String obstacle = shape.noCopy();
     if (settings.path() == Path.COPY && obstacle != null) {
       throw BatchException.contract(
-          shape.describe() + ": COPY is forced, but " + obstacle + "; leave the choice to the writer");
+          shape.describe()
+              + ": COPY is forced, but "
+              + obstacle
+              + "; leave the choice to the writer");
     }
     return settings.path() == Path.COPY
         || settings.path() != Path.UNNEST && obstacle == null && source.holds(COPY_FROM);

@@ -116,11 +116,7 @@ final class RowWrites<R> {
    * @param sent the rows that the source holds
    * @param thenRelease release the innermost savepoint, in the same message where possible
    */
-  void write(
-      Source source,
-      BatchConnection.Values values,
-      Sent sent,
-      boolean thenRelease)
+  void write(Source source, BatchConnection.Values values, Sent sent, boolean thenRelease)
       throws SQLException, UntoldFatesException {
     if (!paired) {
       count(source, values, sent, thenRelease);
@@ -138,7 +134,8 @@ final class RowWrites<R> {
         });
     if (shape.operation() == WritePlan.Operation.INSERT) {
       requireAllPaired(seen);
-    } else if (shape.operation() == WritePlan.Operation.UPSERT && shape.mustClassifyUpserts()) {
+    } else if (shape.operation() == WritePlan.Operation.UPSERT
+        && shape.sql().mustClassifyUpserts()) {
       classify(source, values, sent);
     }
     if (thenRelease && more) {
@@ -147,7 +144,7 @@ final class RowWrites<R> {
   }
 
   private boolean mustLookAgain() {
-    return shape.operation() == WritePlan.Operation.UPSERT && shape.mustClassifyUpserts()
+    return shape.operation() == WritePlan.Operation.UPSERT && shape.sql().mustClassifyUpserts()
         || shape.operation() == WritePlan.Operation.INSERT && !mergesInserts();
   }
 
@@ -155,17 +152,14 @@ final class RowWrites<R> {
     return shape.sql().mergesInserts();
   }
 
-  private void count(
-      Source source,
-      BatchConnection.Values values,
-      Sent sent,
-      boolean thenRelease)
+  private void count(Source source, BatchConnection.Values values, Sent sent, boolean thenRelease)
       throws SQLException, UntoldFatesException {
     Outcome outcome = uniform();
     boolean certain =
         shape.operation() == WritePlan.Operation.UPSERT
             || shape.operation() == WritePlan.Operation.INSERT && !shape.table().mayDropInserts();
-    long count = connection.update(statement(shape, source, paired), values, thenRelease && certain);
+    long count =
+        connection.update(statement(shape, source, paired), values, thenRelease && certain);
     if (shape.operation() == WritePlan.Operation.UPSERT) {
       outcomes.addWritten(count);
     } else if (count != sent.count()) {

@@ -196,7 +196,10 @@ final class Shape<R> {
         return "column " + column.name() + " is left to its DEFAULT by some rows";
       }
       if (column.copied() == null) {
-        return "column " + column.name() + " has type " + column.column().type()
+        return "column "
+            + column.name()
+            + " has type "
+            + column.column().type()
             + ", for which there is no binary form here";
       }
     }
@@ -266,7 +269,9 @@ final class Shape<R> {
     UniqueIndex index = settings.keyIndex() == null ? byColumns() : byName(settings.keyIndex());
     if (operation == Operation.UPSERT && !index.immediate()) {
       throw refused(
-          "unique index " + index.name() + " belongs to a DEFERRABLE constraint, which cannot"
+          "unique index "
+              + index.name()
+              + " belongs to a DEFERRABLE constraint, which cannot"
               + " decide conflicts; declare it NOT DEFERRABLE");
     }
     if (operation != Operation.UPSERT && index.columns().contains(0)) {
@@ -276,13 +281,17 @@ final class Shape<R> {
         && index.columns().contains(0)
         && (table.isPartitioned() || settings.onlyIfChanged() && settings.condition() != null)) {
       throw refused(
-          "unique index " + index.name() + " is over an expression, by which outcomes cannot be"
+          "unique index "
+              + index.name()
+              + " is over an expression, by which outcomes cannot be"
               + " told apart here; use an index over columns");
     }
     for (int number : index.columns()) {
       if (number != 0 && !isMapped(columnNumbered(number).name())) {
         throw refused(
-            "column " + columnNumbered(number).name() + " of the key is not mapped, so no row can"
+            "column "
+                + columnNumbered(number).name()
+                + " of the key is not mapped, so no row can"
                 + " be found by it");
       }
     }

@@ -46,16 +46,14 @@ record ShapeColumn<R>(
 
   static <R> ShapeColumn<R> of(MappedColumn<R> mapped, PgColumn column) {
     ElementType element = column.builtIn() ? ELEMENTS.get(column.baseType()) : null;
-    ValueCodec own =
-        element == null ? null : Codecs.ofType(column.baseType(), column.typmod());
+    ValueCodec own = element == null ? null : Codecs.ofType(column.baseType(), column.typmod());
     if (element != null && own != null) {
       // What assignment would round or pad must be so already when duplicates are looked for.
       boolean shaped = column.typmod() >= 0 || column.baseType().equals("bpchar");
       return new ShapeColumn<>(
           mapped, column, element, own, shaped ? column.baseTypeWithLength() : null, own);
     }
-    return new ShapeColumn<>(
-        mapped, column, TEXT, Codecs.literal(), column.type(), copyOf(column));
+    return new ShapeColumn<>(mapped, column, TEXT, Codecs.literal(), column.type(), copyOf(column));
   }
 
   private static @Nullable ValueCodec copyOf(PgColumn column) {

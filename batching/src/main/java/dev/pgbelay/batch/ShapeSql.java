@@ -10,7 +10,6 @@ import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.Param;
 import org.jooq.QueryPart;
-import org.jooq.conf.ParamType;
 
 /** The statements of one writer for one table, each rendered when it is first needed. */
 final class ShapeSql<R> {
@@ -109,8 +108,7 @@ final class ShapeSql<R> {
             Map.entry("generated", StatementSql.of(evaluated.toString())),
             Map.entry("generatedColumns", StatementSql.of(columns.toString())),
             Map.entry("generatedValues", StatementSql.of(values.toString())),
-            Map.entry(
-                "overriding", StatementSql.of(always ? "overriding system value" : "")),
+            Map.entry("overriding", StatementSql.of(always ? "overriding system value" : "")),
             Map.entry("keys", StatementSql.of(String.join(", ", keys))),
             Map.entry("join", StatementSql.of(String.join(" and ", join))),
             Map.entry("returning", returning()),
@@ -277,7 +275,10 @@ final class ShapeSql<R> {
           return StatementSql.fill(
               WriteSql.CREATE_STAGE,
               Map.of(
-                  "stage", stage(), "definitions", StatementSql.of(String.join(", ", definitions))));
+                  "stage",
+                  stage(),
+                  "definitions",
+                  StatementSql.of(String.join(", ", definitions))));
         });
   }
 
@@ -292,8 +293,7 @@ final class ShapeSql<R> {
         source ->
             StatementSql.fill(
                 WriteSql.COPY,
-                Map.of(
-                    "table", stage(), "names", arrayNames().wrap("", ", pgbelay_ord"))));
+                Map.of("table", stage(), "names", arrayNames().wrap("", ", pgbelay_ord"))));
   }
 
   StatementSql copyTable() {
@@ -317,16 +317,14 @@ final class ShapeSql<R> {
   }
 
   private StatementSql each(Function<ShapeColumn<R>, String> part) {
-    return StatementSql.of(
-        String.join(", ", shape.columns().stream().map(part).toList()));
+    return StatementSql.of(String.join(", ", shape.columns().stream().map(part).toList()));
   }
 
   private StatementSql arrays() {
     List<StatementSql> arrays = new ArrayList<>();
     for (int i = 0; i < shape.columns().size(); i++) {
       ShapeColumn<R> column = shape.columns().get(i);
-      arrays.add(
-          StatementSql.slot("?::" + column.element().sql() + "[]", new Slot.Values(i)));
+      arrays.add(StatementSql.slot("?::" + column.element().sql() + "[]", new Slot.Values(i)));
       if (column.isDefault() != null) {
         arrays.add(StatementSql.slot("?::boolean[]", new Slot.Defaults(i)));
       }
@@ -397,8 +395,7 @@ final class ShapeSql<R> {
     return StatementSql.fill(
         WriteSql.KEYED,
         Map.of(
-            "keys",
-                StatementSql.fromCatalog(", " + String.join(", ", keys)),
+            "keys", StatementSql.fromCatalog(", " + String.join(", ", keys)),
             "input", input(source)));
   }
 
@@ -439,9 +436,7 @@ final class ShapeSql<R> {
   private StatementSql distinct() {
     String keys = keyNames("i.");
     return StatementSql.of(
-        shape.mayEscapeKey()
-            ? keys + ", case when not i.pgbelay_cf then i.pgbelay_ord end"
-            : keys);
+        shape.mayEscapeKey() ? keys + ", case when not i.pgbelay_cf then i.pgbelay_ord end" : keys);
   }
 
   /** The rows that are to be written: one per key. */
@@ -478,8 +473,7 @@ final class ShapeSql<R> {
               ? StatementSql.of(kept + quote(column.name()))
               : render(fold).wrap("(", ")::" + typeOf(column)));
     }
-    String keys =
-        ", " + keyNames("@") + (shape.mayEscapeKey() ? ", @pgbelay_cf" : "");
+    String keys = ", " + keyNames("@") + (shape.mayEscapeKey() ? ", @pgbelay_cf" : "");
     return StatementSql.fill(
         WriteSql.FOLDED_ROWS,
         Map.of(
@@ -512,9 +506,7 @@ final class ShapeSql<R> {
 
   private StatementSql predicate() {
     String predicate = shape.keyIndex().predicate();
-    return predicate == null
-        ? StatementSql.EMPTY
-        : StatementSql.fromCatalog(" where " + predicate);
+    return predicate == null ? StatementSql.EMPTY : StatementSql.fromCatalog(" where " + predicate);
   }
 
   private StatementSql action() {
@@ -635,20 +627,23 @@ final class ShapeSql<R> {
                 WriteSql.LOCK_IN_ORDER,
                 Map.of(
                     "order", StatementSql.of(String.join(", ", order)),
-                    "strength",
-                        StatementSql.of(shape.changesKeys() ? "update" : "no key update"),
+                    "strength", StatementSql.of(shape.changesKeys() ? "update" : "no key update"),
                     "alias", StatementSql.of(shape.table().alias())));
     return StatementSql.fill(
         WriteSql.LOCKED,
         Map.of(
             "changed",
-                tellChanged && shape.settings().onlyIfChanged()
-                    ? changed().wrap(", ", " as pgbelay_changed")
-                    : StatementSql.EMPTY,
-            "s", from,
-            "table", table(),
-            "join", StatementSql.of(keyJoin()),
-            "lock", lock));
+            tellChanged && shape.settings().onlyIfChanged()
+                ? changed().wrap(", ", " as pgbelay_changed")
+                : StatementSql.EMPTY,
+            "s",
+            from,
+            "table",
+            table(),
+            "join",
+            StatementSql.of(keyJoin()),
+            "lock",
+            lock));
   }
 
   private StatementSql returning() {
@@ -683,8 +678,7 @@ final class ShapeSql<R> {
     for (Param<?> param : dsl.extractParams(part).values()) {
       slots.add(new Slot.Value(param));
     }
-    return new StatementSql(
-        dsl.renderContext().paramType(ParamType.INDEXED).visit(part).render(), slots);
+    return new StatementSql(dsl.render(part), slots);
   }
 
   static String quote(String name) {

@@ -33,8 +33,7 @@ final class StageUnit<R> implements WriteUnit, RowWrites.Sent, BatchConnection.V
   }
 
   @Override
-  public void write(BitSet without, boolean thenRelease)
-      throws SQLException, UntoldFatesException {
+  public void write(BitSet without, boolean thenRelease) throws SQLException, UntoldFatesException {
     select(0, size, without);
     writes.write(Source.STAGE, this, this, thenRelease);
   }

@@ -34,10 +34,6 @@ final class UnfitValueException extends RuntimeException {
 
   BatchResult.Rejection rejection(int row) {
     return new BatchResult.Rejection(
-        row,
-        sqlState,
-        Optional.empty(),
-        Optional.ofNullable(column),
-        String.valueOf(getMessage()));
+        row, sqlState, Optional.empty(), Optional.ofNullable(column), String.valueOf(getMessage()));
   }
 }

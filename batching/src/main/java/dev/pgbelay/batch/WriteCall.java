@@ -141,8 +141,7 @@ final class WriteCall<R> {
       connection.unwind(COPIED, t);
       throw t;
     }
-    guarded.write(
-        new ArrayUnit<>(writes, encoder, chunk.rows, chunk.first, false), chunk.leftOut);
+    guarded.write(new ArrayUnit<>(writes, encoder, chunk.rows, chunk.first, false), chunk.leftOut);
   }
 
   private void writeByKey() throws SQLException {
