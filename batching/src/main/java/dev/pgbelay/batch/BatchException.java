@@ -45,6 +45,18 @@ public final class BatchException extends PgBelayException {
         rejection);
   }
 
+  static BatchException rejectedAlone(String name, BatchResult.Rejection rejection) {
+    return new BatchException(
+        "the row was refused by "
+            + name
+            + " with SQLSTATE "
+            + rejection.sqlState()
+            + rejection.constraint().map(constraint -> ", constraint " + constraint).orElse("")
+            + rejection.column().map(column -> ", column " + column).orElse(""),
+        null,
+        rejection);
+  }
+
   /** The first row that was refused. */
   public Optional<BatchResult.Rejection> rejection() {
     return Optional.ofNullable(rejection);

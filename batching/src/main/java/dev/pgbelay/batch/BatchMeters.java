@@ -68,6 +68,6 @@ final class BatchMeters implements BatchEvents {
         .tag("operation", operation)
         .tag(tag, value)
         .register(registry)
-        .increment(by);
+        .increment((double) by);
   }
 }

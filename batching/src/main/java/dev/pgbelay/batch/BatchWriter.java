@@ -203,6 +203,15 @@ public final class BatchWriter<R> {
     return settings;
   }
 
+  /** The same writer, which leaves out rows that the database refuses. */
+  BatchWriter<R> partially() {
+    if (settings.countsOnly()) {
+      throw new IllegalArgumentException(
+          "a writer with countsOnly() cannot tell each caller the fate of its row");
+    }
+    return settings.partial() ? this : new BatchWriter<>(settings.partially(), events);
+  }
+
   /**
    * What a writer is to write, and how. Not safe for several threads.
    *

@@ -200,7 +200,8 @@ final class Codecs {
     } else if (time.equals(LocalDateTime.MIN)) {
       out.putLong(Long.MIN_VALUE);
     } else {
-      out.putLong(micros(time.toEpochSecond(ZoneOffset.UTC), time.getNano()));
+      Instant instant = time.toInstant(ZoneOffset.UTC);
+      out.putLong(micros(instant.getEpochSecond(), instant.getNano()));
     }
   }
 

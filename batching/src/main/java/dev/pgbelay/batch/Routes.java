@@ -24,12 +24,12 @@ final class Routes {
               + "; leave the choice to the writer");
     }
     return settings.path() == Path.COPY
-        || settings.path() != Path.UNNEST && obstacle == null && source.holds(COPY_FROM);
+        || (settings.path() != Path.UNNEST && obstacle == null && source.holds(COPY_FROM));
   }
 
   static <R> boolean stages(WriterSettings<R> settings, RowSource<R> source) {
     return settings.path() == Path.STAGED
-        || settings.path() == null && source.holds(stageFrom(settings));
+        || (settings.path() == null && source.holds(stageFrom(settings)));
   }
 
   private static int stageFrom(WriterSettings<?> settings) {
@@ -40,11 +40,11 @@ final class Routes {
     if (shape.operation() == WritePlan.Operation.INSERT) {
       boolean copy =
           settings.path() == Path.COPY
-              || settings.path() != Path.UNNEST && shape.noCopy() == null && rows >= COPY_FROM;
+              || (settings.path() != Path.UNNEST && shape.noCopy() == null && rows >= COPY_FROM);
       return copy ? Path.COPY : Path.UNNEST;
     }
     boolean stage =
-        settings.path() == Path.STAGED || settings.path() == null && rows >= stageFrom(settings);
+        settings.path() == Path.STAGED || (settings.path() == null && rows >= stageFrom(settings));
     return stage ? Path.STAGED : Path.UNNEST;
   }
 

@@ -50,12 +50,12 @@ final class RowWrites<R> {
     WriterSettings<?> settings = shape.settings();
     return switch (shape.operation()) {
       case INSERT ->
-          shape.returnsValues() || shape.table().mayDropInserts() && shape.canPairInserts();
+          shape.returnsValues() || (shape.table().mayDropInserts() && shape.canPairInserts());
       case UPSERT -> !countsUpserts(shape);
       case UPDATE, DELETE ->
           shape.returnsValues()
               || settings.condition() != null
-              || settings.onlyIfChanged() && shape.operation() == WritePlan.Operation.UPDATE;
+              || (settings.onlyIfChanged() && shape.operation() == WritePlan.Operation.UPDATE);
     };
   }
 
@@ -144,8 +144,8 @@ final class RowWrites<R> {
   }
 
   private boolean mustLookAgain() {
-    return shape.operation() == WritePlan.Operation.UPSERT && shape.sql().mustClassifyUpserts()
-        || shape.operation() == WritePlan.Operation.INSERT && !mergesInserts();
+    return (shape.operation() == WritePlan.Operation.UPSERT && shape.sql().mustClassifyUpserts())
+        || (shape.operation() == WritePlan.Operation.INSERT && !mergesInserts());
   }
 
   private boolean mergesInserts() {
@@ -157,7 +157,7 @@ final class RowWrites<R> {
     Outcome outcome = uniform();
     boolean certain =
         shape.operation() == WritePlan.Operation.UPSERT
-            || shape.operation() == WritePlan.Operation.INSERT && !shape.table().mayDropInserts();
+            || (shape.operation() == WritePlan.Operation.INSERT && !shape.table().mayDropInserts());
     long count =
         connection.update(statement(shape, source, paired), values, thenRelease && certain);
     if (shape.operation() == WritePlan.Operation.UPSERT) {

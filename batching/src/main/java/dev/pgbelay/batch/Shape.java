@@ -171,7 +171,7 @@ final class Shape<R> {
   }
 
   boolean canPairInserts() {
-    return table.major() >= 17 && !table.rules() && !isView() || !pairingKey.isEmpty();
+    return (table.major() >= 17 && !table.rules() && !isView()) || !pairingKey.isEmpty();
   }
 
   /** Why COPY into the table is out of the question; null if it is not. */
@@ -279,7 +279,7 @@ final class Shape<R> {
     }
     if (operation == Operation.UPSERT
         && index.columns().contains(0)
-        && (table.isPartitioned() || settings.onlyIfChanged() && settings.condition() != null)) {
+        && (table.isPartitioned() || (settings.onlyIfChanged() && settings.condition() != null))) {
       throw refused(
           "unique index "
               + index.name()
@@ -388,7 +388,7 @@ final class Shape<R> {
             || operation == Operation.UPSERT
             || settings.condition() != null
             || !settings.sets().isEmpty()
-            || keyIndexOrNull() != null && keyIndex().predicate() != null;
+            || (keyIndexOrNull() != null && keyIndex().predicate() != null);
     Set<Integer> key = keyIndex == null ? Set.of() : new HashSet<>(keyIndex.columns());
     List<ShapeColumn<R>> found = new ArrayList<>();
     for (MappedColumn<R> mapped : settings.columns()) {
@@ -431,8 +431,8 @@ final class Shape<R> {
           key.stream()
               .allMatch(
                   column ->
-                      isMapped(column.name()) && column.notNull()
-                          || column.defaultSql() != null && !isMapped(column.name()));
+                      (isMapped(column.name()) && column.notNull())
+                          || (column.defaultSql() != null && !isMapped(column.name())));
       if (known) {
         return key;
       }

@@ -163,9 +163,9 @@ final class ShapeSql<R> {
    */
   boolean mustClassifyUpserts() {
     WriterSettings<R> settings = shape.settings();
-    return shape.table().isPartitioned() && !settings.ignoreConflicts()
-        || settings.onlyIfChanged()
-            && (settings.condition() != null || shape.table().mayDropUpserts());
+    return (shape.table().isPartitioned() && !settings.ignoreConflicts())
+        || (settings.onlyIfChanged()
+            && (settings.condition() != null || shape.table().mayDropUpserts()));
   }
 
   StatementSql classifyUpsert(Source from) {

@@ -28,4 +28,28 @@ record WriterSettings<R>(
     long chunkBytes,
     WritePlan.@Nullable Path path,
     List<Field<?>> returning,
-    LongConsumer progress) {}
+    LongConsumer progress) {
+
+  WriterSettings<R> partially() {
+    return new WriterSettings<>(
+        table,
+        name,
+        columns,
+        key,
+        keyIndex,
+        ignoreConflicts,
+        updated,
+        sets,
+        onlyIfChanged,
+        condition,
+        duplicates,
+        true,
+        unordered,
+        countsOnly,
+        chunkRows,
+        chunkBytes,
+        path,
+        returning,
+        progress);
+  }
+}

@@ -1,0 +1,384 @@
+package dev.pgbelay.batch;
+
+import dev.pgbelay.batch.BatchResult.Outcome;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.TxOptions;
+import io.micrometer.core.instrument.MeterRegistry;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.ToLongFunction;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Writes together what many threads submit one by one: each gets the fate of its own row, at a
+ * fraction of the cost of a transaction of its own. A future completes after the commit of the
+ * transaction that wrote the row. A row that the database refuses fails its own future only.
+ *
+ * <p>Owns its threads, named {@code pgbelay-coalescer-<name>-<n>}, and takes its transactions from
+ * the given {@link Transactions}, which retries collisions. A crash between submit and flush loses
+ * exactly rows whose future had not completed, and of those some may have been written: what must
+ * not be lost must be submitted again by whoever holds the future, with a key that makes doing so
+ * harmless. Rows of one thread are written in the order in which they were submitted if there is
+ * one flusher; two rows with the same key in one flush meet the writer's {@link Duplicates}.
+ *
+ * <p>Safe for several threads. Completions run on the flusher's thread: hand long work to an
+ * executor of your own.
+ *
+ * @param <R> what a row is given as
+ */
+public final class WriteCoalescer<R> implements AutoCloseable {
+  private record Entry<R>(R row, long bytes, CompletableFuture<Outcome> future, long submitted) {}
+
+  private static final Logger log = LoggerFactory.getLogger(WriteCoalescer.class);
+  private static final long IDLE_MILLIS = 50;
+
+  private final Transactions transactions;
+  private final BatchWriter<R> writer;
+  private final WritePlan.Operation operation;
+  private final TxOptions options;
+  private final String name;
+  private final int flushRows;
+  private final long flushBytes;
+  private final @Nullable ToLongFunction<? super R> sizer;
+  private final long lingerNanos;
+  private final long submitWaitNanos;
+  private final Duration closeWait;
+  private final BlockingQueue<Entry<R>> queue;
+  private final List<Thread> flushers = new ArrayList<>();
+  private final CoalescerEvents events;
+  private volatile boolean closing;
+  private volatile boolean abandoned;
+
+  private WriteCoalescer(Builder<R> builder) {
+    this.transactions = builder.transactions;
+    this.writer = builder.writer.partially();
+    this.operation = builder.operation;
+    this.name = builder.name;
+    this.options = TxOptions.path(builder.name);
+    this.flushRows = builder.flushRows;
+    this.flushBytes = builder.flushBytes;
+    this.sizer = builder.sizer;
+    this.lingerNanos = builder.linger.toNanos();
+    this.submitWaitNanos = builder.submitWait.toNanos();
+    this.closeWait = builder.closeWait;
+    this.queue = new ArrayBlockingQueue<>(builder.capacity);
+    this.events =
+        builder.registry == null
+            ? CoalescerEvents.NONE
+            : new CoalescerMeters(builder.registry, name, queue::size);
+    for (int i = 1; i <= builder.flushers; i++) {
+      Thread flusher = new Thread(this::flushUntilClosed, "pgbelay-coalescer-" + name + "-" + i);
+      flusher.setDaemon(true);
+      flushers.add(flusher);
+    }
+    flushers.forEach(Thread::start);
+  }
+
+  /** Upserts with the writer unless {@link Builder#operation} says otherwise. */
+  public static <R> Builder<R> builder(Transactions transactions, BatchWriter<R> writer) {
+    return new Builder<>(transactions, writer);
+  }
+
+  /**
+   * Takes a row to be written soon. Blocks while the queue is full, for as long as {@link
+   * Builder#submitWait} allows.
+   *
+   * @return completes with the row's fate after the commit; exceptionally with {@link
+   *     BatchException}, whose rejection says why, if the row was refused; and with whatever the
+   *     transaction threw if it failed as a whole, an unknown outcome included
+   * @throws BatchException if the queue stayed full or the coalescer is closed
+   * @throws dev.pgbelay.core.TransactionException if a transaction is open on this thread: the row
+   *     would be committed whatever becomes of it
+   */
+  public CompletableFuture<Outcome> submit(R row) {
+    Transactions.requireNone();
+    long bytes = sizer == null ? 0 : sizer.applyAsLong(row);
+    Entry<R> entry = new Entry<>(row, bytes, new CompletableFuture<>(), System.nanoTime());
+    requireOpen();
+    try {
+      if (!queue.offer(entry) && !queue.offer(entry, submitWaitNanos, TimeUnit.NANOSECONDS)) {
+        events.refused();
+        throw BatchException.contract(
+            "coalescer "
+                + name
+                + " is full: rows come faster than the database takes them. Submit fewer, raise"
+                + " capacity or flushers, or wait longer with submitWait");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw BatchException.contract("interrupted while waiting for room in coalescer " + name);
+    }
+    if (abandoned && queue.remove(entry)) {
+      requireOpen();
+    }
+    return entry.future();
+  }
+
+  private void requireOpen() {
+    if (closing) {
+      throw BatchException.contract("coalescer " + name + " is closed and takes no more rows");
+    }
+  }
+
+  /** {@link #close(Duration)} with the builder's {@link Builder#closeWait}. */
+  @Override
+  public void close() {
+    close(closeWait);
+  }
+
+  /**
+   * Takes no more rows, writes those that were submitted, and returns when all futures are complete
+   * or the time is up. What could not be written by then fails with a {@link BatchException}.
+   *
+   * @return whether everything was written in time
+   */
+  public boolean close(Duration atMost) {
+    closing = true;
+    long end = System.nanoTime() + atMost.toNanos();
+    boolean inTime = true;
+    for (Thread flusher : flushers) {
+      try {
+        TimeUnit.NANOSECONDS.timedJoin(flusher, Math.max(1, end - System.nanoTime()));
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+      inTime &= !flusher.isAlive();
+    }
+    abandoned = true;
+    List<Entry<R>> left = new ArrayList<>();
+    queue.drainTo(left);
+    for (Entry<R> entry : left) {
+      entry
+          .future()
+          .completeExceptionally(
+              BatchException.contract("coalescer " + name + " was closed before it was written"));
+    }
+    events.closed();
+    return inTime && left.isEmpty();
+  }
+
+  private void flushUntilClosed() {
+    List<Entry<R>> batch = new ArrayList<>();
+    while (!abandoned) {
+      try {
+        batch.clear();
+        Entry<R> first = queue.poll(IDLE_MILLIS, TimeUnit.MILLISECONDS);
+        if (first == null) {
+          if (closing && queue.isEmpty()) {
+            return;
+          }
+          continue;
+        }
+        batch.add(first);
+        String cause = gather(batch);
+        events.flushing(cause, batch.size());
+        flush(batch);
+      } catch (InterruptedException e) {
+        // Nobody else interrupts this thread, so somebody wants it to end at once.
+        fail(batch, BatchException.contract("coalescer " + name + " was interrupted"));
+        closing = true;
+        return;
+      } catch (Throwable t) {
+        log.error("coalescer {} failed with {} rows in hand", name, batch.size(), t);
+        fail(batch, t);
+      }
+    }
+  }
+
+  /** What is there, and what comes while it may be waited for; returns why that was the end. */
+  private String gather(List<Entry<R>> batch) throws InterruptedException {
+    long bytes = batch.get(0).bytes();
+    long end = batch.get(0).submitted() + lingerNanos;
+    while (batch.size() < flushRows && bytes < flushBytes) {
+      Entry<R> next = queue.poll();
+      if (next == null) {
+        long wait = closing ? 0 : end - System.nanoTime();
+        next = wait <= 0 ? null : queue.poll(wait, TimeUnit.NANOSECONDS);
+        if (next == null) {
+          return "delay";
+        }
+      }
+      batch.add(next);
+      bytes += next.bytes();
+    }
+    return batch.size() >= flushRows ? "rows" : "bytes";
+  }
+
+  private void flush(List<Entry<R>> batch) {
+    List<R> rows = batch.stream().map(Entry::row).toList();
+    BatchResult result;
+    try {
+      result = transactions.run(options, tx -> write(tx, rows));
+    } catch (Throwable t) {
+      fail(batch, t);
+      return;
+    }
+    Map<Integer, BatchResult.Rejection> rejections = new HashMap<>();
+    result.rejections().forEach(rejection -> rejections.put(rejection.row(), rejection));
+    for (int i = 0; i < batch.size(); i++) {
+      Entry<R> entry = batch.get(i);
+      BatchResult.Rejection rejection = rejections.get(i);
+      events.waited(Duration.ofNanos(System.nanoTime() - entry.submitted()));
+      if (rejection == null) {
+        entry.future().complete(result.outcome(i));
+      } else {
+        entry.future().completeExceptionally(BatchException.rejectedAlone(name, rejection));
+      }
+    }
+  }
+
+  private BatchResult write(Tx tx, List<R> rows) {
+    return switch (operation) {
+      case INSERT -> writer.insert(tx, rows);
+      case UPSERT -> writer.upsert(tx, rows);
+      case UPDATE -> writer.update(tx, rows);
+      case DELETE -> writer.delete(tx, rows);
+    };
+  }
+
+  private static <R> void fail(List<Entry<R>> batch, Throwable failure) {
+    batch.forEach(entry -> entry.future().completeExceptionally(failure));
+  }
+
+  /**
+   * How a coalescer works. Not safe for several threads.
+   *
+   * @param <R> what a row is given as
+   */
+  public static final class Builder<R> {
+    private final Transactions transactions;
+    private final BatchWriter<R> writer;
+    private WritePlan.Operation operation = WritePlan.Operation.UPSERT;
+    private String name;
+    private int flushRows = 1_000;
+    private long flushBytes = Long.MAX_VALUE;
+    private @Nullable ToLongFunction<? super R> sizer;
+    private Duration linger = Duration.ZERO;
+    private int capacity = 10_000;
+    private int flushers = 1;
+    private Duration submitWait = Duration.ofSeconds(5);
+    private Duration closeWait = Duration.ofSeconds(10);
+    private @Nullable MeterRegistry registry;
+
+    private Builder(Transactions transactions, BatchWriter<R> writer) {
+      this.transactions = transactions;
+      this.writer = writer;
+      this.name = writer.settings().name();
+    }
+
+    /** What is done with the rows. */
+    public Builder<R> operation(WritePlan.Operation what) {
+      operation = what;
+      return this;
+    }
+
+    /** The name of its threads, of its path in {@link Transactions}, and of its metrics. */
+    public Builder<R> name(String tag) {
+      name = tag;
+      return this;
+    }
+
+    /**
+     * The most rows that are written together.
+     *
+     * @param rows 1 to 100,000; 1,000 by default
+     */
+    public Builder<R> flushRows(int rows) {
+      require(rows >= 1 && rows <= 100_000, "flushRows", rows, "from 1 to 100000");
+      flushRows = rows;
+      return this;
+    }
+
+    /**
+     * The most bytes that are written together, as the given function counts them; by default only
+     * rows are counted.
+     */
+    public Builder<R> flushBytes(long bytes, ToLongFunction<? super R> size) {
+      require(bytes >= 1, "flushBytes", bytes, "at least 1");
+      flushBytes = bytes;
+      sizer = size;
+      return this;
+    }
+
+    /**
+     * How long a row waits for company although the database is free to take it. Zero, the default,
+     * writes together what came in while the flush before was on its way, which under load is
+     * plenty and without load costs nothing.
+     *
+     * @param delay at most 1 minute
+     */
+    public Builder<R> linger(Duration delay) {
+      require(
+          !delay.isNegative() && delay.compareTo(Duration.ofMinutes(1)) <= 0,
+          "linger",
+          delay,
+          "from 0 to 1 minute");
+      linger = delay;
+      return this;
+    }
+
+    /**
+     * How many rows may wait; one more waits in {@link WriteCoalescer#submit}.
+     *
+     * @param rows 1 to 1,000,000; 10,000 by default
+     */
+    public Builder<R> capacity(int rows) {
+      require(rows >= 1 && rows <= 1_000_000, "capacity", rows, "from 1 to 1000000");
+      capacity = rows;
+      return this;
+    }
+
+    /**
+     * Threads, and so connections, that write at the same time. More than one gives up the order of
+     * rows that one thread submitted.
+     *
+     * @param threads 1 to 64; 1 by default
+     */
+    public Builder<R> flushers(int threads) {
+      require(threads >= 1 && threads <= 64, "flushers", threads, "from 1 to 64");
+      flushers = threads;
+      return this;
+    }
+
+    /** How long submit waits for room; 5 seconds by default. */
+    public Builder<R> submitWait(Duration atMost) {
+      require(!atMost.isNegative(), "submitWait", atMost, "not negative");
+      submitWait = atMost;
+      return this;
+    }
+
+    /** How long {@link WriteCoalescer#close()} waits; 10 seconds by default. */
+    public Builder<R> closeWait(Duration atMost) {
+      require(!atMost.isNegative(), "closeWait", atMost, "not negative");
+      closeWait = atMost;
+      return this;
+    }
+
+    /** Where the metrics of the guide go; none are kept otherwise. */
+    public Builder<R> meterRegistry(MeterRegistry metrics) {
+      registry = metrics;
+      return this;
+    }
+
+    private static void require(boolean holds, String option, Object value, String range) {
+      if (!holds) {
+        throw new IllegalArgumentException(option + " must be " + range + ", is " + value);
+      }
+    }
+
+    /** Starts its threads. */
+    public WriteCoalescer<R> build() {
+      return new WriteCoalescer<>(this);
+    }
+  }
+}
