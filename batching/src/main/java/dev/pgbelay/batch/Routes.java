@@ -9,8 +9,11 @@ final class Routes {
   /** Rows from which COPY beats arrays. */
   static final int COPY_FROM = 1_000;
 
-  /** Rows from which a stage beats arrays. */
+  /** Rows from which a stage beats arrays for upserts. */
   static final int STAGE_FROM = 10_000;
+
+  /** Updates and deletes are faster as arrays for as long as those fit into one statement. */
+  static final int STAGE_UPDATES_FROM = 100_001;
 
   private Routes() {}
 
@@ -27,13 +30,24 @@ final class Routes {
         || (settings.path() != Path.UNNEST && obstacle == null && source.holds(COPY_FROM));
   }
 
-  static <R> boolean stages(WriterSettings<R> settings, RowSource<R> source) {
+  static <R> boolean stages(WriterSettings<R> settings, Shape<R> shape, RowSource<R> source) {
     return settings.path() == Path.STAGED
-        || (settings.path() == null && source.holds(stageFrom(settings)));
+        || (settings.path() == null && source.holds(stageFrom(settings, shape)));
   }
 
-  private static int stageFrom(WriterSettings<?> settings) {
-    return Math.min(STAGE_FROM, settings.chunkRows() + 1);
+  private static int stageFrom(WriterSettings<?> settings, Shape<?> shape) {
+    return shape.operation() == WritePlan.Operation.UPSERT
+        ? Math.min(STAGE_FROM, settings.chunkRows() + 1)
+        : STAGE_UPDATES_FROM;
+  }
+
+  /** The most rows of one statement. */
+  static int chunkRows(WriterSettings<?> settings, Shape<?> shape) {
+    boolean one =
+        settings.path() == null
+            && (shape.operation() == WritePlan.Operation.UPDATE
+                || shape.operation() == WritePlan.Operation.DELETE);
+    return one ? STAGE_UPDATES_FROM : settings.chunkRows();
   }
 
   static Path pathOf(WriterSettings<?> settings, Shape<?> shape, int rows) {
@@ -44,7 +58,8 @@ final class Routes {
       return copy ? Path.COPY : Path.UNNEST;
     }
     boolean stage =
-        settings.path() == Path.STAGED || (settings.path() == null && rows >= stageFrom(settings));
+        settings.path() == Path.STAGED
+            || (settings.path() == null && rows >= stageFrom(settings, shape));
     return stage ? Path.STAGED : Path.UNNEST;
   }
 
@@ -72,7 +87,7 @@ final class Routes {
     if (obstacle != null) {
       return obstacle;
     }
-    int from = insert ? COPY_FROM : stageFrom(settings);
+    int from = insert ? COPY_FROM : stageFrom(settings, shape);
     return rows >= from
         ? "from " + from + " rows on this is faster"
         : "below " + from + " rows this is faster";

@@ -145,7 +145,7 @@ final class WriteCall<R> {
   }
 
   private void writeByKey() throws SQLException {
-    if (Routes.stages(settings, source)) {
+    if (Routes.stages(settings, shape, source)) {
       stage();
       return;
     }
@@ -166,7 +166,7 @@ final class WriteCall<R> {
     encoder.clear();
     Chunk<R> chunk = new Chunk<>(source.place());
     while (!source.isEmpty()
-        && chunk.rows.size() < settings.chunkRows()
+        && chunk.rows.size() < Routes.chunkRows(settings, shape)
         && encoder.bytes() < settings.chunkBytes()) {
       int place = source.place();
       R row = source.next();

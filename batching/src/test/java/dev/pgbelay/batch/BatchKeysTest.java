@@ -1,0 +1,237 @@
+package dev.pgbelay.batch;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.jooq.impl.DSL.field;
+import static org.jooq.impl.DSL.name;
+
+import dev.pgbelay.batch.BatchResult.Outcome;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.testing.PostgresExtension;
+import java.math.BigDecimal;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.jooq.Field;
+import org.jooq.Table;
+import org.jooq.impl.DSL;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class BatchKeysTest {
+  @RegisterExtension
+  static final PostgresExtension postgres = PostgresExtension.create().withPoolSize(3);
+
+  private static final Table<?> T = DSL.table(name("public", "t"));
+  private static final Field<Object> A = field(name("a"), Object.class);
+  private static final Field<Object> B = field(name("b"), Object.class);
+  private static final Field<Integer> V = field(name("v"), Integer.class);
+
+  private final Transactions transactions = Transactions.of(postgres.dataSource());
+
+  record Row(@Nullable Object a, @Nullable Object b, int v) {}
+
+  private void create(String sql) {
+    transactions.execute(tx -> tx.dsl().execute(sql));
+  }
+
+  @AfterEach
+  void dropTable() {
+    create("drop table if exists t cascade");
+  }
+
+  private static BatchWriter.Builder<Row> writer() {
+    return BatchWriter.into(T, Row.class)
+        .column(A, Row::a)
+        .column(B, Row::b)
+        .column(V, Row::v)
+        .duplicates(Duplicates.last());
+  }
+
+  private List<Outcome> upsert(BatchWriter<Row> writer, Row... rows) {
+    BatchResult result = transactions.run(tx -> writer.upsert(tx, List.of(rows)));
+    return IntStream.range(0, rows.length).mapToObj(result::outcome).toList();
+  }
+
+  private int count(String where) {
+    return transactions.run(
+        tx -> tx.dsl().fetchSingle("select count(*) from t where " + where).get(0, int.class));
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = WritePlan.Path.class,
+      names = {"UNNEST", "STAGED"})
+  void numbersOfDifferentScale_areOneKey(WritePlan.Path path) {
+    create("create table t (a numeric primary key, b text, v int)");
+    BatchWriter<Row> writer = writer().path(path).build();
+    assertThat(
+            upsert(
+                writer,
+                new Row(new BigDecimal("1.0"), "x", 1),
+                new Row(new BigDecimal("1.00"), "y", 2),
+                new Row(new BigDecimal("2"), "z", 3)))
+        .containsExactly(Outcome.DUPLICATE, Outcome.INSERTED, Outcome.INSERTED);
+    assertThat(count("a = 1 and v = 2")).isEqualTo(1);
+  }
+
+  @Test
+  void numbersThatTheColumnRoundsTogether_areOneKey() {
+    create("create table t (a numeric(6,2) primary key, b text, v int)");
+    assertThat(
+            upsert(
+                writer().build(),
+                new Row(new BigDecimal("1.001"), "x", 1),
+                new Row(new BigDecimal("1.002"), "y", 2)))
+        .containsExactly(Outcome.DUPLICATE, Outcome.INSERTED);
+  }
+
+  @Test
+  void textsOfDifferentCase_areOneCitextKey() {
+    create("create extension if not exists citext");
+    create("create table t (a citext primary key, b text, v int)");
+    assertThat(upsert(writer().build(), new Row("Ann", "x", 1), new Row("ANN", "y", 2)))
+        .containsExactly(Outcome.DUPLICATE, Outcome.INSERTED);
+    assertThat(upsert(writer().build(), new Row("ann", "y", 2))).containsExactly(Outcome.UPDATED);
+  }
+
+  @Test
+  void paddedTexts_areOneCharKey() {
+    create("create table t (a char(5) primary key, b text, v int)");
+    assertThat(upsert(writer().build(), new Row("a", "x", 1), new Row("a  ", "y", 2)))
+        .containsExactly(Outcome.DUPLICATE, Outcome.INSERTED);
+  }
+
+  @Test
+  void textsThatACollationTakesForEqual_areOneKey() {
+    boolean icu =
+        transactions.run(
+            tx ->
+                tx.dsl()
+                    .fetchSingle(
+                        "select exists (select from pg_collation where collprovider = 'i')")
+                    .get(0, boolean.class));
+    org.junit.jupiter.api.Assumptions.assumeTrue(icu, "server without ICU");
+    create(
+        "create collation if not exists caseless"
+            + " (provider = icu, locale = 'und-u-ks-level2', deterministic = false)");
+    create("create table t (a text collate caseless primary key, b text, v int)");
+    assertThat(upsert(writer().build(), new Row("Ann", "x", 1), new Row("ANN", "y", 2)))
+        .containsExactly(Outcome.DUPLICATE, Outcome.INSERTED);
+    assertThat(upsert(writer().build(), new Row("aNN", "y", 2))).containsExactly(Outcome.UPDATED);
+  }
+
+  @Test
+  void nullsInTheKey_areDifferentUnlessTheIndexSaysOtherwise() {
+    create("create table t (a int, b int, v int, unique (a, b))");
+    BatchWriter<Row> distinct = writer().key(A, B).build();
+    assertThat(
+            upsert(
+                distinct,
+                new Row(1, null, 1),
+                new Row(1, null, 2),
+                new Row(1, 1, 3),
+                new Row(1, 1, 4)))
+        .containsExactly(Outcome.INSERTED, Outcome.INSERTED, Outcome.DUPLICATE, Outcome.INSERTED);
+    assertThat(upsert(distinct, new Row(1, null, 1), new Row(1, 1, 9)))
+        .containsExactly(Outcome.INSERTED, Outcome.UPDATED);
+    assertThat(count("b is null")).isEqualTo(3);
+  }
+
+  @Test
+  void nullsNotDistinct_areOneKey() {
+    create("create table t (a int, b int, v int, unique nulls not distinct (a, b))");
+    BatchWriter<Row> same = writer().key(A, B).build();
+    assertThat(upsert(same, new Row(1, null, 1), new Row(1, null, 2), new Row(null, null, 3)))
+        .containsExactly(Outcome.DUPLICATE, Outcome.INSERTED, Outcome.INSERTED);
+    assertThat(upsert(same, new Row(1, null, 5), new Row(null, null, 3), new Row(2, null, 3)))
+        .containsExactly(Outcome.UPDATED, Outcome.UPDATED, Outcome.INSERTED);
+  }
+
+  @Test
+  void partialIndex_decidesOnlyWhatItCovers() {
+    create("create table t (a int, b text, v int)");
+    create("create unique index t_active on t (a) where b = 'active'");
+    BatchWriter<Row> writer = writer().keyIndex("t_active").build();
+    assertThat(
+            upsert(
+                writer,
+                new Row(1, "active", 1),
+                new Row(1, "gone", 2),
+                new Row(1, "gone", 3),
+                new Row(1, "active", 4)))
+        .containsExactly(Outcome.DUPLICATE, Outcome.INSERTED, Outcome.INSERTED, Outcome.INSERTED);
+    assertThat(upsert(writer, new Row(1, "active", 5), new Row(1, "gone", 6)))
+        .containsExactly(Outcome.UPDATED, Outcome.INSERTED);
+    assertThat(count("b = 'active' and v = 5")).isEqualTo(1);
+    assertThat(count("b = 'gone'")).isEqualTo(3);
+  }
+
+  @Test
+  void expressionIndex_decidesByItsExpression() {
+    create("create table t (a text not null, b text, v int)");
+    create("create unique index t_lower on t (lower(a))");
+    BatchWriter<Row> writer = writer().keyIndex("t_lower").build();
+    assertThat(
+            upsert(writer, new Row("Ann", "x", 1), new Row("ANN", "y", 2), new Row("Bob", "", 3)))
+        .containsExactly(Outcome.DUPLICATE, Outcome.INSERTED, Outcome.INSERTED);
+    assertThat(upsert(writer, new Row("ann", "x", 1), new Row("Cid", "", 3)))
+        .containsExactly(Outcome.UPDATED, Outcome.INSERTED);
+  }
+
+  @Test
+  void secondUniqueIndex_rejectsOnlyItsOwnRow() {
+    create("create table t (a int primary key, b int unique, v int)");
+    create("insert into t values (1, 10, 0)");
+    BatchWriter<Row> writer = writer().key(A).partial().build();
+    assertThat(
+            upsert(
+                writer, new Row(2, 20, 1), new Row(3, 10, 1), new Row(4, 40, 1), new Row(5, 40, 1)))
+        .containsExactly(Outcome.INSERTED, Outcome.REJECTED, Outcome.INSERTED, Outcome.REJECTED);
+  }
+
+  @Test
+  void partitionedTarget_tellsInsertedFromUpdated() {
+    create(
+        "create table t (a int, b int, v int, primary key (a, b)) partition by list (b);"
+            + "create table t1 partition of t for values in (1);"
+            + "create table t2 partition of t for values in (2)");
+    BatchWriter<Row> writer = writer().onlyIfChanged().build();
+    assertThat(upsert(writer, new Row(1, 1, 1), new Row(1, 2, 1)))
+        .containsExactly(Outcome.INSERTED, Outcome.INSERTED);
+    assertThat(upsert(writer, new Row(1, 1, 7), new Row(1, 2, 1), new Row(2, 2, 1)))
+        .containsExactly(Outcome.UPDATED, Outcome.UNCHANGED, Outcome.INSERTED);
+    BatchWriter<Row> partial = writer().partial().build();
+    assertThat(upsert(partial, new Row(5, 5, 1), new Row(5, 1, 1)))
+        .containsExactly(Outcome.REJECTED, Outcome.INSERTED);
+    BatchResult deleted =
+        transactions.run(tx -> writer.delete(tx, List.of(new Row(1, 1, 0), new Row(9, 1, 0))));
+    assertThat(deleted.count(Outcome.DELETED)).isEqualTo(1);
+  }
+
+  @Test
+  void deferrableConstraint_isRefusedByName() {
+    create("create table t (a int primary key deferrable, b int, v int)");
+    BatchWriter<Row> writer = writer().build();
+    assertThatThrownBy(() -> upsert(writer, new Row(1, 1, 1)))
+        .isInstanceOf(BatchException.class)
+        .hasMessageContaining("t_pkey")
+        .hasMessageContaining("DEFERRABLE");
+  }
+
+  @Test
+  void keyWithoutUniqueIndex_isRefusedByNameWithWhatThereIs() {
+    create("create table t (a int primary key, b int, v int); create index on t (b)");
+    assertThatThrownBy(() -> upsert(writer().key(B).build(), new Row(1, 1, 1)))
+        .isInstanceOf(BatchException.class)
+        .hasMessageContaining("(b)")
+        .hasMessageContaining("t_pkey (a)");
+    assertThatThrownBy(() -> upsert(writer().keyIndex("t_b_idx").build(), new Row(1, 1, 1)))
+        .isInstanceOf(BatchException.class)
+        .hasMessageContaining("t_b_idx");
+    assertThat(count("true")).isZero();
+  }
+}
