@@ -53,7 +53,7 @@ class SqlTextsTest {
               "((rollback\\s+to|release)\\s+)?savepoint\\s+" + NAME + "$",
               "declare\\s+\\w+\\s+.*cursor\\b",
               "fetch\\s+(forward|next|\\d+)\\b",
-              "(grant|revoke)\\s+.+\\b(on|to|from)\\s+" + NAME,
+              "(grant|revoke)\\s+[\\w\\s,]+\\s+on\\s+(all\\s+\\w+\\s+in\\s+)?(table|schema|database|sequence|function)s?\\b",
               "do\\s+(\\$|language)",
               "values\\s*\\(",
               "(?-i:CALL)\\s+" + NAME + "\\s*\\("),
@@ -151,6 +151,7 @@ class SqlTextsTest {
         "LISTEN jobs",
         "begin; insert into t values (1)",
         "RELEASE SAVEPOINT s",
+        "grant select, insert on table t to app",
         "EXPLAIN (ANALYZE, BUFFERS) "
       })
   void sql_isRecognised(String text) {
@@ -171,6 +172,7 @@ class SqlTextsTest {
         "pgbelay.transaction.duration",
         "commit",
         "savepoint could not be set",
+        "the user may not create one; grant TEMPORARY on the database, or write fewer rows",
         "LISTEN needs a connection of its own",
         "a cursor from another query",
         "Begin with the first page",
