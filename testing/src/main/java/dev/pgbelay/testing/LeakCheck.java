@@ -18,12 +18,14 @@ import java.util.concurrent.TimeUnit;
  * ends by itself within a moment is no leak.
  */
 final class LeakCheck {
-  private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(1);
+  private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(3);
+  private static final long LEAST_PATIENCE_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
 
   private static final int STACK_FRAMES = 10;
 
   private final PostgresDatabase database;
   private final Set<Thread> threadsBefore = Thread.getAllStackTraces().keySet();
+  private long patienceEnds;
 
   LeakCheck(PostgresDatabase database) {
     this.database = database;
@@ -31,6 +33,7 @@ final class LeakCheck {
 
   /** Closes the pool, since what remains then is a leak; what it found is rolled back. */
   List<String> findAndRemove() throws SQLException {
+    patienceEnds = System.nanoTime() + PATIENCE_NANOS;
     Set<String> found = new LinkedHashSet<>();
     HikariDataSource pool = database.pool();
     await(() -> pool.getHikariPoolMXBean() == null || active(pool) == 0);
@@ -116,8 +119,9 @@ final class LeakCheck {
     boolean holds() throws SQLException;
   }
 
-  private static void await(Condition condition) throws SQLException {
-    long deadline = System.nanoTime() + PATIENCE_NANOS;
+  /** All waits share one patience, but each has a moment of its own. */
+  private void await(Condition condition) throws SQLException {
+    long deadline = Math.max(patienceEnds, System.nanoTime() + LEAST_PATIENCE_NANOS);
     while (!condition.holds() && System.nanoTime() < deadline) {
       try {
         TimeUnit.MILLISECONDS.sleep(5);
