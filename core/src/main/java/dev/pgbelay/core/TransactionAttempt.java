@@ -278,32 +278,28 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
           begin.setString(i + 1, binds.get(i));
         }
         boolean rows = begin.execute();
-        return assignTransactionId ? lastResult(begin, rows) : null;
+        return assignTransactionId ? ticket(begin, rows) : null;
       }
     }
 
-    private static @Nullable Ticket read(PreparedStatement begin) throws SQLException {
-      try (ResultSet row = begin.getResultSet()) {
-        return row.getMetaData().getColumnCount() == TransactionSql.TICKET_COLUMNS && row.next()
-            ? new Ticket(row.getString(1), row.getLong(2), row.getString(3), row.getString(4))
-            : null;
-      }
-    }
-
-    /** The ticket's statement comes last; the one of the settings may have as many columns. */
-    private static Ticket lastResult(PreparedStatement begin, boolean first) throws SQLException {
-      @Nullable Ticket ticket = null;
+    /** The settings answer first, if there are any, with as many columns as they are. */
+    private Ticket ticket(PreparedStatement begin, boolean first) throws SQLException {
+      int before = binds.isEmpty() ? 0 : 1;
       boolean rows = first;
       while (rows || begin.getUpdateCount() != -1) {
-        if (rows) {
-          ticket = read(begin);
+        if (rows && before-- == 0) {
+          return read(begin);
         }
         rows = begin.getMoreResults();
       }
-      if (ticket == null) {
-        throw new SQLException("the server did not tell the transaction's id");
+      throw new SQLException("the server did not tell the transaction's id");
+    }
+
+    private static Ticket read(PreparedStatement begin) throws SQLException {
+      try (ResultSet row = begin.getResultSet()) {
+        row.next();
+        return new Ticket(row.getString(1), row.getLong(2), row.getString(3), row.getString(4));
       }
-      return ticket;
     }
   }
 }

@@ -59,8 +59,6 @@ final class TransactionSql {
              coalesce(extract(epoch FROM pg_stat_get_bgwriter_stat_reset_time())::text, '')
       """;
 
-  static final int TICKET_COLUMNS = 4;
-
   /**
    * Binds: system identifier, timeline, xid8 and time of the statistics' reset, all as seen before
    * COMMIT was sent, the xid8 twice. A crash forgets transaction ids that had not reached the disk,
