@@ -8,8 +8,8 @@ import org.jooq.QueryPart;
 import org.jooq.impl.DSL;
 
 /**
- * Compares keys with a position. As templates, because jOOQ's own comparisons give a value the type
- * of the field beside it, which may be less exact than what the server takes from the column.
+ * Compares keys with a position. As templates, so that nothing about a value's type is taken from
+ * what jOOQ knows of the field beside it: the server takes it from the column.
  */
 final class RangeSql {
   private static final String BEHIND = "({0}) > ({1})";

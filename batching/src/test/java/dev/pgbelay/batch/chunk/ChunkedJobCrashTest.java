@@ -1,0 +1,429 @@
+package dev.pgbelay.batch.chunk;
+
+import static dev.pgbelay.batch.chunk.ChunkFixture.doubled;
+import static dev.pgbelay.batch.chunk.ChunkFixture.effects;
+import static dev.pgbelay.batch.chunk.ChunkFixture.fill;
+import static dev.pgbelay.batch.chunk.ChunkFixture.freshName;
+import static dev.pgbelay.batch.chunk.ChunkFixture.leftOut;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.testing.FaultProxy;
+import dev.pgbelay.testing.PostgresCluster;
+import dev.pgbelay.testing.PostgresExtension;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import javax.sql.DataSource;
+import org.awaitility.Awaitility;
+import org.jooq.DSLContext;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/**
+ * What dies in the middle of a job: connections, backends, runners, JVMs, the server. After each,
+ * every row has been worked on exactly once.
+ */
+@SuppressWarnings("NullAway.Init") // the statics are set before all tests
+class ChunkedJobCrashTest {
+  @RegisterExtension
+  static final PostgresExtension postgres =
+      PostgresExtension.create().withTemplate(ChunkFixture.SCHEMA);
+
+  private static final boolean FULL = "full".equals(System.getProperty("pgbelay.scale"));
+
+  private static FaultProxy proxy;
+  private static HikariDataSource throughProxy;
+
+  private final DSLContext dsl = ChunkFixture.dsl(postgres.dataSource());
+  private final String job = freshName();
+
+  @BeforeAll
+  static void openProxy() {
+    proxy = FaultProxy.inFrontOf(PostgresCluster.shared().primary());
+    throughProxy = pool(proxy.jdbcUrl(postgres.database().name()));
+  }
+
+  @AfterAll
+  static void closeProxy() {
+    throughProxy.close();
+    proxy.close();
+  }
+
+  private static HikariDataSource pool(String url) {
+    HikariConfig config = new HikariConfig();
+    config.setJdbcUrl(url);
+    config.setMaximumPoolSize(3);
+    config.setConnectionTimeout(2_000);
+    config.setValidationTimeout(500);
+    config.setInitializationFailTimeout(-1);
+    return new HikariDataSource(config);
+  }
+
+  /** Retries nothing by itself, so that each kill reaches the runner. */
+  private static Transactions unretried(DataSource dataSource) {
+    return Transactions.builder(dataSource).retry(TxOptions.Retry.none()).build();
+  }
+
+  @Test
+  void connectionKilledBetweenAnyTwoStatements_leavesNoRowOutAndNoneTwice() {
+    long seed = Long.getLong("pgbelay.seed", System.nanoTime());
+    System.out.println("seed " + seed);
+    Random random = new Random(seed);
+    int wanted = FULL ? 200 : 20;
+    int kills = 0;
+    int rounds = 0;
+    while (kills < wanted) {
+      fill(dsl, 600);
+      String name = job + "-" + rounds++;
+      long before = cuts();
+      boolean done = false;
+      int runs = 0;
+      while (!done) {
+        arm(random);
+        try {
+          ChunkReport report =
+              effects(unretried(throughProxy), name)
+                  .chunkRows(20, 1, 20)
+                  .patience(random.nextBoolean() ? Duration.ZERO : Duration.ofSeconds(30))
+                  .build()
+                  .run();
+          done = report.outcome() == ChunkReport.Outcome.DONE || alreadyDone(report);
+          if (report.outcome() == ChunkReport.Outcome.HELD_ELSEWHERE) {
+            awaitLeaseEnd(name);
+          }
+        } catch (RuntimeException killed) {
+          assertThat(killed).as("seed " + seed).isNotInstanceOf(LeaseLostException.class);
+        }
+        assertThat(++runs).as("runs of one job, seed " + seed).isLessThan(200);
+      }
+      proxy.heal();
+      assertThat(leftOut(dsl)).as("left out, seed " + seed).isZero();
+      assertThat(doubled(dsl)).as("twice, seed " + seed).isZero();
+      kills += (int) (cuts() - before);
+    }
+    System.out.println(kills + " kills in " + rounds + " jobs");
+  }
+
+  private static boolean alreadyDone(ChunkReport report) {
+    return report.outcome() == ChunkReport.Outcome.ALREADY_DONE;
+  }
+
+  private static void arm(Random random) {
+    proxy.heal();
+    switch (random.nextInt(5)) {
+      case 0 -> proxy.cutBeforeCommit(1 + random.nextInt(12));
+      case 1, 2 -> proxy.cutAfterCommit(1 + random.nextInt(12));
+      case 3 -> proxy.cutAfterBytes(FaultProxy.Direction.TO_SERVER, 500L + random.nextInt(20_000));
+      default -> proxy.cutAfterBytes(FaultProxy.Direction.TO_CLIENT, 500L + random.nextInt(8_000));
+    }
+  }
+
+  private static long cuts() {
+    FaultProxy.Counters counters = proxy.counters();
+    return counters.cutsBeforeCommit() + counters.cutsAfterCommit() + counters.cutsAtByte();
+  }
+
+  private void awaitLeaseEnd(String name) {
+    Awaitility.await()
+        .atMost(Duration.ofSeconds(20))
+        .pollInterval(Duration.ofMillis(50))
+        .until(
+            () ->
+                JobControl.of(Transactions.of(postgres.dataSource()), name)
+                    .status()
+                    .map(status -> !status.running())
+                    .orElse(true));
+  }
+
+  @Test
+  void answersToCommitLostAtRandom_areResolvedByThePosition() {
+    fill(dsl, 2_000);
+    long seed = Long.getLong("pgbelay.seed", System.nanoTime());
+    System.out.println("seed " + seed);
+    ChunkedJob running =
+        effects(unretried(throughProxy), job)
+            .chunkRows(50, 1, 50)
+            .patience(Duration.ofSeconds(60))
+            .onProgress(
+                status -> {
+                  if (status.rowsWalked() > 0) {
+                    proxy.cutCommitsAtRandom(seed, 0.1, 0.2);
+                  }
+                })
+            .signalInterval(Duration.ZERO)
+            .build();
+    ChunkReport report = null;
+    while (report == null) {
+      try {
+        report = running.run();
+      } catch (RuntimeException progressReadWasCut) {
+        awaitLeaseEnd(job);
+      }
+      if (report != null && report.outcome() == ChunkReport.Outcome.HELD_ELSEWHERE) {
+        awaitLeaseEnd(job);
+        report = null;
+      }
+    }
+    proxy.cutCommitsAtRandom(seed, 0, 0);
+    proxy.heal();
+
+    assertThat(leftOut(dsl)).isZero();
+    assertThat(doubled(dsl)).isZero();
+  }
+
+  @Test
+  void serverCrash_isOutwaitedAndNothingIsLostOrDoubled() {
+    PostgresCluster cluster = PostgresCluster.builder().start();
+    try (HikariDataSource pool = pool(cluster.primary().jdbcUrl())) {
+      ChunkFixture.SCHEMA.initialize(pool);
+      DSLContext own = ChunkFixture.dsl(pool);
+      fill(own, 1_500);
+      CountDownLatch third = new CountDownLatch(30);
+      CompletableFuture<ChunkReport> running =
+          CompletableFuture.supplyAsync(
+              () ->
+                  effects(Transactions.of(pool), job)
+                      .chunkRows(20, 1, 20)
+                      .apply(
+                          "1",
+                          chunk -> {
+                            third.countDown();
+                            return ChunkFixture.writeEffects(chunk);
+                          })
+                      .lease(Duration.ofSeconds(5))
+                      .build()
+                      .run());
+      third.await();
+      cluster.primary().crash();
+      cluster.primary().restart();
+
+      assertThat(running.get(60, TimeUnit.SECONDS).outcome()).isEqualTo(ChunkReport.Outcome.DONE);
+      assertThat(leftOut(own)).isZero();
+      assertThat(doubled(own)).isZero();
+    } catch (Exception e) {
+      throw new AssertionError(e);
+    } finally {
+      cluster.close();
+    }
+  }
+
+  @Test
+  void killedJvm_isFollowedByOneThatGoesOnWhereItCommitted() throws Exception {
+    fill(dsl, 4_000);
+    int kills = FULL ? 10 : 1;
+    for (int i = 0; i < kills; i++) {
+      Process jvm = startRunner();
+      long reached = 300L + i * (3_000L / kills);
+      Awaitility.await()
+          .atMost(Duration.ofSeconds(30))
+          .pollInterval(Duration.ofMillis(5))
+          .until(() -> dsl.fetchCount(ChunkFixture.EFFECT) >= reached || !jvm.isAlive());
+      assertThat(jvm.isAlive()).as("still at work when killed").isTrue();
+      jvm.destroyForcibly();
+      assertThat(jvm.waitFor(10, TimeUnit.SECONDS)).isTrue();
+      assertThat(jvm.exitValue()).as("SIGKILL").isEqualTo(137);
+      awaitLeaseEnd(job);
+      assertThat(doubled(dsl)).isZero();
+    }
+    ChunkReport report = effects(Transactions.of(postgres.dataSource()), job).build().run();
+
+    assertThat(report.outcome()).isEqualTo(ChunkReport.Outcome.DONE);
+    assertThat(report.rows()).isLessThan(4_000);
+    assertThat(leftOut(dsl)).isZero();
+    assertThat(doubled(dsl)).isZero();
+  }
+
+  private Process startRunner() throws Exception {
+    return new ProcessBuilder(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-XX:TieredStopAtLevel=1",
+            "-cp",
+            System.getProperty("java.class.path"),
+            RunnerProcess.class.getName(),
+            postgres.jdbcUrl(),
+            job)
+        .redirectErrorStream(true)
+        .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+        .start();
+  }
+
+  /** A runner in a JVM of its own. */
+  static final class RunnerProcess {
+    private RunnerProcess() {}
+
+    public static void main(String[] args) {
+      try (HikariDataSource pool = pool(args[0])) {
+        effects(Transactions.of(pool), args[1]).chunkRows(10, 1, 10).build().run();
+      }
+    }
+  }
+
+  @Test
+  void twoRunners_oneActsAndTheOtherIsTurnedAway() throws Exception {
+    fill(dsl, 1_000);
+    CountDownLatch inside = new CountDownLatch(1);
+    CountDownLatch goOn = new CountDownLatch(1);
+    CompletableFuture<ChunkReport> first =
+        CompletableFuture.supplyAsync(
+            () ->
+                effects(Transactions.of(postgres.dataSource()), job)
+                    .apply(
+                        "1",
+                        chunk -> {
+                          inside.countDown();
+                          await(goOn);
+                          return ChunkFixture.writeEffects(chunk);
+                        })
+                    .lease(Duration.ofSeconds(20))
+                    .build()
+                    .run());
+    inside.await();
+
+    ChunkReport second = effects(Transactions.of(postgres.dataSource()), job).build().run();
+    goOn.countDown();
+
+    assertThat(second.outcome()).isEqualTo(ChunkReport.Outcome.HELD_ELSEWHERE);
+    assertThat(second.chunks()).isZero();
+    assertThat(first.get(30, TimeUnit.SECONDS).rows()).isEqualTo(1_000);
+    assertThat(doubled(dsl)).isZero();
+    assertThat(leftOut(dsl)).isZero();
+  }
+
+  @Test
+  void manyRunnersAtOnce_shareOutNothingTwice() {
+    fill(dsl, 500);
+    var runners =
+        java.util.stream.IntStream.range(0, 4)
+            .mapToObj(
+                i ->
+                    CompletableFuture.supplyAsync(
+                        () -> {
+                          ChunkReport report;
+                          do {
+                            report =
+                                effects(Transactions.of(postgres.dataSource()), job)
+                                    .chunkRows(10, 1, 10)
+                                    .build()
+                                    .run();
+                          } while (report.outcome() == ChunkReport.Outcome.HELD_ELSEWHERE);
+                          return report.outcome();
+                        }))
+            .toList();
+    runners.forEach(CompletableFuture::join);
+
+    assertThat(runners.stream().map(CompletableFuture::join))
+        .containsOnlyOnce(ChunkReport.Outcome.DONE);
+    assertThat(doubled(dsl)).isZero();
+    assertThat(leftOut(dsl)).isZero();
+  }
+
+  @Test
+  void runnerStalledBeyondItsLease_isRefusedWhenItComesBack() throws Exception {
+    Stalled stalled = stallAndTakeOver(new JobSql("pgbelay", job));
+
+    assertThatThrownBy(() -> stalled.report().get(20, TimeUnit.SECONDS))
+        .hasCauseInstanceOf(LeaseLostException.class)
+        .hasMessageContaining(job);
+    assertThat(doubled(dsl)).isZero();
+    assertThat(leftOut(dsl)).isZero();
+  }
+
+  /** The same without fence and lock: a runner that trusts the position in its memory. */
+  @Test
+  void runnerStalledBeyondItsLease_withoutTheFenceWorksOnRowsTwice() throws Exception {
+    Stalled stalled = stallAndTakeOver(new UnfencedSql(job));
+
+    stalled.report().get(20, TimeUnit.SECONDS);
+    assertThat(doubled(dsl)).isPositive();
+  }
+
+  private record Stalled(CompletableFuture<ChunkReport> report) {}
+
+  /** Stops a runner between two chunks until its lease is over and another has finished the job. */
+  private Stalled stallAndTakeOver(JobSql firstRunnersSql) throws Exception {
+    fill(dsl, 1_000);
+    AtomicBoolean stall = new AtomicBoolean(true);
+    CountDownLatch stopped = new CountDownLatch(1);
+    CountDownLatch goOn = new CountDownLatch(1);
+    CompletableFuture<ChunkReport> first =
+        CompletableFuture.supplyAsync(
+            () ->
+                effects(Transactions.of(postgres.dataSource()), job)
+                    .onProgress(
+                        status -> {
+                          if (status.rowsWalked() >= 300 && stall.getAndSet(false)) {
+                            stopped.countDown();
+                            await(goOn);
+                          }
+                        })
+                    .build()
+                    .run(firstRunnersSql));
+    stopped.await();
+    awaitLeaseEnd(job);
+    ChunkReport second = effects(Transactions.of(postgres.dataSource()), job).build().run();
+    assertThat(second.outcome()).isEqualTo(ChunkReport.Outcome.DONE);
+    assertThat(second.rows()).isEqualTo(700);
+    goOn.countDown();
+    return new Stalled(first);
+  }
+
+  @Test
+  void runnerStoppedInsideAChunk_isEndedByTheServerAndReplaced() throws Exception {
+    fill(dsl, 500);
+    CountDownLatch stopped = new CountDownLatch(1);
+    CountDownLatch goOn = new CountDownLatch(1);
+    CompletableFuture<ChunkReport> first =
+        CompletableFuture.supplyAsync(
+            () ->
+                effects(unretried(postgres.dataSource()), job)
+                    .apply(
+                        "1",
+                        chunk -> {
+                          long rows = ChunkFixture.writeEffects(chunk);
+                          stopped.countDown();
+                          await(goOn);
+                          return rows;
+                        })
+                    .patience(Duration.ZERO)
+                    .build()
+                    .run());
+    stopped.await();
+    ChunkedJob successor = effects(Transactions.of(postgres.dataSource()), job).build();
+    ChunkReport[] report = new ChunkReport[1];
+    Awaitility.await()
+        .atMost(Duration.ofSeconds(20))
+        .pollInterval(Duration.ofMillis(50))
+        .until(
+            () -> {
+              report[0] = successor.run();
+              return report[0].outcome() != ChunkReport.Outcome.HELD_ELSEWHERE;
+            });
+    goOn.countDown();
+
+    assertThat(report[0].rows()).isEqualTo(500);
+    assertThatThrownBy(() -> first.get(20, TimeUnit.SECONDS)).isNotNull();
+    assertThat(doubled(dsl)).isZero();
+    assertThat(leftOut(dsl)).isZero();
+  }
+
+  private static void await(CountDownLatch latch) {
+    try {
+      if (!latch.await(30, TimeUnit.SECONDS)) {
+        throw new AssertionError("nobody let the runner go on");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

@@ -1,0 +1,270 @@
+package dev.pgbelay.batch.chunk;
+
+import static dev.pgbelay.batch.chunk.ChunkFixture.DONE;
+import static dev.pgbelay.batch.chunk.ChunkFixture.ID;
+import static dev.pgbelay.batch.chunk.ChunkFixture.ITEM;
+import static dev.pgbelay.batch.chunk.ChunkFixture.effects;
+import static dev.pgbelay.batch.chunk.ChunkFixture.fill;
+import static dev.pgbelay.batch.chunk.ChunkFixture.freshName;
+import static dev.pgbelay.batch.chunk.ChunkFixture.quick;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.testing.PostgresCluster;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.sql.Connection;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.awaitility.Awaitility;
+import org.awaitility.core.ConditionFactory;
+import org.jooq.DSLContext;
+import org.jooq.Table;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Signals are provoked for real, on a cluster that has a replica and an archiver. */
+@SuppressWarnings("NullAway.Init") // the statics are set before all tests
+class ThrottleSignalPostgresTest {
+  private static PostgresCluster cluster;
+  private static HikariDataSource pool;
+
+  private DSLContext dsl;
+  private Transactions transactions;
+  private final String job = freshName();
+
+  @BeforeAll
+  static void start() throws Exception {
+    cluster =
+        PostgresCluster.builder()
+            .replicas(1)
+            .serverConfig("archive_mode", "on")
+            .serverConfig("archive_command", "/bin/true")
+            .start();
+    HikariConfig config = new HikariConfig();
+    config.setJdbcUrl(cluster.primary().jdbcUrl());
+    config.setMaximumPoolSize(6);
+    pool = new HikariDataSource(config);
+    ChunkFixture.SCHEMA.initialize(pool);
+  }
+
+  @AfterAll
+  static void stop() {
+    pool.close();
+    cluster.close();
+  }
+
+  @BeforeEach
+  void fillTable() {
+    dsl = ChunkFixture.dsl(pool);
+    transactions = Transactions.of(pool);
+    fill(dsl, 500);
+  }
+
+  private static ConditionFactory await() {
+    return Awaitility.await().atMost(Duration.ofSeconds(20)).pollInterval(Duration.ofMillis(10));
+  }
+
+  private CompletableFuture<ChunkReport> runWith(ThrottleSignal signal) {
+    ChunkedJob built = effects(transactions, job).throttle(List.of(signal)).build();
+    return CompletableFuture.supplyAsync(built::run);
+  }
+
+  /** The job stands still with the reason in its row, and finishes once the cause is gone. */
+  private void assertHeldUp(ThrottleSignal signal, String reason, AutoCloseable cause)
+      throws Exception {
+    CompletableFuture<ChunkReport> running = runWith(signal);
+    try (cause) {
+      await().until(() -> throttledBy().filter(text -> text.contains(reason)).isPresent());
+      JobControl.Status status = JobControl.of(transactions, job).status().orElseThrow();
+      assertThat(status.throttledBy().orElseThrow()).startsWith(signal.name() + ": ");
+      assertThat(status.running()).as("the lease is renewed while waiting").isTrue();
+      assertThat(running.isDone()).isFalse();
+    }
+    ChunkReport report = running.get(30, TimeUnit.SECONDS);
+    assertThat(report.outcome()).isEqualTo(ChunkReport.Outcome.DONE);
+    assertThat(report.rows()).isEqualTo(500);
+    assertThat(report.waited()).isPositive();
+    assertThat(throttledBy()).isEmpty();
+  }
+
+  private Optional<String> throttledBy() {
+    return JobControl.of(transactions, job).status().flatMap(JobControl.Status::throttledBy);
+  }
+
+  @Test
+  void pausedReplica_holdsTheJobUp() throws Exception {
+    cluster.replica().pauseReplay();
+    dsl.execute("create table if not exists wal_filler (filler text)");
+    dsl.execute(
+        "insert into wal_filler select repeat(md5(i::text), 30) from generate_series(1, 3000) i");
+
+    assertHeldUp(
+        ThrottleSignal.replicaLag(Duration.ofHours(1), 1 << 20),
+        "behind",
+        () -> {
+          cluster.replica().resumeReplay();
+          cluster.replica().awaitCaughtUp();
+        });
+  }
+
+  @Test
+  void vacuumOfTheTable_holdsTheJobUp() throws Exception {
+    fill(dsl, 20_000);
+    dsl.execute("update item set done = 1");
+    Connection vacuuming = cluster.primary().connect();
+    Statement statement = vacuuming.createStatement();
+    statement.execute("set vacuum_cost_delay = 50");
+    statement.execute("set vacuum_cost_limit = 50");
+    CompletableFuture<Boolean> vacuum =
+        CompletableFuture.supplyAsync(
+            () -> {
+              try {
+                return statement.execute("vacuum item");
+              } catch (java.sql.SQLException cancelled) {
+                return false;
+              }
+            });
+    await()
+        .until(
+            () ->
+                dsl.fetchCount(org.jooq.impl.DSL.table("pg_stat_progress_vacuum")) > 0
+                    || vacuum.isDone());
+    assertThat(vacuum.isDone()).as("vacuum is at work").isFalse();
+    ChunkedJob built =
+        quick(ChunkedJob.over(transactions, job, ITEM).key(ID))
+            .chunkRows(10_000, 1, 10_000)
+            .update(Map.of(DONE, 2))
+            .throttle(List.of(ThrottleSignal.vacuum()))
+            .build();
+    CompletableFuture<ChunkReport> running = CompletableFuture.supplyAsync(built::run);
+
+    await().until(() -> throttledBy().filter(text -> text.contains("vacuum of item")).isPresent());
+    statement.cancel();
+    vacuum.get(10, TimeUnit.SECONDS);
+    vacuuming.close();
+
+    assertThat(running.get(30, TimeUnit.SECONDS).rows()).isEqualTo(20_000);
+  }
+
+  @Test
+  void failingArchiver_holdsTheJobUp() throws Exception {
+    cluster.primary().configure("archive_command", "/bin/false");
+    dsl.execute("select pg_switch_wal()");
+    dsl.execute("insert into effect values (0)");
+    dsl.execute("select pg_switch_wal()");
+    await()
+        .until(
+            () ->
+                dsl.fetch(
+                        "select 1 from pg_stat_archiver"
+                            + " where last_failed_time > coalesce(last_archived_time, '-infinity')")
+                    .isNotEmpty());
+
+    assertHeldUp(
+        ThrottleSignal.archiving(1_000),
+        "archiving fails since",
+        () -> cluster.primary().configure("archive_command", "/bin/true"));
+  }
+
+  @Test
+  void sessionThatWaitsBehindTheChunk_makesTheJobYieldAndShrink() throws Exception {
+    SimpleMeterRegistry registry = new SimpleMeterRegistry();
+    CompletableFuture<?>[] waiter = new CompletableFuture<?>[1];
+    ChunkReport report =
+        effects(transactions, job)
+            .throttle(List.of(ThrottleSignal.lockWaiters()))
+            .meterRegistry(registry)
+            .chunkRows(100, 1, 100)
+            .apply(
+                "1",
+                chunk -> {
+                  long rows =
+                      chunk.tx().dsl().update(ITEM).set(DONE, 1).where(chunk.rows()).execute();
+                  if (waiter[0] == null) {
+                    waiter[0] =
+                        CompletableFuture.supplyAsync(
+                            () -> dsl.update(ITEM).set(DONE, 9).where(ID.eq(50L)).execute());
+                    await()
+                        .until(
+                            () ->
+                                dsl.fetch(
+                                        "select 1 from pg_stat_activity"
+                                            + " where wait_event_type = 'Lock'")
+                                    .isNotEmpty());
+                  }
+                  return rows;
+                })
+            .build()
+            .run();
+    waiter[0].get(10, TimeUnit.SECONDS);
+
+    assertThat(report.rows()).isEqualTo(500);
+    assertThat(report.smallestChunk()).isEqualTo(80);
+    assertThat(
+            registry
+                .get("pgbelay.batch.chunk.throttled")
+                .tags("job", job, "signal", "lock_waiters")
+                .timer()
+                .count())
+        .isOne();
+  }
+
+  @Test
+  void rateLimit_isKept() {
+    ChunkReport report =
+        effects(transactions, job).maxRowsPerSecond(1_000).chunkRows(50, 1, 50).build().run();
+
+    assertThat(report.elapsed()).isGreaterThan(Duration.ofMillis(440));
+    assertThat(report.waited()).isPositive();
+    assertThat(report.rows()).isEqualTo(500);
+  }
+
+  /** A signal that never ends. */
+  private record Stuck() implements ThrottleSignal {
+    @Override
+    public String name() {
+      return "never";
+    }
+
+    @Override
+    public Optional<String> reasonToWait(DSLContext dsl, Table<?> table) {
+      return Optional.of("for ever");
+    }
+  }
+
+  @Test
+  void throttleStuckForEver_isReportedAndCanBeCancelled() throws Exception {
+    SimpleMeterRegistry registry = new SimpleMeterRegistry();
+    ChunkedJob built =
+        effects(transactions, job)
+            .throttle(List.of(new Stuck()))
+            .stuckAfter(Duration.ofMillis(100))
+            .meterRegistry(registry)
+            .build();
+    CompletableFuture<ChunkReport> running = CompletableFuture.supplyAsync(built::run);
+    await()
+        .until(
+            () ->
+                built.control().status().flatMap(JobControl.Status::throttledFor).stream()
+                    .anyMatch(time -> time.toMillis() > 1_200));
+
+    assertThat(built.control().status().orElseThrow().running())
+        .as("longer than the lease, and still held")
+        .isTrue();
+    assertThat(registry.get("pgbelay.batch.chunk.waiting").tag("job", job).gauge().value())
+        .isGreaterThan(1.0);
+    assertThat(built.control().cancel()).isEqualTo(JobControl.Outcome.CHANGED);
+    ChunkReport report = running.get(5, TimeUnit.SECONDS);
+    assertThat(report.outcome()).isEqualTo(ChunkReport.Outcome.CANCELLED);
+    assertThat(report.rows()).isZero();
+  }
+}
