@@ -23,9 +23,14 @@ import org.jooq.impl.QOM;
  * @param outputs the caller's fields, as the mapper is to see them
  * @param columns the same fields where conditions can name them
  * @param keys the order's keys, where conditions can name them
+ * @param isDerived whether the caller's select became a derived table
  */
 record BaseSelect(
-    Select<?> select, List<Field<?>> outputs, List<Field<?>> columns, List<SortKey> keys) {
+    Select<?> select,
+    List<Field<?>> outputs,
+    List<Field<?>> columns,
+    List<SortKey> keys,
+    boolean isDerived) {
   private static final Pattern LOCKING =
       Pattern.compile("\\bfor (no key )?(update|key share|share)\\b[^()']*$");
 
@@ -54,7 +59,7 @@ record BaseSelect(
     for (SortKey key : keys) {
       unaliased.add(key.on(underlying(key.field(), outputs)));
     }
-    return new BaseSelect(given, outputs, outputs, List.copyOf(unaliased));
+    return new BaseSelect(given, outputs, outputs, List.copyOf(unaliased), false);
   }
 
   private static void requirePageable(
@@ -132,7 +137,7 @@ record BaseSelect(
       rebased.add(key.on(column(table, names.get(position[k]), key.field())));
     }
     return new BaseSelect(
-        DSL.select(columns).from(table), outputs, List.copyOf(columns), List.copyOf(rebased));
+        DSL.select(columns).from(table), outputs, List.copyOf(columns), List.copyOf(rebased), true);
   }
 
   private static Field<?> column(Table<?> table, String column, Field<?> like) {

@@ -65,7 +65,11 @@ final class FilterValues {
                             .formatted(queryName, name, names())));
     Map<String, Optional<Object>> more = new HashMap<>(byName);
     try {
-      more.put(name, Optional.ofNullable(param.getDataType().convert(value)));
+      Object converted = param.getDataType().convert(value);
+      if (converted == null && value != null) {
+        throw new DataTypeException("jOOQ made NULL of it");
+      }
+      more.put(name, Optional.ofNullable(converted));
     } catch (DataTypeException e) {
       throw new InvalidPageRequestException(
           VALUE_UNUSABLE,
@@ -148,6 +152,12 @@ final class FilterValues {
       // jOOQ has rendered a cast around these; the server reads the text as what the cast says.
       statement.setObject(index, text(value), Types.OTHER);
     }
+  }
+
+  /** The value as a literal without a type, which takes it from where it stands. */
+  String literal(Param<?> param) {
+    Object value = databaseValue(param);
+    return value == null ? "null" : "'" + text(value).replace("'", "''") + "'";
   }
 
   private static int nullType(Class<?> type) {

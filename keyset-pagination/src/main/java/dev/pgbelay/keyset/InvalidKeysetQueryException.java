@@ -25,7 +25,9 @@ public final class InvalidKeysetQueryException extends PgBelayException {
     /** The select has a form that cannot be paged: its own order, a lock, unknown columns. */
     SELECT,
     /** Two rows with the same keys were read: the declared tie-breaker is not unique. */
-    DUPLICATE_KEYS
+    DUPLICATE_KEYS,
+    /** A {@link KeysetVerdict} was required to be better than it is. */
+    NOT_SERVED
   }
 
   private final Reason reason;

@@ -10,7 +10,6 @@ import dev.pgbelay.keyset.PageStatement.Limits;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.List;
-import java.util.Optional;
 import org.jooq.DSLContext;
 import org.jooq.Record;
 import org.jooq.Select;
@@ -109,12 +108,12 @@ public final class KeysetQuery<T> {
             request.size() - before + 1,
             before + 1,
             request.countUpTo().isPresent() ? request.countUpTo().getAsLong() + 1 : 0);
-    PageRows<T> rows =
-        prepared.reader().read(dsl, prepared.statement(shape), limits, boundary, filters, shape);
+    PageStatement statement = prepared.statement(shape);
+    PageRows<T> rows = prepared.reader().read(dsl, statement, limits, boundary, filters, shape);
     Page<T> page = PageAssembly.assemble(this, request, shape, boundary, limits, rows);
     prepared
         .metrics()
-        .page(request.position(), prepared.planName(shape), System.nanoTime() - start);
+        .page(request.position(), statement.plan(), System.nanoTime() - start);
     return page;
   }
 
@@ -210,9 +209,5 @@ public final class KeysetQuery<T> {
   public interface RowMapper<T> {
     /** The select's fields are columns 1 to n, in their order; further columns are not yours. */
     T map(ResultSet row) throws SQLException;
-  }
-
-  Optional<String> scope() {
-    return scope.isEmpty() ? Optional.empty() : Optional.of(scope);
   }
 }

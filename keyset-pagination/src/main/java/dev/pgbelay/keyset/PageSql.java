@@ -37,6 +37,9 @@ import org.jooq.impl.SQLDataType;
 final class PageSql {
   private static final String KEY_PARAM = "pgbelay_k";
   private static final String LIMIT_PARAM = "pgbelay_limit_";
+  private static final String SCAN = "scan";
+  private static final String ROW_VALUE = "row_value";
+  private static final String BRANCHES = "branches";
 
   private final BaseSelect base;
   private final Renderer renderer;
@@ -62,11 +65,11 @@ final class PageSql {
   }
 
   PageStatement everything() {
-    return statement(base.select());
+    return statement(SCAN, base.select());
   }
 
   PageStatement page(PageShape shape) {
-    return statement(select(shape));
+    return statement(plan(shape), select(shape));
   }
 
   /**
@@ -88,6 +91,7 @@ final class PageSql {
       keys.add(base.keys().get(k).type().output(keyColumn(rows, k)));
     }
     return statement(
+        BRANCHES,
         DSL.select(keys)
             .from(rows)
             .orderBy(order(rows, false))
@@ -350,10 +354,17 @@ final class PageSql {
     return column(table, keyName(key), base.keys().get(key).field());
   }
 
-  private PageStatement statement(Select<?> select) {
+  private String plan(PageShape shape) {
+    if (shape.keyCount() == 0) {
+      return SCAN;
+    }
+    return shape.branches(base.keys()).size() == 1 && !shape.around() ? ROW_VALUE : BRANCHES;
+  }
+
+  private PageStatement statement(String plan, Select<?> select) {
     Renderer.Template template = renderer.template(select);
     List<Slot> slots = template.params().stream().map(PageSql::slot).toList();
-    return new PageStatement(template.pieces(), slots);
+    return new PageStatement(plan, template.pieces(), slots);
   }
 
   private static Slot slot(Param<?> param) {

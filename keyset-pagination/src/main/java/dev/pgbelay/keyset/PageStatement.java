@@ -3,6 +3,7 @@ package dev.pgbelay.keyset;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Function;
 import org.jooq.Param;
 
 /**
@@ -44,15 +45,27 @@ final class PageStatement {
     }
   }
 
+  private final String plan;
   private final List<String> pieces;
   private final List<Slot> slots;
   private final List<Slot> bound;
   private final Map<Limits, String> texts = new ConcurrentHashMap<>();
 
-  PageStatement(List<String> pieces, List<Slot> slots) {
+  /**
+   * A statement cut at its parameters.
+   *
+   * @param plan the kind of plan, for metrics
+   */
+  PageStatement(String plan, List<String> pieces, List<Slot> slots) {
+    this.plan = plan;
     this.pieces = pieces;
     this.slots = slots;
     this.bound = slots.stream().filter(slot -> !(slot instanceof LimitSlot)).toList();
+  }
+
+  /** {@code scan}, {@code row_value} or {@code branches}. */
+  String plan() {
+    return plan;
   }
 
   /** What is to be bound to the question marks of {@link #text}, in their order. */
@@ -65,20 +78,25 @@ final class PageStatement {
     if (known != null) {
       return known;
     }
-    String text = write(limits);
+    String text = write(limits, slot -> "?");
     if (texts.size() < MAX_TEXTS) {
       texts.put(limits, text);
     }
     return text;
   }
 
-  private String write(Limits limits) {
+  /** The text with something else than question marks in the place of bound values. */
+  String text(Limits limits, Function<Slot, String> written) {
+    return write(limits, written);
+  }
+
+  private String write(Limits limits, Function<Slot, String> written) {
     StringBuilder text = new StringBuilder(pieces.get(0));
     for (int i = 0; i < slots.size(); i++) {
       if (slots.get(i) instanceof LimitSlot limit) {
         text.append(limits.of(limit.limit()));
       } else {
-        text.append('?');
+        text.append(written.apply(slots.get(i)));
       }
       text.append(pieces.get(i + 1));
     }

@@ -21,6 +21,7 @@ final class PreparedQuery<T> {
   private final String name;
   private final byte[] identity;
   private final BaseSelect base;
+  private final Renderer renderer;
   private final PageSql sql;
   private final PageReader<T> reader;
   private final CursorCodec codec;
@@ -40,6 +41,7 @@ final class PreparedQuery<T> {
       int maxPageSize) {
     this.name = name;
     this.base = base;
+    this.renderer = renderer;
     this.sql = new PageSql(base, renderer);
     this.reader =
         new PageReader<>(name, base.keys(), sql.keyColumns(), base.outputs().size(), rows);
@@ -65,6 +67,10 @@ final class PreparedQuery<T> {
 
   BaseSelect base() {
     return base;
+  }
+
+  Renderer renderer() {
+    return renderer;
   }
 
   List<SortKey> keys() {
@@ -95,13 +101,6 @@ final class PreparedQuery<T> {
   /** Jumps over a number of rows and reads the keys of the one it lands on. */
   PageStatement stepStatement(PageShape shape) {
     return steps.computeIfAbsent(shape, sql::step);
-  }
-
-  String planName(PageShape shape) {
-    if (shape.keyCount() == 0) {
-      return "scan";
-    }
-    return shape.branches(keys()).size() == 1 && !shape.around() ? "row_value" : "branches";
   }
 
   String describeOrder() {

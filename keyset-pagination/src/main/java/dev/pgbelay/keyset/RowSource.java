@@ -3,11 +3,13 @@ package dev.pgbelay.keyset;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.List;
+import java.util.Objects;
 import org.jooq.Cursor;
 import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.Record;
 import org.jooq.RecordMapper;
+import org.jspecify.annotations.Nullable;
 
 /** Turns rows into the caller's items, one at a time, while the cursor's values are read beside. */
 interface RowSource<T> {
@@ -43,21 +45,17 @@ interface RowSource<T> {
     return (dsl, rows) -> {
       Cursor<Record> cursor = dsl.fetchLazy(rows, columns);
       return new Rows<>() {
-        private Record record = dsl.newRecord(columns);
+        private @Nullable Record record;
 
         @Override
         public boolean next() {
-          Record fetched = cursor.fetchNext();
-          if (fetched == null) {
-            return false;
-          }
-          record = fetched;
-          return true;
+          record = cursor.fetchNext();
+          return record != null;
         }
 
         @Override
         public T item() {
-          return mapper.map(record);
+          return mapper.map(Objects.requireNonNull(record));
         }
       };
     };

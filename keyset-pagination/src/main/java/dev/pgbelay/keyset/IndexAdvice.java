@@ -1,0 +1,137 @@
+package dev.pgbelay.keyset;
+
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.jooq.Condition;
+import org.jooq.Field;
+import org.jooq.Param;
+import org.jooq.impl.DSL;
+import org.jooq.impl.QOM;
+import org.jspecify.annotations.Nullable;
+
+/** Which index would serve a query's order, and why one that is nearly it does not. */
+final class IndexAdvice {
+  private final PreparedQuery<?> query;
+  private final Relation home;
+  private final Map<String, Relation.Column> columns;
+
+  IndexAdvice(PreparedQuery<?> query, Relation home, Map<String, Relation.Column> columnsOfKeys) {
+    this.query = query;
+    this.home = home;
+    this.columns = columnsOfKeys;
+  }
+
+  /**
+   * Columns that the query compares with one value come first, then the keys as they are sorted.
+   */
+  String createIndex() {
+    List<String> parts = new ArrayList<>();
+    Set<String> keyColumns = new LinkedHashSet<>();
+    columns.values().forEach(column -> keyColumns.add(column.name()));
+    for (String column : equalColumns()) {
+      if (!keyColumns.contains(column)) {
+        parts.add(query.renderer().unqualified(DSL.field(DSL.name(column))));
+      }
+    }
+    for (SortKey key : query.keys()) {
+      String expression = query.renderer().unqualified(key.field());
+      boolean plain = columns.containsKey(key.label());
+      parts.add((plain ? expression : "(" + expression + ")") + direction(key));
+    }
+    String table = query.renderer().unqualified(DSL.name(home.schema(), home.name()));
+    return CheckSql.createIndex(table, String.join(", ", parts));
+  }
+
+  private static String direction(SortKey key) {
+    String direction = key.descending() ? " desc" : "";
+    if (key.nullsFirst() == key.descending()) {
+      return direction;
+    }
+    return direction + (key.nullsFirst() ? " nulls first" : " nulls last");
+  }
+
+  /** Columns of the home table that every row of the query has one value in. */
+  private List<String> equalColumns() {
+    List<String> equal = new ArrayList<>();
+    collect(query.base().select().$where(), equal);
+    return equal;
+  }
+
+  private void collect(@Nullable Condition condition, List<String> equal) {
+    if (condition instanceof QOM.And and) {
+      collect(and.$arg1(), equal);
+      collect(and.$arg2(), equal);
+    } else if (condition instanceof QOM.Eq<?> eq) {
+      addColumn(eq.$arg1(), eq.$arg2(), equal);
+      addColumn(eq.$arg2(), eq.$arg1(), equal);
+    }
+  }
+
+  private void addColumn(Field<?> column, Field<?> value, List<String> equal) {
+    if (value instanceof Param<?>) {
+      Relation.column(List.of(home), column).ifPresent(found -> equal.add(found.name()));
+    }
+  }
+
+  /** For an index whose last columns are the keys by name: what about it does not fit. */
+  Optional<String> whyNot(Relation.Index index) {
+    List<SortKey> keys = query.keys();
+    int offset = index.columns().size() - keys.size();
+    if (offset < 0 || columns.size() < keys.size()) {
+      return Optional.empty();
+    }
+    for (int k = 0; k < keys.size(); k++) {
+      Relation.Column column = columns.get(keys.get(k).label());
+      if (column == null
+          || !Relation.unquoted(index.columns().get(offset + k)).equals(column.name())) {
+        return Optional.empty();
+      }
+    }
+    if (!index.valid()) {
+      return Optional.of(
+          "index %s has the right columns but is invalid (a CREATE INDEX CONCURRENTLY that failed?); drop it and create it again"
+              .formatted(index.name()));
+    }
+    if (index.partial()) {
+      return Optional.of(
+          "index %s has the right columns but is partial; it serves only queries whose filter implies its predicate"
+              .formatted(index.name()));
+    }
+    if (!index.options().subList(offset, index.options().size()).equals(options(keys))
+        && !index
+            .options()
+            .subList(offset, index.options().size())
+            .equals(options(flipped(keys)))) {
+      return Optional.of(
+          "index %s has the right columns, but not their directions and NULLs: an order of %s needs exactly these or all of them turned"
+              .formatted(index.name(), query.describeOrder()));
+    }
+    if (index.otherOpclass().subList(offset, index.otherOpclass().size()).contains(true)) {
+      return Optional.of(
+          "index %s has the right columns, but with an operator class that does not sort as ORDER BY does"
+              .formatted(index.name()));
+    }
+    return Optional.of(
+        "index %s has the right columns; if its collation (%s) is not that of the order, or a filter stands in between, it cannot serve"
+            .formatted(
+                index.name(),
+                index.collations().stream()
+                    .filter(collation -> !collation.isEmpty())
+                    .collect(Collectors.joining(", "))));
+  }
+
+  private static List<SortKey> flipped(List<SortKey> keys) {
+    return keys.stream().map(SortKey::flipped).toList();
+  }
+
+  private static List<Integer> options(List<SortKey> keys) {
+    return keys.stream()
+        .map(key -> (key.descending() ? 1 : 0) | (key.nullsFirst() ? 2 : 0))
+        .toList();
+  }
+}

@@ -1,0 +1,278 @@
+package dev.pgbelay.keyset;
+
+import static dev.pgbelay.keyset.OrdersSchema.CODEC;
+import static dev.pgbelay.keyset.OrdersSchema.CREATED_AT;
+import static dev.pgbelay.keyset.OrdersSchema.CUSTOMER;
+import static dev.pgbelay.keyset.OrdersSchema.ID;
+import static dev.pgbelay.keyset.OrdersSchema.ORDERS;
+import static dev.pgbelay.keyset.OrdersSchema.SHIPPED_AT;
+import static dev.pgbelay.keyset.OrdersSchema.STATUS;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+import static org.jooq.impl.DSL.asterisk;
+import static org.jooq.impl.DSL.field;
+import static org.jooq.impl.DSL.name;
+import static org.jooq.impl.DSL.param;
+import static org.jooq.impl.DSL.select;
+import static org.jooq.impl.DSL.selectDistinct;
+
+import dev.pgbelay.keyset.InvalidKeysetQueryException.Reason;
+import java.time.OffsetDateTime;
+import java.util.List;
+import org.jooq.DSLContext;
+import org.jooq.Field;
+import org.jooq.Record;
+import org.jooq.SQLDialect;
+import org.jooq.SortField;
+import org.jooq.TableField;
+import org.jooq.UniqueKey;
+import org.jooq.impl.CustomTable;
+import org.jooq.impl.DSL;
+import org.jooq.impl.Internal;
+import org.jooq.impl.SQLDataType;
+import org.junit.jupiter.api.Test;
+
+/** What cannot be paged exactly is refused before there is a page, and says what to declare. */
+class BuildRefusalsTest {
+  /** Has no connection: whatever reaches for one fails in another way than the test expects. */
+  private static final DSLContext NO_DATABASE = DSL.using(SQLDialect.POSTGRES);
+
+  private static KeysetQueryBuilder<Record> orders(SortField<?>... order) {
+    return KeysetQuery.from(select(ID, CREATED_AT).from(ORDERS))
+        .named("orders")
+        .orderBy(order)
+        .cursors(CODEC);
+  }
+
+  private static InvalidKeysetQueryException refusal(KeysetQueryBuilder<?> builder) {
+    InvalidKeysetQueryException refused =
+        catchThrowableOfType(InvalidKeysetQueryException.class, builder::build);
+    assertThat(refused).isNotNull();
+    assertThat(refused).hasMessageContaining("orders");
+    return refused;
+  }
+
+  @Test
+  void orderWithoutTieBreaker_isRefused() {
+    InvalidKeysetQueryException refused = refusal(orders(CREATED_AT.desc()));
+    assertThat(refused.reason()).isEqualTo(Reason.ORDER_NOT_UNIQUE);
+    assertThat(refused).hasMessageContaining("unique(").hasMessageContaining("created_at desc");
+  }
+
+  @Test
+  void declaredTieBreaker_isAppendedInTheDirectionOfTheLastKey() {
+    assertThat(orders(CREATED_AT.desc()).unique(ID).build())
+        .hasToString("KeysetQuery[orders, order by orders.created_at desc, orders.id desc]");
+    assertThat(orders(CREATED_AT.desc(), STATUS.asc()).unique(CUSTOMER, ID).build())
+        .hasToString(
+            "KeysetQuery[orders, order by orders.created_at desc, orders.status asc, orders.customer_id asc, orders.id asc]");
+    assertThat(orders(ID.asc(), CREATED_AT.desc()).unique(ID).build())
+        .hasToString("KeysetQuery[orders, order by orders.id asc, orders.created_at desc]");
+  }
+
+  @Test
+  void primaryKeyThatJooqKnows_isTheTieBreaker() {
+    Known known = new Known();
+    assertThat(
+            KeysetQuery.from(known)
+                .named("known")
+                .orderBy(known.at.desc())
+                .cursors(CODEC)
+                .build())
+        .hasToString("KeysetQuery[known, order by known.at desc, known.id desc]");
+    Known other = new Known();
+    assertThat(
+            catchThrowableOfType(
+                    InvalidKeysetQueryException.class,
+                    () ->
+                        KeysetQuery.from(
+                                select(known.id)
+                                    .from(known)
+                                    .join(ORDERS)
+                                    .on(ID.eq(known.id)))
+                            .orderBy(other.at.desc())
+                            .cursors(CODEC)
+                            .build())
+                .reason())
+        .as("a join may multiply rows, so its key is not known")
+        .isEqualTo(Reason.ORDER_NOT_UNIQUE);
+  }
+
+  @Test
+  void keyThatMayBeNull_needsAPosition() {
+    InvalidKeysetQueryException refused = refusal(orders(SHIPPED_AT.asc()).unique(ID));
+    assertThat(refused.reason()).isEqualTo(Reason.NULLS_POSITION);
+    assertThat(refused).hasMessageContaining("shipped_at").hasMessageContaining("nullsLast()");
+    assertThat(orders(SHIPPED_AT.asc()).nullable(SHIPPED_AT).unique(ID).build().prepared().keys().get(0))
+        .matches(key -> key.nullable() && !key.nullsFirst());
+    assertThat(orders(SHIPPED_AT.desc()).nullable(SHIPPED_AT).unique(ID).build().prepared().keys().get(0))
+        .matches(key -> key.nullable() && key.nullsFirst());
+    assertThat(orders(SHIPPED_AT.desc()).notNull(SHIPPED_AT).unique(ID).build().prepared().keys().get(0))
+        .matches(key -> !key.nullable());
+  }
+
+  @Test
+  void nullsPositionOfAKeyThatIsNeverNull_doesNotSpoilTheIndex() {
+    KeysetQuery<?> query = orders(CREATED_AT.desc().nullsLast(), ID.desc()).unique(ID).build();
+    assertThat(query.explainPlan().get(0).sql()).doesNotContain("nulls");
+  }
+
+  @Test
+  void tieBreakerThatMayBeNull_isRefused() {
+    Field<Long> nullable = field(name("orders", "ref"), SQLDataType.BIGINT.nullable(true));
+    assertThat(refusal(orders(CREATED_AT.desc()).unique(nullable)).reason())
+        .isEqualTo(Reason.ORDER_NOT_UNIQUE);
+  }
+
+  @Test
+  void noOrderOrAKeyTwice_isRefused() {
+    assertThat(refusal(orders().unique(ID)).reason()).isEqualTo(Reason.ORDER);
+    assertThat(refusal(orders(ID.asc(), ID.desc()).unique(ID)).reason()).isEqualTo(Reason.ORDER);
+  }
+
+  @Test
+  void keyOfATypeThatACursorCannotCarry_isRefused() {
+    Field<?> json = field(name("orders", "doc"), SQLDataType.JSONB.notNull());
+    InvalidKeysetQueryException refused = refusal(orders(json.asc()).unique(ID));
+    assertThat(refused.reason()).isEqualTo(Reason.KEY_TYPE);
+    assertThat(refused).hasMessageContaining("jsonb");
+  }
+
+  @Test
+  void selectsThatCannotBePaged_areRefused() {
+    assertThat(
+            refusal(
+                    KeysetQuery.from(select(asterisk()).from(ORDERS))
+                        .named("orders")
+                        .orderBy(ID.asc())
+                        .unique(ID)
+                        .cursors(CODEC))
+                .reason())
+        .isEqualTo(Reason.SELECT);
+    assertThat(
+            refusal(
+                    KeysetQuery.from(select(ID).from(ORDERS).orderBy(ID))
+                        .named("orders")
+                        .orderBy(ID.asc())
+                        .unique(ID)
+                        .cursors(CODEC))
+                .reason())
+        .isEqualTo(Reason.SELECT);
+    assertThat(
+            refusal(
+                    KeysetQuery.from(select(ID).from(ORDERS).forUpdate().skipLocked())
+                        .named("orders")
+                        .orderBy(ID.asc())
+                        .unique(ID)
+                        .cursors(CODEC))
+                .reason())
+        .isEqualTo(Reason.SELECT);
+    assertThat(
+            refusal(
+                    KeysetQuery.from(selectDistinct(STATUS).from(ORDERS))
+                        .named("orders")
+                        .orderBy(CREATED_AT.asc())
+                        .unique(STATUS)
+                        .cursors(CODEC))
+                .reason())
+        .isEqualTo(Reason.ORDER);
+  }
+
+  @Test
+  void options_areNamedWithTheirRange() {
+    assertThat(refusal(orders(ID.asc()).unique(ID).maxPageSize(0)))
+        .hasMessageContaining("maxPageSize")
+        .hasMessageContaining("100000");
+    assertThat(refusal(KeysetQuery.from(select(ID).from(ORDERS)).named("orders").orderBy(ID.asc()).unique(ID)))
+        .hasMessageContaining("cursors(");
+    assertThat(
+            catchThrowableOfType(
+                InvalidKeysetQueryException.class, () -> orders(ID.asc()).named(" ").build()))
+        .hasMessageContaining("name");
+  }
+
+  @Test
+  void badPageRequests_areRefusedBeforeAnySqlRuns() {
+    KeysetQuery<?> query = orders(ID.asc()).unique(ID).maxPageSize(50).build();
+    assertThat(requestRefusal(query, PageRequest.first(0)).reason())
+        .isEqualTo(InvalidPageRequestException.Reason.SIZE_NOT_POSITIVE);
+    assertThat(requestRefusal(query, PageRequest.after("x", -5)).reason())
+        .isEqualTo(InvalidPageRequestException.Reason.SIZE_NOT_POSITIVE);
+    assertThat(requestRefusal(query, PageRequest.first(51)))
+        .hasMessageContaining("51")
+        .hasMessageContaining("cap of 50");
+    assertThat(requestRefusal(query, PageRequest.first(Integer.MAX_VALUE)).reason())
+        .isEqualTo(InvalidPageRequestException.Reason.SIZE_ABOVE_CAP);
+    assertThat(requestRefusal(query, PageRequest.first(5).countUpTo(0)).reason())
+        .isEqualTo(InvalidPageRequestException.Reason.COUNT_CAP);
+    for (PageRequest request :
+        List.of(
+            PageRequest.fromKeys(5),
+            PageRequest.fromKeys(5, (Object) null),
+            PageRequest.fromKeys(5, 1L, 2L),
+            PageRequest.fromKeys(5, "not a number"))) {
+      assertThat(requestRefusal(query, request).reason())
+          .isEqualTo(InvalidPageRequestException.Reason.KEYS);
+    }
+    assertThat(
+            catchThrowableOfType(
+                InvalidCursorException.class,
+                () -> query.fetch(NO_DATABASE, PageRequest.after("x", 5))))
+        .isNotNull();
+  }
+
+  @Test
+  void missingOrWrongParameterValues_areRefusedBeforeAnySqlRuns() {
+    KeysetQuery<?> query =
+        KeysetQuery.from(
+                select(ID).from(ORDERS).where(CUSTOMER.eq(param("customer", SQLDataType.BIGINT))))
+            .named("orders")
+            .orderBy(ID.asc())
+            .unique(ID)
+            .cursors(CODEC)
+            .build();
+    assertThat(requestRefusal(query, PageRequest.first(5)))
+        .hasMessageContaining("'customer' has no value");
+    InvalidPageRequestException unknown =
+        catchThrowableOfType(
+            InvalidPageRequestException.class, () -> query.with("custmer", 5L));
+    assertThat(unknown).hasMessageContaining("custmer").hasMessageContaining("[customer]");
+    assertThat(
+            catchThrowableOfType(
+                    InvalidPageRequestException.class,
+                    () -> query.with("customer", OffsetDateTime.MAX.toString()))
+                .reason())
+        .isEqualTo(InvalidPageRequestException.Reason.VALUE_UNUSABLE);
+  }
+
+  private static InvalidPageRequestException requestRefusal(
+      KeysetQuery<?> query, PageRequest request) {
+    InvalidPageRequestException refused =
+        catchThrowableOfType(
+            InvalidPageRequestException.class, () -> query.fetch(NO_DATABASE, request));
+    assertThat(refused).isNotNull();
+    return refused;
+  }
+
+  private static final class Known extends CustomTable<Record> {
+    private static final long serialVersionUID = 1L;
+
+    final TableField<Record, Long> id = createField(name("id"), SQLDataType.BIGINT.notNull());
+    final TableField<Record, OffsetDateTime> at =
+        createField(name("at"), SQLDataType.TIMESTAMPWITHTIMEZONE.notNull());
+
+    Known() {
+      super(name("known"));
+    }
+
+    @Override
+    public Class<Record> getRecordType() {
+      return Record.class;
+    }
+
+    @Override
+    public UniqueKey<Record> getPrimaryKey() {
+      return Internal.createUniqueKey(this, name("known_pkey"), id);
+    }
+  }
+}

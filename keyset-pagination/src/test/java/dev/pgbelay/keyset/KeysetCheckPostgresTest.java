@@ -1,0 +1,266 @@
+package dev.pgbelay.keyset;
+
+import static dev.pgbelay.keyset.OrdersSchema.CODEC;
+import static dev.pgbelay.keyset.OrdersSchema.CREATED_AT;
+import static dev.pgbelay.keyset.OrdersSchema.CUSTOMER;
+import static dev.pgbelay.keyset.OrdersSchema.ID;
+import static dev.pgbelay.keyset.OrdersSchema.ORDERS;
+import static dev.pgbelay.keyset.OrdersSchema.SHIPPED_AT;
+import static dev.pgbelay.keyset.OrdersSchema.STATUS;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+import static org.jooq.impl.DSL.field;
+import static org.jooq.impl.DSL.lower;
+import static org.jooq.impl.DSL.name;
+import static org.jooq.impl.DSL.param;
+import static org.jooq.impl.DSL.select;
+import static org.jooq.impl.DSL.selectDistinct;
+import static org.jooq.impl.DSL.table;
+
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.keyset.KeysetVerdict.Outcome;
+import dev.pgbelay.testing.PostgresExtension;
+import org.jooq.DSLContext;
+import org.jooq.Field;
+import org.jooq.Record;
+import org.jooq.SQLDialect;
+import org.jooq.SortField;
+import org.jooq.Table;
+import org.jooq.impl.DSL;
+import org.jooq.impl.SQLDataType;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** On an empty table and on a full one: the verdict is the same, and its DDL remedies it. */
+class KeysetCheckPostgresTest {
+  @RegisterExtension static final PostgresExtension postgres = PostgresExtension.create();
+
+  private static final Field<String> EMAIL =
+      field(name("orders", "email"), SQLDataType.CLOB.notNull());
+
+  private final DSLContext dsl = DSL.using(postgres.dataSource(), SQLDialect.POSTGRES);
+  private final Transactions transactions = Transactions.of(postgres.dataSource());
+
+  @BeforeEach
+  void createTable() {
+    dsl.execute("drop table if exists orders, lines");
+    dsl.execute(
+        """
+        create table orders (
+          id bigint primary key, customer_id bigint not null, status int not null,
+          created_at timestamptz not null, shipped_at timestamptz, email text not null)
+        """);
+    dsl.execute("create table lines (id bigint primary key, order_id bigint not null)");
+  }
+
+  private static KeysetQueryBuilder<Record> query(SortField<?>... order) {
+    return KeysetQuery.from(select(ID).from(ORDERS))
+        .named("orders")
+        .orderBy(order)
+        .unique(ID)
+        .cursors(CODEC);
+  }
+
+  private KeysetVerdict check(KeysetQueryBuilder<?> query) {
+    return KeysetCheck.of(query.build(), transactions);
+  }
+
+  /** No index: slow. After the verdict's own statement: served. */
+  private void assertRemedied(KeysetQueryBuilder<?> builder, String ddl) {
+    KeysetQuery<?> query = builder.build();
+    KeysetVerdict before = KeysetCheck.of(query, transactions);
+    assertThat(before.outcome()).as("%s", before).isEqualTo(Outcome.SLOW);
+    assertThat(before.ddl()).containsExactly(ddl);
+    assertThat(catchThrowableOfType(InvalidKeysetQueryException.class, before::requireServed))
+        .hasMessageContaining(ddl)
+        .extracting(InvalidKeysetQueryException::reason)
+        .isEqualTo(InvalidKeysetQueryException.Reason.NOT_SERVED);
+    dsl.execute(ddl);
+    KeysetVerdict after = KeysetCheck.of(query, transactions);
+    assertThat(after.findings()).as("%s", after.plans()).isEmpty();
+    assertThat(after.requireServed().outcome()).isEqualTo(Outcome.SERVED);
+  }
+
+  @Test
+  void uniformOrder_isServedByThePrimaryKeyOrTheIndexThatIsNamed() {
+    assertThat(check(query(ID.desc())).requireServed().outcome()).isEqualTo(Outcome.SERVED);
+    assertRemedied(
+        query(CREATED_AT.desc()),
+        "create index concurrently on \"public\".\"orders\" (\"created_at\" desc, \"id\" desc)");
+  }
+
+  @Test
+  void mixedOrder_needsAnIndexOfThoseDirections() {
+    dsl.execute("create index on orders (created_at, id)");
+    KeysetVerdict verdict = check(query(CREATED_AT.desc(), ID.asc()));
+    assertThat(verdict.outcome()).isEqualTo(Outcome.SLOW);
+    assertThat(verdict)
+        .asString()
+        .contains("orders_created_at_id_idx")
+        .contains("not their directions");
+    assertRemedied(
+        query(CREATED_AT.desc(), ID.asc()),
+        "create index concurrently on \"public\".\"orders\" (\"created_at\" desc, \"id\")");
+  }
+
+  @Test
+  void nullsPosition_belongsToTheIndex() {
+    dsl.execute("create index on orders (shipped_at, id)");
+    assertThat(check(query(SHIPPED_AT.asc().nullsLast(), ID.asc())).outcome())
+        .isEqualTo(Outcome.SERVED);
+    assertRemedied(
+        query(SHIPPED_AT.asc().nullsFirst(), ID.asc()),
+        "create index concurrently on \"public\".\"orders\" (\"shipped_at\" nulls first, \"id\")");
+  }
+
+  @Test
+  void filterByOneValue_goesInFrontOfTheKeys() {
+    KeysetQueryBuilder<?> filtered =
+        KeysetQuery.from(
+                select(ID)
+                    .from(ORDERS)
+                    .where(CUSTOMER.eq(param("customer", 7L)).and(STATUS.ne(3))))
+            .named("orders")
+            .orderBy(CREATED_AT.desc(), ID.asc())
+            .unique(ID)
+            .cursors(CODEC);
+    assertRemedied(
+        filtered,
+        "create index concurrently on \"public\".\"orders\" (\"customer_id\", \"created_at\" desc, \"id\")");
+  }
+
+  @Test
+  void expressionKey_needsAnIndexOnTheExpression() {
+    dsl.execute("create index on orders (email, id)");
+    KeysetQueryBuilder<?> byEmail = query(lower(EMAIL).asc()).notNull(lower(EMAIL));
+    KeysetVerdict verdict = check(byEmail);
+    assertThat(verdict.outcome()).isEqualTo(Outcome.SLOW);
+    assertThat(verdict.ddl())
+        .containsExactly(
+            "create index concurrently on \"public\".\"orders\" ((lower(\"email\")), \"id\")");
+    dsl.execute(verdict.ddl().get(0));
+    KeysetVerdict after = check(byEmail);
+    assertThat(after.outcome()).as("%s", after).isEqualTo(Outcome.UNPROVEN);
+    after.requireServed();
+    assertThat(after).asString().contains("never NULL");
+  }
+
+  @Test
+  void collation_mustBeThatOfTheIndex() {
+    dsl.execute("create index on orders (email, id)");
+    KeysetQueryBuilder<?> byEmail =
+        query(EMAIL.collate("ucs_basic").asc()).notNull(EMAIL.collate("ucs_basic"));
+    KeysetVerdict verdict = check(byEmail);
+    assertThat(verdict.outcome()).as("%s", verdict).isEqualTo(Outcome.SLOW);
+    dsl.execute(verdict.ddl().get(0));
+    assertThat(check(byEmail).requireServed().outcome()).isEqualTo(Outcome.UNPROVEN);
+  }
+
+  @Test
+  void operatorClassThatDoesNotSort_isNamed() {
+    dsl.execute("create index by_pattern on orders (email text_pattern_ops, id)");
+    KeysetVerdict verdict = check(query(EMAIL.asc()));
+    assertThat(verdict.outcome()).isEqualTo(Outcome.SLOW);
+    assertThat(verdict).asString().contains("by_pattern").contains("operator class");
+  }
+
+  @Test
+  void invalidIndex_isNamed() {
+    dsl.execute("create index broken on orders (created_at, id)");
+    dsl.execute(
+        "update pg_index set indisvalid = false where indexrelid = 'broken'::regclass");
+    assertThat(check(query(CREATED_AT.asc())))
+        .asString()
+        .contains("SLOW")
+        .contains("broken")
+        .contains("is invalid");
+  }
+
+  @Test
+  void orderThatIsNotUnique_isUnsafe() {
+    KeysetVerdict verdict =
+        check(
+            KeysetQuery.from(select(ID).from(ORDERS))
+                .orderBy(CREATED_AT.asc())
+                .unique(STATUS)
+                .cursors(CODEC));
+    assertThat(verdict.outcome()).isEqualTo(Outcome.UNSAFE);
+    assertThat(verdict).asString().contains("no unique index of public.orders");
+  }
+
+  @Test
+  void keyDeclaredNotNullThatIsNullable_isUnsafe() {
+    KeysetVerdict verdict = check(query(SHIPPED_AT.asc()).notNull(SHIPPED_AT));
+    assertThat(verdict.outcome()).isEqualTo(Outcome.UNSAFE);
+    assertThat(verdict).asString().contains("orders.shipped_at").contains("would be lost");
+    assertThat(catchThrowableOfType(InvalidKeysetQueryException.class, verdict::requireServed))
+        .isNotNull();
+  }
+
+  @Test
+  void joinThatMayMultiplyRows_isUnprovenUntilBothKeysAreInTheOrder() {
+    Table<?> lines = table(name("lines"));
+    Field<Long> lineId = field(name("lines", "id"), SQLDataType.BIGINT.notNull());
+    Field<Long> orderId = field(name("lines", "order_id"), SQLDataType.BIGINT.notNull());
+    KeysetQueryBuilder<?> declared =
+        KeysetQuery.from(select(ID, lineId).from(lines).join(ORDERS).on(ID.eq(orderId)))
+            .orderBy(lineId.asc())
+            .unique(lineId)
+            .cursors(CODEC);
+    KeysetVerdict verdict = check(declared);
+    assertThat(verdict.outcome()).as("%s", verdict).isEqualTo(Outcome.UNPROVEN);
+    assertThat(verdict).asString().contains("public.orders").contains("declaration");
+    verdict.requireServed();
+  }
+
+  @Test
+  void orderOverTwoTables_cannotBeServedByOneIndex() {
+    Table<?> lines = table(name("lines"));
+    Field<Long> lineId = field(name("lines", "id"), SQLDataType.BIGINT.notNull());
+    Field<Long> orderId = field(name("lines", "order_id"), SQLDataType.BIGINT.notNull());
+    KeysetVerdict verdict =
+        check(
+            KeysetQuery.from(select(ID, lineId).from(lines).join(ORDERS).on(ID.eq(orderId)))
+                .orderBy(CREATED_AT.asc(), lineId.asc())
+                .unique(lineId)
+                .cursors(CODEC));
+    assertThat(verdict.outcome()).isEqualTo(Outcome.SLOW);
+    assertThat(verdict).asString().contains("spans several tables");
+    assertThat(verdict.ddl()).isEmpty();
+  }
+
+  @Test
+  void derivedTable_saysThatItIsOne() {
+    KeysetVerdict verdict =
+        check(
+            KeysetQuery.from(selectDistinct(STATUS).from(ORDERS))
+                .orderBy(STATUS.asc())
+                .unique(STATUS)
+                .cursors(CODEC));
+    assertThat(verdict.outcome()).isIn(Outcome.UNPROVEN, Outcome.SLOW);
+  }
+
+  @Test
+  void verdictOnAFullTable_isTheSame() {
+    dsl.execute(
+        """
+        insert into orders
+        select i, i % 10, i % 7, now() + i * interval '1 s',
+               case when i % 3 > 0 then now() + i * interval '1 min' end, 'a' || i
+        from generate_series(1, 20000) i
+        """);
+    dsl.execute("analyze orders");
+    assertRemedied(
+        query(STATUS.asc(), SHIPPED_AT.desc().nullsLast(), ID.asc()),
+        "create index concurrently on \"public\".\"orders\" (\"status\", \"shipped_at\" desc nulls last, \"id\")");
+  }
+
+  @Test
+  void check_leavesNothingBehind() {
+    check(query(CREATED_AT.desc()));
+    assertThat(dsl.fetchValue("select current_setting('enable_seqscan')")).isEqualTo("on");
+    assertThat(dsl.fetchValue("select count(*) from pg_prepared_statements where name like 'pgbelay%'"))
+        .isEqualTo(0L);
+  }
+}
