@@ -26,22 +26,19 @@ final class GenericPlans {
   }
 
   PlanNode base() {
-    return explain(query.prepared().baseStatement(), 0);
+    return explain(query.prepared().baseStatement());
   }
 
   PlanNode shape(PageShape shape) {
-    return explain(query.prepared().statement(shape), query.prepared().keys().size());
+    return explain(query.prepared().statement(shape));
   }
 
-  private PlanNode explain(PageStatement statement, int keys) {
-    String text = statement.text(PAGE, this::literal);
-    int parameters = 0;
-    for (int k = 1; k <= keys; k++) {
-      parameters = text.contains("$" + k) ? k : parameters;
-    }
+  private PlanNode explain(PageStatement statement) {
+    int[] parameters = new int[1];
+    String text = statement.text(PAGE, slot -> literal(slot, parameters));
     try (Statement session = tx.connection().createStatement()) {
       session.execute(CheckSql.prepare(NAME, text));
-      try (ResultSet plan = session.executeQuery(CheckSql.explainExecute(NAME, parameters))) {
+      try (ResultSet plan = session.executeQuery(CheckSql.explainExecute(NAME, parameters[0]))) {
         StringBuilder json = new StringBuilder();
         while (plan.next()) {
           json.append(plan.getString(1));
@@ -56,9 +53,10 @@ final class GenericPlans {
     }
   }
 
-  private String literal(Slot slot) {
-    if (slot instanceof PageStatement.KeySlot key) {
-      return "$" + (key.key() + 1);
+  private String literal(Slot slot, int[] parameters) {
+    if (slot instanceof PageStatement.KeySlot || slot instanceof PageStatement.LeadArraySlot) {
+      parameters[0]++;
+      return "$" + parameters[0];
     } else if (slot instanceof PageStatement.FilterSlot filter) {
       return query.filters().literal(filter.param());
     }

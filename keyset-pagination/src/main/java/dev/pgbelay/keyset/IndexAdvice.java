@@ -7,12 +7,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
-import org.jooq.Condition;
 import org.jooq.Field;
-import org.jooq.Param;
 import org.jooq.impl.DSL;
-import org.jooq.impl.QOM;
-import org.jspecify.annotations.Nullable;
 
 /** Which index would serve a query's order, and why one that is nearly it does not. */
 final class IndexAdvice {
@@ -35,16 +31,24 @@ final class IndexAdvice {
     columns.values().forEach(column -> keyColumns.add(column.name()));
     for (String column : equalColumns()) {
       if (!keyColumns.contains(column)) {
-        parts.add(query.renderer().unqualified(DSL.field(DSL.name(column))));
+        parts.add(query.renderer().text(DSL.name(column)));
       }
     }
     for (SortKey key : query.keys()) {
-      String expression = query.renderer().unqualified(key.field());
-      boolean plain = columns.containsKey(key.label());
-      parts.add((plain ? expression : "(" + expression + ")") + direction(key));
+      Relation.Column column = columns.get(key.label());
+      String expression =
+          column != null
+              ? query.renderer().text(DSL.name(column.name()))
+              : "(" + unqualified(query.renderer().text(key.field())) + ")";
+      parts.add(expression + direction(key));
     }
-    String table = query.renderer().unqualified(DSL.name(home.schema(), home.name()));
+    String table = query.renderer().text(DSL.name(home.schema(), home.name()));
     return CheckSql.createIndex(table, String.join(", ", parts));
+  }
+
+  /** An index knows only columns of its own table. */
+  private String unqualified(String expression) {
+    return expression.replace(query.renderer().text(DSL.name(home.alias())) + ".", "");
   }
 
   private static String direction(SortKey key) {
@@ -58,24 +62,10 @@ final class IndexAdvice {
   /** Columns of the home table that every row of the query has one value in. */
   private List<String> equalColumns() {
     List<String> equal = new ArrayList<>();
-    collect(query.base().select().$where(), equal);
+    for (Field<?> field : Filters.fixedColumns(query.base().select().$where())) {
+      Relation.column(List.of(home), field).ifPresent(found -> equal.add(found.name()));
+    }
     return equal;
-  }
-
-  private void collect(@Nullable Condition condition, List<String> equal) {
-    if (condition instanceof QOM.And and) {
-      collect(and.$arg1(), equal);
-      collect(and.$arg2(), equal);
-    } else if (condition instanceof QOM.Eq<?> eq) {
-      addColumn(eq.$arg1(), eq.$arg2(), equal);
-      addColumn(eq.$arg2(), eq.$arg1(), equal);
-    }
-  }
-
-  private void addColumn(Field<?> column, Field<?> value, List<String> equal) {
-    if (value instanceof Param<?>) {
-      Relation.column(List.of(home), column).ifPresent(found -> equal.add(found.name()));
-    }
   }
 
   /** For an index whose last columns are the keys by name: what about it does not fit. */

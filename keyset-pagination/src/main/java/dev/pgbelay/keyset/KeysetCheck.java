@@ -71,6 +71,7 @@ public final class KeysetCheck {
   }
 
   private KeysetVerdict run(Tx tx) {
+    prepared.meet(tx.dsl());
     GenericPlans explain = new GenericPlans(tx, query);
     PlanNode whole = explain.base();
     List<Relation> relations = relations(tx.dsl(), whole);

@@ -159,16 +159,18 @@ public final class KeysetExport<T> {
   }
 
   private Chunk<T> read(Boundary position, long rowsSoFar) {
-    PageStatement statement = query.prepared().statement(PageShape.after(position));
     Limits limits = new Limits(chunkRows, 0, 0);
     try {
       return transactions.run(
           options,
-          tx ->
-              query
-                  .prepared()
-                  .reader()
-                  .readChunk(tx.dsl(), statement, limits, position, query.filters()));
+          tx -> {
+            query.prepared().meet(tx.dsl());
+            PageStatement statement = query.prepared().statement(PageShape.after(position));
+            return query
+                .prepared()
+                .reader()
+                .readChunk(tx.dsl(), statement, limits, position, query.filters());
+          });
     } catch (RuntimeException e) {
       throw new Interrupted(
           "export of query '%s' stopped after %d rows; go on with resume(progress().cursor())"

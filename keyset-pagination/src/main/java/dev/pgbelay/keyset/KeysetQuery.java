@@ -108,12 +108,11 @@ public final class KeysetQuery<T> {
             request.size() - before + 1,
             before + 1,
             request.countUpTo().isPresent() ? request.countUpTo().getAsLong() + 1 : 0);
+    prepared.meet(dsl);
     PageStatement statement = prepared.statement(shape);
     PageRows<T> rows = prepared.reader().read(dsl, statement, limits, boundary, filters, shape);
     Page<T> page = PageAssembly.assemble(this, request, shape, boundary, limits, rows);
-    prepared
-        .metrics()
-        .page(request.position(), statement.plan(), System.nanoTime() - start);
+    prepared.metrics().page(request.position(), statement.plan(), System.nanoTime() - start);
     return page;
   }
 

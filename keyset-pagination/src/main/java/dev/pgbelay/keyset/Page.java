@@ -15,16 +15,15 @@ import java.util.Optional;
  *
  * <p><b>Empty pages.</b> Behind the end, {@link #nextCursor()} is empty and {@link
  * #previousCursor()} leads back to the rows up to and including the one that the request's cursor
- * named. Before the start it is the mirror image. Without rows at all both are empty, and so they are
- * on an empty page of a deep link by fewer values than the order has keys.
+ * named. Before the start it is the mirror image. Without rows at all both are empty, and so they
+ * are on an empty page of a deep link by fewer values than the order has keys.
  *
  * @param items in the order's direction
  * @param cursors the cursor of each item; each is made when it is asked for
  * @param next whether rows exist behind the last item
  * @param previous whether rows exist before the first item
  * @param nextCursor for {@link PageRequest#after}; empty if {@code next} is {@code NONE}
- * @param previousCursor for {@link PageRequest#before}; empty if {@code previous} is
- *     {@code NONE}
+ * @param previousCursor for {@link PageRequest#before}; empty if {@code previous} is {@code NONE}
  * @param count present exactly when {@link PageRequest#countUpTo(long)} was set
  */
 public record Page<T>(

@@ -2,6 +2,7 @@ package dev.pgbelay.keyset;
 
 import dev.pgbelay.keyset.PageStatement.FilterSlot;
 import dev.pgbelay.keyset.PageStatement.KeySlot;
+import dev.pgbelay.keyset.PageStatement.LeadArraySlot;
 import dev.pgbelay.keyset.PageStatement.Limits;
 import dev.pgbelay.keyset.PageStatement.Slot;
 import java.sql.Connection;
@@ -122,10 +123,16 @@ final class PageReader<T> {
     for (int i = 0; i < slots.size(); i++) {
       if (slots.get(i) instanceof KeySlot key) {
         prepared.setObject(i + 1, keyText(boundary, key.key()), Types.OTHER);
+      } else if (slots.get(i) instanceof LeadArraySlot) {
+        prepared.setObject(i + 1, arrayOf(keyText(boundary, 0)), Types.OTHER);
       } else if (slots.get(i) instanceof FilterSlot filter) {
         filters.bind(prepared, i + 1, filter.param());
       }
     }
+  }
+
+  static @Nullable String arrayOf(@Nullable String text) {
+    return text == null ? null : "{\"" + text.replace("\\", "\\\\").replace("\"", "\\\"") + "\"}";
   }
 
   private @Nullable String keyText(Boundary boundary, int key) {

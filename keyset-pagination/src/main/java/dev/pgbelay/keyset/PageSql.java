@@ -10,6 +10,7 @@ import static org.jooq.impl.DSL.trueCondition;
 
 import dev.pgbelay.keyset.PageStatement.FilterSlot;
 import dev.pgbelay.keyset.PageStatement.KeySlot;
+import dev.pgbelay.keyset.PageStatement.LeadArraySlot;
 import dev.pgbelay.keyset.PageStatement.Limit;
 import dev.pgbelay.keyset.PageStatement.LimitSlot;
 import dev.pgbelay.keyset.PageStatement.Slot;
@@ -36,6 +37,7 @@ import org.jooq.impl.SQLDataType;
  */
 final class PageSql {
   private static final String KEY_PARAM = "pgbelay_k";
+  private static final String ARRAY_PARAM = "pgbelay_lead";
   private static final String LIMIT_PARAM = "pgbelay_limit_";
   private static final String SCAN = "scan";
   private static final String ROW_VALUE = "row_value";
@@ -43,10 +45,19 @@ final class PageSql {
 
   private final BaseSelect base;
   private final Renderer renderer;
+  private final boolean leadAsArray;
 
-  PageSql(BaseSelect base, Renderer renderer) {
+  /**
+   * For one way to say that the leading key equals the position's.
+   *
+   * @param leadAsArray whether to say it as {@code = any (array of one)}. To the planner that is no
+   *     constant: it cannot take an index on the other keys alone and filter by the leading one,
+   *     and it knows that the branch comes sorted as the whole does.
+   */
+  PageSql(BaseSelect base, Renderer renderer, boolean leadAsArray) {
     this.base = base;
     this.renderer = renderer;
+    this.leadAsArray = leadAsArray;
   }
 
   /** Where in a row the cursor's values stand, counted from 1. */
@@ -197,13 +208,21 @@ final class PageSql {
     list.add(shape.around() ? column(page, "pgbelay_is_before", inline(true)) : inline(false));
     list.add(column(beside, "pgbelay_other_end", otherEnd));
     list.add(field(name("pgbelay_beside", "pgbelay_count"), SQLDataType.BIGINT));
-    int last = base.keys().size() - 1;
-    list.add(keyColumn(page, last).isNotNull().as("pgbelay_is_row"));
+    list.add(keyColumn(page, keyThatIsNeverNull()).isNotNull().as("pgbelay_is_row"));
     return DSL.select(list)
         .from(beside)
         .leftJoin(page)
         .on(trueCondition())
         .orderBy(order(page, shape.backward()));
+  }
+
+  /** Every order has one: the tie-breaker. */
+  private int keyThatIsNeverNull() {
+    int key = 0;
+    while (base.keys().get(key).nullable()) {
+      key++;
+    }
+    return key;
   }
 
   /** The caller's columns and the cursor's values, from a table of {@code c1 … cn, k1 … km}. */
@@ -292,7 +311,12 @@ final class PageSql {
       case EQUAL -> {
         Condition equal = noCondition();
         for (int k = term.first(); k <= term.last(); k++) {
-          equal = equal.and(untyped(base.keys().get(k).field()).eq(keyParam(k)));
+          Field<Object> key = untyped(base.keys().get(k).field());
+          equal =
+              equal.and(
+                  k == 0 && leadAsArray
+                      ? DSL.condition("{0} = any ({1})", key, param(ARRAY_PARAM, SQLDataType.OTHER))
+                      : key.eq(keyParam(k)));
         }
         yield equal;
       }
@@ -371,6 +395,9 @@ final class PageSql {
     String name = param.getParamName();
     if (name != null && name.startsWith(KEY_PARAM)) {
       return new KeySlot(Integer.parseInt(name.substring(KEY_PARAM.length())) - 1);
+    }
+    if (ARRAY_PARAM.equals(name)) {
+      return new LeadArraySlot();
     }
     if (name != null && name.startsWith(LIMIT_PARAM)) {
       return new LimitSlot(Limit.valueOf(name.substring(LIMIT_PARAM.length())));

@@ -21,6 +21,9 @@ final class PageStatement {
   /** A value of the position: the n-th key. */
   record KeySlot(int key) implements Slot {}
 
+  /** The position's leading value, as an array of one. */
+  record LeadArraySlot() implements Slot {}
+
   /** A parameter of the caller's select. */
   record FilterSlot(Param<?> param) implements Slot {}
 

@@ -77,7 +77,8 @@ record PlanNode(Map<?, ?> attributes, List<PlanNode> children) {
         node -> {
           for (String name : names) {
             node.attribute(name)
-                .ifPresent(text -> all.addAll(conjuncts(ALIAS_NUMBER.matcher(text).replaceAll("."))));
+                .ifPresent(
+                    text -> all.addAll(conjuncts(ALIAS_NUMBER.matcher(text).replaceAll("."))));
           }
         });
     return all;

@@ -13,16 +13,24 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 import org.jooq.Converter;
+import org.jooq.DSLContext;
 import org.jooq.exception.DataTypeException;
 import org.jspecify.annotations.Nullable;
 
 /** What all bindings of one query share: its analysed select, its statements, its codec. */
 final class PreparedQuery<T> {
+  private static final int ARRAYS_KEEP_ORDER = 17;
+  private static final int NEWEST = Integer.MAX_VALUE;
+
   private final String name;
   private final byte[] identity;
   private final BaseSelect base;
   private final Renderer renderer;
   private final PageSql sql;
+  private final PageSql arraySql;
+  private final boolean keysLeadTheIndex;
+  private volatile int serverMajor = NEWEST;
+  private volatile boolean serverKnown;
   private final PageReader<T> reader;
   private final CursorCodec codec;
   private final KeysetMetrics metrics;
@@ -42,7 +50,9 @@ final class PreparedQuery<T> {
     this.name = name;
     this.base = base;
     this.renderer = renderer;
-    this.sql = new PageSql(base, renderer);
+    this.sql = new PageSql(base, renderer, false);
+    this.arraySql = new PageSql(base, renderer, true);
+    this.keysLeadTheIndex = !Filters.fixAColumn(base.select().$where());
     this.reader =
         new PageReader<>(name, base.keys(), sql.keyColumns(), base.outputs().size(), rows);
     this.codec = codec;
@@ -93,14 +103,40 @@ final class PreparedQuery<T> {
     return maxPageSize;
   }
 
+  /**
+   * Notes which PostgreSQL this is: one that is older than 17 loses the order of an index scan by
+   * an array that is not on the index's first column. Asks the driver, not the server.
+   */
+  void meet(DSLContext dsl) {
+    if (serverKnown) {
+      return;
+    }
+    int major =
+        dsl.connectionResult(connection -> connection.getMetaData().getDatabaseMajorVersion());
+    if (leadAsArray(major) != leadAsArray(serverMajor)) {
+      statements.clear();
+      steps.clear();
+    }
+    serverMajor = major;
+    serverKnown = true;
+  }
+
+  private boolean leadAsArray(int major) {
+    return major >= ARRAYS_KEEP_ORDER || keysLeadTheIndex;
+  }
+
+  private PageSql sql() {
+    return leadAsArray(serverMajor) ? arraySql : sql;
+  }
+
   PageStatement statement(PageShape shape) {
     PageStatement known = statements.get(shape);
-    return known != null ? known : statements.computeIfAbsent(shape, sql::page);
+    return known != null ? known : statements.computeIfAbsent(shape, key -> sql().page(key));
   }
 
   /** Jumps over a number of rows and reads the keys of the one it lands on. */
   PageStatement stepStatement(PageShape shape) {
-    return steps.computeIfAbsent(shape, sql::step);
+    return steps.computeIfAbsent(shape, key -> sql().step(key));
   }
 
   String describeOrder() {

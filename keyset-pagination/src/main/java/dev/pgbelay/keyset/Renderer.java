@@ -15,7 +15,6 @@ import org.jooq.Select;
 import org.jooq.SelectQuery;
 import org.jooq.VisitContext;
 import org.jooq.VisitListener;
-import org.jooq.conf.RenderTable;
 import org.jooq.conf.Settings;
 import org.jooq.conf.SettingsTools;
 import org.jooq.impl.DSL;
@@ -81,10 +80,9 @@ final class Renderer {
     return context().renderInlined(field).replace("\"", "");
   }
 
-  /** For DDL: an expression without its table. */
-  String unqualified(QueryPart part) {
-    Settings bare = SettingsTools.clone(settings).withRenderTable(RenderTable.NEVER);
-    return DSL.using(SQLDialect.POSTGRES, bare).renderInlined(part);
+  /** For DDL: as it stands in a statement, with values written out. */
+  String text(QueryPart part) {
+    return context().renderInlined(part);
   }
 
   DSLContext context(VisitListener... listeners) {

@@ -107,6 +107,7 @@ final class SnapshotExport<T> {
 
   /** Walks the keys in steps of one stretch and offers each stretch as soon as it is known. */
   private void divide(Tx tx, BlockingQueue<Stretch> stretches) {
+    query.prepared().meet(tx.dsl());
     long stretchRows = (long) chunkRows * CHUNKS_PER_STRETCH;
     Boundary start = Boundary.NONE;
     while (failure.get() == null) {

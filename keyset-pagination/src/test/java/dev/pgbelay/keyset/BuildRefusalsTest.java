@@ -26,10 +26,10 @@ import org.jooq.SQLDialect;
 import org.jooq.SortField;
 import org.jooq.TableField;
 import org.jooq.UniqueKey;
-import org.jooq.impl.CustomTable;
 import org.jooq.impl.DSL;
 import org.jooq.impl.Internal;
 import org.jooq.impl.SQLDataType;
+import org.jooq.impl.TableImpl;
 import org.junit.jupiter.api.Test;
 
 /** What cannot be paged exactly is refused before there is a page, and says what to declare. */
@@ -74,11 +74,7 @@ class BuildRefusalsTest {
   void primaryKeyThatJooqKnows_isTheTieBreaker() {
     Known known = new Known();
     assertThat(
-            KeysetQuery.from(known)
-                .named("known")
-                .orderBy(known.at.desc())
-                .cursors(CODEC)
-                .build())
+            KeysetQuery.from(known).named("known").orderBy(known.at.desc()).cursors(CODEC).build())
         .hasToString("KeysetQuery[known, order by known.at desc, known.id desc]");
     Known other = new Known();
     assertThat(
@@ -86,10 +82,7 @@ class BuildRefusalsTest {
                     InvalidKeysetQueryException.class,
                     () ->
                         KeysetQuery.from(
-                                select(known.id)
-                                    .from(known)
-                                    .join(ORDERS)
-                                    .on(ID.eq(known.id)))
+                                select(known.id).from(known).join(ORDERS).on(ID.eq(known.id)))
                             .orderBy(other.at.desc())
                             .cursors(CODEC)
                             .build())
@@ -103,11 +96,32 @@ class BuildRefusalsTest {
     InvalidKeysetQueryException refused = refusal(orders(SHIPPED_AT.asc()).unique(ID));
     assertThat(refused.reason()).isEqualTo(Reason.NULLS_POSITION);
     assertThat(refused).hasMessageContaining("shipped_at").hasMessageContaining("nullsLast()");
-    assertThat(orders(SHIPPED_AT.asc()).nullable(SHIPPED_AT).unique(ID).build().prepared().keys().get(0))
+    assertThat(
+            orders(SHIPPED_AT.asc())
+                .nullable(SHIPPED_AT)
+                .unique(ID)
+                .build()
+                .prepared()
+                .keys()
+                .get(0))
         .matches(key -> key.nullable() && !key.nullsFirst());
-    assertThat(orders(SHIPPED_AT.desc()).nullable(SHIPPED_AT).unique(ID).build().prepared().keys().get(0))
+    assertThat(
+            orders(SHIPPED_AT.desc())
+                .nullable(SHIPPED_AT)
+                .unique(ID)
+                .build()
+                .prepared()
+                .keys()
+                .get(0))
         .matches(key -> key.nullable() && key.nullsFirst());
-    assertThat(orders(SHIPPED_AT.desc()).notNull(SHIPPED_AT).unique(ID).build().prepared().keys().get(0))
+    assertThat(
+            orders(SHIPPED_AT.desc())
+                .notNull(SHIPPED_AT)
+                .unique(ID)
+                .build()
+                .prepared()
+                .keys()
+                .get(0))
         .matches(key -> !key.nullable());
   }
 
@@ -183,7 +197,12 @@ class BuildRefusalsTest {
     assertThat(refusal(orders(ID.asc()).unique(ID).maxPageSize(0)))
         .hasMessageContaining("maxPageSize")
         .hasMessageContaining("100000");
-    assertThat(refusal(KeysetQuery.from(select(ID).from(ORDERS)).named("orders").orderBy(ID.asc()).unique(ID)))
+    assertThat(
+            refusal(
+                KeysetQuery.from(select(ID).from(ORDERS))
+                    .named("orders")
+                    .orderBy(ID.asc())
+                    .unique(ID)))
         .hasMessageContaining("cursors(");
     assertThat(
             catchThrowableOfType(
@@ -234,8 +253,7 @@ class BuildRefusalsTest {
     assertThat(requestRefusal(query, PageRequest.first(5)))
         .hasMessageContaining("'customer' has no value");
     InvalidPageRequestException unknown =
-        catchThrowableOfType(
-            InvalidPageRequestException.class, () -> query.with("custmer", 5L));
+        catchThrowableOfType(InvalidPageRequestException.class, () -> query.with("custmer", 5L));
     assertThat(unknown).hasMessageContaining("custmer").hasMessageContaining("[customer]");
     assertThat(
             catchThrowableOfType(
@@ -254,7 +272,7 @@ class BuildRefusalsTest {
     return refused;
   }
 
-  private static final class Known extends CustomTable<Record> {
+  private static final class Known extends TableImpl<Record> {
     private static final long serialVersionUID = 1L;
 
     final TableField<Record, Long> id = createField(name("id"), SQLDataType.BIGINT.notNull());

@@ -30,8 +30,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
- * While others insert, delete and re-key rows, a walk sees every row that nobody touches exactly once
- * and in order. Touched rows may be seen or not, but never twice in one place.
+ * While others insert, delete and re-key rows, a walk sees every row that nobody touches exactly
+ * once and in order. Touched rows may be seen or not, but never twice in one place.
  */
 class ConcurrentWalkPostgresTest {
   private static final long SEED = Long.getLong("pgbelay.seed", System.nanoTime());
@@ -68,7 +68,7 @@ class ConcurrentWalkPostgresTest {
     DSLContext dsl = DSL.using(dataSource, SQLDialect.POSTGRES);
     dsl.execute("create table busy (id bigint primary key, lead int, quiet boolean not null)");
     dsl.execute(
-        "insert into busy select i * 10, nullif(i % 20, 0), true from generate_series(1, %d) i"
+        "insert into busy select i * 10, nullif(i %% 20, 0), true from generate_series(1, %d) i"
             .formatted(QUIET));
     dsl.execute("create index on busy (lead desc nulls last, id)");
     dsl.execute("analyze busy");
@@ -86,12 +86,12 @@ class ConcurrentWalkPostgresTest {
         Random random = new Random(SEED + w);
         running.add(writers.submit(() -> write(random, stop, writes)));
       }
-      List<Row> quiet =
-          quietRows();
+      List<Row> quiet = quietRows();
       Random random = new Random(SEED);
       long touched = 0;
       for (int walk = 0; walk < WALKS; walk++) {
-        List<Row> seen = walk % 2 == 0 ? forward(1 + random.nextInt(60)) : backward(1 + random.nextInt(60));
+        List<Row> seen =
+            walk % 2 == 0 ? forward(1 + random.nextInt(60)) : backward(1 + random.nextInt(60));
         assertThat(seen.stream().filter(Row::quiet).toList())
             .as("walk %d, seed %d", walk, SEED)
             .isEqualTo(quiet);

@@ -63,7 +63,8 @@ class HazardsPostgresTest {
     dsl.execute("create type mood as enum ('sad', 'ok', 'happy', 'angry')");
     dsl.execute(
         "create collation pgbelay_ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)");
-    dsl.execute("create table parent (id bigint primary key, name text not null, rank int, doc jsonb)");
+    dsl.execute(
+        "create table parent (id bigint primary key, name text not null, rank int, doc jsonb)");
     dsl.execute(
         "create table child (id bigint primary key, parent_id bigint not null, qty int not null)");
     dsl.execute(
@@ -72,8 +73,7 @@ class HazardsPostgresTest {
         select i, (array['b','A','a','B','ä'])[i % 5 + 1], nullif(i % 4, 0), '{"k": 1}'
         from generate_series(1, 30) i
         """);
-    dsl.execute(
-        "insert into child select i, i % 30 + 1, i % 6 from generate_series(1, 90) i");
+    dsl.execute("insert into child select i, i % 30 + 1, i % 6 from generate_series(1, 90) i");
   }
 
   private static <T> List<T> walk(DSLContext dsl, KeysetQuery<T> query, int size) {
@@ -104,9 +104,15 @@ class HazardsPostgresTest {
   @EnumSource(RandomSchema.Kind.class)
   void everyTypeAtItsEdges_isWalkedInTheServersOrder(RandomSchema.Kind kind) {
     String table = "edge_" + kind.name().toLowerCase(java.util.Locale.ROOT);
-    dsl.execute("create table " + table + " (id bigint generated always as identity, v " + kind.sqlType + ")");
+    dsl.execute(
+        "create table "
+            + table
+            + " (id bigint generated always as identity, v "
+            + kind.sqlType
+            + ")");
     for (String literal : kind.literals) {
-      dsl.execute("insert into " + table + " (v) select " + literal + " from generate_series(1, 3)");
+      dsl.execute(
+          "insert into " + table + " (v) select " + literal + " from generate_series(1, 3)");
     }
     dsl.execute("insert into " + table + " (v) select null from generate_series(1, 3)");
     Field<Long> id = field(name(table, "id"), SQLDataType.BIGINT.notNull());
@@ -147,7 +153,8 @@ class HazardsPostgresTest {
             .cursors(CODEC)
             .mapRow(r -> r.getLong(1))
             .build();
-    try (var one = postgres.database().connect(); var other = postgres.database().connect()) {
+    try (var one = postgres.database().connect();
+        var other = postgres.database().connect()) {
       DSLContext berlin = DSL.using(one, SQLDialect.POSTGRES);
       DSLContext marquesas = DSL.using(other, SQLDialect.POSTGRES);
       berlin.execute("set timezone = 'Europe/Berlin'");
@@ -176,7 +183,8 @@ class HazardsPostgresTest {
       List<Long> sorted = dsl.select(P_ID).from(P).orderBy(rank, P_ID.asc()).fetch(P_ID);
       int nulls = dsl.fetchCount(P, P_RANK.isNull());
       int values = sorted.size() - nulls;
-      // The border between values and NULLs falls exactly on, one before and one behind a page's end.
+      // The border between values and NULLs falls exactly on, one before and one behind a page's
+      // end.
       for (int size : new int[] {nulls, nulls - 1, nulls + 1, values, values - 1, values + 1}) {
         assertThat(walk(dsl, query, size)).as("%s pages of %d", query, size).isEqualTo(sorted);
       }
@@ -213,8 +221,7 @@ class HazardsPostgresTest {
 
   @Test
   void joinThatMultipliesRows_isWalkedWhenItsKeySaysSo() {
-    Select<Record2<Long, Long>> join =
-        select(P_ID, C_ID).from(P).join(C).on(C_PARENT.eq(P_ID));
+    Select<Record2<Long, Long>> join = select(P_ID, C_ID).from(P).join(C).on(C_PARENT.eq(P_ID));
     KeysetQuery<Long> query =
         KeysetQuery.from(join)
             .orderBy(P_NAME.desc(), P_ID.asc())
@@ -315,8 +322,7 @@ class HazardsPostgresTest {
             .map(r -> r.get("kind", String.class) + r.get("id", Long.class))
             .build()
             .with("upTo", 3L);
-    assertThat(walk(dsl, query, 3))
-        .containsExactly("c5", "c4", "c3", "p3", "c2", "p2", "c1", "p1");
+    assertThat(walk(dsl, query, 3)).containsExactly("c5", "c4", "c3", "p3", "c2", "p2", "c1", "p1");
   }
 
   @Test
@@ -349,10 +355,13 @@ class HazardsPostgresTest {
   @Test
   void commonTableExpression_isPaged() {
     Select<?> select =
-        DSL.with("big").as(select(P_ID).from(P).where(P_ID.gt(20L)))
+        DSL.with("big")
+            .as(select(P_ID).from(P).where(P_ID.gt(20L)))
             .select(P_ID, P_NAME)
             .from(P)
-            .where(P_ID.in(select(field(name("big", "id"), SQLDataType.BIGINT)).from(table(name("big")))));
+            .where(
+                P_ID.in(
+                    select(field(name("big", "id"), SQLDataType.BIGINT)).from(table(name("big")))));
     KeysetQuery<Long> query =
         KeysetQuery.from(select)
             .orderBy(P_NAME.asc(), P_ID.desc())
@@ -383,8 +392,7 @@ class HazardsPostgresTest {
               .map(r -> r.get(P_ID))
               .build();
       assertThat(walk(dsl, query, 4))
-          .isEqualTo(
-              dsl.select(P_ID).from(P).orderBy(lower(P_NAME).asc(), P_ID.asc()).fetch(P_ID));
+          .isEqualTo(dsl.select(P_ID).from(P).orderBy(lower(P_NAME).asc(), P_ID.asc()).fetch(P_ID));
     }
   }
 
@@ -430,7 +438,8 @@ class HazardsPostgresTest {
 
   @Test
   void keysAreBoundAsTheirOwnType_soThatABigintIsComparedAsBigint() {
-    dsl.execute("create table typed (id bigint primary key, at timestamptz not null, n numeric not null)");
+    dsl.execute(
+        "create table typed (id bigint primary key, at timestamptz not null, n numeric not null)");
     Field<Long> id = field(name("typed", "id"), SQLDataType.BIGINT.notNull());
     Field<OffsetDateTime> at =
         field(name("typed", "at"), SQLDataType.TIMESTAMPWITHTIMEZONE.notNull());
@@ -486,7 +495,8 @@ class HazardsPostgresTest {
     assertThat(behind.next()).isEqualTo(Neighbour.NONE);
     assertThat(behind.nextCursor()).isEmpty();
     assertThat(behind.previous()).isEqualTo(Neighbour.SOME);
-    assertThat(query.fetch(dsl, PageRequest.before(behind.previousCursor().orElseThrow(), 2)).items())
+    assertThat(
+            query.fetch(dsl, PageRequest.before(behind.previousCursor().orElseThrow(), 2)).items())
         .containsExactly(29L, 30L);
 
     Page<Long> before = query.fetch(dsl, PageRequest.before(first, 5).bothEnds());

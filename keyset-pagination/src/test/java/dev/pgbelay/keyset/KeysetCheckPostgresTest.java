@@ -118,9 +118,7 @@ class KeysetCheckPostgresTest {
   void filterByOneValue_goesInFrontOfTheKeys() {
     KeysetQueryBuilder<?> filtered =
         KeysetQuery.from(
-                select(ID)
-                    .from(ORDERS)
-                    .where(CUSTOMER.eq(param("customer", 7L)).and(STATUS.ne(3))))
+                select(ID).from(ORDERS).where(CUSTOMER.eq(param("customer", 7L)).and(STATUS.ne(3))))
             .named("orders")
             .orderBy(CREATED_AT.desc(), ID.asc())
             .unique(ID)
@@ -168,8 +166,7 @@ class KeysetCheckPostgresTest {
   @Test
   void invalidIndex_isNamed() {
     dsl.execute("create index broken on orders (created_at, id)");
-    dsl.execute(
-        "update pg_index set indisvalid = false where indexrelid = 'broken'::regclass");
+    dsl.execute("update pg_index set indisvalid = false where indexrelid = 'broken'::regclass");
     assertThat(check(query(CREATED_AT.asc())))
         .asString()
         .contains("SLOW")
@@ -260,7 +257,9 @@ class KeysetCheckPostgresTest {
   void check_leavesNothingBehind() {
     check(query(CREATED_AT.desc()));
     assertThat(dsl.fetchValue("select current_setting('enable_seqscan')")).isEqualTo("on");
-    assertThat(dsl.fetchValue("select count(*) from pg_prepared_statements where name like 'pgbelay%'"))
+    assertThat(
+            dsl.fetchValue(
+                "select count(*) from pg_prepared_statements where name like 'pgbelay%'"))
         .isEqualTo(0L);
   }
 }

@@ -42,11 +42,8 @@ class PlanTextTest {
   @Test
   void mixedOrder_isABranchPerChangeOfDirection() {
     assertThat(branches("after a cursor, forward", CREATED_AT.desc(), ID.asc()))
-        .containsExactly(
-            "orders.created_at = :1 and orders.id > :2", "orders.created_at < :1");
-    assertThat(
-            branches(
-                "after a cursor, forward", STATUS.asc(), CREATED_AT.asc(), ID.desc()))
+        .containsExactly("orders.created_at = :1 and orders.id > :2", "orders.created_at < :1");
+    assertThat(branches("after a cursor, forward", STATUS.asc(), CREATED_AT.asc(), ID.desc()))
         .as("neighbours of one direction stay one row value")
         .containsExactly(
             "orders.status = :1 and orders.created_at = :2 and orders.id < :3",
@@ -56,8 +53,7 @@ class PlanTextTest {
   @Test
   void nullsLast_areABranchBehindTheValues() {
     assertThat(branches("after a cursor, forward", SHIPPED_AT.asc().nullsLast(), ID.asc()))
-        .containsExactly(
-            "(orders.shipped_at, orders.id) > (:1, :2)", "orders.shipped_at is null");
+        .containsExactly("(orders.shipped_at, orders.id) > (:1, :2)", "orders.shipped_at is null");
     assertThat(
             branches(
                 "after a cursor, forward, orders.shipped_at null",
@@ -87,18 +83,14 @@ class PlanTextTest {
         .containsExactly(
             "orders.shipped_at is null and orders.id > :2", "orders.shipped_at is not null");
     assertThat(branches("before a cursor, backward", SHIPPED_AT.asc().nullsFirst(), ID.asc()))
-        .containsExactly(
-            "(orders.shipped_at, orders.id) < (:1, :2)", "orders.shipped_at is null");
+        .containsExactly("(orders.shipped_at, orders.id) < (:1, :2)", "orders.shipped_at is null");
   }
 
   @Test
   void nullableKeyInTheMiddle_beginsARowValueOfItsOwn() {
     assertThat(
             branches(
-                "after a cursor, forward",
-                STATUS.asc(),
-                SHIPPED_AT.asc().nullsLast(),
-                ID.asc()))
+                "after a cursor, forward", STATUS.asc(), SHIPPED_AT.asc().nullsLast(), ID.asc()))
         .containsExactly(
             "orders.status = :1 and (orders.shipped_at, orders.id) > (:2, :3)",
             "orders.status = :1 and orders.shipped_at is null",

@@ -70,7 +70,8 @@ class ViewsTest {
             Optional.empty(),
             Optional.empty());
     JsonNode json =
-        new ObjectMapper().readTree(new ObjectMapper().writeValueAsString(PageView.ofRecords(page)));
+        new ObjectMapper()
+            .readTree(new ObjectMapper().writeValueAsString(PageView.ofRecords(page)));
     assertThat(json.at("/items/0").toString())
         .isEqualTo(
             """
