@@ -86,7 +86,7 @@ public final class KeysetRanges {
         new OrderResolver(name, renderer, fields, fields, List.of()).resolve(order);
     Select<?> select = DSL.select(fields).from(table).where(filter);
     BaseSelect base = BaseSelect.of(name, select, sortKeys, renderer);
-    PageSql sql = new PageSql(base, renderer);
+    PageSql sql = new PageSql(base, renderer, false);
     PageReader<?> reader =
         new PageReader<>(
             name,
