@@ -3,8 +3,9 @@ package dev.pgbelay.examples.demo;
 import dev.pgbelay.examples.demo.report.ScenarioResult;
 
 /**
- * One pattern's naive habit against its safe form. A scenario may change the loaded orders only
- * where no other scenario reads them, and stays below 30 seconds on two processors.
+ * One pattern's naive habit against its safe form. A new one joins the list in {@link Demo}; table,
+ * page and {@code report.json} take it from its result. A scenario may change the loaded orders
+ * only where no other scenario reads them, and stays below 30 seconds on two processors.
  */
 public interface DemoScenario {
 

@@ -2,7 +2,6 @@ package dev.pgbelay.examples.demo.report;
 
 import com.samskivert.mustache.Mustache;
 import com.samskivert.mustache.Template;
-import dev.pgbelay.examples.demo.report.Chart.Role;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.Reader;
@@ -79,7 +78,9 @@ final class HtmlPage {
     if (chart instanceof LineChart lines) {
       return new ChartView(
           chart,
-          lines.lines().stream().map(l -> new LegendEntry(css(l.role()), l.label())).toList(),
+          lines.lines().stream()
+              .map(l -> new LegendEntry(LineDrawing.css(l.role()), l.label()))
+              .toList(),
           List.of(
               LineDrawing.of(lines, "wide", 780, 380), LineDrawing.of(lines, "narrow", 370, 300)),
           List.of());
@@ -95,11 +96,7 @@ final class HtmlPage {
             ? "all " + number(bar.expected()) + " rows"
             : number(bar.lost()) + " of " + number(bar.expected()) + " rows lost";
     return new BarView(
-        css(bar.role()), bar.label(), String.format(Locale.ROOT, "%.2f", kept), says);
-  }
-
-  private static String css(Role role) {
-    return role.name().toLowerCase(Locale.ROOT).replace('_', '-');
+        LineDrawing.css(bar.role()), bar.label(), String.format(Locale.ROOT, "%.2f", kept), says);
   }
 
   private static String number(long value) {
