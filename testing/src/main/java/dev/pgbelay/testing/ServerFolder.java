@@ -163,7 +163,12 @@ final class ServerFolder {
   }
 
   private static void killServer(Path pidFile) throws IOException {
-    List<String> lines = Files.readAllLines(pidFile);
+    List<String> lines;
+    try {
+      lines = Files.readAllLines(pidFile);
+    } catch (NoSuchFileException e) {
+      return; // Ctrl-C reached the server too, and it has ended by itself.
+    }
     if (lines.isEmpty()) {
       return;
     }
