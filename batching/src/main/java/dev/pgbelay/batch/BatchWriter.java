@@ -394,7 +394,7 @@ public final class BatchWriter<R> {
     }
 
     /**
-     * Updates and deletes lock rows as they meet them. Faster by about half, but concurrent calls
+     * Updates and deletes lock rows as they meet them. Faster by about a third, but concurrent calls
      * on the same rows may deadlock. Upserts stay ordered, for which order is nearly free.
      */
     public Builder<R> unordered() {
