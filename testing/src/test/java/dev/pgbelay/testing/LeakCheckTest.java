@@ -34,15 +34,15 @@ class LeakCheckTest {
 
   @Test
   void openTransactionInThePool_failsTheClass() {
-    assertThat(failureOfClass(LeavesTransactionOpen.class))
+    assertThat(failureOfClass(LeavesTransactionOpenFixture.class))
         .contains("open transaction (idle in transaction")
         .contains("not given back")
-        .contains("application_name \"LeavesTransactionOpen\"")
+        .contains("application_name \"LeavesTransactionOpenFixture\"")
         .contains("select 'left open'");
   }
 
   @ExtendWith(PostgresExtension.class)
-  static class LeavesTransactionOpen {
+  static class LeavesTransactionOpenFixture {
     @Test
     @SuppressWarnings("resource")
     void leaks(DataSource dataSource) throws SQLException {
@@ -54,13 +54,13 @@ class LeakCheckTest {
 
   @Test
   void connectionOutsideThePool_failsTheClass() {
-    assertThat(failureOfClass(LeavesConnectionOpen.class))
+    assertThat(failureOfClass(LeavesConnectionOpenFixture.class))
         .contains("connection not closed: application_name \"stray\"")
         .contains("select 'stray query'");
   }
 
   @ExtendWith(PostgresExtension.class)
-  static class LeavesConnectionOpen {
+  static class LeavesConnectionOpenFixture {
     @Test
     @SuppressWarnings("resource")
     void leaks(PostgresDatabase database) throws SQLException {
@@ -72,12 +72,12 @@ class LeakCheckTest {
 
   @Test
   void preparedTransaction_failsTheClass() {
-    assertThat(failureOfClass(LeavesPreparedTransaction.class))
+    assertThat(failureOfClass(LeavesPreparedTransactionFixture.class))
         .contains("prepared transaction \"left prepared\"");
   }
 
   @ExtendWith(PostgresExtension.class)
-  static class LeavesPreparedTransaction {
+  static class LeavesPreparedTransactionFixture {
     @Test
     void leaks(DataSource dataSource) throws SQLException {
       try (Connection connection = dataSource.getConnection();
@@ -90,12 +90,12 @@ class LeakCheckTest {
 
   @Test
   void replicationSlot_failsTheClass() {
-    assertThat(failureOfClass(LeavesReplicationSlot.class))
+    assertThat(failureOfClass(LeavesReplicationSlotFixture.class))
         .contains("replication slot \"left_slot\"");
   }
 
   @ExtendWith(PostgresExtension.class)
-  static class LeavesReplicationSlot {
+  static class LeavesReplicationSlotFixture {
     @Test
     void leaks(DataSource dataSource) throws SQLException {
       try (Connection connection = dataSource.getConnection();
@@ -110,7 +110,7 @@ class LeakCheckTest {
   @Test
   void nonDaemonThread_failsTheClass() {
     try {
-      assertThat(failureOfClass(LeavesThread.class))
+      assertThat(failureOfClass(LeavesThreadFixture.class))
           .contains("non-daemon thread \"left-running\"")
           .contains("CountDownLatch");
     } finally {
@@ -119,7 +119,7 @@ class LeakCheckTest {
   }
 
   @ExtendWith(PostgresExtension.class)
-  static class LeavesThread {
+  static class LeavesThreadFixture {
     @Test
     void leaks() {
       new Thread(
@@ -137,13 +137,13 @@ class LeakCheckTest {
 
   @Test
   void cleanClass_passes() {
-    run(Clean.class)
+    run(CleanFixture.class)
         .allEvents()
         .assertStatistics(statistics -> statistics.failed(0).skipped(0).aborted(0));
   }
 
   @ExtendWith(PostgresExtension.class)
-  static class Clean {
+  static class CleanFixture {
     @Test
     void usesEverything(DataSource dataSource, PostgresDatabase database) throws SQLException {
       try (Connection pooled = dataSource.getConnection();
@@ -158,10 +158,12 @@ class LeakCheckTest {
 
   @Test
   void classThatLeaksOnPurpose_passes() {
-    run(LeaksOnPurpose.class).allEvents().assertStatistics(statistics -> statistics.failed(0));
+    run(LeaksOnPurposeFixture.class)
+        .allEvents()
+        .assertStatistics(statistics -> statistics.failed(0));
   }
 
-  static class LeaksOnPurpose {
+  static class LeaksOnPurposeFixture {
     @RegisterExtension
     static final PostgresExtension postgres = PostgresExtension.create().withoutLeakChecks();
 
@@ -174,7 +176,7 @@ class LeakCheckTest {
 
   @Test
   void failedTest_showsTheServersLog() {
-    EngineExecutionResults results = run(Fails.class);
+    EngineExecutionResults results = run(FailsFixture.class);
     Throwable failure =
         results.testEvents().failed().stream()
             .findFirst()
@@ -187,7 +189,7 @@ class LeakCheckTest {
   }
 
   @ExtendWith(PostgresExtension.class)
-  static class Fails {
+  static class FailsFixture {
     @Test
     void fails(DataSource dataSource) throws SQLException {
       try (Connection connection = dataSource.getConnection();

@@ -98,7 +98,7 @@ class StatementObserverTest {
   @Test
   void strictObserver_failsTheTest() {
     EngineTestKit.engine("junit-jupiter")
-        .selectors(selectClass(Forbidden.class))
+        .selectors(selectClass(ForbiddenFixture.class))
         .execute()
         .testEvents()
         .assertStatistics(statistics -> statistics.started(2).succeeded(1).failed(1))
@@ -108,10 +108,10 @@ class StatementObserverTest {
             event ->
                 assertThat(event.getPayload().orElseThrow().toString())
                     .contains("lock table item")
-                    .contains("Forbidden.locks"));
+                    .contains("ForbiddenFixture.locks"));
   }
 
-  static class Forbidden {
+  static class ForbiddenFixture {
     @RegisterExtension
     static final PostgresExtension own =
         PostgresExtension.create().withObserver(new RecordingObserver("lock table"));
