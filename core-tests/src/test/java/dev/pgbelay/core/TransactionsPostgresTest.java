@@ -210,6 +210,23 @@ class TransactionsPostgresTest {
   }
 
   @Test
+  void resolveOutcome_goesWithAnyNumberOfSettings() {
+    for (int settings = 0; settings < 7; settings++) {
+      TxOptions.Builder options = TxOptions.builder().resolveOutcome(Duration.ofSeconds(5));
+      for (int i = 0; i < settings; i++) {
+        options.setting("app.setting" + i, Integer.toString(i));
+      }
+      assertThat(transactions.commit(options.build(), tx -> 1).effect())
+          .isEqualTo(Commit.Effect.WROTE);
+      assertThat(
+              transactions
+                  .commit(options.deadline(Duration.ofSeconds(20)).build(), tx -> 1)
+                  .effect())
+          .isEqualTo(Commit.Effect.WROTE);
+    }
+  }
+
+  @Test
   void writeInReadOnlyTransaction_isClassified() {
     assertThatThrownBy(
             () -> transactions.run(TxOptions.builder().readOnly(true).build(), tx -> insert(tx, 1)))
