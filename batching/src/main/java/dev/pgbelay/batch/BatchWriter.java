@@ -394,8 +394,8 @@ public final class BatchWriter<R> {
     }
 
     /**
-     * Updates and deletes lock rows as they meet them. Faster by about a third, but concurrent calls
-     * on the same rows may deadlock. Upserts stay ordered, for which order is nearly free.
+     * Updates and deletes lock rows as they meet them. Faster by about a third, but concurrent
+     * calls on the same rows may deadlock. Upserts stay ordered, for which order is nearly free.
      */
     public Builder<R> unordered() {
       unordered = true;

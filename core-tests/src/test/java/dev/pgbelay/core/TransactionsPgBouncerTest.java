@@ -29,7 +29,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** Two server connections for eight clients: whatever stays behind on a session is met by another. */
+/**
+ * Two server connections for eight clients: whatever stays behind on a session is met by another.
+ */
 @Timeout(60)
 class TransactionsPgBouncerTest {
   @RegisterExtension static final PostgresExtension postgres = PostgresExtension.create();
@@ -113,7 +115,8 @@ class TransactionsPgBouncerTest {
                     Commit<Integer> commit =
                         transactions.commit(
                             options,
-                            tx -> tx.dsl().execute("update counter set n = n + 1 where id = ?", id));
+                            tx ->
+                                tx.dsl().execute("update counter set n = n + 1 where id = ?", id));
                     assertThat(commit.effect()).isEqualTo(Commit.Effect.WROTE);
                     assertThat(commit.position()).isPresent();
                   }
@@ -157,10 +160,12 @@ class TransactionsPgBouncerTest {
 
     SafeDdl ddl = SafeDdl.builder(pool()).indexLockTimeout(Duration.ofSeconds(7)).build();
     assertThat(
-            ddl.createIndexConcurrently("CREATE INDEX CONCURRENTLY counter_n ON counter (n)").outcome())
+            ddl.createIndexConcurrently("CREATE INDEX CONCURRENTLY counter_n ON counter (n)")
+                .outcome())
         .isEqualTo(IndexReport.Outcome.BUILT);
     assertThat(
-            ddl.createIndexConcurrently("CREATE INDEX CONCURRENTLY counter_n ON counter (n)").outcome())
+            ddl.createIndexConcurrently("CREATE INDEX CONCURRENTLY counter_n ON counter (n)")
+                .outcome())
         .isEqualTo(IndexReport.Outcome.ALREADY_THERE);
     assertThat(onEverySession("SELECT current_setting('lock_timeout')")).containsOnly("0");
     assertThat(onEverySession("SELECT current_setting('search_path')"))

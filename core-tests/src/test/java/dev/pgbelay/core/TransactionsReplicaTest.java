@@ -44,7 +44,9 @@ class TransactionsReplicaTest {
     Transactions.of(primaryPool)
         .execute(
             tx -> {
-              tx.dsl().execute("create table item (id int primary key, claimant uuid, claim_number bigint)");
+              tx.dsl()
+                  .execute(
+                      "create table item (id int primary key, claimant uuid, claim_number bigint)");
               tx.dsl().execute("create sequence ticket");
             });
     cluster.replica().awaitCaughtUp();
@@ -91,7 +93,10 @@ class TransactionsReplicaTest {
           Transactions.of(replicaPool)
               .commit(
                   TxOptions.builder().readOnly(true).build(),
-                  tx -> tx.dsl().fetchOne("select count(*) from item where id = ?", id).get(0, Integer.class));
+                  tx ->
+                      tx.dsl()
+                          .fetchOne("select count(*) from item where id = ?", id)
+                          .get(0, Integer.class));
       // Replay stands still before the commit: a position that it covers would be too old.
       assertThat(seen.value()).isZero();
       assertThat(seen.position().orElseThrow().covers(commit.position().orElseThrow())).isFalse();
@@ -130,7 +135,11 @@ class TransactionsReplicaTest {
                     Transactions.of(primaryPool)
                         .execute(
                             TxOptions.builder().nesting(TxOptions.Nesting.INDEPENDENT).build(),
-                            other -> other.dsl().execute("alter table item add column if not exists note text"));
+                            other ->
+                                other
+                                    .dsl()
+                                    .execute(
+                                        "alter table item add column if not exists note text"));
                     cluster.replica().awaitCaughtUp();
                     return tx.dsl().fetchCount(org.jooq.impl.DSL.table("item"));
                   }
@@ -150,7 +159,8 @@ class TransactionsReplicaTest {
 
   private static void claim(Connection connection, Fence fence) throws SQLException {
     try (PreparedStatement claim =
-        connection.prepareStatement("UPDATE item SET claimant = ?, claim_number = ? WHERE id = 1")) {
+        connection.prepareStatement(
+            "UPDATE item SET claimant = ?, claim_number = ? WHERE id = 1")) {
       fence.bind(claim, 1);
       assertThat(claim.executeUpdate()).isEqualTo(1);
     }

@@ -147,10 +147,7 @@ class TransactionsRetryTest {
       throws Exception {
     Transactions transactions = transactions();
     TxOptions repeatable =
-        TxOptions.builder()
-            .path("move")
-            .isolation(TxOptions.Isolation.REPEATABLE_READ)
-            .build();
+        TxOptions.builder().path("move").isolation(TxOptions.Isolation.REPEATABLE_READ).build();
     try (Connection other = database.connect()) {
       other.setAutoCommit(false);
       try (Statement statement = other.createStatement()) {
@@ -289,7 +286,8 @@ class TransactionsRetryTest {
       }
       TxOptions options = TxOptions.builder().lockTimeout(Duration.ofMillis(50)).build();
       assertThat(
-              Failures.classify(catchThrowable(() -> transactions().execute(options, tx -> add(tx, 1)))))
+              Failures.classify(
+                  catchThrowable(() -> transactions().execute(options, tx -> add(tx, 1)))))
           .isEqualTo(FailureKind.LOCK_TIMEOUT);
       assertThat(
               Failures.classify(
@@ -382,8 +380,7 @@ class TransactionsRetryTest {
             });
     assertThat(hooks).hasValue(1);
     assertThat(number("SELECT balance FROM account WHERE id = 1")).isEqualTo(101);
-    assertThat(
-            registry.get("pgbelay.core.hook.failures").tag("path", "hooked").counter().count())
+    assertThat(registry.get("pgbelay.core.hook.failures").tag("path", "hooked").counter().count())
         .isEqualTo(1);
   }
 }

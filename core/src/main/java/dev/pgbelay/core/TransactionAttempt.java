@@ -237,7 +237,8 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
 
   private void note(Throwable failure, Open open) {
     FailureKind kind = Failures.classify(failure, circumstances(open));
-    if (kind == FailureKind.OUTCOME_UNKNOWN) {
+    boolean closedUnnoticed = kind == FailureKind.OTHER && PgDriver.isClosed(open.driver());
+    if (kind == FailureKind.OUTCOME_UNKNOWN || closedUnnoticed) {
       kind = FailureKind.CONNECTION_LOST;
     }
     failure.addSuppressed(new FailureNote(options.path(), attempt, kind));

@@ -46,6 +46,15 @@ public final class PgDriver {
     return connection.unwrap(PGConnection.class);
   }
 
+  /** Whether the driver has given the connection up, whatever a pool's proxy says of itself. */
+  public static boolean isClosed(PGConnection driver) {
+    try {
+      return ((BaseConnection) driver).isClosed();
+    } catch (SQLException e) {
+      return true;
+    }
+  }
+
   public static State state(PGConnection driver) {
     return switch (((BaseConnection) driver).getTransactionState()) {
       case IDLE -> State.IDLE;
