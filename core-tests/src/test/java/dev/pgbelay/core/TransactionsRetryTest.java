@@ -13,6 +13,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
+import java.util.Objects;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -218,8 +219,9 @@ class TransactionsRetryTest {
                               }));
             });
     failed.await();
-    await().until(() -> runner.get().getState() == Thread.State.TIMED_WAITING);
-    runner.get().interrupt();
+    Thread running = Objects.requireNonNull(runner.get());
+    await().until(() -> running.getState() == Thread.State.TIMED_WAITING);
+    running.interrupt();
 
     assertThat(Failures.classify(failure.get())).isEqualTo(FailureKind.SERIALIZATION_FAILURE);
     assertThat(runs).hasValue(1);
