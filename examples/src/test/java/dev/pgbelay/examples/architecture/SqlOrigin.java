@@ -2,6 +2,7 @@ package dev.pgbelay.examples.architecture;
 
 import com.sun.source.tree.AssignmentTree;
 import com.sun.source.tree.BinaryTree;
+import com.sun.source.tree.CompilationUnitTree;
 import com.sun.source.tree.ConditionalExpressionTree;
 import com.sun.source.tree.EnhancedForLoopTree;
 import com.sun.source.tree.ExpressionTree;
@@ -123,21 +124,30 @@ final class SqlOrigin {
 
   private boolean isCarrier(ExpressionTree receiver) {
     String name = receiver.toString().replaceFirst("^this\\.", "");
-    List<String> types = new ArrayList<>();
-    call.getCompilationUnit()
-        .accept(
-            new TreeScanner<@Nullable Void, @Nullable Void>() {
-              @Override
-              public @Nullable Void visitVariable(VariableTree variable, @Nullable Void unused) {
-                if (variable.getName().contentEquals(name)) {
-                  types.add(Objects.toString(variable.getType(), "var").replaceFirst("<.*", ""));
-                }
-                return super.visitVariable(variable, null);
-              }
-            },
-            null);
+    List<String> types = List.of();
+    for (TreePath at = call; at != null && types.isEmpty(); at = at.getParentPath()) {
+      if (at.getLeaf() instanceof MethodTree || at.getLeaf() instanceof CompilationUnitTree) {
+        types = typesOf(name, at.getLeaf());
+      }
+    }
     carriers.addAll(types);
     return !types.isEmpty();
+  }
+
+  private static List<String> typesOf(String name, Tree scope) {
+    List<String> types = new ArrayList<>();
+    scope.accept(
+        new TreeScanner<@Nullable Void, @Nullable Void>() {
+          @Override
+          public @Nullable Void visitVariable(VariableTree variable, @Nullable Void unused) {
+            if (variable.getName().contentEquals(name)) {
+              types.add(Objects.toString(variable.getType(), "var").replaceFirst("<.*", ""));
+            }
+            return super.visitVariable(variable, null);
+          }
+        },
+        null);
+    return types;
   }
 
   /** A method of the same file gives SQL when each of its return statements does. */
