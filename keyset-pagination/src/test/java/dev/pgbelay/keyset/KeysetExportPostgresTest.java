@@ -18,12 +18,17 @@ import dev.pgbelay.keyset.KeysetExport.Progress;
 import dev.pgbelay.testing.PostgresExtension;
 import java.lang.management.ManagementFactory;
 import java.lang.management.MemoryMXBean;
+import java.lang.reflect.Proxy;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import javax.sql.DataSource;
 import org.jooq.DSLContext;
 import org.jooq.SQLDialect;
@@ -62,7 +67,7 @@ class KeysetExportPostgresTest {
         insert into orders
         select i, timestamptz '2026-01-01' + i * interval '1 s',
                case when i %% 3 > 0 then timestamptz '2026-02-01' + (i / 5) * interval '1 us' end,
-               repeat('x', 100)
+               repeat('x', 400)
         from generate_series(1, %d) i
         """
             .formatted(ROWS));
@@ -147,59 +152,70 @@ class KeysetExportPostgresTest {
   }
 
   @Test
-  void autocommitConnections_doNotLoadTheWholeTable() throws Exception {
+  void autocommitConnections_doNotLoadTheWholeTable() {
     MemoryMXBean memory = ManagementFactory.getMemoryMXBean();
+    System.gc();
+    long before = memory.getHeapMemoryUsage().getUsed();
+    List<Long> growth = new ArrayList<>();
+    AtomicLong read = new AtomicLong();
     KeysetQuery<String> wide =
         KeysetQuery.from(
                 select(ID, DSL.field(DSL.name("orders", "note"), String.class)).from(ORDERS))
             .orderBy(ID.asc())
             .unique(ID)
             .cursors(CODEC)
-            .mapRow(row -> row.getString(2))
+            .mapRow(
+                row -> {
+                  // In the middle of a chunk: the driver's rows and the items made so far.
+                  if (read.incrementAndGet() % 30_000 == 15_001) {
+                    System.gc();
+                    growth.add(memory.getHeapMemoryUsage().getUsed() - before);
+                  }
+                  return row.getString(2);
+                })
             .build();
-    System.gc();
-    long before = memory.getHeapMemoryUsage().getUsed();
-    List<Long> growth = Collections.synchronizedList(new ArrayList<>());
     AtomicLong rows = new AtomicLong();
-    KeysetExport.of(wide, transactions)
-        .run(
-            item -> {
-              if (rows.incrementAndGet() % 30_000 == 15_001) {
-                System.gc();
-                growth.add(memory.getHeapMemoryUsage().getUsed() - before);
-              }
-            });
+    KeysetExport.of(wide, transactions).run(item -> rows.incrementAndGet());
     assertThat(rows).hasValue(ROWS);
-    assertThat(growth).isNotEmpty().allSatisfy(g -> assertThat(g).isLessThan(16L << 20));
+    assertThat(growth).hasSize(5).allSatisfy(g -> assertThat(g).isLessThan(16L << 20));
   }
 
   @Test
-  void snapshot_seesOneMomentWhateverIsWrittenMeanwhile() {
-    List<Long> expected = expected();
-    List<Long> seen = Collections.synchronizedList(new ArrayList<>());
-    AtomicLong once = new AtomicLong();
+  void snapshot_seesOneMomentAlsoInAReaderThatBeginsAfterAWrite() {
+    Set<Long> expected = new HashSet<>(expected());
+    Set<Long> seen = ConcurrentHashMap.newKeySet();
+    AtomicLong handedOn = new AtomicLong();
+    CountDownLatch written = new CountDownLatch(1);
+    CountDownLatch lateReaderReads = new CountDownLatch(1);
+    AtomicReference<Thread> early = new AtomicReference<>();
+    Transactions lateReader = Transactions.of(thirdConnectionWaitsFor(written));
     try {
       Progress end =
-          KeysetExport.of(byTime, transactions)
+          KeysetExport.of(byTime, lateReader)
               .chunkRows(500)
               .snapshot(
                   2,
                   reader ->
                       item -> {
-                        if (once.getAndIncrement() == 0) {
+                        if (early.compareAndSet(null, Thread.currentThread())) {
                           dsl.deleteFrom(ORDERS).where(ID.mod(10L).eq(0L)).execute();
                           dsl.execute(
                               """
                               insert into orders
                               select i, now(), now(), 'new' from generate_series(1000001, 1001000) i
                               """);
+                          written.countDown();
+                          await(lateReaderReads);
+                        } else if (early.get() != Thread.currentThread()) {
+                          lateReaderReads.countDown();
                         }
                         seen.add(item);
+                        handedOn.incrementAndGet();
                       });
-      assertThat(end.rows()).isEqualTo(ROWS);
       assertThat(end.cursor()).isEmpty();
-      assertThat(seen).hasSize(ROWS);
-      assertThat(new HashSet<>(seen)).isEqualTo(new HashSet<>(expected));
+      assertThat(handedOn).hasValue(ROWS);
+      assertThat(end.rows()).isEqualTo(ROWS);
+      assertThat(seen).isEqualTo(expected);
     } finally {
       dsl.deleteFrom(ORDERS).where(ID.gt(1_000_000L)).execute();
       dsl.execute(
@@ -207,10 +223,34 @@ class KeysetExportPostgresTest {
           insert into orders
           select i, timestamptz '2026-01-01' + i * interval '1 s',
                  case when i %% 3 > 0 then timestamptz '2026-02-01' + (i / 5) * interval '1 us' end,
-                 repeat('x', 100)
+                 repeat('x', 400)
           from generate_series(10, %d, 10) i
+          on conflict do nothing
           """
               .formatted(ROWS));
+    }
+  }
+
+  /** The first is the one that keeps the snapshot, the second a reader, the third the other reader. */
+  private static DataSource thirdConnectionWaitsFor(CountDownLatch latch) {
+    AtomicLong asked = new AtomicLong();
+    return (DataSource)
+        Proxy.newProxyInstance(
+            KeysetExportPostgresTest.class.getClassLoader(),
+            new Class<?>[] {DataSource.class},
+            (proxy, method, arguments) -> {
+              if (method.getName().equals("getConnection") && asked.incrementAndGet() == 3) {
+                await(latch);
+              }
+              return method.invoke(postgres.dataSource(), arguments);
+            });
+  }
+
+  private static void await(CountDownLatch latch) {
+    try {
+      assertThat(latch.await(20, TimeUnit.SECONDS)).as("the other reader came this far").isTrue();
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
     }
   }
 
