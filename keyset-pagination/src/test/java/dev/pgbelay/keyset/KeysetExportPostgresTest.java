@@ -231,7 +231,9 @@ class KeysetExportPostgresTest {
     }
   }
 
-  /** The first is the one that keeps the snapshot, the second a reader, the third the other reader. */
+  /**
+   * The first is the one that keeps the snapshot, the second a reader, the third the other reader.
+   */
   private static DataSource thirdConnectionWaitsFor(CountDownLatch latch) {
     AtomicLong asked = new AtomicLong();
     return (DataSource)
