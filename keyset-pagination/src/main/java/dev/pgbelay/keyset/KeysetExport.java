@@ -33,7 +33,7 @@ import java.util.stream.IntStream;
  * @param <T> what a row becomes
  */
 public final class KeysetExport<T> {
-  private static final int DEFAULT_CHUNK_ROWS = 2_000;
+  private static final int DEFAULT_CHUNK_ROWS = 5_000;
   private static final int MAX_CHUNK_ROWS = 100_000;
 
   private final KeysetQuery<T> query;
@@ -82,7 +82,7 @@ public final class KeysetExport<T> {
     }
   }
 
-  /** With chunks of 2,000 rows, in read-only transactions of the path {@code keyset-export}. */
+  /** With chunks of 5,000 rows, in read-only transactions of the path {@code keyset-export}. */
   public static <T> KeysetExport<T> of(KeysetQuery<T> query, Transactions transactions) {
     return new KeysetExport<>(
         query,

@@ -27,7 +27,7 @@ final class SnapshotExport<T> {
   /** Stretches that wait for a reader, per reader: enough to stay ahead, few enough to be small. */
   private static final int WAITING_PER_READER = 2;
 
-  private static final int CHUNKS_PER_STRETCH = 16;
+  private static final int CHUNKS_PER_STRETCH = 8;
   private static final Stretch END = new Stretch(Boundary.NONE, 0);
 
   private final KeysetQuery<T> query;
