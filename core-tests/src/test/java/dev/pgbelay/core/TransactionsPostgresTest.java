@@ -465,6 +465,69 @@ class TransactionsPostgresTest {
   }
 
   @Test
+  void statementPastTheTimeOfItsStretch_isStatementTimeout() {
+    TxOptions long30 = TxOptions.builder().deadline(Duration.ofSeconds(30)).build();
+
+    assertThatThrownBy(
+            () ->
+                transactions.run(
+                    long30,
+                    tx ->
+                        tx.within(
+                            Duration.ofMillis(200),
+                            inner -> inner.dsl().execute("select pg_sleep(20)"))))
+        .isInstanceOf(DataAccessException.class)
+        .satisfies(e -> assertThat(Failures.classify(e)).isEqualTo(FailureKind.STATEMENT_TIMEOUT));
+  }
+
+  @Test
+  void transactionEndedBySqlText_isReportedAsUnknownAndRunsNoHooks() {
+    List<String> seen = new ArrayList<>();
+    assertThatThrownBy(
+            () ->
+                transactions.execute(
+                    tx -> {
+                      tx.afterCommit(commit -> seen.add("never"));
+                      insert(tx, 1);
+                      tx.dsl().execute("rollback");
+                    }))
+        .isInstanceOf(OutcomeUnknownException.class)
+        .hasMessageContaining("ended its transaction inside the work");
+    assertThat(seen).isEmpty();
+  }
+
+  @Test
+  void hookThatAddsHook_runsIt() {
+    List<String> seen = new ArrayList<>();
+    transactions.execute(
+        tx -> {
+          insert(tx, 1);
+          tx.afterCommit(commit -> tx.afterCommit(again -> seen.add("added")));
+          tx.afterCommit(commit -> seen.add("second"));
+        });
+    assertThat(seen).containsExactly("second", "added");
+  }
+
+  @Test
+  void connectionWithForeignTransaction_isRefusedAndLeftAlone() throws SQLException {
+    try (Connection shared = dataSource.getConnection()) {
+      shared.setAutoCommit(false);
+      try (Statement statement = shared.createStatement()) {
+        statement.execute("insert into account values (82, 1)");
+        Transactions onShared = Transactions.of(new SingleConnection(shared));
+        assertThatThrownBy(() -> onShared.run(this::countIn))
+            .isInstanceOf(TransactionException.class)
+            .hasMessageContaining("already open");
+        try (ResultSet row = statement.executeQuery("select count(*) from account")) {
+          row.next();
+          assertThat(row.getInt(1)).isEqualTo(1);
+        }
+      }
+      shared.rollback();
+    }
+  }
+
+  @Test
   void serializationFailure_isRetriedAsWhole() throws SQLException {
     transactions.execute(tx -> insert(tx, 1));
     List<Integer> runs = new ArrayList<>();

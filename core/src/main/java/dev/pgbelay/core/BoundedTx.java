@@ -65,6 +65,7 @@ final class BoundedTx implements Tx {
       return work.run(new BoundedTx(outer, base, connection, path, timeouts, end));
     } catch (Throwable t) {
       failure = t;
+      timeouts.explain(t, path);
       throw t;
     } finally {
       restore(timeouts, before, path, failure);

@@ -53,8 +53,11 @@ public enum FailureKind {
   INVALID_STATEMENT(Fate.ROLLED_BACK, false),
   /** Classes 53 and 54: out of memory, disk, connections or limits. */
   RESOURCES_EXHAUSTED(Fate.ROLLED_BACK, false),
-  /** A rule of {@link Transactions} was broken: nested by mistake, autocommit, foreign commit. */
-  MISUSE(Fate.NEVER_BEGUN, false),
+  /**
+   * A rule of {@link Transactions} was broken: nested by mistake, autocommit, foreign commit. What
+   * had begun was rolled back.
+   */
+  MISUSE(Fate.ROLLED_BACK, false),
   /** Anything else, failures of the caller's own code included. */
   OTHER(Fate.ROLLED_BACK, false);
 

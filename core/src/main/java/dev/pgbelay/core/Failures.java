@@ -87,8 +87,14 @@ public final class Failures {
     FailureKind kind = classify(failure);
     return switch (kind) {
       case POOL_EXHAUSTED, NOT_PERMITTED -> kind;
-      case OTHER ->
-          failure instanceof SQLException ? FailureKind.POOL_EXHAUSTED : FailureKind.OTHER;
+      case OTHER -> {
+        if (!(failure instanceof SQLException)) {
+          yield FailureKind.OTHER;
+        }
+        yield sqlState(failure).isPresent()
+            ? FailureKind.CANNOT_CONNECT
+            : FailureKind.POOL_EXHAUSTED;
+      }
       default -> FailureKind.CANNOT_CONNECT;
     };
   }

@@ -63,6 +63,10 @@ final class GuardedConnection implements InvocationHandler {
         }
         throw refusal("rollback");
       }
+      case "createStatement", "prepareStatement", "prepareCall" -> {
+        owner.noticeState();
+        yield pass(method, args);
+      }
       default -> {
         if (REFUSED.contains(method.getName())) {
           throw refusal(method.getName());

@@ -1,5 +1,6 @@
 package dev.pgbelay.core;
 
+import dev.pgbelay.core.internal.PgDriver;
 import java.sql.Connection;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -28,6 +29,7 @@ final class OwnedTx implements Tx {
   private @Nullable String id;
   private boolean connectionUsed;
   private boolean noRetry;
+  private boolean wasOpen;
 
   OwnedTx(
       DataSource dataSource,
@@ -129,6 +131,16 @@ final class OwnedTx implements Tx {
 
   PGConnection driver() {
     return driver;
+  }
+
+  /** Called between statements: a transaction that was open once and is idle at its end, ended. */
+  void noticeState() {
+    wasOpen = wasOpen || PgDriver.state(driver) != PgDriver.State.IDLE;
+  }
+
+  /** Whether COMMIT or ROLLBACK was sent behind the back of {@link Transactions}. */
+  boolean endedInside() {
+    return wasOpen && PgDriver.state(driver) == PgDriver.State.IDLE;
   }
 
   boolean mayHaveSentStatements() {

@@ -54,6 +54,21 @@ final class Timeouts {
     return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - statementStart);
   }
 
+  /**
+   * Leaves the verdict on a failure that these timeouts caused: whoever looks at it later only
+   * knows the timeouts of the whole transaction.
+   */
+  void explain(Throwable failure, String stretchOf) {
+    FailureKind kind =
+        Failures.classify(
+            failure,
+            new Failures.Circumstances(
+                statementMillis, lockMillis, millisSinceStatementStart(), null));
+    if (kind == FailureKind.STATEMENT_TIMEOUT || kind == FailureKind.LOCK_TIMEOUT) {
+      failure.addSuppressed(new FailureNote(stretchOf, kind));
+    }
+  }
+
   ExecuteListener listener() {
     return new BeforeStatement();
   }

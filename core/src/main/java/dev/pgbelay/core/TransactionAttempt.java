@@ -65,7 +65,7 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
     try {
       value = work.run(open.tx());
     } catch (Throwable failure) {
-      mayRunAgain = open.tx().mayRetry();
+      mayRunAgain = open.tx().mayRetry() && !open.tx().endedInside();
       note(failure, open);
       open.rollBackAndClose(failure);
       throw failure;
@@ -79,10 +79,11 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
   }
 
   void runHooks(Commit<T> commit, TransactionEvents events) {
-    for (Consumer<? super Commit<?>> hook : hooks) {
+    // By index: a hook may add another one.
+    for (int i = 0; i < hooks.size(); i++) {
       try {
-        hook.accept(commit);
-      } catch (RuntimeException | Error e) {
+        hooks.get(i).accept(commit);
+      } catch (Throwable e) { // checked ones too, which some languages throw from anywhere
         events.hookFailed(options.path());
         LOG.error("a hook after the commit of path '{}' failed", options.path(), e);
       }
@@ -110,6 +111,7 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
 
   private Open open() {
     Connection connection = connect();
+    refuseInsideForeignTransaction(connection);
     SessionModes modes = SessionModes.UNTOUCHED;
     try {
       Timeouts timeouts =
@@ -129,6 +131,26 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
       modes.abandon(connection, e);
       throw e;
     }
+  }
+
+  /** Otherwise what somebody else has begun on it would be committed, or rolled back, with ours. */
+  private void refuseInsideForeignTransaction(Connection connection) {
+    try {
+      if (PgDriver.state(PgDriver.unwrap(connection)) == PgDriver.State.IDLE) {
+        return;
+      }
+      connection.close();
+    } catch (SQLException e) {
+      throw new TransactionException(
+          Failures.whileConnecting(e), "path '" + options.path() + "' could not begin", e);
+    }
+    throw new TransactionException(
+        FailureKind.MISUSE,
+        "path '"
+            + options.path()
+            + "' was given a connection with a transaction already open on it. Enter that one with"
+            + " Tx.join, or have the DataSource hand out connections of their own",
+        null);
   }
 
   private Connection connect() {

@@ -47,6 +47,15 @@ final class TransactionEnd {
 
   static Told commit(Connection connection, PGConnection driver, Node node, OwnedTx tx)
       throws NotCommitted {
+    if (tx.endedInside()) {
+      throw new OutcomeUnknownException(
+          "path '"
+              + tx.path()
+              + "' ended its transaction inside the work, by COMMIT or ROLLBACK as SQL text: what of"
+              + " it was committed is not known. Return from the work to commit, throw to roll back",
+          null,
+          null);
+    }
     if (PgDriver.state(driver) == PgDriver.State.IDLE) {
       Effect effect = tx.mayHaveSentStatements() ? Effect.UNKNOWN : Effect.READ_ONLY;
       return new Told(effect, Optional.empty());

@@ -4,6 +4,7 @@ import dev.pgbelay.core.FailureKind.Fate;
 import io.github.resilience4j.bulkhead.Bulkhead;
 import io.github.resilience4j.bulkhead.BulkheadFullException;
 import io.github.resilience4j.core.IntervalFunction;
+import io.github.resilience4j.core.exception.AcquirePermissionCancelledException;
 import io.github.resilience4j.core.functions.Either;
 import io.github.resilience4j.retry.Retry;
 import io.github.resilience4j.retry.RetryConfig;
@@ -72,6 +73,13 @@ final class TransactionRunner {
   private void enter(Bulkhead bulkhead) {
     try {
       bulkhead.acquirePermission();
+    } catch (AcquirePermissionCancelledException e) {
+      throw new TransactionException(
+          FailureKind.OTHER,
+          "path '"
+              + bulkhead.getName()
+              + "' was interrupted while it waited for its bulkhead; nothing was begun",
+          e);
     } catch (BulkheadFullException e) {
       events.bulkheadRefused(bulkhead.getName());
       throw new TransactionException(

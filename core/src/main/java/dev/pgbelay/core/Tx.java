@@ -57,7 +57,8 @@ public interface Tx {
   /**
    * Runs {@code work} in this same transaction with at most {@code time} for its statements, and
    * puts the timeouts back as they were. A longer deadline than the one already running does not
-   * lengthen it.
+   * lengthen it. A statement that runs out of it fails as {@link FailureKind#STATEMENT_TIMEOUT},
+   * one that would begin after it as {@link FailureKind#DEADLINE_EXCEEDED}.
    */
   <T extends @Nullable Object, X extends Exception> T within(Duration time, TxWork<T, X> work)
       throws X;

@@ -43,7 +43,7 @@ final class CheckSql {
   private static final String PREPARE = "prepare %s as %s";
   private static final String EXPLAIN_EXECUTE = "explain (format json, verbose) execute %s%s";
   private static final String DEALLOCATE = "deallocate %s";
-  private static final String CREATE_INDEX = "create index concurrently on %s (%s)";
+  private static final String CREATE_INDEX = "create index concurrently %s on %s (%s)";
 
   private CheckSql() {}
 
@@ -61,7 +61,7 @@ final class CheckSql {
     return DEALLOCATE.formatted(name);
   }
 
-  static String createIndex(String table, String columns) {
-    return CREATE_INDEX.formatted(table, columns);
+  static String createIndex(String name, String table, String columns) {
+    return CREATE_INDEX.formatted(name, table, columns);
   }
 }

@@ -1,5 +1,7 @@
 package dev.pgbelay.keyset;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -7,11 +9,15 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.zip.CRC32;
 import org.jooq.Field;
 import org.jooq.impl.DSL;
 
 /** Which index would serve a query's order, and why one that is nearly it does not. */
 final class IndexAdvice {
+  private static final int MAX_NAME_BYTES = 63;
+  private static final int NAME_SUFFIX_BYTES = "_keyset_01234567".length();
+
   private final PreparedQuery<?> query;
   private final Relation home;
   private final Map<String, Relation.Column> columns;
@@ -20,6 +26,18 @@ final class IndexAdvice {
     this.query = query;
     this.home = home;
     this.columns = columnsOfKeys;
+  }
+
+  /** The same for the same table and columns, so that running the DDL twice is seen to be that. */
+  private String name(String list) {
+    String table = home.name();
+    int room = MAX_NAME_BYTES - NAME_SUFFIX_BYTES;
+    while (table.getBytes(UTF_8).length > room) {
+      table = table.substring(0, table.offsetByCodePoints(table.length(), -1));
+    }
+    CRC32 sum = new CRC32();
+    sum.update((home.schema() + "." + home.name() + "(" + list + ")").getBytes(UTF_8));
+    return "%s_keyset_%08x".formatted(table, sum.getValue());
   }
 
   /**
@@ -43,7 +61,8 @@ final class IndexAdvice {
       parts.add(expression + direction(key));
     }
     String table = query.renderer().text(DSL.name(home.schema(), home.name()));
-    return CheckSql.createIndex(table, String.join(", ", parts));
+    String list = String.join(", ", parts);
+    return CheckSql.createIndex(query.renderer().text(DSL.name(name(list))), table, list);
   }
 
   /** An index knows only columns of its own table. */

@@ -173,8 +173,13 @@ public final class KeysetExport<T> {
           });
     } catch (RuntimeException e) {
       throw new Interrupted(
-          "export of query '%s' stopped after %d rows; go on with resume(progress().cursor())"
-              .formatted(query.name(), rowsSoFar),
+          "export of query '%s' stopped after %d rows; %s"
+              .formatted(
+                  query.name(),
+                  rowsSoFar,
+                  position.length() == 0
+                      ? "nothing was handed on, start again"
+                      : "go on with resume(progress().cursor().get(), ...)"),
           new Progress(
               rowsSoFar,
               position.length() == 0 ? Optional.empty() : Optional.of(query.cursor(position)),
