@@ -32,7 +32,9 @@ record BaseSelect(
     List<SortKey> keys,
     boolean isDerived) {
   private static final Pattern LOCKING =
-      Pattern.compile("\\bfor (no key )?(update|key share|share)\\b[^()']*$");
+      Pattern.compile(
+          "\\bfor\\s+(no\\s+key\\s+)?(update|key\\s+share|share)\\b[^()']*$",
+          Pattern.CASE_INSENSITIVE);
 
   static BaseSelect of(String queryName, Select<?> given, List<SortKey> keys, Renderer renderer) {
     List<Field<?>> outputs = new ArrayList<>();
@@ -51,7 +53,8 @@ record BaseSelect(
             || given.$offset() != null
             || given.$qualify() != null
             || !given.$window().isEmpty()
-            || outputs.stream().anyMatch(renderer::looksAtOtherRows);
+            || outputs.stream().anyMatch(renderer::looksAtOtherRows)
+            || keys.stream().map(SortKey::field).anyMatch(renderer::looksAtOtherRows);
     if (foldsRows || looksAround) {
       return derived(queryName, given, outputs, keys, foldsRows);
     }
@@ -87,7 +90,7 @@ record BaseSelect(
   /** A key may name a selected expression by its alias, which SQL forbids in WHERE. */
   private static Field<?> underlying(Field<?> key, List<Field<?>> outputs) {
     Field<?> named = key;
-    if (key.getQualifiedName().qualified()) {
+    if (!isUnqualifiedReference(key)) {
       return key;
     }
     for (Field<?> output : outputs) {
@@ -96,6 +99,17 @@ record BaseSelect(
       }
     }
     return named;
+  }
+
+  /**
+   * Whether a key is nothing but a name, which a selected column may answer to. Functions have
+   * names for jOOQ as well, and columns of two tables may have the same.
+   */
+  private static boolean isUnqualifiedReference(Field<?> key) {
+    String text = key.toString();
+    return !key.getQualifiedName().qualified()
+        && (text.equals(key.getName())
+            || text.equals(DSL.field(key.getUnqualifiedName()).toString()));
   }
 
   private static BaseSelect derived(
@@ -150,7 +164,15 @@ record BaseSelect(
         return Optional.of(i);
       }
     }
+    for (int i = 0; i < outputs.size(); i++) {
+      if (outputs.get(i) instanceof QOM.FieldAlias<?> alias && alias.$aliased().equals(key)) {
+        return Optional.of(i);
+      }
+    }
     Optional<Integer> found = Optional.empty();
+    if (!isUnqualifiedReference(key)) {
+      return found;
+    }
     for (int i = 0; i < outputs.size(); i++) {
       if (outputs.get(i).getName().equals(key.getName())) {
         if (found.isPresent()) {

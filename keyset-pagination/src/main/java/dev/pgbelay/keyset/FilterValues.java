@@ -32,6 +32,9 @@ import org.jspecify.annotations.Nullable;
 
 /** The values of a select's own parameters: those written into it, and those given by name. */
 final class FilterValues {
+  /** Names that the statements of pages use themselves. */
+  private static final String RESERVED = "pgbelay_";
+
   private final String queryName;
   private final List<Param<?>> params;
   private final Map<String, Optional<Object>> byName;
@@ -44,6 +47,14 @@ final class FilterValues {
   }
 
   static FilterValues of(String queryName, List<Param<?>> params) {
+    for (Param<?> param : params) {
+      if (param.getParamName() != null && param.getParamName().startsWith(RESERVED)) {
+        throw new InvalidKeysetQueryException(
+            InvalidKeysetQueryException.Reason.SELECT,
+            "query '%s' has a parameter named '%s'; names that begin with '%s' are taken, choose another"
+                .formatted(queryName, param.getParamName(), RESERVED));
+      }
+    }
     return new FilterValues(queryName, params, Map.of());
   }
 
@@ -66,6 +77,7 @@ final class FilterValues {
     Map<String, Optional<Object>> more = new HashMap<>(byName);
     try {
       Object converted = param.getDataType().convert(value);
+      WholeNumbers.requireSame(value, converted);
       if (converted == null && value != null) {
         throw new DataTypeException("jOOQ made NULL of it");
       }

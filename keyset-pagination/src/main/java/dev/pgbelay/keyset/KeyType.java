@@ -70,8 +70,7 @@ enum KeyType {
 
     @Override
     byte[] wire(Object value) {
-      return (value instanceof BigDecimal decimal ? decimal.toPlainString() : value.toString())
-          .getBytes(UTF_8);
+      return value.toString().getBytes(UTF_8);
     }
   },
   FLOAT4(4, false) {

@@ -88,13 +88,15 @@ final class OrderResolver {
   }
 
   private boolean canBeNull(Field<?> field, QOM.@Nullable NullOrdering placed) {
-    if (unique.contains(field)
-        || notNull.contains(field)
-        || field.getDataType().nullability() == Nullability.NOT_NULL) {
+    if (unique.contains(field) || notNull.contains(field)) {
       return false;
     }
+    // What is said goes before what the column's type says: an outer join makes NULLs of it.
     if (placed != null || nullable.contains(field)) {
       return true;
+    }
+    if (field.getDataType().nullability() == Nullability.NOT_NULL) {
+      return false;
     }
     throw refused(
         NULLS_POSITION,

@@ -221,6 +221,12 @@ final class PageReader<T> {
     byte[][] values = new byte[columns.length][];
     for (int k = 0; k < values.length; k++) {
       values[k] = keys.get(k).type().read(row, columns[k]);
+      if (values[k] == null && !keys.get(k).nullable()) {
+        throw new InvalidKeysetQueryException(
+            InvalidKeysetQueryException.Reason.NULLS_POSITION,
+            "query '%s' read NULL in key %s, which is declared never to be NULL (an outer join?); say nullsFirst(), nullsLast() or nullable(...)"
+                .formatted(queryName, keys.get(k).label()));
+      }
     }
     return new Boundary(values, false);
   }

@@ -169,8 +169,12 @@ final class PreparedQuery<T> {
     }
     try {
       Object converted = key.field().getDataType().convert(value);
+      WholeNumbers.requireSame(value, converted);
       return key.type().wire(plain(toDatabase(key.field().getConverter(), converted)));
-    } catch (DataTypeException | ClassCastException | NullPointerException e) {
+    } catch (DataTypeException
+        | ClassCastException
+        | NullPointerException
+        | ArithmeticException e) {
       throw badKeys(
           "the value for key %s is a %s, which cannot become a %s"
               .formatted(

@@ -127,7 +127,8 @@ class BuildRefusalsTest {
 
   @Test
   void nullsPositionOfAKeyThatIsNeverNull_doesNotSpoilTheIndex() {
-    KeysetQuery<?> query = orders(CREATED_AT.desc().nullsLast(), ID.desc()).unique(ID).build();
+    KeysetQuery<?> query =
+        orders(CREATED_AT.desc().nullsLast(), ID.desc()).notNull(CREATED_AT).unique(ID).build();
     assertThat(query.explainPlan().get(0).sql()).doesNotContain("nulls");
   }
 

@@ -1,0 +1,167 @@
+package dev.pgbelay.keyset;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.jooq.impl.DSL.field;
+import static org.jooq.impl.DSL.lower;
+import static org.jooq.impl.DSL.max;
+import static org.jooq.impl.DSL.name;
+import static org.jooq.impl.DSL.param;
+import static org.jooq.impl.DSL.select;
+import static org.jooq.impl.DSL.selectDistinct;
+import static org.jooq.impl.DSL.table;
+
+import dev.pgbelay.core.token.KeyRing;
+import dev.pgbelay.testing.PostgresExtension;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jooq.DSLContext;
+import org.jooq.Field;
+import org.jooq.Record;
+import org.jooq.SQLDialect;
+import org.jooq.Table;
+import org.jooq.conf.RenderKeywordCase;
+import org.jooq.conf.Settings;
+import org.jooq.impl.DSL;
+import org.jooq.impl.SQLDataType;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Where what jOOQ believes of a select is not what PostgreSQL makes of it. */
+class DeclaredAndRealPostgresTest {
+  @RegisterExtension static final PostgresExtension postgres = PostgresExtension.create();
+
+  private static final CursorCodec CODEC = CursorCodec.signed(KeyRing.of("a", new byte[32]));
+  private static final Table<Record> A = table(name("a"));
+  private static final Table<Record> B = table(name("b"));
+  private static final Field<Integer> A_ID = field(name("a", "id"), SQLDataType.INTEGER.notNull());
+  private static final Field<Integer> A_B = field(name("a", "b_id"), SQLDataType.INTEGER);
+  private static final Field<String> A_FIRST =
+      field(name("a", "first"), SQLDataType.CLOB.notNull());
+  private static final Field<String> A_LAST = field(name("a", "last"), SQLDataType.CLOB.notNull());
+  private static final Field<Integer> B_ID = field(name("b", "id"), SQLDataType.INTEGER.notNull());
+  private static final Field<String> B_NAME = field(name("b", "name"), SQLDataType.CLOB.notNull());
+
+  private final DSLContext dsl = DSL.using(postgres.dataSource(), SQLDialect.POSTGRES);
+
+  @BeforeAll
+  static void createTables() {
+    DSL.using(postgres.dataSource(), SQLDialect.POSTGRES)
+        .execute(
+            """
+            create table b (id int primary key, name text not null);
+            create table a (id int primary key, b_id int, first text not null, last text not null);
+            insert into b select i, 'name ' || i % 2 from generate_series(1, 4) i;
+            insert into a select i, case when i % 3 > 0 then 1 + i % 4 end,
+                                 'f' || (10 - i), 'l' || i from generate_series(1, 9) i;
+            """);
+  }
+
+  @Test
+  void outerJoinOfNotNullColumn_losesNoRowWhereTheOrderSaysWhereNullsGo() {
+    var joined = select(A_ID, B_NAME).from(A).leftJoin(B).on(A_B.eq(B_ID));
+
+    assertThat(walk(query(joined).orderBy(B_NAME.asc().nullsLast()).unique(A_ID), 2)).hasSize(9);
+    assertThat(walk(query(joined).orderBy(B_NAME.desc().nullsFirst()).unique(A_ID), 2)).hasSize(9);
+  }
+
+  @Test
+  void outerJoinOfNotNullColumn_isRefusedAloudWhereTheOrderSaysNothing() {
+    var joined = select(A_ID, B_NAME).from(A).leftJoin(B).on(A_B.eq(B_ID));
+    KeysetQuery<Integer> query =
+        query(joined).orderBy(B_NAME.asc()).unique(A_ID).map(row -> row.get(A_ID)).build();
+
+    assertThatThrownBy(() -> query.fetch(dsl, PageRequest.first(9)))
+        .isInstanceOf(InvalidKeysetQueryException.class)
+        .hasMessageContaining("read NULL in key");
+  }
+
+  @Test
+  void keyNotSelectedBehindDistinct_isRefusedThoughAnotherTableHasItsName() {
+    var distinct = selectDistinct(B_ID).from(A).join(B).on(A_B.eq(B_ID));
+
+    assertThatThrownBy(() -> query(distinct).orderBy(A_ID.asc()).unique(A_ID).build())
+        .isInstanceOf(InvalidKeysetQueryException.class)
+        .hasMessageContaining("not in its select list");
+  }
+
+  @Test
+  void aggregateNotSelected_isNotTakenForAnotherOfItsName() {
+    var grouped = select(A_B, max(A_FIRST)).from(A).where(A_B.isNotNull()).groupBy(A_B);
+
+    assertThatThrownBy(
+            () -> query(grouped).orderBy(max(A_LAST).asc().nullsLast()).unique(A_B).build())
+        .isInstanceOf(InvalidKeysetQueryException.class)
+        .hasMessageContaining("not in its select list");
+  }
+
+  @Test
+  void expressionKey_isNotReplacedByAnAliasThatIsCalledLikeItsFunction() {
+    var aliased = select(A_ID, lower(A_FIRST).as("lower")).from(A);
+
+    assertThat(
+            walk(
+                query(aliased).orderBy(lower(A_LAST).asc()).notNull(lower(A_LAST)).unique(A_ID), 4))
+        .containsExactly(1, 2, 3, 4, 5, 6, 7, 8, 9);
+  }
+
+  @Test
+  void numberThatDoesNotFit_isRefusedAndNotNarrowed() {
+    KeysetQuery<Integer> query =
+        query(select(A_ID).from(A).where(A_ID.gt(param("least", Integer.class))))
+            .orderBy(A_ID.asc())
+            .unique(A_ID)
+            .map(row -> row.get(A_ID))
+            .build();
+
+    assertThatThrownBy(() -> query.with("least", 4_294_967_299L))
+        .isInstanceOf(InvalidPageRequestException.class);
+    assertThatThrownBy(() -> query.with("least", 3.99))
+        .isInstanceOf(InvalidPageRequestException.class);
+    assertThatThrownBy(
+            () -> query.with("least", 0).fetch(dsl, PageRequest.fromKeys(2, 4_294_967_299L)))
+        .isInstanceOf(InvalidPageRequestException.class);
+    assertThat(query.with("least", 7L).fetch(dsl, PageRequest.fromKeys(2, "8")).items())
+        .containsExactly(8, 9);
+  }
+
+  @Test
+  void reservedParameterNameAndUpperCaseLock_areRefused() {
+    assertThatThrownBy(
+            () ->
+                query(select(A_ID).from(A).where(A_ID.gt(param("pgbelay_k1", Integer.class))))
+                    .orderBy(A_ID.asc())
+                    .unique(A_ID)
+                    .build())
+        .hasMessageContaining("pgbelay_");
+    assertThatThrownBy(
+            () ->
+                query(select(A_ID).from(A).forUpdate())
+                    .settings(new Settings().withRenderKeywordCase(RenderKeywordCase.UPPER))
+                    .orderBy(A_ID.asc())
+                    .unique(A_ID)
+                    .build())
+        .hasMessageContaining("locks rows");
+  }
+
+  private static KeysetQueryBuilder<Record> query(org.jooq.Select<?> select) {
+    return KeysetQuery.from(select).cursors(CODEC);
+  }
+
+  private List<Integer> walk(KeysetQueryBuilder<Record> builder, int size) {
+    KeysetQuery<Integer> query = builder.map(row -> row.get(A_ID)).build();
+    List<Integer> seen = new ArrayList<>();
+    Optional<String> cursor = Optional.empty();
+    do {
+      Page<Integer> page =
+          query.fetch(
+              dsl,
+              cursor.map(c -> PageRequest.after(c, size)).orElseGet(() -> PageRequest.first(size)));
+      seen.addAll(page.items());
+      cursor = page.hasNext() ? page.nextCursor() : Optional.empty();
+    } while (cursor.isPresent() && seen.size() < 100);
+    return seen;
+  }
+}
