@@ -12,8 +12,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.testing.HeldTransaction;
 import dev.pgbelay.testing.PostgresCluster;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.Statement;
 import java.time.Duration;
@@ -31,7 +34,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** Signals are provoked for real, on a cluster that has a replica and an archiver. */
+/** Every signal is provoked for real, on a cluster that has a replica and an archiver. */
 @SuppressWarnings("NullAway.Init") // the statics are set before all tests
 class ThrottleSignalPostgresTest {
   private static PostgresCluster cluster;
@@ -81,6 +84,7 @@ class ThrottleSignalPostgresTest {
   /** The job stands still with the reason in its row, and finishes once the cause is gone. */
   private void assertHeldUp(ThrottleSignal signal, String reason, AutoCloseable cause)
       throws Exception {
+    await().until(() -> signal.reasonToWait(dsl, ITEM).isPresent());
     CompletableFuture<ChunkReport> running = runWith(signal);
     try (cause) {
       await().until(() -> throttledBy().filter(text -> text.contains(reason)).isPresent());
@@ -114,6 +118,28 @@ class ThrottleSignalPostgresTest {
           cluster.replica().resumeReplay();
           cluster.replica().awaitCaughtUp();
         });
+  }
+
+  @Test
+  void replicaThatIsSlow_holdsTheJobUpByTime() throws Exception {
+    dsl.execute("create table if not exists written (id int)");
+    cluster.replica().lag(Duration.ofSeconds(60));
+    CompletableFuture<Void> writes =
+        CompletableFuture.runAsync(
+            () -> {
+              while (throttledBy().isEmpty()) {
+                dsl.execute("insert into written values (0)");
+              }
+            });
+
+    assertHeldUp(
+        ThrottleSignal.replicaLag(Duration.ofMillis(300), 1L << 40),
+        "behind",
+        () -> {
+          cluster.replica().lag(Duration.ZERO);
+          cluster.replica().awaitCaughtUp();
+        });
+    writes.get(10, TimeUnit.SECONDS);
   }
 
   @Test
@@ -173,6 +199,49 @@ class ThrottleSignalPostgresTest {
         ThrottleSignal.archiving(1_000),
         "archiving fails since",
         () -> cluster.primary().configure("archive_command", "/bin/true"));
+  }
+
+  @Test
+  void segmentsThatWaitForTheArchiver_holdTheJobUp() throws Exception {
+    Path busy = Files.createTempFile("archiver", "busy");
+    cluster
+        .primary()
+        .configure("archive_command", "while [ -e " + busy + " ]; do sleep 0.05; done");
+    for (int i = 0; i < 3; i++) {
+      dsl.execute("insert into effect values (0)");
+      dsl.execute("select pg_switch_wal()");
+    }
+
+    assertHeldUp(
+        ThrottleSignal.archiving(1),
+        "segments wait to be archived",
+        () -> {
+          Files.delete(busy);
+          cluster.primary().configure("archive_command", "/bin/true");
+        });
+  }
+
+  @Test
+  void oldSnapshot_holdsTheJobUp() throws Exception {
+    HeldTransaction held = cluster.primary().holdTransaction("postgres", "select 1");
+
+    assertHeldUp(
+        ThrottleSignal.oldSnapshot(Duration.ofMillis(200), 10_000_000),
+        "session " + held.pid() + " holds a snapshot since",
+        held);
+  }
+
+  @Test
+  void preparedTransaction_holdsTheJobUp() throws Exception {
+    try (Connection connection = cluster.primary().connect();
+        Statement statement = connection.createStatement()) {
+      statement.execute("begin; insert into effect values (0); prepare transaction 'forgotten'");
+    }
+
+    assertHeldUp(
+        ThrottleSignal.oldSnapshot(Duration.ofMillis(100), 10_000_000),
+        "prepared transaction forgotten",
+        () -> dsl.execute("rollback prepared 'forgotten'"));
   }
 
   @Test
