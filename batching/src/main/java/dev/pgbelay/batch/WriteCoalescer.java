@@ -64,7 +64,7 @@ public final class WriteCoalescer<R> implements AutoCloseable {
     this.writer = builder.writer.partially();
     this.operation = builder.operation;
     this.name = builder.name;
-    this.options = TxOptions.path(builder.name);
+    this.options = TxOptions.forPath(builder.name);
     this.flushRows = builder.flushRows;
     this.flushBytes = builder.flushBytes;
     this.sizer = builder.sizer;

@@ -239,8 +239,8 @@ class TransactionsPostgresTest {
     assertThatThrownBy(
             () ->
                 transactions.run(
-                    TxOptions.path("outer"),
-                    tx -> transactions.run(TxOptions.path("inner"), this::countIn)))
+                    TxOptions.forPath("outer"),
+                    tx -> transactions.run(TxOptions.forPath("inner"), this::countIn)))
         .isInstanceOf(TransactionException.class)
         .hasMessageContaining("'inner'")
         .hasMessageContaining("'outer'");
@@ -333,7 +333,7 @@ class TransactionsPostgresTest {
   void requireNone_refusesInsideAndPassesOutside() {
     Transactions.requireNone();
     transactions.execute(
-        TxOptions.path("checkout"),
+        TxOptions.forPath("checkout"),
         tx -> assertThatThrownBy(Transactions::requireNone).hasMessageContaining("'checkout'"));
     Transactions.requireNone();
   }
@@ -382,7 +382,7 @@ class TransactionsPostgresTest {
         Connection b = dataSource.getConnection();
         Connection c = dataSource.getConnection()) {
       assertThat(List.of(a, b, c)).hasSize(3);
-      assertThatThrownBy(() -> transactions.run(TxOptions.path("report"), this::countIn))
+      assertThatThrownBy(() -> transactions.run(TxOptions.forPath("report"), this::countIn))
           .isInstanceOfSatisfying(
               TransactionException.class,
               e -> assertThat(e.kind()).isEqualTo(FailureKind.POOL_EXHAUSTED))
@@ -402,7 +402,7 @@ class TransactionsPostgresTest {
         new Thread(
             () ->
                 bounded.execute(
-                    TxOptions.path("export"),
+                    TxOptions.forPath("export"),
                     tx -> {
                       inside.countDown();
                       awaitUninterrupted(leave);
@@ -411,11 +411,11 @@ class TransactionsPostgresTest {
     holder.start();
     inside.await();
     try {
-      assertThatThrownBy(() -> bounded.run(TxOptions.path("export"), this::countIn))
+      assertThatThrownBy(() -> bounded.run(TxOptions.forPath("export"), this::countIn))
           .isInstanceOfSatisfying(
               TransactionException.class,
               e -> assertThat(e.kind()).isEqualTo(FailureKind.BULKHEAD_FULL));
-      assertThat(bounded.run(TxOptions.path("other"), this::countIn)).isZero();
+      assertThat(bounded.run(TxOptions.forPath("other"), this::countIn)).isZero();
     } finally {
       leave.countDown();
       holder.join();

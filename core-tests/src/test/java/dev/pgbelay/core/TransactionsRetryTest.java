@@ -103,7 +103,7 @@ class TransactionsRetryTest {
           threads.submit(
               () -> {
                 transactions.execute(
-                    TxOptions.path("transfer"),
+                    TxOptions.forPath("transfer"),
                     tx -> {
                       runs.incrementAndGet();
                       add(tx, first);
@@ -314,7 +314,7 @@ class TransactionsRetryTest {
     Commit<Integer> commit =
         transactions()
             .commit(
-                TxOptions.path("killed"),
+                TxOptions.forPath("killed"),
                 tx -> {
                   add(tx, 1);
                   if (runs.incrementAndGet() == 1) {
@@ -341,7 +341,7 @@ class TransactionsRetryTest {
         threads.submit(
             () -> {
               bounded.execute(
-                  TxOptions.path("export"),
+                  TxOptions.forPath("export"),
                   tx -> {
                     inside.countDown();
                     leave.await();
@@ -350,7 +350,7 @@ class TransactionsRetryTest {
             });
     inside.await();
     Throwable refusal =
-        catchThrowable(() -> bounded.execute(TxOptions.path("export"), tx -> add(tx, 1)));
+        catchThrowable(() -> bounded.execute(TxOptions.forPath("export"), tx -> add(tx, 1)));
     leave.countDown();
     export.get();
 
@@ -371,7 +371,7 @@ class TransactionsRetryTest {
     AtomicInteger hooks = new AtomicInteger();
     transactions()
         .execute(
-            TxOptions.path("hooked"),
+            TxOptions.forPath("hooked"),
             tx -> {
               add(tx, 1);
               tx.afterCommit(

@@ -16,7 +16,7 @@ public record CommitPosition(long systemIdentifier, int timeline, long lsn) {
 
   public CommitPosition {
     if (timeline < 1) {
-      throw new IllegalArgumentException("timeline must be at least 1, is " + timeline);
+      throw new PgBelayException("timeline must be at least 1, is " + timeline);
     }
   }
 
@@ -44,7 +44,7 @@ public record CommitPosition(long systemIdentifier, int timeline, long lsn) {
   static long parseLsn(String text) {
     int slash = text.indexOf('/');
     if (slash < 1) {
-      throw new IllegalArgumentException("not a log position: " + text);
+      throw new PgBelayException("not a log position: " + text);
     }
     return (Long.parseLong(text, 0, slash, 16) << 32)
         | Long.parseLong(text, slash + 1, text.length(), 16);

@@ -54,14 +54,14 @@ final class Nesting {
           inner,
           "asks for " + inner.isolation().get() + ", which the outer one has not set");
     }
-    if (!inner.isReadOnly() && begun.isReadOnly()) {
+    if (!inner.readOnly() && begun.readOnly()) {
       throw refused(outer, inner, "is not read-only, but the outer one is");
     }
     if (!begun.settings().entrySet().containsAll(inner.settings().entrySet())) {
       throw refused(
           outer, inner, "asks for settings " + inner.settings().keySet() + ", set them outside");
     }
-    if (inner.outcomeWait().isPresent() && begun.outcomeWait().isEmpty()) {
+    if (inner.resolveOutcome().isPresent() && begun.resolveOutcome().isEmpty()) {
       throw refused(outer, inner, "asks for resolveOutcome, which the outer one alone can do");
     }
     if (inner.lockTimeout().isPresent() && !inner.lockTimeout().equals(begun.lockTimeout())) {

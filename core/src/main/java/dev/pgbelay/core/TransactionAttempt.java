@@ -118,7 +118,7 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
           new Timeouts(connection, options.path(), deadline, options.lockTimeout().orElse(null));
       PGConnection driver = PgDriver.unwrap(connection);
       Node node = Node.behind(connection, driver);
-      modes = SessionModes.enter(connection, options.isReadOnly());
+      modes = SessionModes.enter(connection, options.readOnly());
       OwnedTx tx = new OwnedTx(dataSource, connection, driver, configuration, options, timeouts);
       Ticket ticket = begin(connection, driver, timeouts);
       return new Open(connection, driver, node, tx, timeouts, ticket, modes);
@@ -169,7 +169,7 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
 
   private @Nullable Ticket begin(Connection connection, PGConnection driver, Timeouts timeouts)
       throws SQLException {
-    BeginMessage message = new BeginMessage(options, options.outcomeWait().isPresent());
+    BeginMessage message = new BeginMessage(options, options.resolveOutcome().isPresent());
     if (timeouts.statementMillis() > 0) {
       message.setting("statement_timeout", timeouts.statementMillis() + "ms");
       if (PgDriver.serverMajor(driver) >= TRANSACTION_TIMEOUT_SINCE) {
@@ -223,11 +223,12 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
           kind, "path '" + options.path() + "' was rolled back at COMMIT", failure);
     }
     Ticket ticket = open.ticket();
-    if (ticket == null || options.outcomeWait().isEmpty()) {
+    if (ticket == null || options.resolveOutcome().isEmpty()) {
       throw unknown(failure, null, "no resolveOutcome was asked for");
     }
     Answer answer =
-        new OutcomeResolver(dataSource, ticket, open.node()).resolve(options.outcomeWait().get());
+        new OutcomeResolver(dataSource, ticket, open.node())
+            .resolve(options.resolveOutcome().get());
     return switch (answer.verdict()) {
       case COMMITTED -> new Told(Commit.Effect.WROTE, answer.committedAt());
       case ABORTED ->

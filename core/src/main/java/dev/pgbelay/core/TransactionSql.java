@@ -104,7 +104,7 @@ final class TransactionSql {
             level ->
                 sql.append("SET TRANSACTION ISOLATION LEVEL ")
                     .append(level.name().replace('_', ' ').toUpperCase(Locale.ROOT))
-                    .append(options.isReadOnly() ? " READ ONLY" : ""));
+                    .append(options.readOnly() ? " READ ONLY" : ""));
     if (settings > 0) {
       separate(sql).append("SELECT set_config(?, ?, true)");
       sql.append(", set_config(?, ?, true)".repeat(settings - 1));

@@ -136,7 +136,7 @@ public final class Transactions {
      */
     public Builder configuration(Configuration jooq) {
       if (jooq.family() != SQLDialect.POSTGRES) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "the jOOQ configuration must have SQLDialect.POSTGRES, has " + jooq.dialect());
       }
       this.configuration = jooq;
@@ -158,11 +158,11 @@ public final class Transactions {
      */
     public Builder bulkhead(String path, int maxConcurrent, Duration maxWait) {
       if (maxConcurrent < 1) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "bulkhead '" + path + "': maxConcurrent must be at least 1, is " + maxConcurrent);
       }
       if (maxWait.isNegative()) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "bulkhead '" + path + "': maxWait must not be negative, is " + maxWait);
       }
       bulkheads.put(

@@ -7,15 +7,40 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How one transaction is to be run. Immutable and safe for several threads; keep them as constants.
- * Isolation, settings and deadline travel to the server together in one message when the
- * transaction begins; with none of them asked for, that message is not sent at all.
+ * How one transaction is to be run; make them with {@link #builder()}, whose methods say what each
+ * option does, and keep them as constants. Immutable and safe for several threads. Isolation,
+ * settings and deadline travel to the server together in one message when the transaction begins;
+ * with none of them asked for, that message is not sent at all.
+ *
+ * @param path the name of the code path, {@code default} unless said
+ * @param isolation the isolation level; empty, the default, for the session's own
+ * @param readOnly whether the transaction may only read; false unless said
+ * @param settings server settings for this transaction alone, in the order they are set; none
+ *     unless said
+ * @param deadline the time for waiting, work and retries together, 1 ms to 24 h; none unless said
+ * @param lockTimeout the longest wait for any one lock, 1 ms to 24 h; unless said what remains of
+ *     the deadline, or the session's own
+ * @param nesting what happens inside a transaction of the same {@code DataSource}; {@code REFUSE}
+ *     unless said
+ * @param resolveOutcome how long a lost COMMIT is looked for, 1 ms to 24 h; unless said not at all,
+ *     and it is reported as unknown at once
+ * @param retry when the work is run again; empty, the default, for the policy of the {@link
+ *     Transactions}
  */
-public final class TxOptions {
+public record TxOptions(
+    String path,
+    Optional<Isolation> isolation,
+    boolean readOnly,
+    Map<String, String> settings,
+    Optional<Duration> deadline,
+    Optional<Duration> lockTimeout,
+    Nesting nesting,
+    Optional<Duration> resolveOutcome,
+    Optional<Retry> retry) {
+
   /** SQL's isolation levels, without the one that PostgreSQL does not have. */
   public enum Isolation {
     READ_COMMITTED,
@@ -38,37 +63,38 @@ public final class TxOptions {
 
   private static final TxOptions DEFAULTS = builder().build();
 
-  private final String path;
-  private final @Nullable Isolation isolation;
-  private final boolean readOnly;
-  private final Map<String, String> settings;
-  private final @Nullable Duration deadline;
-  private final @Nullable Duration lockTimeout;
-  private final Nesting nesting;
-  private final @Nullable Duration outcomeWait;
-  private final @Nullable Retry retry;
-
-  private TxOptions(Builder builder) {
-    this.path = builder.path;
-    this.isolation = builder.isolation;
-    this.readOnly = builder.readOnly;
-    this.settings = Collections.unmodifiableMap(new LinkedHashMap<>(builder.settings));
-    this.deadline = builder.deadline;
-    this.lockTimeout = builder.lockTimeout;
-    this.nesting = builder.nesting;
-    this.outcomeWait = builder.outcomeWait;
-    this.retry = builder.retry;
+  /**
+   * @throws PgBelayException naming the option, its value and its range
+   */
+  public TxOptions {
+    OptionRules.requirePath(path);
+    settings = Collections.unmodifiableMap(new LinkedHashMap<>(settings));
+    settings.keySet().forEach(OptionRules::requireSetting);
+    deadline.ifPresent(time -> OptionRules.requireTime("deadline", time));
+    lockTimeout.ifPresent(time -> OptionRules.requireTime("lockTimeout", time));
+    resolveOutcome.ifPresent(time -> OptionRules.requireTime("resolveOutcome", time));
+    if (readOnly && resolveOutcome.isPresent()) {
+      throw new PgBelayException(
+          "resolveOutcome needs a transaction id, which a readOnly transaction cannot have;"
+              + " drop one of the two");
+    }
   }
 
+  /** The options that hold where none are given: those of the components' descriptions. */
   public static TxOptions defaults() {
     return DEFAULTS;
   }
 
-  /** Options of the path {@code name} and defaults otherwise. */
-  public static TxOptions path(String name) {
+  /**
+   * Options of the path {@code name}, and defaults otherwise.
+   *
+   * @throws PgBelayException if the name is not fit for a path
+   */
+  public static TxOptions forPath(String name) {
     return builder().path(name).build();
   }
 
+  /** A builder that starts from the defaults. */
   public static Builder builder() {
     return new Builder();
   }
@@ -77,66 +103,44 @@ public final class TxOptions {
   public Builder toBuilder() {
     Builder builder = new Builder();
     builder.path = path;
-    builder.isolation = isolation;
+    builder.isolation = isolation.orElse(null);
     builder.readOnly = readOnly;
     builder.settings.putAll(settings);
-    builder.deadline = deadline;
-    builder.lockTimeout = lockTimeout;
+    builder.deadline = deadline.orElse(null);
+    builder.lockTimeout = lockTimeout.orElse(null);
     builder.nesting = nesting;
-    builder.outcomeWait = outcomeWait;
-    builder.retry = retry;
+    builder.resolveOutcome = resolveOutcome.orElse(null);
+    builder.retry = retry.orElse(null);
     return builder;
   }
 
-  public String path() {
-    return path;
-  }
-
-  public Optional<Isolation> isolation() {
-    return Optional.ofNullable(isolation);
-  }
-
-  public boolean isReadOnly() {
-    return readOnly;
-  }
-
-  public Map<String, String> settings() {
-    return settings;
-  }
-
-  public Optional<Duration> deadline() {
-    return Optional.ofNullable(deadline);
-  }
-
-  public Optional<Duration> lockTimeout() {
-    return Optional.ofNullable(lockTimeout);
-  }
-
-  public Nesting nesting() {
-    return nesting;
-  }
-
-  /** How long a lost COMMIT is looked for; empty when it is reported as unknown at once. */
-  public Optional<Duration> outcomeWait() {
-    return Optional.ofNullable(outcomeWait);
-  }
-
-  /** The retry of this transaction, where it differs from that of its {@link Transactions}. */
-  public Optional<Retry> retry() {
-    return Optional.ofNullable(retry);
+  /** Without the values of settings, which may be secrets. */
+  @Override
+  public String toString() {
+    StringBuilder text = new StringBuilder("TxOptions[path=").append(path);
+    isolation.ifPresent(level -> text.append(", isolation=").append(level));
+    text.append(readOnly ? ", readOnly" : "");
+    text.append(settings.isEmpty() ? "" : ", settings=" + settings.keySet());
+    deadline.ifPresent(time -> text.append(", deadline=").append(time));
+    lockTimeout.ifPresent(time -> text.append(", lockTimeout=").append(time));
+    text.append(", nesting=").append(nesting);
+    resolveOutcome.ifPresent(time -> text.append(", resolveOutcome=").append(time));
+    retry.ifPresent(policy -> text.append(", retry=").append(policy));
+    return text.append(']').toString();
   }
 
   /**
    * When and how often the whole work is run again. Never after {@link Tx#noRetryAfterThis()}, and
-   * never after an outcome that is unknown.
+   * never after an outcome that is unknown. Immutable and safe for several threads.
    *
-   * @param maxAttempts runs in all, the first included, 1 to 100
-   * @param maxElapsed no run starts later than this after the first; the transaction's deadline, if
-   *     shorter, holds as well
-   * @param firstPause the mean pause before the second run; it doubles from run to run and is
-   *     spread by half of itself to either side
-   * @param maxPause the longest mean pause
-   * @param kinds the failures that are retried, each of which must be known to have changed nothing
+   * @param maxAttempts runs in all, the first included, 1 to 100; 4 by default
+   * @param maxElapsed no run starts later than this after the first, at least 1 ms, 10 s by
+   *     default; the transaction's deadline, if shorter, holds as well
+   * @param firstPause the mean pause before the second run, at least 1 ms, 20 ms by default; it
+   *     doubles from run to run and is spread by half of itself to either side
+   * @param maxPause the longest mean pause, at least {@code firstPause}; 1 s by default
+   * @param kinds the failures that are retried, each of which must be known to have changed
+   *     nothing; by default those that {@link FailureKind#isRetryable()} names
    */
   public record Retry(
       int maxAttempts,
@@ -152,18 +156,20 @@ public final class TxOptions {
             Duration.ofSeconds(1),
             retryableKinds());
 
+    /**
+     * @throws PgBelayException naming the option, its value and its range
+     */
     public Retry {
       if (maxAttempts < 1 || maxAttempts > 100) {
-        throw new IllegalArgumentException(
-            "maxAttempts must be between 1 and 100, is " + maxAttempts);
+        throw new PgBelayException("maxAttempts must be between 1 and 100, is " + maxAttempts);
       }
-      requireAtLeast("maxElapsed", maxElapsed, Duration.ofMillis(1));
-      requireAtLeast("firstPause", firstPause, Duration.ofMillis(1));
-      requireAtLeast("maxPause", maxPause, firstPause);
+      OptionRules.requireAtLeast("maxElapsed", maxElapsed, Duration.ofMillis(1));
+      OptionRules.requireAtLeast("firstPause", firstPause, Duration.ofMillis(1));
+      OptionRules.requireAtLeast("maxPause", maxPause, firstPause);
       kinds = Set.copyOf(kinds);
       for (FailureKind kind : kinds) {
         if (kind.fate() == FailureKind.Fate.UNKNOWN) {
-          throw new IllegalArgumentException(
+          throw new PgBelayException(
               kind + " cannot be retried: the transaction may have been committed");
         }
       }
@@ -179,18 +185,39 @@ public final class TxOptions {
       return defaults().withMaxAttempts(1);
     }
 
+    /**
+     * This policy with so many runs in all, the first included; 1 is no retry.
+     *
+     * @throws PgBelayException outside of 1 to 100
+     */
     public Retry withMaxAttempts(int attempts) {
       return new Retry(attempts, maxElapsed, firstPause, maxPause, kinds);
     }
 
+    /**
+     * This policy with no run started later than this after the first one. A run that has started
+     * is not cut by it: that is what {@link Builder#deadline} does.
+     *
+     * @throws PgBelayException below 1 ms
+     */
     public Retry withMaxElapsed(Duration elapsed) {
       return new Retry(maxAttempts, elapsed, firstPause, maxPause, kinds);
     }
 
+    /**
+     * This policy with mean pauses that double from {@code first} up to {@code longest}.
+     *
+     * @throws PgBelayException if {@code first} is below 1 ms or above {@code longest}
+     */
     public Retry withPauses(Duration first, Duration longest) {
       return new Retry(maxAttempts, maxElapsed, first, longest, kinds);
     }
 
+    /**
+     * This policy for these kinds and no others, in place of those it had.
+     *
+     * @throws PgBelayException for a kind that leaves open whether the transaction was committed
+     */
     public Retry withKinds(Set<FailureKind> retried) {
       return new Retry(maxAttempts, maxElapsed, firstPause, maxPause, retried);
     }
@@ -206,19 +233,8 @@ public final class TxOptions {
     }
   }
 
-  /** Not safe for several threads. {@link #build()} may be called more than once. */
+  /** Not safe for several threads. {@link #build()} checks, and may be called more than once. */
   public static final class Builder {
-    private static final Pattern PATH = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,62}");
-    private static final Pattern SETTING =
-        Pattern.compile("[A-Za-z_][A-Za-z0-9_$]*(\\.[A-Za-z_][A-Za-z0-9_$]*)?");
-    private static final Set<String> OWN_SETTINGS =
-        Set.of(
-            "statement_timeout",
-            "lock_timeout",
-            "transaction_timeout",
-            "transaction_isolation",
-            "transaction_read_only");
-
     private String path = "default";
     private @Nullable Isolation isolation;
     private boolean readOnly;
@@ -226,7 +242,7 @@ public final class TxOptions {
     private @Nullable Duration deadline;
     private @Nullable Duration lockTimeout;
     private Nesting nesting = Nesting.REFUSE;
-    private @Nullable Duration outcomeWait;
+    private @Nullable Duration resolveOutcome;
     private @Nullable Retry retry;
 
     private Builder() {}
@@ -236,10 +252,6 @@ public final class TxOptions {
      * error. Up to 63 letters, digits, dots, dashes and underscores; few distinct names.
      */
     public Builder path(String name) {
-      if (!PATH.matcher(name).matches()) {
-        throw new IllegalArgumentException(
-            "path '" + name + "' must be 1 to 63 letters, digits, '.', '-' or '_'");
-      }
       this.path = name;
       return this;
     }
@@ -264,14 +276,6 @@ public final class TxOptions {
      * security, {@code work_mem}, {@code role}. The value is bound, never spliced into text.
      */
     public Builder setting(String name, String value) {
-      if (!SETTING.matcher(name).matches()) {
-        throw new IllegalArgumentException(
-            "setting '" + name + "' is not a setting's name: letters, digits, '_', one dot");
-      }
-      if (OWN_SETTINGS.contains(name.toLowerCase(java.util.Locale.ROOT))) {
-        throw new IllegalArgumentException(
-            "setting '" + name + "' is governed by deadline, lockTimeout, isolation and readOnly");
-      }
       settings.put(name, value);
       return this;
     }
@@ -283,20 +287,17 @@ public final class TxOptions {
      * bounded by the driver's {@code socketTimeout} alone. 1 ms to 24 h.
      */
     public Builder deadline(Duration time) {
-      requireAtLeast("deadline", time, Duration.ofMillis(1));
-      requireAtMost("deadline", time, Duration.ofHours(24));
       this.deadline = time;
       return this;
     }
 
     /** The longest wait for any one lock. 1 ms to 24 h. */
     public Builder lockTimeout(Duration time) {
-      requireAtLeast("lockTimeout", time, Duration.ofMillis(1));
-      requireAtMost("lockTimeout", time, Duration.ofHours(24));
       this.lockTimeout = time;
       return this;
     }
 
+    /** What happens inside another transaction of this thread on the same {@code DataSource}. */
     public Builder nesting(Nesting choice) {
       this.nesting = choice;
       return this;
@@ -304,42 +305,40 @@ public final class TxOptions {
 
     /**
      * When the connection dies during COMMIT, ask the server on another connection what became of
-     * the transaction, for at most {@code wait}. Committed: the caller gets its result. Aborted: it
-     * may be retried. Anything else, a changed timeline included: {@link OutcomeUnknownException}.
+     * the transaction, for at most {@code wait} (1 ms to 24 h). Committed: the caller gets its
+     * result. Aborted: it may be retried. Anything else, a changed timeline included: {@link
+     * OutcomeUnknownException}.
      *
      * <p>Costs: the message at the beginning, and a transaction id even for a transaction that only
      * reads. Not for nodes in recovery.
      */
     public Builder resolveOutcome(Duration wait) {
-      requireAtLeast("resolveOutcome", wait, Duration.ofMillis(1));
-      this.outcomeWait = wait;
+      this.resolveOutcome = wait;
       return this;
     }
 
+    /** In place of the policy of the {@link Transactions}. */
     public Builder retry(Retry policy) {
       this.retry = policy;
       return this;
     }
 
+    /**
+     * Checks the options.
+     *
+     * @throws PgBelayException naming the option, its value and its range
+     */
     public TxOptions build() {
-      if (readOnly && outcomeWait != null) {
-        throw new IllegalArgumentException(
-            "resolveOutcome needs a transaction id, which a readOnly transaction cannot have;"
-                + " drop one of the two");
-      }
-      return new TxOptions(this);
-    }
-  }
-
-  private static void requireAtLeast(String option, Duration value, Duration least) {
-    if (value.compareTo(least) < 0) {
-      throw new IllegalArgumentException(option + " must be at least " + least + ", is " + value);
-    }
-  }
-
-  private static void requireAtMost(String option, Duration value, Duration most) {
-    if (value.compareTo(most) > 0) {
-      throw new IllegalArgumentException(option + " must be at most " + most + ", is " + value);
+      return new TxOptions(
+          path,
+          Optional.ofNullable(isolation),
+          readOnly,
+          settings,
+          Optional.ofNullable(deadline),
+          Optional.ofNullable(lockTimeout),
+          nesting,
+          Optional.ofNullable(resolveOutcome),
+          Optional.ofNullable(retry));
     }
   }
 }

@@ -7,23 +7,30 @@ import dev.pgbelay.core.TxOptions.Isolation;
 import dev.pgbelay.core.TxOptions.Nesting;
 import dev.pgbelay.core.TxOptions.Retry;
 import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 class TxOptionsTest {
+  private static final Duration DAY = Duration.ofHours(24);
+
   @Test
   void badOptions_areRefusedByNameAndValue() {
-    assertThatThrownBy(() -> TxOptions.path("")).hasMessageContaining("path ''");
-    assertThatThrownBy(() -> TxOptions.path("a b")).hasMessageContaining("'a b'");
-    assertThatThrownBy(() -> TxOptions.builder().deadline(Duration.ZERO))
+    assertThatThrownBy(() -> TxOptions.forPath(""))
+        .isInstanceOf(PgBelayException.class)
+        .hasMessageContaining("path ''");
+    assertThatThrownBy(() -> TxOptions.forPath("a b")).hasMessageContaining("'a b'");
+    assertThatThrownBy(() -> TxOptions.builder().deadline(Duration.ZERO).build())
         .hasMessageContaining("deadline must be at least PT0.001S");
-    assertThatThrownBy(() -> TxOptions.builder().deadline(Duration.ofDays(2)))
+    assertThatThrownBy(() -> TxOptions.builder().deadline(Duration.ofDays(2)).build())
         .hasMessageContaining("deadline must be at most PT24H");
-    assertThatThrownBy(() -> TxOptions.builder().lockTimeout(Duration.ofMillis(-1)))
+    assertThatThrownBy(() -> TxOptions.builder().lockTimeout(Duration.ofMillis(-1)).build())
         .hasMessageContaining("lockTimeout");
-    assertThatThrownBy(() -> TxOptions.builder().setting("a; drop table b", "1"))
+    assertThatThrownBy(() -> TxOptions.builder().setting("a; drop table b", "1").build())
         .hasMessageContaining("not a setting's name");
-    assertThatThrownBy(() -> TxOptions.builder().setting("Statement_Timeout", "1s"))
+    assertThatThrownBy(() -> TxOptions.builder().setting("Statement_Timeout", "1s").build())
         .hasMessageContaining("governed by deadline");
     assertThatThrownBy(
             () -> TxOptions.builder().readOnly(true).resolveOutcome(Duration.ofSeconds(1)).build())
@@ -59,8 +66,55 @@ class TxOptionsTest {
 
     TxOptions copy = options.toBuilder().build();
 
-    assertThat(copy).usingRecursiveComparison().isEqualTo(options);
+    assertThat(copy).isEqualTo(options).hasSameHashCodeAs(options);
+    assertThat(options.toBuilder().readOnly(false).setting("app.tenant", "8").build())
+        .isNotEqualTo(options);
     assertThat(copy.retry()).contains(Retry.none());
     assertThat(options.toBuilder().path("other").build().path()).isEqualTo("other");
+  }
+
+  @Test
+  void options_areReadUnderTheNamesTheyWereSetUnder() {
+    Duration time = Duration.ofSeconds(2);
+    TxOptions options =
+        TxOptions.builder().resolveOutcome(time).lockTimeout(time).deadline(time).build();
+
+    assertThat(options.resolveOutcome()).contains(time);
+    assertThat(options.lockTimeout()).contains(time);
+    assertThat(options.deadline()).contains(time);
+    assertThat(TxOptions.builder().readOnly(true).build().readOnly()).isTrue();
+    assertThat(TxOptions.defaults()).isEqualTo(TxOptions.builder().build());
+  }
+
+  @Test
+  void printedOptions_nameSettingsWithoutTheirValues() {
+    TxOptions options =
+        TxOptions.builder().path("checkout").setting("app.token", "hunter2").deadline(DAY).build();
+
+    assertThat(options.toString())
+        .contains("checkout", "app.token", "PT24H", "REFUSE")
+        .doesNotContain("hunter2");
+  }
+
+  @Test
+  void settingsOfTheCaller_areCopied() {
+    Map<String, String> settings = new HashMap<>(Map.of("app.tenant", "7"));
+    TxOptions options = TxOptions.builder().setting("app.tenant", "7").build();
+    TxOptions made =
+        new TxOptions(
+            "default",
+            Optional.empty(),
+            false,
+            settings,
+            Optional.empty(),
+            Optional.empty(),
+            Nesting.REFUSE,
+            Optional.empty(),
+            Optional.empty());
+    settings.put("app.tenant", "8");
+
+    assertThat(made).isEqualTo(options);
+    assertThatThrownBy(() -> made.settings().put("a", "b"))
+        .isInstanceOf(UnsupportedOperationException.class);
   }
 }

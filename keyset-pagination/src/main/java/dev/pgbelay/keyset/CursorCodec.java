@@ -6,6 +6,7 @@ import static dev.pgbelay.keyset.InvalidCursorException.Reason.OTHER_QUERY;
 import static dev.pgbelay.keyset.InvalidCursorException.Reason.OTHER_SCOPE;
 import static dev.pgbelay.keyset.InvalidCursorException.Reason.WRONG_VERSION;
 
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.token.InvalidTokenException;
 import dev.pgbelay.core.token.KeyRing;
 import dev.pgbelay.core.token.TokenSigner;
@@ -69,7 +70,7 @@ public final class CursorCodec {
     }
     try {
       return signer.sign(payload.toByteArray(), timeToLive.orElse(null));
-    } catch (IllegalArgumentException tooLong) {
+    } catch (PgBelayException tooLong) {
       throw new InvalidKeysetQueryException(
           InvalidKeysetQueryException.Reason.OPTION,
           "query '%s': the keys of a row do not fit into a cursor (%s); order by shorter columns or raise CursorCodec's maxChars"

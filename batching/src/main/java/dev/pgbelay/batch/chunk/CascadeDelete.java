@@ -94,7 +94,7 @@ public final class CascadeDelete {
     requireAllowed();
     if (!mark.isEmpty()) {
       transactions.execute(
-          TxOptions.path("batch-cascade"),
+          TxOptions.forPath("batch-cascade"),
           tx -> tx.dsl().update(parent).set(mark).where(theParent).execute());
     }
     List<ChunkReport> parts = new ArrayList<>();
@@ -107,7 +107,7 @@ public final class CascadeDelete {
     }
     int deleted =
         transactions.run(
-            TxOptions.path("batch-cascade"),
+            TxOptions.forPath("batch-cascade"),
             tx -> tx.dsl().deleteFrom(parent).where(theParent).execute());
     return new Report(deleted > 0 ? Outcome.DELETED : Outcome.ALREADY_GONE, parts);
   }

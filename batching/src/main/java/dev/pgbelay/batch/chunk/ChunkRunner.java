@@ -80,7 +80,7 @@ final class ChunkRunner {
     Optional<JobSql.Claimed> claimed =
         plan.transactions()
             .run(
-                TxOptions.path("batch-chunk-claim"),
+                TxOptions.forPath("batch-chunk-claim"),
                 tx ->
                     sql.claim(
                         tx.dsl(), fence, plan.definition(), size.rows(), plan.timing().lease()));
@@ -103,7 +103,7 @@ final class ChunkRunner {
     }
     plan.transactions()
         .execute(
-            TxOptions.path("batch-chunk-claim"),
+            TxOptions.forPath("batch-chunk-claim"),
             tx -> {
               if (again) {
                 sql.restart(tx.dsl(), fence, plan.definition());
@@ -263,7 +263,7 @@ final class ChunkRunner {
     boolean interrupted = Thread.interrupted();
     try {
       plan.transactions()
-          .execute(TxOptions.path("batch-chunk-claim"), tx -> sql.release(tx.dsl(), fence));
+          .execute(TxOptions.forPath("batch-chunk-claim"), tx -> sql.release(tx.dsl(), fence));
     } catch (RuntimeException e) {
       LOG.warn(
           "job '{}': the claim could not be given back ({}); it ends with its lease",

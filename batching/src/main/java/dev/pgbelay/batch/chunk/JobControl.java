@@ -138,13 +138,13 @@ public final class JobControl {
    */
   public Outcome forget() {
     return transactions.run(
-        TxOptions.path("batch-chunk-control"),
+        TxOptions.forPath("batch-chunk-control"),
         tx -> outcome(sql.forget(tx.dsl()), sql.read(tx.dsl()).isPresent()));
   }
 
   private Outcome change(State to) {
     return transactions.run(
-        TxOptions.path("batch-chunk-control"),
+        TxOptions.forPath("batch-chunk-control"),
         tx -> outcome(sql.changeState(tx.dsl(), to.name()), sql.read(tx.dsl()).isPresent()));
   }
 

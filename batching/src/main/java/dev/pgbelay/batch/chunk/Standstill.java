@@ -20,7 +20,7 @@ final class Standstill {
   private static final Logger LOG = LoggerFactory.getLogger(Standstill.class);
   private static final TxOptions LOOK =
       TxOptions.builder().path("batch-chunk-signals").readOnly(true).build();
-  private static final TxOptions RENEW = TxOptions.path("batch-chunk-renew");
+  private static final TxOptions RENEW = TxOptions.forPath("batch-chunk-renew");
 
   private final JobPlan plan;
   private final JobSql sql;

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.schema.SchemaException.Reason;
 import dev.pgbelay.testing.PostgresDatabase;
 import dev.pgbelay.testing.PostgresExtension;
@@ -312,11 +313,11 @@ class SchemaInstallerTest {
         .hasMessageContaining("${schem}");
     refused(Reason.BROKEN_SCRIPTS, () -> installer("s", loader, "nothing"));
     assertThatThrownBy(() -> installer("s", loader, "Not.A.Segment"))
-        .isInstanceOf(IllegalArgumentException.class);
+        .isInstanceOf(PgBelayException.class);
     assertThatThrownBy(() -> installer("s", loader)).hasMessageContaining("modules is empty");
     for (String schema : List.of("", "a\"b", "a'b", "a$b", "pg_mine", "x".repeat(64))) {
       assertThatThrownBy(() -> installer(schema, loader, "hole"))
-          .isInstanceOf(IllegalArgumentException.class)
+          .isInstanceOf(PgBelayException.class)
           .hasMessageContaining("schema is");
     }
   }

@@ -382,7 +382,7 @@ public final class BackgroundLoop implements AutoCloseable {
 
     private Builder(String name, Work work) {
       if (!NAME.matcher(name).matches()) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "name is \""
                 + name
                 + "\": must be 1 to 63 of a-z, 0-9, dot and hyphen, a letter first");
@@ -410,7 +410,7 @@ public final class BackgroundLoop implements AutoCloseable {
     /** How long {@link BackgroundLoop#close()} waits before it interrupts: 10 s unless said. */
     public Builder closeDeadline(Duration deadline) {
       if (deadline.isNegative() || deadline.compareTo(LONGEST) > 0) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "closeDeadline is " + deadline + ": must be between PT0S and " + LONGEST);
       }
       this.closeDeadline = deadline;
@@ -437,7 +437,7 @@ public final class BackgroundLoop implements AutoCloseable {
       if (first.compareTo(SHORTEST) < 0
           || longest.compareTo(first) < 0
           || longest.compareTo(LONGEST) > 0) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             option
                 + " is "
                 + first

@@ -1,5 +1,6 @@
 package dev.pgbelay.core.background;
 
+import dev.pgbelay.core.PgBelayException;
 import java.time.Duration;
 import java.util.Optional;
 
@@ -15,11 +16,10 @@ public record Pass(int work, Optional<Duration> pauseAtMost) {
 
   public Pass {
     if (work < 0) {
-      throw new IllegalArgumentException("work is " + work + ": must be 0 or more");
+      throw new PgBelayException("work is " + work + ": must be 0 or more");
     }
     if (pauseAtMost.isPresent() && pauseAtMost.get().isNegative()) {
-      throw new IllegalArgumentException(
-          "pauseAtMost is " + pauseAtMost.get() + ": must not be negative");
+      throw new PgBelayException("pauseAtMost is " + pauseAtMost.get() + ": must not be negative");
     }
   }
 

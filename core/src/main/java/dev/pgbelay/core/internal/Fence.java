@@ -1,5 +1,6 @@
 package dev.pgbelay.core.internal;
 
+import dev.pgbelay.core.PgBelayException;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -22,7 +23,7 @@ public record Fence(UUID claimant, long number) {
 
   public Fence {
     if (number < 1) {
-      throw new IllegalArgumentException("number is " + number + ": claims are counted from 1");
+      throw new PgBelayException("number is " + number + ": claims are counted from 1");
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.pgbelay.core.schema;
 
+import dev.pgbelay.core.PgBelayException;
 import io.github.resilience4j.core.IntervalFunction;
 import io.github.resilience4j.retry.Retry;
 import io.github.resilience4j.retry.RetryConfig;
@@ -34,8 +35,7 @@ record DdlAttempts(
   DdlAttempts {
     require("lockTimeout", lockTimeout, Duration.ofMillis(1), Duration.ofMinutes(10));
     if (maxAttempts < 1 || maxAttempts > 10_000) {
-      throw new IllegalArgumentException(
-          "maxAttempts is " + maxAttempts + ": must be between 1 and 10000");
+      throw new PgBelayException("maxAttempts is " + maxAttempts + ": must be between 1 and 10000");
     }
     require("maxDuration", maxDuration, Duration.ofMillis(1), Duration.ofDays(1));
     require("firstPause", firstPause, Duration.ofMillis(1), Duration.ofMinutes(10));
@@ -44,7 +44,7 @@ record DdlAttempts(
 
   static void require(String option, Duration value, Duration min, Duration max) {
     if (value.compareTo(min) < 0 || value.compareTo(max) > 0) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           option + " is " + value + ": must be between " + min + " and " + max);
     }
   }

@@ -5,6 +5,7 @@ import static dev.pgbelay.core.schema.SchemaException.Reason.LOCK_NOT_ACQUIRED;
 import static dev.pgbelay.core.schema.SchemaException.Reason.NOT_INSTALLED;
 import static dev.pgbelay.core.schema.SchemaException.Reason.SCRIPT_FAILED;
 
+import dev.pgbelay.core.PgBelayException;
 import java.sql.Array;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -337,8 +338,7 @@ public final class SchemaInstaller {
      */
     public SchemaInstaller build() {
       if (modules.isEmpty()) {
-        throw new IllegalArgumentException(
-            "modules is empty: name one segment or more, such as jobqueue");
+        throw new PgBelayException("modules is empty: name one segment or more, such as jobqueue");
       }
       return new SchemaInstaller(this);
     }

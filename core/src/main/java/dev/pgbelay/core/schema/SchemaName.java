@@ -1,5 +1,6 @@
 package dev.pgbelay.core.schema;
 
+import dev.pgbelay.core.PgBelayException;
 import java.nio.charset.StandardCharsets;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -18,7 +19,7 @@ record SchemaName(String value) {
     // of these is refused instead of escaped three ways.
     if (value.isEmpty()
         || value.chars().anyMatch(c -> c < ' ' || c == '"' || c == '\'' || c == '\\' || c == '$')) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "schema is \""
               + value
               + "\": must have one character or more, none of them a quote, a backslash, a dollar sign or a"
@@ -26,7 +27,7 @@ record SchemaName(String value) {
     }
     int bytes = value.getBytes(StandardCharsets.UTF_8).length;
     if (bytes > MAX_BYTES) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "schema is \""
               + value
               + "\" with "
@@ -36,7 +37,7 @@ record SchemaName(String value) {
               + " only");
     }
     if (value.startsWith("pg_") || value.equals("information_schema")) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "schema is \"" + value + "\": PostgreSQL keeps that name for itself");
     }
   }

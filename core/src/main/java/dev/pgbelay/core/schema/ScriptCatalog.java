@@ -3,6 +3,7 @@ package dev.pgbelay.core.schema;
 import static dev.pgbelay.core.schema.SchemaException.Reason.BROKEN_SCRIPTS;
 import static dev.pgbelay.core.schema.SchemaException.Reason.MODULE_NOT_FOUND;
 
+import dev.pgbelay.core.PgBelayException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -35,7 +36,7 @@ final class ScriptCatalog {
 
   static void requireSegment(String segment) {
     if (!SEGMENT.matcher(segment).matches()) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "module is \""
               + segment
               + "\": must be a package segment such as jobqueue (a-z, 0-9, a letter first)");

@@ -1,5 +1,6 @@
 package dev.pgbelay.core.token;
 
+import dev.pgbelay.core.PgBelayException;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -68,13 +69,13 @@ public final class KeyRing {
     /**
      * The key that signs from now on, and verifies.
      *
-     * @throws IllegalArgumentException if the name is not 1 to 32 of {@code A-Za-z0-9._-}, is
-     *     already taken, or the secret has fewer than 32 bytes
-     * @throws IllegalStateException if a current key was already named
+     * @throws PgBelayException if the name is not 1 to 32 of {@code A-Za-z0-9._-}, is already
+     *     taken, or the secret has fewer than 32 bytes
+     * @throws PgBelayException if a current key was already named
      */
     public Builder current(String name, byte[] secret) {
       if (current != null) {
-        throw new IllegalStateException(
+        throw new PgBelayException(
             "key ring: current key is already '%s'; add '%s' with accept(...) or drop one"
                 .formatted(current, name));
       }
@@ -86,7 +87,7 @@ public final class KeyRing {
     /**
      * A key that only verifies: one that was current, or one that will be.
      *
-     * @throws IllegalArgumentException as for {@link #current}
+     * @throws PgBelayException as for {@link #current}
      */
     public Builder accept(String name, byte[] secret) {
       add(name, secret);
@@ -95,18 +96,18 @@ public final class KeyRing {
 
     private void add(String name, byte[] secret) {
       if (!KEY_NAME.matcher(name).matches()) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "key ring: key name must be 1 to 32 characters of A-Z a-z 0-9 . _ - but has "
                 + name.getBytes(StandardCharsets.UTF_8).length
                 + " bytes or other characters");
       }
       if (secret.length < MIN_SECRET_BYTES) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "key ring: secret of key '%s' has %d bytes; at least %d random bytes are required"
                 .formatted(name, secret.length, MIN_SECRET_BYTES));
       }
       if (secrets.putIfAbsent(name, secret.clone()) != null) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "key ring: key '%s' is given twice; every key needs a name of its own".formatted(name));
       }
     }
@@ -114,11 +115,11 @@ public final class KeyRing {
     /**
      * Checks and freezes the ring.
      *
-     * @throws IllegalStateException if no current key was named
+     * @throws PgBelayException if no current key was named
      */
     public KeyRing build() {
       if (current == null) {
-        throw new IllegalStateException("key ring: no current key; name one with current(...)");
+        throw new PgBelayException("key ring: no current key; name one with current(...)");
       }
       return new KeyRing(current, Map.copyOf(secrets));
     }

@@ -10,6 +10,7 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import dev.pgbelay.core.PgBelayException;
 import java.nio.ByteBuffer;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
@@ -91,8 +92,8 @@ public final class TokenSigner {
   /**
    * A token that verifies until {@code timeToLive} from now, to the second, rounded up.
    *
-   * @throws IllegalArgumentException if the token would be longer than this signer's bound, or the
-   *     time to live is not positive or reaches beyond the year 36812
+   * @throws PgBelayException if the token would be longer than this signer's bound, or the time to
+   *     live is not positive or reaches beyond the year 36812
    */
   public String sign(byte[] payload, @Nullable Duration timeToLive) {
     byte[] name = current.asciiName;
@@ -114,7 +115,7 @@ public final class TokenSigner {
   private void requireFits(int bytes) {
     long chars = (bytes * 4L + 2) / 3;
     if (chars > maxChars) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "token for '%s' would have %d characters, above the bound of %d; raise maxChars or sign less"
               .formatted(purpose, chars, maxChars));
     }
@@ -122,14 +123,14 @@ public final class TokenSigner {
 
   private long expirySecond(Duration timeToLive) {
     if (timeToLive.isNegative() || timeToLive.isZero()) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "token for '%s': time to live must be positive, but is %s"
               .formatted(purpose, timeToLive));
     }
     Instant end = clock.instant().plus(timeToLive);
     long second = end.getNano() == 0 ? end.getEpochSecond() : end.getEpochSecond() + 1;
     if (second > MAX_EPOCH_SECOND || second < 0) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "token for '%s': time to live %s ends outside of what a token can say"
               .formatted(purpose, timeToLive));
     }
@@ -213,12 +214,12 @@ public final class TokenSigner {
    * guessing nor collide. It differs by key, so compare it with the digest under {@link
    * VerifiedToken#keyName()}.
    *
-   * @throws IllegalArgumentException if the ring has no such key
+   * @throws PgBelayException if the ring has no such key
    */
   public byte[] fingerprint(String keyName, byte[] data, int length) {
     SigningKey key = keys.get(keyName);
     if (key == null) {
-      throw new IllegalArgumentException("key ring has no key '%s'".formatted(keyName));
+      throw new PgBelayException("key ring has no key '%s'".formatted(keyName));
     }
     return Arrays.copyOf(key.digest(data), length);
   }
@@ -329,14 +330,14 @@ public final class TokenSigner {
     /**
      * Checks the options and derives the keys.
      *
-     * @throws IllegalArgumentException if the purpose is blank or maxChars is out of range
+     * @throws PgBelayException if the purpose is blank or maxChars is out of range
      */
     public TokenSigner build() {
       if (purpose.isBlank()) {
-        throw new IllegalArgumentException("token signer: purpose must not be blank");
+        throw new PgBelayException("token signer: purpose must not be blank");
       }
       if (maxChars < 64 || maxChars > 1 << 20) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "token signer for '%s': maxChars must be 64 to 1048576, but is %d"
                 .formatted(purpose, maxChars));
       }

@@ -2,10 +2,10 @@ package dev.pgbelay.core.token;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
-import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.token.InvalidTokenException.Reason;
 import java.time.Duration;
 import java.time.Instant;
@@ -116,7 +116,7 @@ class TokenSignerTest {
   void overLongToken_isRefusedUnreadAndNotMade() {
     TokenSigner small = TokenSigner.builder(ring, "test/1").maxChars(64).build();
     assertThat(refusal(small, "A".repeat(65))).isEqualTo(Reason.OVER_LONG);
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(PgBelayException.class)
         .isThrownBy(() -> small.sign(new byte[64]))
         .withMessageContaining("bound of 64");
   }
@@ -153,18 +153,18 @@ class TokenSignerTest {
 
   @Test
   void keyRing_refusesShortSecretsBadNamesDuplicatesAndNoCurrentKey() {
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(PgBelayException.class)
         .isThrownBy(() -> KeyRing.of("k", new byte[31]))
         .withMessageContaining("31 bytes");
-    assertThatIllegalArgumentException().isThrownBy(() -> KeyRing.of("", OLD));
-    assertThatIllegalArgumentException().isThrownBy(() -> KeyRing.of("ключ", OLD));
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(PgBelayException.class).isThrownBy(() -> KeyRing.of("", OLD));
+    assertThatExceptionOfType(PgBelayException.class).isThrownBy(() -> KeyRing.of("ключ", OLD));
+    assertThatExceptionOfType(PgBelayException.class)
         .isThrownBy(() -> KeyRing.builder().current("k", OLD).accept("k", NEW))
         .withMessageContaining("twice");
-    assertThatIllegalStateException()
+    assertThatExceptionOfType(PgBelayException.class)
         .isThrownBy(() -> KeyRing.builder().accept("k", OLD).build())
         .withMessageContaining("current");
-    assertThatIllegalStateException()
+    assertThatExceptionOfType(PgBelayException.class)
         .isThrownBy(() -> KeyRing.builder().current("k", OLD).current("l", NEW));
   }
 
