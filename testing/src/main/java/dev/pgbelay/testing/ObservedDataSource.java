@@ -1,13 +1,17 @@
 package dev.pgbelay.testing;
 
 import dev.pgbelay.core.internal.PgDriver;
+import dev.pgbelay.core.observe.BoundValues;
 import dev.pgbelay.core.observe.CallSite;
+import dev.pgbelay.core.observe.SavepointEvent;
 import dev.pgbelay.core.observe.StatementEvent;
 import dev.pgbelay.core.observe.StatementObserver;
 import dev.pgbelay.core.observe.TransactionEvent;
 import dev.pgbelay.core.observe.TransactionEvent.Outcome;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.sql.Savepoint;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalLong;
@@ -17,6 +21,7 @@ import net.ttddyy.dsproxy.QueryInfo;
 import net.ttddyy.dsproxy.listener.MethodExecutionContext;
 import net.ttddyy.dsproxy.listener.MethodExecutionListener;
 import net.ttddyy.dsproxy.listener.QueryExecutionListener;
+import net.ttddyy.dsproxy.proxy.ParameterSetOperation;
 import net.ttddyy.dsproxy.support.ProxyDataSourceBuilder;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
@@ -35,6 +40,8 @@ final class ObservedDataSource {
   }
 
   private static final class Relay implements QueryExecutionListener, MethodExecutionListener {
+    private static final String SAVEPOINT = Savepoint.class.getName();
+
     private final List<StatementObserver> observers;
 
     Relay(List<StatementObserver> observers) {
@@ -59,6 +66,7 @@ final class ObservedDataSource {
               new StatementEvent(
                   session,
                   query.getQuery(),
+                  values(query.getParametersList()),
                   Math.max(1, query.getParametersList().size()),
                   autoCommit,
                   updateCount(execution, queries.size() > 1 ? i : -1),
@@ -75,6 +83,23 @@ final class ObservedDataSource {
           throw new ClusterException("an observed statement's session cannot be identified", e);
         }
       }
+    }
+
+    private static BoundValues values(List<List<ParameterSetOperation>> sets) {
+      List<@Nullable Object[]> values = new ArrayList<>(sets.size());
+      for (List<ParameterSetOperation> set : sets) {
+        @Nullable Object[] bound = new @Nullable Object[set.size()];
+        for (ParameterSetOperation operation : set) {
+          @Nullable Object[] args = operation.getArgs();
+          if (args.length > 1 && args[0] instanceof Integer ordinal && ordinal >= 1) {
+            bound = ordinal > bound.length ? Arrays.copyOf(bound, ordinal) : bound;
+            boolean isNull = operation.getMethod().getName().equals("setNull");
+            bound[ordinal - 1] = isNull ? null : args[1];
+          }
+        }
+        values.add(bound);
+      }
+      return BoundValues.of(values);
     }
 
     /** What JDBC returned: nothing of {@code execute()}, whose count must be asked for. */
@@ -118,6 +143,7 @@ final class ObservedDataSource {
       if (!(context.getTarget() instanceof Connection connection)) {
         return;
       }
+      noteSavepoint(context);
       String method = context.getMethod().getName();
       try {
         boolean ends =
@@ -143,9 +169,10 @@ final class ObservedDataSource {
 
     @Override
     public void afterMethod(MethodExecutionContext context) {
-      if (!(context.getTarget() instanceof Connection)) {
+      if (!(context.getTarget() instanceof Connection connection)) {
         return;
       }
+      tellSavepoint(connection, context);
       Long session = context.getCustomValue(Relay.class.getName(), Long.class);
       if (session == null) {
         return;
@@ -157,6 +184,41 @@ final class ObservedDataSource {
             default -> Outcome.COMMITTED;
           };
       tellEnd(session, outcome, context.getThrown(), CallSite.here());
+    }
+
+    /** Before the call, because a savepoint that was released no longer says its name. */
+    private static void noteSavepoint(MethodExecutionContext context) {
+      @Nullable Object @Nullable [] args = context.getMethodArgs();
+      if (args != null && args.length == 1 && args[0] instanceof Savepoint savepoint) {
+        try {
+          context.addCustomValue(SAVEPOINT, PgDriver.name(savepoint));
+        } catch (SQLException released) {
+          // the call is about to fail for the same reason
+        }
+      }
+    }
+
+    private void tellSavepoint(Connection connection, MethodExecutionContext context) {
+      String method = context.getMethod().getName();
+      try {
+        String name =
+            method.equals("setSavepoint") && context.getResult() instanceof Savepoint made
+                ? PgDriver.name(made)
+                : context.getCustomValue(SAVEPOINT, String.class);
+        if (name == null || context.getThrown() != null) {
+          return;
+        }
+        SavepointEvent.Action action =
+            switch (method) {
+              case "setSavepoint" -> SavepointEvent.Action.SET;
+              case "releaseSavepoint" -> SavepointEvent.Action.RELEASED;
+              default -> SavepointEvent.Action.ROLLED_BACK_TO;
+            };
+        SavepointEvent event = new SavepointEvent(session(connection), action, name);
+        observers.forEach(observer -> observer.savepoint(event));
+      } catch (SQLException e) {
+        throw new ClusterException("an observed savepoint cannot be identified", e);
+      }
     }
 
     private void tellEnd(

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
 import org.junit.jupiter.api.extension.TestExecutionExceptionHandler;
 import org.opentest4j.TestAbortedException;
+import org.postgresql.ds.PGSimpleDataSource;
 
 /**
  * Gives each test class a database of its own on {@link PostgresCluster#shared()} and drops it
@@ -159,6 +160,9 @@ public final class PostgresExtension
               template,
               observers,
               new PostgresDatabase.Sessions(owner, sessionZone, poolSize));
+      PGSimpleDataSource unobserved = new PGSimpleDataSource();
+      unobserved.setUrl(database.jdbcUrl());
+      observers.forEach(observer -> observer.observing(unobserved));
       context
           .getStore(namespace)
           .put(RUN, new Run(database, new LeakCheck(database), List.copyOf(observers)));

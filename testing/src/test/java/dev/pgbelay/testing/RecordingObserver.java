@@ -1,12 +1,16 @@
 package dev.pgbelay.testing;
 
+import dev.pgbelay.core.observe.SavepointEvent;
 import dev.pgbelay.core.observe.StatementEvent;
 import dev.pgbelay.core.observe.StatementObserver;
 import dev.pgbelay.core.observe.TransactionEvent;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
+import javax.sql.DataSource;
+import org.jspecify.annotations.Nullable;
 
 /** Keeps what it sees; with a forbidden word, complains about statements that contain it. */
 public final class RecordingObserver implements StatementObserver {
@@ -14,8 +18,10 @@ public final class RecordingObserver implements StatementObserver {
 
   final List<StatementEvent> statements = new CopyOnWriteArrayList<>();
   final List<TransactionEvent> ends = new CopyOnWriteArrayList<>();
+  final List<SavepointEvent> savepoints = new CopyOnWriteArrayList<>();
   private final String forbidden;
   private final List<String> findings = new CopyOnWriteArrayList<>();
+  private @Nullable DataSource unobserved;
 
   public RecordingObserver() {
     this("");
@@ -40,10 +46,25 @@ public final class RecordingObserver implements StatementObserver {
   }
 
   @Override
+  public void savepoint(SavepointEvent event) {
+    savepoints.add(event);
+  }
+
+  @Override
+  public void observing(DataSource unobserved) {
+    this.unobserved = unobserved;
+  }
+
+  DataSource unobserved() {
+    return Objects.requireNonNull(unobserved);
+  }
+
+  @Override
   public void testStarted(String testName) {
     findings.clear();
     statements.clear();
     ends.clear();
+    savepoints.clear();
   }
 
   @Override

@@ -10,6 +10,7 @@ import dev.pgbelay.core.observe.TransactionEvent.Outcome;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.SQLException;
+import java.sql.Savepoint;
 import java.sql.Statement;
 import java.util.OptionalLong;
 import javax.sql.DataSource;
@@ -52,6 +53,9 @@ class StatementObserverTest {
       assertThat(batch.session()).isEqualTo(pid);
       assertThat(batch.sql()).isEqualTo("insert into item(id) values (?)");
       assertThat(batch.batchSize()).isEqualTo(3);
+      assertThat(batch.values().sets()).isEqualTo(3);
+      assertThat(batch.values().get(2, 1)).isEqualTo(3);
+      assertThat(batch.toString()).contains("BoundValues[1, 1, 1]");
       assertThat(batch.autoCommit()).isTrue();
       assertThat(batch.updateCount()).isEqualTo(OptionalLong.of(3));
       assertThat(batch.failure()).isNull();
@@ -80,6 +84,39 @@ class StatementObserverTest {
         .extracting(TransactionEvent::outcome)
         .containsExactly(
             Outcome.COMMITTED, Outcome.ROLLED_BACK, Outcome.COMMITTED, Outcome.ABANDONED);
+  }
+
+  @Test
+  void savepoints_areSeenByName(DataSource dataSource) throws SQLException {
+    try (Connection connection = dataSource.getConnection();
+        Statement statement = connection.createStatement()) {
+      connection.setAutoCommit(false);
+      statement.execute("select 1");
+      Savepoint unnamed = connection.setSavepoint();
+      Savepoint named = connection.setSavepoint("named");
+      connection.rollback(named);
+      connection.releaseSavepoint(unnamed);
+      connection.rollback();
+    }
+    assertThat(observer.savepoints)
+        .extracting(event -> event.action() + " " + event.name())
+        .hasSize(4)
+        .satisfies(
+            seen -> {
+              assertThat(seen.get(0)).startsWith("SET JDBC_SAVEPOINT_");
+              assertThat(seen.get(1)).isEqualTo("SET named");
+              assertThat(seen.get(2)).isEqualTo("ROLLED_BACK_TO named");
+              assertThat(seen.get(3)).isEqualTo(seen.get(0).replace("SET", "RELEASED"));
+            });
+  }
+
+  @Test
+  void observer_isGivenAWayPastItself() throws SQLException {
+    try (Connection connection = observer.unobserved().getConnection();
+        Statement statement = connection.createStatement()) {
+      statement.execute("select id from item");
+    }
+    assertThat(observer.statements).isEmpty();
   }
 
   @Test

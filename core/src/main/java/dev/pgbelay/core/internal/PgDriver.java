@@ -4,6 +4,7 @@ import dev.pgbelay.core.PgBelayException;
 import java.sql.Array;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.sql.Savepoint;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
@@ -98,6 +99,25 @@ public final class PgDriver {
       return message == null ? "" : message;
     }
     return String.valueOf(failure.getMessage());
+  }
+
+  /**
+   * What the server adds to its message: values of rows for a violation, process numbers for a
+   * deadlock. Not for logs as it is.
+   */
+  public static Optional<String> detail(SQLException failure) {
+    return failure instanceof PSQLException error && error.getServerErrorMessage() != null
+        ? Optional.ofNullable(error.getServerErrorMessage().getDetail())
+        : Optional.empty();
+  }
+
+  /** The name under which the driver made a savepoint on the server; it names unnamed ones too. */
+  public static String name(Savepoint savepoint) throws SQLException {
+    try {
+      return savepoint.getSavepointName();
+    } catch (SQLException unnamed) {
+      return "JDBC_SAVEPOINT_" + savepoint.getSavepointId();
+    }
   }
 
   /** The column that the server named in the error, if this is one and it did. */

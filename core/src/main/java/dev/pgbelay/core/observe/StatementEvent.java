@@ -4,11 +4,11 @@ import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One execution of an SQL text. Values bound to it are not part of the event, because they may be
- * secrets.
+ * One execution of an SQL text.
  *
  * @param session identifies the server's session; the server's process number where it is known
  * @param sql the text as it was handed to JDBC; may hold several statements
+ * @param values what was bound to it, for comparing and never for telling
  * @param batchSize how many sets of values were executed; 1 outside a batch
  * @param autoCommit whether the statement was a transaction of its own
  * @param updateCount rows changed, the sum in a batch; empty for a query or where JDBC does not
@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 public record StatementEvent(
     long session,
     String sql,
+    BoundValues values,
     int batchSize,
     boolean autoCommit,
     OptionalLong updateCount,

@@ -1,6 +1,7 @@
 package dev.pgbelay.core.observe;
 
 import java.util.List;
+import javax.sql.DataSource;
 
 /**
  * Sees what goes through an observed DataSource: each statement, each end of a transaction. Made
@@ -19,6 +20,17 @@ public interface StatementObserver {
 
   /** A transaction has ended, or a session with an open one has been closed. */
   void ended(TransactionEvent event);
+
+  /** A savepoint was set, released or rolled back to. */
+  default void savepoint(SavepointEvent event) {}
+
+  /**
+   * Called once before anything is observed.
+   *
+   * @param unobserved leads to the same database past this and all other observers, a new
+   *     connection each time
+   */
+  default void observing(DataSource unobserved) {}
 
   /** A test is about to begin. */
   default void testStarted(String testName) {}
