@@ -60,17 +60,18 @@ public final class KeysetCheck {
   }
 
   /**
-   * The verdict on a query. Give it with a value for every named parameter, as for a page.
+   * Asks the database, and returns the verdict. Give the query with a value for every named
+   * parameter, as for a page.
    *
    * @throws InvalidPageRequestException if a named parameter has no value
    * @throws org.jooq.exception.DataAccessException if the database refuses the query itself
    */
-  public static KeysetVerdict of(KeysetQuery<?> query, Transactions transactions) {
+  public static KeysetVerdict run(KeysetQuery<?> query, Transactions transactions) {
     query.filters().requireComplete();
-    return transactions.run(OPTIONS, tx -> new KeysetCheck(query).run(tx));
+    return transactions.run(OPTIONS, tx -> new KeysetCheck(query).verdict(tx));
   }
 
-  private KeysetVerdict run(Tx tx) {
+  private KeysetVerdict verdict(Tx tx) {
     prepared.meet(tx.dsl());
     GenericPlans explain = new GenericPlans(tx, query);
     PlanNode whole = explain.base();

@@ -107,7 +107,7 @@ public final class KeysetQuery<T> {
         new Limits(
             request.size() - before + 1,
             before + 1,
-            request.countUpTo().isPresent() ? request.countUpTo().getAsLong() + 1 : 0);
+            request.countCap().isPresent() ? request.countCap().getAsLong() + 1 : 0);
     prepared.meet(dsl);
     PageStatement statement = prepared.statement(shape);
     PageRows<T> rows = prepared.reader().read(dsl, statement, limits, boundary, filters, shape);
@@ -129,11 +129,11 @@ public final class KeysetQuery<T> {
           "query '%s': page size %d is above the cap of %d (maxPageSize)"
               .formatted(prepared.name(), request.size(), prepared.maxPageSize()));
     }
-    if (request.countUpTo().isPresent() && request.countUpTo().getAsLong() < 1) {
+    if (request.countCap().isPresent() && request.countCap().getAsLong() < 1) {
       throw new InvalidPageRequestException(
           COUNT_CAP,
           "query '%s': a count must be capped at 1 or more, but the cap is %d"
-              .formatted(prepared.name(), request.countUpTo().getAsLong()));
+              .formatted(prepared.name(), request.countCap().getAsLong()));
     }
   }
 

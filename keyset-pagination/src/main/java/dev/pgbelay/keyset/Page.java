@@ -10,7 +10,7 @@ import java.util.Optional;
  *
  * <p>{@link #next()} and {@link #previous()} are exact, as of the statement that read the page,
  * when they say {@code SOME} or {@code NONE}. On the side where the request came from they say
- * {@code NOT_ASKED} unless {@link PageRequest#bothEnds()} was set; the cursor for that side is
+ * {@code NOT_ASKED} unless {@link PageRequest#withBothEnds()} was set; the cursor for that side is
  * given all the same, and leads to an empty page if nothing is there.
  *
  * <p><b>Empty pages.</b> Behind the end, {@link #nextCursor()} is empty and {@link
@@ -24,7 +24,7 @@ import java.util.Optional;
  * @param previous whether rows exist before the first item
  * @param nextCursor for {@link PageRequest#after}; empty if {@code next} is {@code NONE}
  * @param previousCursor for {@link PageRequest#before}; empty if {@code previous} is {@code NONE}
- * @param count present exactly when {@link PageRequest#countUpTo(long)} was set
+ * @param count present exactly when {@link PageRequest#withCountUpTo(long)} was set
  */
 public record Page<T>(
     List<T> items,
@@ -39,7 +39,7 @@ public record Page<T>(
   public enum Neighbour {
     SOME,
     NONE,
-    /** It was not computed: ask with {@link PageRequest#bothEnds()}. */
+    /** It was not computed: ask with {@link PageRequest#withBothEnds()}. */
     NOT_ASKED
   }
 
@@ -70,7 +70,7 @@ public record Page<T>(
    * Whether rows exist behind the last item.
    *
    * @throws IllegalStateException if that was not computed: a page read backward knows it only with
-   *     {@link PageRequest#bothEnds()}
+   *     {@link PageRequest#withBothEnds()}
    */
   public boolean hasNext() {
     return exists(next, "next");
@@ -80,7 +80,7 @@ public record Page<T>(
    * Whether rows exist before the first item.
    *
    * @throws IllegalStateException if that was not computed: a page read forward from a cursor knows
-   *     it only with {@link PageRequest#bothEnds()}
+   *     it only with {@link PageRequest#withBothEnds()}
    */
   public boolean hasPrevious() {
     return exists(previous, "previous");
@@ -91,7 +91,7 @@ public record Page<T>(
       throw new IllegalStateException(
           "whether a "
               + side
-              + " page exists was not computed for this page; ask with PageRequest.bothEnds()");
+              + " page exists was not computed for this page; ask with PageRequest.withBothEnds()");
     }
     return neighbour == Neighbour.SOME;
   }

@@ -86,10 +86,10 @@ final class PageAssembly {
   }
 
   private static Optional<Count> count(PageRequest request, PageRows<?> rows) {
-    if (request.countUpTo().isEmpty()) {
+    if (request.countCap().isEmpty()) {
       return Optional.empty();
     }
-    long cap = request.countUpTo().getAsLong();
+    long cap = request.countCap().getAsLong();
     return Optional.of(
         rows.counted > cap
             ? new Count(cap, Count.Precision.AT_LEAST)

@@ -16,17 +16,17 @@ import org.jspecify.annotations.Nullable;
  * @param cursor the cursor that {@code position} refers to, as a client sent it
  * @param keys the values of a deep link, for the order's leading keys; NULL is a value
  * @param size rows wanted, 1 up to the query's cap
- * @param withBothEnds whether to compute {@link Page#next()} and {@link Page#previous()} exactly
- *     also on the side where the request came from
- * @param countUpTo if present, count the query's rows but stop at this many
+ * @param bothEnds whether to compute {@link Page#next()} and {@link Page#previous()} exactly also
+ *     on the side where the request came from
+ * @param countCap if present, count the query's rows but stop at this many
  */
 public record PageRequest(
     Position position,
     Optional<String> cursor,
     List<@Nullable Object> keys,
     int size,
-    boolean withBothEnds,
-    OptionalLong countUpTo) {
+    boolean bothEnds,
+    OptionalLong countCap) {
 
   /** Where a page lies. */
   public enum Position {
@@ -109,22 +109,22 @@ public record PageRequest(
    * Also compute whether rows exist on the side where the request came from: one index probe more,
    * in the same statement.
    */
-  public PageRequest bothEnds() {
-    return new PageRequest(position, cursor, keys, size, true, countUpTo);
+  public PageRequest withBothEnds() {
+    return new PageRequest(position, cursor, keys, size, true, countCap);
   }
 
   /**
    * Also count the query's rows, all pages together, but no further than {@code cap}: in the same
    * statement, and it reads up to that many rows on every page.
    */
-  public PageRequest countUpTo(long cap) {
-    return new PageRequest(position, cursor, keys, size, withBothEnds, OptionalLong.of(cap));
+  public PageRequest withCountUpTo(long cap) {
+    return new PageRequest(position, cursor, keys, size, bothEnds, OptionalLong.of(cap));
   }
 
   /** Without the cursor and the keys, which may be personal data. */
   @Override
   public String toString() {
-    return "PageRequest[position=%s, size=%d, withBothEnds=%s, countUpTo=%s]"
-        .formatted(position, size, withBothEnds, countUpTo);
+    return "PageRequest[position=%s, size=%d, bothEnds=%s, countCap=%s]"
+        .formatted(position, size, bothEnds, countCap);
   }
 }

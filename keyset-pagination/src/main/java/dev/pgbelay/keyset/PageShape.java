@@ -31,8 +31,8 @@ record PageShape(
         boundary.length(),
         nullKeys(boundary),
         boundary.isInclusive(),
-        request.withBothEnds() && boundary.length() > 0 && !around,
-        request.countUpTo().isPresent());
+        request.bothEnds() && boundary.length() > 0 && !around,
+        request.countCap().isPresent());
   }
 
   /** Forward from behind a position, or from the start. */

@@ -223,7 +223,7 @@ class BuildRefusalsTest {
         .hasMessageContaining("cap of 50");
     assertThat(requestRefusal(query, PageRequest.first(Integer.MAX_VALUE)).reason())
         .isEqualTo(InvalidPageRequestException.Reason.SIZE_ABOVE_CAP);
-    assertThat(requestRefusal(query, PageRequest.first(5).countUpTo(0)).reason())
+    assertThat(requestRefusal(query, PageRequest.first(5).withCountUpTo(0)).reason())
         .isEqualTo(InvalidPageRequestException.Reason.COUNT_CAP);
     for (PageRequest request :
         List.of(

@@ -490,7 +490,7 @@ class HazardsPostgresTest {
     String last = whole.cursors().get(29);
     String first = whole.cursors().get(0);
 
-    Page<Long> behind = query.fetch(dsl, PageRequest.after(last, 5).bothEnds());
+    Page<Long> behind = query.fetch(dsl, PageRequest.after(last, 5).withBothEnds());
     assertThat(behind.isEmpty()).isTrue();
     assertThat(behind.next()).isEqualTo(Neighbour.NONE);
     assertThat(behind.nextCursor()).isEmpty();
@@ -499,7 +499,7 @@ class HazardsPostgresTest {
             query.fetch(dsl, PageRequest.before(behind.previousCursor().orElseThrow(), 2)).items())
         .containsExactly(29L, 30L);
 
-    Page<Long> before = query.fetch(dsl, PageRequest.before(first, 5).bothEnds());
+    Page<Long> before = query.fetch(dsl, PageRequest.before(first, 5).withBothEnds());
     assertThat(before.isEmpty()).isTrue();
     assertThat(before.previousCursor()).isEmpty();
     assertThat(query.fetch(dsl, PageRequest.after(before.nextCursor().orElseThrow(), 2)).items())
@@ -565,7 +565,7 @@ class HazardsPostgresTest {
     assertThat(query.fetch(dsl, PageRequest.fromKeys(9, null, 6L)).items()).containsExactly(6L);
     assertThat(query.fetch(dsl, PageRequest.aroundKeys(3, newYear)).items())
         .containsExactly(1L, 2L, 3L);
-    Page<Long> atStart = query.fetch(dsl, PageRequest.fromKeys(2, "-infinity").bothEnds());
+    Page<Long> atStart = query.fetch(dsl, PageRequest.fromKeys(2, "-infinity").withBothEnds());
     assertThat(atStart.previous()).isEqualTo(Neighbour.NONE);
   }
 

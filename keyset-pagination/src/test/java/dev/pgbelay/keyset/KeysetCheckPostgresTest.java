@@ -65,7 +65,7 @@ class KeysetCheckPostgresTest {
   }
 
   private KeysetVerdict check(KeysetQueryBuilder<?> query) {
-    return KeysetCheck.of(query.build(), transactions);
+    return KeysetCheck.run(query.build(), transactions);
   }
 
   /** The DDL with a placeholder for what its index's name ends in. */
@@ -77,7 +77,7 @@ class KeysetCheckPostgresTest {
   /** No index: slow. After the verdict's own statement: served. */
   private void assertRemedied(KeysetQueryBuilder<?> builder, String ddl) {
     KeysetQuery<?> query = builder.build();
-    KeysetVerdict before = KeysetCheck.of(query, transactions);
+    KeysetVerdict before = KeysetCheck.run(query, transactions);
     assertThat(before.outcome()).as("%s", before).isEqualTo(Outcome.SLOW);
     assertThat(withoutSum(before)).isEqualTo(ddl);
     assertThat(catchThrowableOfType(InvalidKeysetQueryException.class, before::requireServed))
@@ -87,7 +87,7 @@ class KeysetCheckPostgresTest {
     IndexReport report =
         SafeDdl.of(postgres.dataSource()).createIndexConcurrently(before.ddl().get(0));
     assertThat(report.outcome()).isEqualTo(IndexReport.Outcome.BUILT);
-    KeysetVerdict after = KeysetCheck.of(query, transactions);
+    KeysetVerdict after = KeysetCheck.run(query, transactions);
     assertThat(after.findings()).as("%s", after.plans()).isEmpty();
     assertThat(after.requireServed().outcome()).isEqualTo(Outcome.SERVED);
   }

@@ -139,7 +139,7 @@ class PagingPostgresTest {
     assertThat(page.items()).containsExactly(28L, 29L, 30L, 31L, 32L);
     assertThat(page.next()).isEqualTo(Neighbour.SOME);
     assertThat(page.previous()).isEqualTo(Neighbour.SOME);
-    page = query.fetch(dsl, PageRequest.fromKeys(3, 58L).bothEnds().countUpTo(10));
+    page = query.fetch(dsl, PageRequest.fromKeys(3, 58L).withBothEnds().withCountUpTo(10));
     assertThat(page.items()).containsExactly(58L, 59L, 60L);
     assertThat(page.next()).isEqualTo(Neighbour.NONE);
     assertThat(page.previous()).isEqualTo(Neighbour.SOME);

@@ -175,7 +175,7 @@ class RandomWalksPostgresTest {
       PageRequest request =
           ahead ? PageRequest.after(cursor, newSize) : PageRequest.before(cursor, newSize);
       boolean bothEnds = random.nextBoolean();
-      page = query.fetch(sessions[random.nextInt(2)], bothEnds ? request.bothEnds() : request);
+      page = query.fetch(sessions[random.nextInt(2)], bothEnds ? request.withBothEnds() : request);
       if (ahead) {
         from = to;
         to = Math.min(from + newSize, sorted.size());
@@ -194,7 +194,8 @@ class RandomWalksPostgresTest {
   private void jumps(
       KeysetQuery<Long> query, int size, List<Long> sorted, DSLContext[] sessions, String what) {
     Page<Long> all =
-        query.fetch(sessions[0], PageRequest.first(Math.max(1, sorted.size())).countUpTo(1_000));
+        query.fetch(
+            sessions[0], PageRequest.first(Math.max(1, sorted.size())).withCountUpTo(1_000));
     assertThat(all.count())
         .as(what)
         .contains(new Page.Count(sorted.size(), Page.Count.Precision.EXACT));
@@ -202,7 +203,7 @@ class RandomWalksPostgresTest {
       int at = random.nextInt(sorted.size());
       String cursor = all.cursors().get(at);
       Page<Long> from =
-          query.fetch(sessions[random.nextInt(2)], PageRequest.from(cursor, size).bothEnds());
+          query.fetch(sessions[random.nextInt(2)], PageRequest.from(cursor, size).withBothEnds());
       assertThat(from.items())
           .as(what)
           .isEqualTo(sorted.subList(at, Math.min(at + size, sorted.size())));

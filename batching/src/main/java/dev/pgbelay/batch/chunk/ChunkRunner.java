@@ -8,7 +8,7 @@ import dev.pgbelay.core.OutcomeUnknownException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.Fence;
-import dev.pgbelay.keyset.KeysetRanges;
+import dev.pgbelay.keyset.internal.KeysetRanges;
 import java.time.Duration;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -114,7 +114,7 @@ final class ChunkRunner {
               } else {
                 size.set(locked.chunkRows());
               }
-              ranges = ChunkedJob.ranges(plan, tx.dsl());
+              ranges = ChunkedJob.ranges(plan);
             });
     return Optional.empty();
   }

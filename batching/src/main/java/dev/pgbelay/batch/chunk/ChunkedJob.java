@@ -7,7 +7,7 @@ import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.Claimant;
 import dev.pgbelay.core.schema.SchemaInstaller;
-import dev.pgbelay.keyset.KeysetRanges;
+import dev.pgbelay.keyset.internal.KeysetRanges;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -116,7 +116,7 @@ public final class ChunkedJob {
             TxOptions.builder().path("batch-chunk-plan").readOnly(true).build(),
             tx -> {
               int size = plan.sizing().first();
-              KeysetRanges.Range first = ranges(plan, tx.dsl()).next(tx.dsl(), null, size);
+              KeysetRanges.Range first = ranges(plan).next(tx.dsl(), null, size);
               Select<?> rows =
                   DSL.select(plan.key())
                       .from(plan.table())
@@ -139,8 +139,8 @@ public final class ChunkedJob {
             tx -> KeyIndexSql.requireWalkable(tx.dsl(), plan.name(), plan.table(), plan.key()));
   }
 
-  static KeysetRanges ranges(JobPlan plan, DSLContext dsl) {
-    return KeysetRanges.over(plan.name(), plan.table(), plan.filter(), plan.key(), dsl.settings());
+  static KeysetRanges ranges(JobPlan plan) {
+    return KeysetRanges.over(plan.name(), plan.table(), plan.filter(), plan.key());
   }
 
   static long estimate(JobPlan plan, DSLContext dsl) {

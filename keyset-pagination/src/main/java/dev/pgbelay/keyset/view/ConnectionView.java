@@ -21,7 +21,7 @@ public record ConnectionView<T>(List<Edge<T>> edges, PageInfo pageInfo) {
 
   /**
    * The page's ends. On a side that was not asked the specification allows false if it is not
-   * cheaply known; ask with {@code PageRequest.bothEnds()} to have it exact.
+   * cheaply known; ask with {@code PageRequest.withBothEnds()} to have it exact.
    *
    * @param startCursor of the first edge, or null
    * @param endCursor of the last edge, or null

@@ -1,6 +1,5 @@
-package dev.pgbelay.keyset;
+package dev.pgbelay.keyset.internal;
 
-import dev.pgbelay.keyset.internal.UntypedText;
 import java.util.List;
 import org.jooq.Condition;
 import org.jooq.Field;
