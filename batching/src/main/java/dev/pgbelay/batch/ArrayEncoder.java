@@ -22,6 +22,8 @@ final class ArrayEncoder<R> implements BatchConnection.Values {
   private final @Nullable ByteSink[] defaults;
   private int[] rows = new int[64];
   private int size;
+  private long firstGroup;
+  private long endGroup;
 
   ArrayEncoder(List<ShapeColumn<R>> columns, PGConnection driver) {
     this.columns = columns;
@@ -152,6 +154,22 @@ final class ArrayEncoder<R> implements BatchConnection.Values {
   private Array array(ByteSink sink, int type) throws SQLException {
     sink.setInt(DIMENSION_AT, size);
     return PgDriver.binaryArray(driver, type, sink.toBytes());
+  }
+
+  /** For statements that speak of keys by the ordinals of their first rows. */
+  void selectGroups(long first, long end) {
+    firstGroup = first;
+    endGroup = end;
+  }
+
+  @Override
+  public long firstGroup() {
+    return firstGroup;
+  }
+
+  @Override
+  public long endGroup() {
+    return endGroup;
   }
 
   @Override

@@ -30,6 +30,10 @@ final class BatchConnection {
 
     long to();
 
+    long firstGroup();
+
+    long endGroup();
+
     Array excluded() throws SQLException;
   }
 
@@ -98,8 +102,7 @@ final class BatchConnection {
       return;
     }
     String name = open.pop();
-    command(WriteSql.rollback(name));
-    command(WriteSql.release(name));
+    command(WriteSql.undo(name));
   }
 
   /**
@@ -219,6 +222,10 @@ final class BatchConnection {
         statement.setLong(index, values.from());
       } else if (slot instanceof StatementSql.Slot.To) {
         statement.setLong(index, values.to());
+      } else if (slot instanceof StatementSql.Slot.FirstGroup) {
+        statement.setLong(index, values.firstGroup());
+      } else if (slot instanceof StatementSql.Slot.EndGroup) {
+        statement.setLong(index, values.endGroup());
       } else {
         statement.setArray(index, values.excluded());
       }

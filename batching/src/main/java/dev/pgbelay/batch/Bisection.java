@@ -11,31 +11,44 @@ import org.jspecify.annotations.Nullable;
  * writes it rolls back, and never are more than {@link #MAX_LIVE} subtransactions of it alive.
  */
 final class Bisection {
+  /** Tries the places {@code from} to, not including, {@code to}, without some rows. */
+  interface Trial {
+    void run(int from, int to, BitSet without) throws SQLException;
+  }
+
+  /** Names the row that makes a place fail. */
+  interface Blame {
+    Bad of(int place, SQLException failure, BitSet without) throws SQLException;
+  }
+
+  /** A row and the failure that it brought about. */
+  record Bad(int index, SQLException failure) {}
+
   static final int MAX_LIVE = 32;
   private static final String OUTER = "pgbelay_search";
-  private static final String INNER = "pgbelay_probe";
 
   private final BatchConnection connection;
-  private final WriteUnit unit;
-  private final boolean rowSecurity;
+  private final Probes probes;
+  private final int size;
+  private final Trial trial;
+  private final Blame blame;
   private final int limit;
-  private long probes;
 
   /**
+   * @param size how many places there are
    * @param limit how many rows to find before giving up
    */
-  Bisection(BatchConnection connection, WriteUnit unit, boolean rowSecurity, int limit) {
+  Bisection(
+      BatchConnection connection, Probes probes, int size, Trial trial, Blame blame, int limit) {
     this.connection = connection;
-    this.unit = unit;
-    this.rowSecurity = rowSecurity;
+    this.probes = probes;
+    this.size = size;
+    this.trial = trial;
+    this.blame = blame;
     this.limit = limit;
   }
 
-  long probes() {
-    return probes;
-  }
-
-  /** The bad rows by their index in the unit, each with the failure it brought about. */
+  /** The bad rows by their index, each with the failure it brought about. */
   Map<Integer, SQLException> find(BitSet leftOut) throws SQLException {
     Map<Integer, SQLException> found = new LinkedHashMap<>();
     BitSet without = (BitSet) leftOut.clone();
@@ -54,28 +67,27 @@ final class Bisection {
   private void search(Map<Integer, SQLException> found, BitSet without) throws SQLException {
     int good = 0;
     int live = 0;
-    int size = unit.size();
-    while (good < size && found.size() < limit) {
-      SQLException failure = probe(good, size, without, false);
+    while (good < size) {
+      SQLException failure = fails(good, size, without);
       if (failure == null) {
         return;
       }
       int fits = good;
-      int fails = size;
-      while (fails - fits > 1) {
-        int middle = (fits + fails) >>> 1;
-        SQLException half = probe(good, middle, without, false);
+      int end = size;
+      while (end - fits > 1) {
+        int middle = (fits + end) >>> 1;
+        SQLException half = fails(good, middle, without);
         if (half == null) {
           fits = middle;
         } else {
-          fails = middle;
+          end = middle;
           failure = half;
         }
       }
-      int bad = fails - 1;
-      found.put(bad, failure);
-      without.set(bad);
-      if (found.size() >= limit || fails >= size) {
+      Bad bad = blame.of(fits, failure, without);
+      found.put(bad.index(), bad.failure());
+      without.set(bad.index());
+      if (found.size() >= limit) {
         return;
       }
       if (++live > MAX_LIVE) {
@@ -85,35 +97,22 @@ final class Bisection {
       }
       // What is known to be good stays written while the rest is searched, for a row may be bad
       // only in company of an earlier one.
-      if (bad > good && probe(good, bad, without, true) != null) {
+      if (fits > good && keep(good, fits, without) != null) {
         return;
       }
-      good = fails;
+      good = fits;
     }
   }
 
-  private @Nullable SQLException probe(int from, int to, BitSet without, boolean keep)
-      throws SQLException {
-    if (without.get(from, to).cardinality() == to - from) {
-      return null;
-    }
-    probes++;
-    connection.savepoint(INNER);
-    connection.flush();
-    try {
-      unit.probe(from, to, without);
-    } catch (SQLException e) {
-      connection.rollback();
-      if (!RowFailure.is(e, rowSecurity)) {
-        throw e;
-      }
-      return e;
-    }
-    if (keep) {
-      connection.release();
-    } else {
-      connection.rollback();
-    }
-    return null;
+  private @Nullable SQLException fails(int from, int to, BitSet without) throws SQLException {
+    return isEmpty(from, to, without) ? null : probes.attempt(() -> trial.run(from, to, without));
+  }
+
+  private @Nullable SQLException keep(int from, int to, BitSet without) throws SQLException {
+    return isEmpty(from, to, without) ? null : probes.keep(() -> trial.run(from, to, without));
+  }
+
+  private static boolean isEmpty(int from, int to, BitSet without) {
+    return without.get(from, to).cardinality() == to - from;
   }
 }

@@ -10,8 +10,14 @@ import org.jspecify.annotations.Nullable;
 /**
  * What becomes of rows of one call that have the same key. Sameness is PostgreSQL's, by the unique
  * index of the key: 1.0 and 1.00 are one {@code numeric}, {@code A} and {@code a} one {@code
- * citext}, and two NULLs are different unless the index says otherwise. Rows that were rejected are
- * left out first. Immutable and safe for several threads.
+ * citext}, and two NULLs are different unless the index says otherwise.
+ *
+ * <p>The database judges the row that they come to, not each of them. Where it refuses that row, a
+ * partial writer rejects one of them and puts the others together again: the first after {@link
+ * #fail()} and {@link #first()}, the last after {@link #last()}, and of a fold the row with which
+ * it begins to be refused. Rows whose values cannot be sent or computed are rejected before that.
+ *
+ * <p>Immutable and safe for several threads.
  */
 public final class Duplicates {
   enum Kept {

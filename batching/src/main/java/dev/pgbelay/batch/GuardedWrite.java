@@ -24,7 +24,7 @@ final class GuardedWrite {
   private final RowWrites<?> writes;
   private final Outcomes outcomes;
   private final SavepointBudget budget;
-  private long probes;
+  private final Probes probes;
 
   GuardedWrite(
       BatchConnection connection,
@@ -37,10 +37,11 @@ final class GuardedWrite {
     this.writes = writes;
     this.outcomes = outcomes;
     this.budget = budget;
+    this.probes = new Probes(connection, shape.table().rowSecurity());
   }
 
   long probes() {
-    return probes;
+    return probes.count();
   }
 
   /**
@@ -69,18 +70,11 @@ final class GuardedWrite {
 
   /** Null once the rows are written. */
   private @Nullable SQLException attempt(WriteUnit unit, BitSet leftOut) throws SQLException {
-    if (!budget.take()) {
-      return attemptOnProbe(unit, leftOut);
-    }
-    boolean checksDuplicates = checksDuplicates();
+    boolean stays = budget.take();
     while (true) {
       connection.savepoint(SAVEPOINT);
       try {
-        unit.write(leftOut, !checksDuplicates);
-        if (checksDuplicates) {
-          refuseDuplicates(unit, leftOut);
-          connection.release();
-        }
+        attempt(unit, leftOut, stays);
         return null;
       } catch (UntoldFatesException e) {
         connection.unwind(SAVEPOINT, null);
@@ -96,40 +90,32 @@ final class GuardedWrite {
   }
 
   /**
-   * Without another subtransaction that stays: as a probe that is rolled back, and then, once it is
-   * known to work, as part of what is around it.
+   * @param stays as a subtransaction; otherwise as a probe that is rolled back, and then, once it
+   *     is known to work, as part of what is around it
    */
-  private @Nullable SQLException attemptOnProbe(WriteUnit unit, BitSet leftOut)
-      throws SQLException {
-    while (true) {
-      connection.savepoint(SAVEPOINT);
-      try {
-        unit.write(leftOut, false);
-        if (checksDuplicates()) {
-          refuseDuplicates(unit, leftOut);
-        }
-        connection.unwind(SAVEPOINT, null);
-        unit.write(leftOut, false);
-        return null;
-      } catch (UntoldFatesException e) {
-        connection.unwind(SAVEPOINT, null);
-        writes.tellFates();
-      } catch (SQLException e) {
-        connection.unwind(SAVEPOINT, e);
-        return e;
-      } catch (Throwable t) {
-        connection.unwind(SAVEPOINT, t);
-        throw t;
-      }
+  private void attempt(WriteUnit unit, BitSet leftOut, boolean stays)
+      throws SQLException, UntoldFatesException {
+    boolean checksDuplicates = checksDuplicates();
+    unit.write(leftOut, stays && !checksDuplicates);
+    if (checksDuplicates) {
+      refuseDuplicates(unit, leftOut);
+    }
+    if (!stays) {
+      connection.unwind(SAVEPOINT, null);
+      unit.write(leftOut, false);
+    } else if (checksDuplicates) {
+      connection.release();
     }
   }
 
   private void search(WriteUnit unit, BitSet leftOut) throws SQLException {
     boolean partial = shape.settings().partial();
-    Bisection bisection =
-        new Bisection(connection, unit, shape.table().rowSecurity(), partial ? MAX_REJECTIONS : 1);
-    Map<Integer, SQLException> found = bisection.find(leftOut);
-    probes += bisection.probes();
+    if (shape.writesGroups() && !writes.tellsFates() && !writes.countsOnly()) {
+      // Which of several rows with one key was tried is anybody's guess.
+      writes.tellFates();
+    }
+    Map<Integer, SQLException> found =
+        new RowSearch(connection, shape, unit, probes, partial ? MAX_REJECTIONS : 1).find(leftOut);
     for (Map.Entry<Integer, SQLException> bad : found.entrySet()) {
       Rejection rejection = RowFailure.of(unit.row(bad.getKey()), bad.getValue());
       if (!partial) {

@@ -6,6 +6,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.BitSet;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 
 /**
  * Runs the statements of one operation. Where all rows are likely to have the same fate, the rows
@@ -81,9 +82,9 @@ final class RowWrites<R> {
     ShapeSql<R> sql = shape.sql();
     return switch (shape.operation()) {
       case INSERT -> paired ? sql.insertPaired() : sql.insertAll();
-      case UPSERT -> paired ? sql.upsertPaired(source) : sql.upsertCounted(source);
-      case UPDATE -> paired ? sql.updatePaired(source) : sql.updateCounted(source);
-      case DELETE -> paired ? sql.deletePaired(source) : sql.deleteCounted(source);
+      case UPSERT -> paired ? sql.upsertPaired(source) : sql.upsertCounted(source, false);
+      case UPDATE -> paired ? sql.updatePaired(source, false) : sql.updateCounted(source);
+      case DELETE -> paired ? sql.deletePaired(source, false) : sql.deleteCounted(source);
     };
   }
 
@@ -93,11 +94,42 @@ final class RowWrites<R> {
     StatementSql statement =
         switch (shape.operation()) {
           case INSERT -> sql.insertAll();
-          case UPSERT -> sql.upsertCounted(source);
+          case UPSERT -> sql.upsertCounted(source, false);
           case UPDATE -> sql.updateCounted(source);
           case DELETE -> sql.deleteCounted(source);
         };
     connection.update(statement, values, false);
+  }
+
+  /** Writes what becomes of some keys without a thought for the fates of rows. */
+  void probeGroups(Source source, BatchConnection.Values values) throws SQLException {
+    ShapeSql<R> sql = shape.sql();
+    StatementSql statement =
+        switch (shape.operation()) {
+          case INSERT -> throw new IllegalStateException("an insert has no key");
+          case UPSERT -> sql.upsertCounted(source, true);
+          case UPDATE -> sql.updatePaired(source, true);
+          case DELETE -> sql.deletePaired(source, true);
+        };
+    connection.query(statement, values, false, row -> {});
+  }
+
+  /** Computes the rows and their keys. */
+  void evaluate(Source source, BatchConnection.Values values) throws SQLException {
+    connection.query(shape.sql().evaluate(source), values, false, row -> {});
+  }
+
+  /** The ordinals of the rows of one key. */
+  LongStream listGroup(Source source, BatchConnection.Values values) throws SQLException {
+    LongStream.Builder ordinals = LongStream.builder();
+    connection.query(
+        shape.sql().listGroup(source), values, false, row -> ordinals.add(row.getLong(1)));
+    return ordinals.build();
+  }
+
+  /** Whether the next write sends one row per key and hears of the others. */
+  boolean tellsFates() {
+    return paired;
   }
 
   /** The next call of {@link #write} tells the fate of each row. */

@@ -78,8 +78,9 @@ final class Shape<R> {
     return sql;
   }
 
-  int stageId() {
-    return stageId;
+  /** The temporary table of this shape, quoted. */
+  String stage() {
+    return StatementSql.stage(stageId);
   }
 
   boolean isView() {
@@ -155,6 +156,18 @@ final class Shape<R> {
         && !updated.isEmpty();
   }
 
+  /** Whether rows with the same key are made one before they are written. */
+  boolean writesGroups() {
+    return operation != Operation.INSERT && !serverRefusesDuplicates();
+  }
+
+  /** Whether the server may be unable to compute a row that could be sent. */
+  boolean mayFailToEvaluate() {
+    return columns.stream().anyMatch(column -> column.cast() != null || column.isDefault() != null)
+        || keyIndex().predicate() != null
+        || keyIndex().columns().contains(0);
+  }
+
   /** Whether an update needs the lock that excludes referencing rows as well. */
   boolean changesKeys() {
     Set<Integer> keys = new HashSet<>();
@@ -222,7 +235,7 @@ final class Shape<R> {
     if (column == null) {
       throw refused(
           "there is no column "
-              + ShapeSql.quote(field.getName())
+              + StatementSql.quote(field.getName())
               + "; the table has "
               + String.join(", ", table.columns().keySet()));
     }

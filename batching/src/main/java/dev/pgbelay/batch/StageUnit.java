@@ -15,6 +15,8 @@ final class StageUnit<R> implements WriteUnit, RowWrites.Sent, BatchConnection.V
   private int from;
   private int to;
   private BitSet leftOut = new BitSet();
+  private int firstGroup;
+  private int endGroup;
 
   StageUnit(RowWrites<R> writes, BatchConnection connection, int size) {
     this.writes = writes;
@@ -42,6 +44,40 @@ final class StageUnit<R> implements WriteUnit, RowWrites.Sent, BatchConnection.V
   public void probe(int first, int end, BitSet without) throws SQLException {
     select(first, end, without);
     writes.probe(Source.STAGE, this);
+  }
+
+  @Override
+  public void probeGroups(int first, int end, BitSet without) throws SQLException {
+    selectGroups(first, end, without);
+    writes.probeGroups(Source.STAGE, this);
+  }
+
+  @Override
+  public void evaluate(int first, int end, BitSet without) throws SQLException {
+    select(first, end, without);
+    writes.evaluate(Source.STAGE, this);
+  }
+
+  @Override
+  public int[] group(int first, BitSet without) throws SQLException {
+    selectGroups(first, first + 1, without);
+    return writes.listGroup(Source.STAGE, this).mapToInt(place -> (int) place).toArray();
+  }
+
+  private void selectGroups(int first, int end, BitSet without) {
+    select(0, size, without);
+    firstGroup = first;
+    endGroup = end;
+  }
+
+  @Override
+  public long firstGroup() {
+    return firstGroup;
+  }
+
+  @Override
+  public long endGroup() {
+    return endGroup;
   }
 
   private void select(int first, int end, BitSet without) {

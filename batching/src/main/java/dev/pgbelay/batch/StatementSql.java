@@ -26,6 +26,12 @@ record StatementSql(String text, List<Slot> slots) {
     /** The ordinal behind the last of a stage's range. */
     record To() implements Slot {}
 
+    /** The first ordinal that the first row of a group may have. */
+    record FirstGroup() implements Slot {}
+
+    /** The ordinal behind the last that the first row of a group may have. */
+    record EndGroup() implements Slot {}
+
     /** Ordinals to leave out. */
     record Excluded() implements Slot {}
 
@@ -41,6 +47,14 @@ record StatementSql(String text, List<Slot> slots) {
 
   static StatementSql slot(String text, Slot slot) {
     return new StatementSql(text, List.of(slot));
+  }
+
+  static String quote(String name) {
+    return '"' + name.replace("\"", "\"\"") + '"';
+  }
+
+  static String stage(int number) {
+    return "pg_temp." + quote("pgbelay_stage_" + number);
   }
 
   boolean isEmpty() {

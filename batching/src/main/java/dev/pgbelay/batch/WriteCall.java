@@ -141,7 +141,7 @@ final class WriteCall<R> {
       connection.unwind(COPIED, t);
       throw t;
     }
-    guarded.write(new ArrayUnit<>(writes, encoder, chunk.rows, chunk.first, false), chunk.leftOut);
+    guarded.write(new ArrayUnit<>(writes, encoder, chunk.rows, chunk.first, null), chunk.leftOut);
   }
 
   private void writeByKey() throws SQLException {
@@ -191,7 +191,8 @@ final class WriteCall<R> {
     if (!source.isEmpty()) {
       openCall();
     }
-    guarded.write(new ArrayUnit<>(writes, encoder, chunk.rows, chunk.first, true), chunk.leftOut);
+    guarded.write(
+        new ArrayUnit<>(writes, encoder, chunk.rows, chunk.first, chunk.leftOut), chunk.leftOut);
   }
 
   private void refuse(UnfitValueException unfit, int place) {

@@ -56,12 +56,29 @@ final class WriteSql {
 
   static final String KEYED = "select i.*{keys} from ({input}) as i";
 
+  static final String GROUPED =
+      """
+      select i.*, min(i.pgbelay_ord) over (partition by {distinct}) as pgbelay_first
+      from ({keyed}) as i
+      """;
+
+  static final String GROUPS = "i.pgbelay_first >= {first} and i.pgbelay_first < {end}";
+
+  static final String LIST_GROUP =
+      """
+      select i.pgbelay_ord from ({grouped}) as i
+      where i.pgbelay_first = {first} order by i.pgbelay_ord
+      """;
+
+  /** Materialized, so that every column of every row is computed. */
+  static final String EVALUATE = "with i as materialized ({keyed}) select count(*) from i";
+
   static final String ALL_ROWS = "s as {materialized} ({keyed})";
 
   static final String DISTINCT_ROWS =
       """
       s as {materialized} (
-        select distinct on ({distinct}) i.* from ({keyed}) as i
+        select distinct on ({distinct}) i.* from ({rows}) as i {where}
         order by {distinct}, i.pgbelay_ord {direction}
       )
       """;
@@ -76,7 +93,7 @@ final class WriteSql {
       ),
       f as (
         select {columns}{keys}, i.pgbelay_ord, i.pgbelay_rn, i.pgbelay_first
-        from i where i.pgbelay_rn = 1
+        from i where i.pgbelay_rn = 1{range}
         union all
         select {folded}{foldedKeys}, f.pgbelay_ord, i.pgbelay_rn, f.pgbelay_first
         from f join i on i.pgbelay_first = f.pgbelay_first and i.pgbelay_rn = f.pgbelay_rn + 1
@@ -189,6 +206,11 @@ final class WriteSql {
 
   static String rollback(String name) {
     return ROLLBACK + name;
+  }
+
+  /** Back to the savepoint, which is forgotten. */
+  static String undo(String name) {
+    return rollback(name) + ";\n" + release(name);
   }
 
   /** In one message: nothing is waited for between a savepoint and the statement it guards. */

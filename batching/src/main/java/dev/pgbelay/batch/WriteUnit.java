@@ -17,4 +17,16 @@ interface WriteUnit {
 
   /** Writes rows {@code from} to, not including, {@code to}, only to see whether it can be done. */
   void probe(int from, int to, BitSet leftOut) throws SQLException;
+
+  /**
+   * Writes what becomes of the keys whose first row is one of {@code from} to, not including,
+   * {@code to}, with all of their rows, only to see whether it can be done.
+   */
+  void probeGroups(int from, int to, BitSet leftOut) throws SQLException;
+
+  /** Computes rows {@code from} to, not including, {@code to}, and writes nothing. */
+  void evaluate(int from, int to, BitSet leftOut) throws SQLException;
+
+  /** The rows that have the key of row {@code first}, which is the first of them. */
+  int[] group(int first, BitSet leftOut) throws SQLException;
 }

@@ -1,0 +1,121 @@
+package dev.pgbelay.batch;
+
+import dev.pgbelay.batch.StatementSql.Slot;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.jooq.DSLContext;
+import org.jooq.Field;
+import org.jooq.Param;
+import org.jooq.QueryPart;
+
+/** What becomes of a stored row, and what is told of it, as parts of a shape's statements. */
+final class ChangeSql {
+  private final Shape<?> shape;
+  private final DSLContext dsl;
+
+  ChangeSql(Shape<?> shape, DSLContext dsl) {
+    this.shape = shape;
+    this.dsl = dsl;
+  }
+
+  StatementSql upsertCode() {
+    int missing = shape.settings().onlyIfChanged() ? 2 : 3;
+    return StatementSql.of(
+        "case when w.pgbelay_new then 0 when not w.pgbelay_new then 1"
+            + (shape.mayEscapeKey() ? " when not s.pgbelay_cf then 0" : "")
+            + " else "
+            + missing
+            + " end");
+  }
+
+  StatementSql action() {
+    if (shape.settings().ignoreConflicts() || shape.updatedColumns().isEmpty()) {
+      return StatementSql.of(WriteSql.DO_NOTHING);
+    }
+    StatementSql guards = guards();
+    return StatementSql.fill(
+        WriteSql.DO_UPDATE,
+        Map.of("sets", sets(), "where", guards.isEmpty() ? guards : guards.wrap(" where ", "")));
+  }
+
+  StatementSql sets() {
+    List<StatementSql> sets = new ArrayList<>();
+    for (PgColumn column : shape.updatedColumns()) {
+      sets.add(given(column).wrap(StatementSql.quote(column.name()) + " = ", ""));
+    }
+    return StatementSql.join(", ", sets);
+  }
+
+  /** What a column is set to: the caller's expression, or what the row brought. */
+  private StatementSql given(PgColumn column) {
+    Field<?> expression = shape.expressionOf(column.name());
+    return expression == null
+        ? StatementSql.of("excluded." + StatementSql.quote(column.name()))
+        : render(expression);
+  }
+
+  StatementSql changed() {
+    List<StatementSql> stored = new ArrayList<>();
+    List<StatementSql> given = new ArrayList<>();
+    for (PgColumn column : shape.updatedColumns()) {
+      String text = column.isComparable() ? "" : "::text";
+      stored.add(
+          StatementSql.of(shape.renderedTable() + "." + StatementSql.quote(column.name()) + text));
+      given.add(given(column).wrap("(", ")" + text));
+    }
+    return StatementSql.join(
+        " is distinct from ",
+        List.of(
+            StatementSql.join(", ", stored).wrap("row(", ")"),
+            StatementSql.join(", ", given).wrap("row(", ")")));
+  }
+
+  StatementSql condition() {
+    QueryPart condition = shape.settings().condition();
+    return condition == null ? StatementSql.EMPTY : render(condition).wrap("(", ")");
+  }
+
+  StatementSql guards() {
+    return StatementSql.join(
+        " and ",
+        List.of(shape.settings().onlyIfChanged() ? changed() : StatementSql.EMPTY, condition()));
+  }
+
+  StatementSql returning() {
+    StringBuilder text = new StringBuilder();
+    int number = 0;
+    for (PgColumn column : shape.returned()) {
+      text.append(", ")
+          .append(shape.renderedTable())
+          .append('.')
+          .append(StatementSql.quote(column.name()))
+          .append(" as pgbelay_r")
+          .append(++number);
+    }
+    return StatementSql.of(text.toString());
+  }
+
+  StatementSql returnedOf(String alias) {
+    StringBuilder text = new StringBuilder();
+    int number = 0;
+    for (PgColumn column : shape.returned()) {
+      number++;
+      text.append(", ").append(alias).append('.');
+      text.append(
+          alias.equals(shape.renderedTable())
+              ? StatementSql.quote(column.name())
+              : "pgbelay_r" + number);
+    }
+    return StatementSql.of(text.toString());
+  }
+
+  /** A part of the caller's, with its values left to be bound. */
+  StatementSql render(QueryPart part) {
+    List<Slot> slots = new ArrayList<>();
+    for (Param<?> param : dsl.extractParams(part).values()) {
+      slots.add(new Slot.Value(param));
+    }
+    return new StatementSql(dsl.render(part), slots);
+  }
+}
