@@ -22,9 +22,10 @@ import org.jooq.impl.DSL;
  * in one transaction, with all its locks and dead rows at once.
  *
  * <p>Resumes like the {@link ChunkedJob}s that it consists of, which are named {@code name/child
- * table}. A child that appears behind the position is not seen by them; the foreign key then
- * refuses the last step, nothing is lost, and the next run deletes it. Marking the parent, and
- * having writers heed the mark, prevents that. Immutable and safe for several threads.
+ * table} ({@code -2} and so on behind it where a table comes again). A child that appears behind
+ * the position is not seen by them; the foreign key then refuses the last step, nothing is lost,
+ * and the next run deletes it. Marking the parent, and having writers heed the mark, prevents that.
+ * Immutable and safe for several threads.
  */
 public final class CascadeDelete {
   private final Transactions transactions;
@@ -47,7 +48,12 @@ public final class CascadeDelete {
     this.settings = builder.settings;
   }
 
-  private record Child(Table<?> table, Condition ofParent, List<Field<?>> key) {}
+  /**
+   * A table to empty.
+   *
+   * @param part its name among the parts: a table may come twice, by two foreign keys
+   */
+  private record Child(String part, Table<?> table, Condition ofParent, List<Field<?>> key) {}
 
   /**
    * Begins the deletion of the parent with this key.
@@ -112,7 +118,7 @@ public final class CascadeDelete {
     return new Report(deleted > 0 ? Outcome.DELETED : Outcome.ALREADY_GONE, parts);
   }
 
-  /** The job of one child table, for its {@link ChunkedJob#control()}. */
+  /** The first job of one child table, for its {@link ChunkedJob#control()}. */
   public Optional<ChunkedJob> part(Table<?> child) {
     return children.stream()
         .filter(each -> each.table().getQualifiedName().equals(child.getQualifiedName()))
@@ -122,7 +128,7 @@ public final class CascadeDelete {
 
   private ChunkedJob job(Child child) {
     ChunkedJob.Builder builder =
-        ChunkedJob.over(transactions, name + "/" + child.table().getName(), child.table())
+        ChunkedJob.over(transactions, name + "/" + child.part(), child.table())
             .where(child.ofParent())
             .delete()
             .restartWhenDone(true);
@@ -201,7 +207,7 @@ public final class CascadeDelete {
       List<Field<?>> walk = new ArrayList<>();
       walk.add(foreignKey);
       walk.addAll(List.of(key));
-      children.add(new Child(table, foreignKey.eq(value), List.copyOf(walk)));
+      children.add(new Child(part(table), table, foreignKey.eq(value), List.copyOf(walk)));
       return this;
     }
 
@@ -211,8 +217,20 @@ public final class CascadeDelete {
      * @param key to walk by, served by an index
      */
     public Builder<K> descendants(Table<?> table, Condition ofParent, Field<?>... key) {
-      children.add(new Child(table, ofParent, List.of(key)));
+      children.add(new Child(part(table), table, ofParent, List.of(key)));
       return this;
+    }
+
+    private String part(Table<?> table) {
+      String part = table.getName();
+      for (int n = 2; isTaken(part); n++) {
+        part = table.getName() + "-" + n;
+      }
+      return part;
+    }
+
+    private boolean isTaken(String part) {
+      return children.stream().anyMatch(child -> child.part().equals(part));
     }
 
     /** Set on the parent before anything is deleted, such as {@code deleted_at}. */

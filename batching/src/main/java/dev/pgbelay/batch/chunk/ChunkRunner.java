@@ -11,6 +11,7 @@ import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.keyset.internal.KeysetRanges;
 import java.time.Duration;
 import java.util.Optional;
+import org.jooq.DSLContext;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,6 +29,7 @@ final class ChunkRunner {
   private final Patience patience;
   private final RunCount count = new RunCount();
   private @Nullable KeysetRanges ranges;
+  private boolean claimed;
   private long lastProgress;
 
   ChunkRunner(JobPlan plan, JobSql sql, Fence fence) {
@@ -56,11 +58,11 @@ final class ChunkRunner {
   }
 
   ChunkReport run() {
-    Optional<ChunkReport.Outcome> refused = claim();
-    if (refused.isPresent()) {
-      return count.report(plan.name(), refused.get());
-    }
     try {
+      Optional<ChunkReport.Outcome> refused = claim();
+      if (refused.isPresent()) {
+        return count.report(plan.name(), refused.get());
+      }
       ChunkReport report = count.report(plan.name(), work());
       if (report.outcome() != ChunkReport.Outcome.INTERRUPTED) {
         tellProgress(true);
@@ -71,52 +73,63 @@ final class ChunkRunner {
       throw e;
     } finally {
       plan.meters().waiting(0);
-      release();
+      if (claimed) {
+        release();
+      }
     }
   }
 
   /** Why there is nothing to do, if so. */
   private Optional<ChunkReport.Outcome> claim() {
-    Optional<JobSql.Claimed> claimed =
-        plan.transactions()
-            .run(
-                TxOptions.forPath("batch-chunk-claim"),
-                tx ->
-                    sql.claim(
-                        tx.dsl(), fence, plan.definition(), size.rows(), plan.timing().lease()));
-    if (claimed.isEmpty()) {
+    // A claim whose COMMIT was not answered is found again, or given back: it is the same one.
+    claimed = true;
+    Optional<JobSql.Claimed> found =
+        patience.bearing(
+            () ->
+                plan.transactions()
+                    .run(
+                        TxOptions.forPath("batch-chunk-claim"),
+                        tx -> {
+                          int rows = size.rows();
+                          Duration lease = plan.timing().lease();
+                          return sql.claim(tx.dsl(), fence, plan.definition(), rows, lease);
+                        }));
+    if (found.isEmpty()) {
+      claimed = false;
       return Optional.of(ChunkReport.Outcome.HELD_ELSEWHERE);
     }
-    String state = claimed.get().state();
+    String state = found.get().state();
     boolean again = state.equals("DONE") && plan.restartWhenDone();
-    if (!again && !claimed.get().definition().equals(plan.definition())) {
-      release();
+    if (!again && !found.get().definition().equals(plan.definition())) {
       throw new JobRefusedException(
           Reason.OTHER_DEFINITION,
           "job '%s' is known as [%s], this one is [%s]: its position means nothing here. Use another name, or JobControl.forget() to begin again"
-              .formatted(plan.name(), claimed.get().definition(), plan.definition()));
+              .formatted(plan.name(), found.get().definition(), plan.definition()));
     }
     if (!again && (state.equals("DONE") || state.equals("CANCELLED"))) {
-      release();
       return Optional.of(
           state.equals("DONE") ? ChunkReport.Outcome.ALREADY_DONE : ChunkReport.Outcome.CANCELLED);
     }
-    plan.transactions()
-        .execute(
-            TxOptions.forPath("batch-chunk-claim"),
-            tx -> {
-              if (again) {
-                sql.restart(tx.dsl(), fence, plan.definition());
-              }
-              Locked locked = sql.lock(tx.dsl(), fence).orElseThrow(this::lost);
-              if (locked.position() == null) {
-                sql.saveEstimate(tx.dsl(), fence, ChunkedJob.estimate(plan, tx.dsl()));
-              } else {
-                size.set(locked.chunkRows());
-              }
-              ranges = ChunkedJob.ranges(plan);
-            });
+    patience.bearing(
+        () ->
+            plan.transactions()
+                .run(TxOptions.forPath("batch-chunk-claim"), tx -> takeUp(tx.dsl(), again)));
     return Optional.empty();
+  }
+
+  /** Begins at the start, or where the job stands. Changes nothing when it is done again. */
+  private Locked takeUp(DSLContext dsl, boolean again) {
+    if (again) {
+      sql.restart(dsl, fence, plan.definition());
+    }
+    Locked locked = sql.lock(dsl, fence).orElseThrow(this::lost);
+    if (locked.position() == null) {
+      sql.saveEstimate(dsl, fence, JobCheck.estimate(plan, dsl));
+    } else {
+      size.set(locked.chunkRows());
+    }
+    ranges = JobCheck.ranges(plan);
+    return locked;
   }
 
   private ChunkReport.Outcome work() {
@@ -195,7 +208,9 @@ final class ChunkRunner {
     int rows = size.rows();
     KeysetRanges.Range range = ranges().next(tx.dsl(), job.position(), rows);
     long changed =
-        plan.work().apply(new Chunk(tx, plan.table(), range.condition().and(plan.filter())));
+        plan.work()
+            .function()
+            .apply(new Chunk(tx, plan.table(), range.condition().and(plan.filter())));
     boolean waiters = standstill.hasWaitersBehind(tx.dsl());
     boolean last = range.end().isEmpty();
     long walked = last ? Math.min(changed, rows) : rows;
@@ -250,11 +265,24 @@ final class ChunkRunner {
       return;
     }
     lastProgress = nanos;
-    plan.transactions()
-        .run(
-            TxOptions.builder().path("batch-chunk-progress").readOnly(true).build(),
-            tx -> sql.read(tx.dsl()))
-        .ifPresent(status -> plan.onProgress().get().accept(status));
+    readProgress().ifPresent(status -> plan.onProgress().get().accept(status));
+  }
+
+  /** Empty if the database cannot be asked just now: that is no reason to stop. */
+  private Optional<JobControl.Status> readProgress() {
+    try {
+      return plan.transactions()
+          .run(
+              TxOptions.builder().path("batch-chunk-progress").readOnly(true).build(),
+              tx -> sql.read(tx.dsl()));
+    } catch (RuntimeException e) {
+      FailureKind kind = Failures.classify(e);
+      if (!Patience.isPassing(kind) && !Patience.isTimeout(kind)) {
+        throw e;
+      }
+      LOG.info("job '{}': its progress could not be read ({})", plan.name(), kind);
+      return Optional.empty();
+    }
   }
 
   /** The lease would end by itself; this lets the next runner begin at once. */

@@ -4,28 +4,17 @@ import dev.pgbelay.batch.chunk.JobPlan.Sizing;
 import dev.pgbelay.batch.chunk.JobPlan.Timing;
 import dev.pgbelay.batch.chunk.JobRefusedException.Reason;
 import dev.pgbelay.core.Transactions;
-import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.Claimant;
 import dev.pgbelay.core.schema.SchemaInstaller;
-import dev.pgbelay.keyset.internal.KeysetRanges;
 import io.micrometer.core.instrument.MeterRegistry;
-import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HexFormat;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.jooq.Condition;
-import org.jooq.DSLContext;
 import org.jooq.Field;
-import org.jooq.QueryPart;
-import org.jooq.SQLDialect;
-import org.jooq.Select;
 import org.jooq.Table;
 import org.jooq.UniqueKey;
 import org.jooq.impl.DSL;
@@ -80,7 +69,7 @@ public final class ChunkedJob {
    *     claim given back if the database can be reached
    */
   public ChunkReport run() {
-    requireRunnable();
+    new JobCheck(plan).requireRunnable();
     return new ChunkRunner(plan, new JobSql(plan.schema(), plan.name()), claimant.next()).run();
   }
 
@@ -105,47 +94,24 @@ public final class ChunkedJob {
   public record DryRun(long rows, String index, int firstRows, long chunks, String plan) {}
 
   /**
-   * Checks everything and changes nothing.
+   * Checks everything and changes nothing. One short read-only transaction.
    *
    * @throws JobRefusedException as {@link #run()} would
    */
   public DryRun dryRun() {
-    String index = requireRunnable();
-    return plan.transactions()
-        .run(
-            TxOptions.builder().path("batch-chunk-plan").readOnly(true).build(),
-            tx -> {
-              int size = plan.sizing().first();
-              KeysetRanges.Range first = ranges(plan).next(tx.dsl(), null, size);
-              Select<?> rows =
-                  DSL.select(plan.key())
-                      .from(plan.table())
-                      .where(first.condition().and(plan.filter()))
-                      .orderBy(plan.key());
-              long expected = estimate(plan, tx.dsl());
-              return new DryRun(
-                  expected,
-                  index,
-                  size,
-                  (expected + size - 1) / size,
-                  tx.dsl().explain(rows).plan());
-            });
+    return new JobCheck(plan).dryRun();
   }
 
-  private String requireRunnable() {
-    return plan.transactions()
-        .run(
-            TxOptions.builder().path("batch-chunk-plan").readOnly(true).build(),
-            tx -> KeyIndexSql.requireWalkable(tx.dsl(), plan.name(), plan.table(), plan.key()));
-  }
-
-  static KeysetRanges ranges(JobPlan plan) {
-    return KeysetRanges.over(plan.name(), plan.table(), plan.filter(), plan.key());
-  }
-
-  static long estimate(JobPlan plan, DSLContext dsl) {
-    return Math.round(
-        dsl.explain(DSL.select(plan.key()).from(plan.table()).where(plan.filter())).rows());
+  /**
+   * Counts the rows that a run would meet now, in one read-only statement over all of them: a
+   * {@link DryRun} only estimates.
+   *
+   * @param atMost how long that may take
+   * @throws RuntimeException of kind {@code STATEMENT_TIMEOUT} or {@code DEADLINE_EXCEEDED} if it
+   *     takes longer
+   */
+  public long count(Duration atMost) {
+    return new JobCheck(plan).count(atMost);
   }
 
   /** Collects what a job does. Not safe for several threads. */
@@ -156,9 +122,7 @@ public final class ChunkedJob {
     private final List<ThrottleSignal> signals = new ArrayList<>(ThrottleSignal.defaults());
     private Condition filter = DSL.noCondition();
     private List<Field<?>> key;
-    private Chunk.@Nullable Work work;
-    private String definition = "";
-    private List<Field<?>> changed = List.of();
+    private @Nullable JobWork work;
     private String schema = SchemaInstaller.DEFAULT_SCHEMA;
     private Sizing sizing = new Sizing(Duration.ofMillis(500), 500, 10, 50_000);
     private Duration lease = Duration.ofSeconds(30);
@@ -198,9 +162,7 @@ public final class ChunkedJob {
 
     /** Deletes the rows. */
     public Builder delete() {
-      this.definition = "delete";
-      this.changed = List.of();
-      this.work = chunk -> chunk.tx().dsl().deleteFrom(chunk.table()).where(chunk.rows()).execute();
+      this.work = JobWork.delete();
       return this;
     }
 
@@ -210,11 +172,7 @@ public final class ChunkedJob {
      * @param assignments column → value or expression over the row; none of the key
      */
     public Builder update(Map<? extends Field<?>, ?> assignments) {
-      Map<Field<?>, Object> copy = new LinkedHashMap<>(assignments);
-      this.definition = "update " + inlined(copy);
-      this.changed = List.copyOf(copy.keySet());
-      this.work =
-          chunk -> chunk.tx().dsl().update(chunk.table()).set(copy).where(chunk.rows()).execute();
+      this.work = JobWork.update(assignments);
       return this;
     }
 
@@ -235,18 +193,7 @@ public final class ChunkedJob {
                 + ", which it walks: it would meet its own rows and never end. Insert into another"
                 + " table");
       }
-      List<Field<?>> into = List.copyOf(columns.keySet());
-      List<Field<?>> values = List.copyOf(columns.values());
-      this.definition = "insert into " + target.getName() + " " + inlined(columns);
-      this.changed = List.of();
-      this.work =
-          chunk ->
-              chunk
-                  .tx()
-                  .dsl()
-                  .insertInto(target, into)
-                  .select(DSL.select(values).from(chunk.table()).where(chunk.rows()))
-                  .execute();
+      this.work = JobWork.insertInto(target, columns);
       return this;
     }
 
@@ -257,9 +204,7 @@ public final class ChunkedJob {
      *     another version is refused
      */
     public Builder apply(String version, Chunk.Work function) {
-      this.definition = "apply " + version;
-      this.changed = List.of();
-      this.work = function;
+      this.work = JobWork.function(version, function);
       return this;
     }
 
@@ -400,23 +345,12 @@ public final class ChunkedJob {
                 + table.getName()
                 + "; give key(...)");
       }
-      Chunk.Work chosen = work;
+      JobWork chosen = work;
       if (chosen == null) {
         throw new IllegalArgumentException(
             "job '" + name + "': nothing to do; choose delete, update, insertInto or apply");
       }
-      for (Field<?> column : changed) {
-        if (key.stream().anyMatch(each -> each.getName().equals(column.getName()))) {
-          throw new JobRefusedException(
-              Reason.KEY_CHANGED_BY_WORK,
-              "job '"
-                  + name
-                  + "': updates "
-                  + column.getName()
-                  + ", by which it walks: rows would move across the position, to be met twice or"
-                  + " never. Walk by columns that the update leaves alone");
-        }
-      }
+      chosen.requireUnchanged(name, key);
       return new ChunkedJob(
           new JobPlan(
               name,
@@ -426,7 +360,7 @@ public final class ChunkedJob {
               filter,
               key,
               chosen,
-              summary(),
+              chosen.over(table, key, filter),
               sizing,
               new Timing(
                   lease, chunkTimeout, lockTimeout, poll, signalInterval, stuckAfter, patience),
@@ -435,39 +369,6 @@ public final class ChunkedJob {
               restartWhenDone,
               registry == null ? ChunkMeters.NONE : new ChunkMeters.OfMicrometer(registry, name),
               Optional.ofNullable(onProgress)));
-    }
-
-    /** In short, with a hash where values could show. */
-    private String summary() {
-      String columns = String.join(", ", key.stream().map(Field::getName).toList());
-      String kind = definition.split(" ", 2)[0];
-      String details = definition + "\0" + inlined(filter);
-      return kind + " over " + table.getName() + " by " + columns + ", " + hash(details);
-    }
-
-    private static String inlined(QueryPart part) {
-      return DSL.using(SQLDialect.POSTGRES).renderInlined(part);
-    }
-
-    private static String inlined(Map<? extends Field<?>, ?> assignments) {
-      StringBuilder text = new StringBuilder();
-      assignments.forEach(
-          (column, value) ->
-              text.append(column.getName())
-                  .append(" = ")
-                  .append(value instanceof QueryPart part ? inlined(part) : value)
-                  .append('\0'));
-      return text.toString();
-    }
-
-    private static String hash(String text) {
-      try {
-        byte[] digest =
-            MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8));
-        return HexFormat.of().formatHex(digest, 0, 8);
-      } catch (NoSuchAlgorithmException e) {
-        throw new IllegalStateException("every Java platform has SHA-256", e);
-      }
     }
 
     private static void require(String option, Duration value, Duration least, Duration most) {

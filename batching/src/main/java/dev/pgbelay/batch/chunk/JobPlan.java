@@ -17,7 +17,7 @@ record JobPlan(
     Table<?> table,
     Condition filter,
     List<Field<?>> key,
-    Chunk.Work work,
+    JobWork work,
     String definition,
     Sizing sizing,
     Timing timing,

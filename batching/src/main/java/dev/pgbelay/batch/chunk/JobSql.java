@@ -30,7 +30,9 @@ class JobSql {
              lease_until = clock_timestamp() + {4} * interval '1 millisecond',
              throttled_by = NULL, throttled_since = NULL, updated_at = clock_timestamp()
         FROM (SELECT name FROM {0}
-               WHERE name = {1} AND (claimant IS NULL OR lease_until <= clock_timestamp())
+               WHERE name = {1}
+                 AND (claimant IS NULL OR lease_until <= clock_timestamp()
+                      OR (claimant = {2} AND claim_number = {3}))
                  FOR NO KEY UPDATE SKIP LOCKED) AS free
        WHERE job.name = free.name
       RETURNING job.definition, job.state\

@@ -58,6 +58,21 @@ final class KeyIndexSql {
         FROM key k\
       """;
 
+  private static final String FIND_GENERATED_KEY =
+      """
+      SELECT a.attname AS key_column, base.attname AS changed
+        FROM pg_attribute a
+        JOIN pg_attrdef expression
+          ON expression.adrelid = a.attrelid AND expression.adnum = a.attnum
+        JOIN pg_depend d
+          ON d.classid = 'pg_attrdef'::regclass AND d.objid = expression.oid
+         AND d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid
+        JOIN pg_attribute base ON base.attrelid = a.attrelid AND base.attnum = d.refobjsubid
+       WHERE a.attrelid = to_regclass({0}) AND a.attgenerated <> ''
+         AND a.attname = ANY (cast({1} AS text[])) AND base.attname = ANY (cast({2} AS text[]))
+       LIMIT 1\
+      """;
+
   private static final String INDEX_DDL = "CREATE %sINDEX CONCURRENTLY ON %s (%s)";
 
   private KeyIndexSql() {}
@@ -74,7 +89,7 @@ final class KeyIndexSql {
    */
   static String requireWalkable(DSLContext dsl, String job, Table<?> table, List<Field<?>> key) {
     String name = nameOf(dsl, table);
-    String[] names = key.stream().map(Field::getName).toArray(String[]::new);
+    String[] names = names(key);
     String columns =
         String.join(", ", key.stream().map(each -> dsl.render(DSL.name(each.getName()))).toList());
     Record row = dsl.resultQuery(CHECK_KEY, val(name), val(names)).fetchSingle();
@@ -112,6 +127,28 @@ final class KeyIndexSql {
               + ddl(true, name, columns));
     }
     return Objects.requireNonNull(walks);
+  }
+
+  /** Refuses an update of what a key column is generated from. */
+  static void requireNotGeneratedFrom(
+      DSLContext dsl, String job, Table<?> table, List<Field<?>> key, List<Field<?>> changed) {
+    if (changed.isEmpty()) {
+      return;
+    }
+    dsl.resultQuery(
+            FIND_GENERATED_KEY, val(nameOf(dsl, table)), val(names(key)), val(names(changed)))
+        .fetchOptional()
+        .ifPresent(
+            found -> {
+              throw new JobRefusedException(
+                  Reason.KEY_CHANGED_BY_WORK,
+                  "job '%s': updates %s, from which %s is generated, by which it walks: rows would move across the position. Walk by columns that the update leaves alone"
+                      .formatted(job, found.get("changed"), found.get("key_column")));
+            });
+  }
+
+  private static String[] names(List<Field<?>> fields) {
+    return fields.stream().map(Field::getName).toArray(String[]::new);
   }
 
   private static String ddl(boolean unique, String table, @Nullable String columns) {

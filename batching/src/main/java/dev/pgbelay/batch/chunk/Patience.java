@@ -1,7 +1,9 @@
 package dev.pgbelay.batch.chunk;
 
 import dev.pgbelay.core.FailureKind;
+import dev.pgbelay.core.Failures;
 import java.time.Duration;
+import java.util.function.Supplier;
 
 /** Bears failures that may pass, with growing pauses, for a limited time in a row. */
 final class Patience {
@@ -35,6 +37,28 @@ final class Patience {
     }
     pauseMillis = pauseMillis == 0 ? FIRST_PAUSE : Math.min(LONGEST_PAUSE, pauseMillis * 2);
     sleep(Duration.ofMillis(pauseMillis));
+  }
+
+  /** Pauses like {@link #spend} if the failure may pass; throws it otherwise. */
+  void bear(RuntimeException failure) {
+    FailureKind kind = Failures.classify(failure);
+    if (Thread.currentThread().isInterrupted() || (!isPassing(kind) && !isTimeout(kind))) {
+      throw failure;
+    }
+    spend(failure);
+  }
+
+  /** Does something that may be done again until it goes well. */
+  <T> T bearing(Supplier<T> work) {
+    while (true) {
+      try {
+        T result = work.get();
+        reset();
+        return result;
+      } catch (RuntimeException e) {
+        bear(e);
+      }
+    }
   }
 
   /** Failures of the surroundings, which say nothing about the work. */

@@ -1,7 +1,5 @@
 package dev.pgbelay.batch.chunk;
 
-import dev.pgbelay.core.FailureKind;
-import dev.pgbelay.core.Failures;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.Fence;
 import java.time.Duration;
@@ -75,14 +73,8 @@ final class Standstill {
         }
         job = renew(reason.text());
         patience.reset();
-      } catch (LeaseLostException e) {
-        throw e;
       } catch (RuntimeException e) {
-        FailureKind kind = Failures.classify(e);
-        if (!Patience.isPassing(kind) && !Patience.isTimeout(kind)) {
-          throw e;
-        }
-        patience.spend(e);
+        patience.bear(e);
         continue;
       }
       if (job.state().equals("CANCELLED")) {
@@ -154,11 +146,22 @@ final class Standstill {
     while (left > 0 && !Thread.currentThread().isInterrupted()) {
       Patience.sleep(Duration.ofNanos(Math.min(left, renewEvery)));
       left = nanos - (System.nanoTime() - began);
-      if (left > 0 && !renew(signal).state().equals("ACTIVE")) {
+      if (left > 0 && !isActive(signal)) {
         break;
       }
     }
     waited(signal, System.nanoTime() - began);
+  }
+
+  private boolean isActive(String reason) {
+    try {
+      boolean active = renew(reason).state().equals("ACTIVE");
+      patience.reset();
+      return active;
+    } catch (RuntimeException e) {
+      patience.bear(e);
+      return true;
+    }
   }
 
   private JobSql.Renewed renew(String reason) {

@@ -47,7 +47,10 @@ public interface ThrottleSignal {
     return new ThrottleSql.Vacuum();
   }
 
-  /** Another session waits for a lock that the chunk holds. */
+  /**
+   * Another session waits for a lock that the chunk holds. Sessions of other roles are seen with
+   * {@code pg_monitor} only.
+   */
   static ThrottleSignal lockWaiters() {
     return new ThrottleSql.LockWaiters();
   }
@@ -61,9 +64,11 @@ public interface ThrottleSignal {
   }
 
   /**
-   * A transaction, prepared transaction or replication slot holds back the horizon of VACUUM: a
-   * snapshot older than {@code age}, or a prepared transaction or slot that is more than {@code
+   * A transaction, prepared transaction, replica or replication slot holds back the horizon of
+   * VACUUM: a snapshot or prepared transaction of this database older than {@code age}, or a
+   * prepared transaction, replica (its hot_standby_feedback) or slot that is more than {@code
    * transactions} transactions behind. What the job deletes meanwhile could not be cleaned up.
+   * Sessions of other roles are seen with {@code pg_monitor} only.
    */
   static ThrottleSignal oldSnapshot(Duration age, long transactions) {
     return new ThrottleSql.OldSnapshot(age, transactions);

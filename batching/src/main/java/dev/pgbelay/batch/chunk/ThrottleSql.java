@@ -32,7 +32,9 @@ final class ThrottleSql {
          AND relid IN (SELECT relid FROM pg_partition_tree(to_regclass({0}))
                        UNION ALL SELECT to_regclass({0})
                        UNION ALL
-                       SELECT reltoastrelid FROM pg_class WHERE oid = to_regclass({0}))
+                       SELECT reltoastrelid FROM pg_class
+                        WHERE oid = to_regclass({0})
+                           OR oid IN (SELECT relid FROM pg_partition_tree(to_regclass({0}))))
        LIMIT 1\
       """;
 
@@ -67,19 +69,27 @@ final class ThrottleSql {
              AND has_function_privilege('pg_ls_archive_statusdir()', 'EXECUTE')\
       """;
 
+  /** VACUUM looks past snapshots of other databases, and past other VACUUMs. */
   private static final String OLD_SNAPSHOTS =
       """
       SELECT what FROM (
         SELECT 'session ' || pid || ' holds a snapshot since ' || xact_start AS what
           FROM pg_stat_activity
          WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid()
-           AND backend_type <> 'walsender'
+           AND datname = current_database()
+           AND pid NOT IN (SELECT pid FROM pg_stat_progress_vacuum)
            AND xact_start < clock_timestamp() - {0} * interval '1 millisecond'
         UNION ALL
         SELECT 'prepared transaction ' || gid || ' since ' || prepared
           FROM pg_prepared_xacts
-         WHERE prepared < clock_timestamp() - {0} * interval '1 millisecond'
-            OR age(transaction) > {1}
+         WHERE database = current_database()
+           AND (prepared < clock_timestamp() - {0} * interval '1 millisecond'
+                OR age(transaction) > {1})
+        UNION ALL
+        SELECT 'replica ' || application_name || ' is ' || age(backend_xmin)
+               || ' transactions behind'
+          FROM pg_stat_replication
+         WHERE age(backend_xmin) > {1}
         UNION ALL
         SELECT 'replication slot ' || slot_name || ' is ' || greatest(age(xmin), age(catalog_xmin))
                || ' transactions behind'

@@ -15,7 +15,8 @@ import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.testing.FaultProxy;
 import dev.pgbelay.testing.PostgresCluster;
 import dev.pgbelay.testing.PostgresExtension;
-import java.nio.file.Path;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.time.Duration;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -218,53 +219,36 @@ class ChunkedJobCrashTest {
     }
   }
 
+  /**
+   * Each COMMIT of a run in turn: of the claim, of each chunk, of the claim given back. The first
+   * one is that of the check before anything is written; cut there, run() fails at once.
+   */
   @Test
-  void killedJvm_isFollowedByOneThatGoesOnWhereItCommitted() throws Exception {
-    fill(dsl, 4_000);
-    int kills = FULL ? 10 : 1;
-    for (int i = 0; i < kills; i++) {
-      Process jvm = startRunner();
-      long reached = 300L + i * (3_000L / kills);
-      Awaitility.await()
-          .atMost(Duration.ofSeconds(30))
-          .pollInterval(Duration.ofMillis(5))
-          .until(() -> dsl.fetchCount(ChunkFixture.EFFECT) >= reached || !jvm.isAlive());
-      assertThat(jvm.isAlive()).as("still at work when killed").isTrue();
-      jvm.destroyForcibly();
-      assertThat(jvm.waitFor(10, TimeUnit.SECONDS)).isTrue();
-      assertThat(jvm.exitValue()).as("SIGKILL").isEqualTo(137);
-      awaitLeaseEnd(job);
-      assertThat(doubled(dsl)).isZero();
-    }
-    ChunkReport report = effects(Transactions.of(postgres.dataSource()), job).build().run();
+  void connectionCutAtEachCommit_leavesNoRowOutAndNoneTwice() {
+    for (boolean reached : new boolean[] {false, true}) {
+      for (int nth = 2; nth <= 9; nth++) {
+        fill(dsl, 500);
+        String name = job + (reached ? "-after-" : "-before-") + nth;
+        long before = cuts();
+        if (reached) {
+          proxy.cutAfterCommit(nth);
+        } else {
+          proxy.cutBeforeCommit(nth);
+        }
+        ChunkReport report = effects(unretried(throughProxy), name).build().run();
+        proxy.heal();
 
-    assertThat(report.outcome()).isEqualTo(ChunkReport.Outcome.DONE);
-    assertThat(report.rows()).isLessThan(4_000);
-    assertThat(leftOut(dsl)).isZero();
-    assertThat(doubled(dsl)).isZero();
-  }
-
-  private Process startRunner() throws Exception {
-    return new ProcessBuilder(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "-XX:TieredStopAtLevel=1",
-            "-cp",
-            System.getProperty("java.class.path"),
-            RunnerProcess.class.getName(),
-            postgres.jdbcUrl(),
-            job)
-        .redirectErrorStream(true)
-        .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-        .start();
-  }
-
-  /** A runner in a JVM of its own. */
-  static final class RunnerProcess {
-    private RunnerProcess() {}
-
-    public static void main(String[] args) {
-      try (HikariDataSource pool = pool(args[0])) {
-        effects(Transactions.of(pool), args[1]).chunkRows(10, 1, 10).build().run();
+        assertThat(cuts() - before).as(name).isOne();
+        assertThat(report.outcome()).as(name).isEqualTo(ChunkReport.Outcome.DONE);
+        assertThat(leftOut(dsl)).as(name + ": left out").isZero();
+        assertThat(doubled(dsl)).as(name + ": twice").isZero();
+        assertThat(
+                JobControl.of(Transactions.of(postgres.dataSource()), name)
+                    .status()
+                    .orElseThrow()
+                    .rowsDone())
+            .as(name)
+            .isEqualTo(500);
       }
     }
   }
@@ -330,19 +314,22 @@ class ChunkedJobCrashTest {
 
   @Test
   void runnerStalledBeyondItsLease_isRefusedWhenItComesBack() throws Exception {
-    Stalled stalled = stallAndTakeOver(new JobSql("pgbelay", job));
+    SimpleMeterRegistry registry = new SimpleMeterRegistry();
+    Stalled stalled = stallAndTakeOver(new JobSql("pgbelay", job), registry);
 
     assertThatThrownBy(() -> stalled.report().get(20, TimeUnit.SECONDS))
         .hasCauseInstanceOf(LeaseLostException.class)
         .hasMessageContaining(job);
     assertThat(doubled(dsl)).isZero();
     assertThat(leftOut(dsl)).isZero();
+    assertThat(registry.get("pgbelay.batch.chunk.lease.lost").tag("job", job).counter().count())
+        .isOne();
   }
 
   /** The same without fence and lock: a runner that trusts the position in its memory. */
   @Test
   void runnerStalledBeyondItsLease_withoutTheFenceWorksOnRowsTwice() throws Exception {
-    Stalled stalled = stallAndTakeOver(new UnfencedSql(job));
+    Stalled stalled = stallAndTakeOver(new UnfencedSql(job), new SimpleMeterRegistry());
 
     stalled.report().get(20, TimeUnit.SECONDS);
     assertThat(doubled(dsl)).isPositive();
@@ -351,7 +338,8 @@ class ChunkedJobCrashTest {
   private record Stalled(CompletableFuture<ChunkReport> report) {}
 
   /** Stops a runner between two chunks until its lease is over and another has finished the job. */
-  private Stalled stallAndTakeOver(JobSql firstRunnersSql) throws Exception {
+  private Stalled stallAndTakeOver(JobSql firstRunnersSql, MeterRegistry registry)
+      throws Exception {
     fill(dsl, 1_000);
     AtomicBoolean stall = new AtomicBoolean(true);
     CountDownLatch stopped = new CountDownLatch(1);
@@ -360,6 +348,7 @@ class ChunkedJobCrashTest {
         CompletableFuture.supplyAsync(
             () ->
                 effects(Transactions.of(postgres.dataSource()), job)
+                    .meterRegistry(registry)
                     .onProgress(
                         status -> {
                           if (status.rowsWalked() >= 300 && stall.getAndSet(false)) {

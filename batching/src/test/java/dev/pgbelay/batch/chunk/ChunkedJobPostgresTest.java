@@ -374,4 +374,107 @@ class ChunkedJobPostgresTest {
     assertThat(leftOut(dsl)).isZero();
     assertThat(doubled(dsl)).isZero();
   }
+
+  @Test
+  void updateOfWhatAKeyColumnIsGeneratedFrom_isRefused() {
+    dsl.execute(
+        """
+        create table priced (
+          id int primary key, price int not null, note text,
+          band int not null generated always as (price / 100) stored);
+        create unique index on priced (band, id);
+        insert into priced select i, i, null from generate_series(1, 300) i;
+        """);
+    Field<Integer> price = field(name("price"), Integer.class);
+    ChunkedJob.Builder priced =
+        quick(
+            ChunkedJob.over(transactions, job, table(name("priced")))
+                .key(field(name("band"), Integer.class), field(name("id"), Integer.class)));
+
+    assertThatThrownBy(() -> priced.update(Map.of(price, price.plus(1_000))).build().run())
+        .isInstanceOfSatisfying(
+            JobRefusedException.class,
+            e -> assertThat(e.reason()).isEqualTo(Reason.KEY_CHANGED_BY_WORK))
+        .hasMessageContaining("updates price, from which band is generated");
+    assertThat(priced.update(Map.of(NOTE, "seen")).build().run().rows()).isEqualTo(300);
+  }
+
+  @Test
+  void partitionedTable_isWalkedAcrossItsPartitions() {
+    dsl.execute(
+        """
+        create table measured (day int not null, id int not null, primary key (day, id))
+          partition by range (day);
+        create table measured_1 partition of measured for values from (0) to (10);
+        create table measured_2 partition of measured for values from (10) to (100);
+        insert into measured select i % 30, i from generate_series(1, 900) i;
+        """);
+    Field<Integer> day = field(name("day"), Integer.class);
+
+    ChunkReport report =
+        quick(
+                ChunkedJob.over(transactions, job, table(name("measured")))
+                    .key(day, field(name("id"), Integer.class)))
+            .where(day.lt(20))
+            .delete()
+            .throttle(ThrottleSignal.defaults())
+            .build()
+            .run();
+
+    assertThat(report.rows()).isEqualTo(600);
+    assertThat(dsl.fetchCount(table(name("measured")))).isEqualTo(300);
+  }
+
+  @Test
+  void count_isExactAndBounded() {
+    assertThat(over().where(TENANT.eq(3)).delete().build().count(Duration.ofSeconds(10)))
+        .isEqualTo(105);
+    ChunkedJob endless = over().where(DSL.condition("pg_sleep(0.01) is not null")).delete().build();
+    assertThatThrownBy(() -> endless.count(Duration.ofMillis(200)))
+        .satisfies(
+            e ->
+                assertThat(dev.pgbelay.core.Failures.classify(e))
+                    .isIn(
+                        dev.pgbelay.core.FailureKind.STATEMENT_TIMEOUT,
+                        dev.pgbelay.core.FailureKind.DEADLINE_EXCEEDED));
+  }
+
+  @Test
+  void sameAssignmentOfBytes_isTheSameDefinition() {
+    Field<byte[]> raw = field(name("note"), byte[].class);
+    String first =
+        JobWork.update(Map.of(raw, new byte[] {1, 2})).over(ITEM, List.of(ID), DSL.noCondition());
+    assertThat(
+            JobWork.update(Map.of(raw, new byte[] {1, 2}))
+                .over(ITEM, List.of(ID), DSL.noCondition()))
+        .isEqualTo(first);
+    assertThat(
+            JobWork.update(Map.of(raw, new byte[] {1, 3}))
+                .over(ITEM, List.of(ID), DSL.noCondition()))
+        .isNotEqualTo(first);
+  }
+
+  @Test
+  void rateAndRemainingTime_followFromWhatWasWalked() {
+    JobControl.Status status =
+        new JobControl.Status(
+            job,
+            JobControl.State.ACTIVE,
+            true,
+            200,
+            250,
+            java.util.Optional.of(1_000L),
+            3,
+            100,
+            java.util.Optional.empty(),
+            java.util.Optional.empty(),
+            Duration.ofSeconds(5),
+            Duration.ofSeconds(4),
+            java.time.Instant.EPOCH,
+            java.time.Instant.EPOCH);
+
+    assertThat(status.rowsPerSecond()).isEqualTo(50.0);
+    assertThat(status.fraction()).contains(0.25);
+    assertThat(status.remaining()).contains(Duration.ofSeconds(15));
+  }
 }

@@ -180,4 +180,45 @@ class ReadyMadeJobsPostgresTest {
         .hasMessageContaining("(\"parent_id\", \"id\")");
     assertThat(dsl.fetchCount(PARENT, GOING.isTrue())).isZero();
   }
+
+  @Test
+  void cascadeOverTwoForeignKeysOfOneTable_hasAPartForEachAndResumes() {
+    dsl.execute("drop table if exists message");
+    dsl.execute(
+        """
+        create table message (
+          id bigint primary key,
+          sender bigint not null references parent,
+          receiver bigint not null references parent);
+        create index on message (sender, id);
+        create index on message (receiver, id);
+        insert into message select i, 1 + i % 2, 1 + (i / 2) % 2 from generate_series(1, 1000) i;
+        """);
+    Table<Record> message = table(name("message"));
+    Field<Long> sender = field(name("sender"), Long.class);
+    Field<Long> receiver = field(name("receiver"), Long.class);
+    CascadeDelete delete =
+        CascadeDelete.of(transactions, job, PARENT, PARENT_ID, 1L)
+            .child(CHILD, CHILD_PARENT, CHILD_ID)
+            .child(message, sender, CHILD_ID)
+            .child(message, receiver, CHILD_ID)
+            .jobs(ChunkFixture::quick)
+            .build();
+    JobControl second = JobControl.of(transactions, job + "/message-2");
+
+    assertThat(delete.run().outcome()).isEqualTo(CascadeDelete.Outcome.DELETED);
+
+    assertThat(dsl.fetchCount(message)).isEqualTo(250);
+    assertThat(second.status().orElseThrow().state()).isEqualTo(JobControl.State.DONE);
+    dsl.execute("insert into parent values (1)");
+    dsl.execute("insert into message select 10000 + i, 1, 2 from generate_series(1, 50) i");
+    // An unfinished second part, as a crash leaves it behind.
+    dsl.execute(
+        "update pgbelay.chunk_job set state = 'ACTIVE', position = null where name = '"
+            + job
+            + "/message-2'");
+    assertThat(delete.run().outcome()).isEqualTo(CascadeDelete.Outcome.DELETED);
+    assertThat(dsl.fetchCount(message)).isEqualTo(250);
+    dsl.execute("drop table message");
+  }
 }

@@ -232,6 +232,24 @@ class ThrottleSignalPostgresTest {
   }
 
   @Test
+  void oldSnapshotOfAnotherDatabase_doesNotHoldTheJobUp() throws Exception {
+    dsl.execute("create database elsewhere");
+    ThrottleSignal signal = ThrottleSignal.oldSnapshot(Duration.ofMillis(1), 10_000_000);
+
+    try (HeldTransaction held = cluster.primary().holdTransaction("elsewhere", "select 1")) {
+      await()
+          .until(
+              () ->
+                  dsl.fetch(
+                          "select 1 from pg_stat_activity where backend_xmin is not null and pid = "
+                              + held.pid()
+                              + " and xact_start < clock_timestamp() - interval '10 ms'")
+                      .isNotEmpty());
+      assertThat(signal.reasonToWait(dsl, ITEM)).isEmpty();
+    }
+  }
+
+  @Test
   void preparedTransaction_holdsTheJobUp() throws Exception {
     try (Connection connection = cluster.primary().connect();
         Statement statement = connection.createStatement()) {

@@ -1,0 +1,77 @@
+package dev.pgbelay.batch.chunk;
+
+import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.keyset.internal.KeysetRanges;
+import java.time.Duration;
+import org.jooq.DSLContext;
+import org.jooq.Select;
+import org.jooq.impl.DSL;
+
+/** Looks at what a job would meet, without changing anything. */
+final class JobCheck {
+  private static final String PATH = "batch-chunk-plan";
+
+  private final JobPlan plan;
+
+  JobCheck(JobPlan plan) {
+    this.plan = plan;
+  }
+
+  /** The name of the index that walks the key. */
+  String requireRunnable() {
+    return plan.transactions()
+        .run(TxOptions.builder().path(PATH).readOnly(true).build(), tx -> index(tx.dsl()));
+  }
+
+  private String index(DSLContext dsl) {
+    String index = KeyIndexSql.requireWalkable(dsl, plan.name(), plan.table(), plan.key());
+    KeyIndexSql.requireNotGeneratedFrom(
+        dsl, plan.name(), plan.table(), plan.key(), plan.work().changed());
+    return index;
+  }
+
+  ChunkedJob.DryRun dryRun() {
+    return plan.transactions()
+        .run(
+            TxOptions.builder().path(PATH).readOnly(true).build(),
+            tx -> {
+              String index = index(tx.dsl());
+              int size = plan.sizing().first();
+              KeysetRanges.Range first = ranges(plan).next(tx.dsl(), null, size);
+              Select<?> rows =
+                  DSL.select(plan.key())
+                      .from(plan.table())
+                      .where(first.condition().and(plan.filter()))
+                      .orderBy(plan.key());
+              long expected = estimate(plan, tx.dsl());
+              return new ChunkedJob.DryRun(
+                  expected,
+                  index,
+                  size,
+                  (expected + size - 1) / size,
+                  tx.dsl().explain(rows).plan());
+            });
+  }
+
+  long count(Duration atMost) {
+    return plan.transactions()
+        .run(
+            TxOptions.builder().path(PATH).readOnly(true).deadline(atMost).build(),
+            tx ->
+                tx.dsl()
+                    .select(DSL.count().cast(Long.class))
+                    .from(plan.table())
+                    .where(plan.filter())
+                    .fetchSingle()
+                    .value1());
+  }
+
+  static KeysetRanges ranges(JobPlan plan) {
+    return KeysetRanges.over(plan.name(), plan.table(), plan.filter(), plan.key());
+  }
+
+  static long estimate(JobPlan plan, DSLContext dsl) {
+    return Math.round(
+        dsl.explain(DSL.select(plan.key()).from(plan.table()).where(plan.filter())).rows());
+  }
+}
