@@ -64,7 +64,7 @@ public final class WriteCoalescer<R> implements AutoCloseable {
     this.writer = builder.writer.partially();
     this.operation = builder.operation;
     this.name = builder.name;
-    this.options = TxOptions.forPath(builder.name);
+    this.options = builder.options == null ? TxOptions.forPath(builder.name) : builder.options;
     this.flushRows = builder.flushRows;
     this.flushBytes = builder.flushBytes;
     this.sizer = builder.sizer;
@@ -268,6 +268,7 @@ public final class WriteCoalescer<R> implements AutoCloseable {
     private int flushers = 1;
     private Duration submitWait = Duration.ofSeconds(5);
     private Duration closeWait = Duration.ofSeconds(10);
+    private @Nullable TxOptions options;
     private @Nullable MeterRegistry registry;
 
     private Builder(Transactions transactions, BatchWriter<R> writer) {
@@ -361,6 +362,15 @@ public final class WriteCoalescer<R> implements AutoCloseable {
     public Builder<R> closeWait(Duration atMost) {
       require(!atMost.isNegative(), "closeWait", atMost, "not negative");
       closeWait = atMost;
+      return this;
+    }
+
+    /**
+     * How each flush is run: its deadline, its retry, and whether the fate of a lost COMMIT is
+     * looked for. The defaults of {@link TxOptions} under this coalescer's name unless given.
+     */
+    public Builder<R> options(TxOptions flush) {
+      options = flush;
       return this;
     }
 
