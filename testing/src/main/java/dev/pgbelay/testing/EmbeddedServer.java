@@ -18,7 +18,6 @@ import org.jspecify.annotations.Nullable;
 /** A server of ours: a data directory and the process that serves it. */
 final class EmbeddedServer implements Server {
   private static final Duration START_LIMIT = Duration.ofSeconds(60);
-  private static final Duration STOP_LIMIT = Duration.ofSeconds(30);
 
   private final ServerBinaries binaries;
   private final Path folder;
@@ -125,7 +124,7 @@ final class EmbeddedServer implements Server {
           return -1;
         }
         if (System.nanoTime() > deadline) {
-          kill(process);
+          ServerProcess.kill(process);
           return logStart;
         }
         TimeUnit.MILLISECONDS.sleep(5);
@@ -146,19 +145,12 @@ final class EmbeddedServer implements Server {
 
   @Override
   public synchronized void suspend() {
-    signalAll("STOP");
+    ServerProcess.signalAll(running("suspend"), "STOP");
   }
 
   @Override
   public synchronized void resume() {
-    signalAll("CONT");
-  }
-
-  private void signalAll(String signal) {
-    Process process = running(signal.equals("STOP") ? "suspend" : "resume");
-    // The postmaster first, so that it starts no further process in between.
-    signal(process.pid(), signal);
-    process.descendants().forEach(child -> signal(child.pid(), signal));
+    ServerProcess.signalAll(running("resume"), "CONT");
   }
 
   private String logFrom(long start) {
@@ -189,30 +181,19 @@ final class EmbeddedServer implements Server {
 
   @Override
   public synchronized void crash() {
-    Process process = running("crash");
-    kill(process);
-  }
-
-  private void kill(Process process) {
-    List<ProcessHandle> children = process.descendants().toList();
-    process.destroyForcibly();
-    children.forEach(ProcessHandle::destroyForcibly);
-    awaitEnd(process);
-    children.forEach(EmbeddedServer::awaitEnd);
+    ServerProcess.kill(running("crash"));
   }
 
   @Override
   public synchronized void stop() {
-    Process process = running("stop");
-    signal(process.pid(), "INT");
-    awaitEnd(process);
+    ServerProcess.shutDownFast(running("stop"));
   }
 
   /** For the end of a cluster: what is running is killed, the data is thrown away. */
   synchronized void discard() {
     try {
       if (postmaster != null && postmaster.isAlive()) {
-        kill(postmaster);
+        ServerProcess.kill(postmaster);
       }
       ServerFolder.delete(folder);
     } catch (IOException e) {
@@ -227,55 +208,6 @@ final class EmbeddedServer implements Server {
           "cannot " + control + " the server on port " + port + ": it is not running");
     }
     return process;
-  }
-
-  private void signal(long pid, String signal) {
-    try {
-      new ProcessBuilder("/bin/sh", "-c", "kill -" + signal + " " + pid)
-          .redirectErrorStream(true)
-          .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-          .start()
-          .waitFor();
-    } catch (IOException e) {
-      throw new ClusterException("cannot signal the server on port " + port, e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new ClusterException("interrupted while signalling the server on port " + port, e);
-    }
-  }
-
-  /** The JDK watches a process that is not its child only now and then. */
-  private static void awaitEnd(ProcessHandle child) {
-    long deadline = System.nanoTime() + STOP_LIMIT.toNanos();
-    try {
-      while (child.isAlive() && System.nanoTime() < deadline && !isZombie(child)) {
-        TimeUnit.MILLISECONDS.sleep(1);
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new ClusterException("interrupted while a server ended", e);
-    }
-  }
-
-  /** Dead, and nobody there to collect it, as in a container whose first process does not care. */
-  private static boolean isZombie(ProcessHandle child) {
-    try {
-      return Files.readString(Path.of("/proc/" + child.pid() + "/stat")).contains(") Z ");
-    } catch (IOException e) {
-      return false;
-    }
-  }
-
-  private void awaitEnd(Process process) {
-    try {
-      if (!process.waitFor(STOP_LIMIT.toMillis(), TimeUnit.MILLISECONDS)) {
-        throw new ClusterException(
-            "the server on port " + port + " did not end within " + STOP_LIMIT);
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new ClusterException("interrupted while the server on port " + port + " ended", e);
-    }
   }
 
   private Path logFile() {
@@ -301,7 +233,7 @@ final class EmbeddedServer implements Server {
     Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
     process.getOutputStream().close();
     String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    awaitEnd(process);
+    ServerProcess.awaitEnd(process);
     if (process.exitValue() != 0) {
       throw new ClusterException(executable + " failed in " + folder + ":\n" + output);
     }

@@ -4,13 +4,11 @@ import dev.pgbelay.testing.CommitTracker.Fate;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
 import java.time.Duration;
 import java.util.EnumSet;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -65,26 +63,19 @@ public final class FaultProxy implements AutoCloseable {
       long bytesToClient) {}
 
   private static final Logger log = LoggerFactory.getLogger(FaultProxy.class);
-  private static final int BIND_TRIES = 200;
-  private static final int BACKLOG = 200;
 
   private final InetSocketAddress target;
   private final @Nullable PostgresNode node;
   private final boolean raw;
-  private final int port;
   private final ProxyFaults faults = new ProxyFaults();
   private final Set<ProxyConnection> connections = ConcurrentHashMap.newKeySet();
-  private @Nullable ServerSocket listener;
-  private @Nullable Thread accepting;
-  private boolean closed;
+  private final ProxyListener listener;
 
   private FaultProxy(InetSocketAddress target, @Nullable PostgresNode node, boolean raw) {
     this.target = target;
     this.node = node;
     this.raw = raw;
-    ServerSocket socket = bindAnywhere();
-    this.port = socket.getLocalPort();
-    listen(socket);
+    this.listener = new ProxyListener(this::connect);
   }
 
   /** A proxy that understands what goes to and comes from this node. */
@@ -97,14 +88,17 @@ public final class FaultProxy implements AutoCloseable {
     return new FaultProxy(target, null, false);
   }
 
-  /** A proxy that forwards bytes without reading them. */
+  /**
+   * A proxy that forwards bytes without reading them: for TLS, and for what is not PostgreSQL. It
+   * counts no round trips and no COMMITs, and refuses to cut at one.
+   */
   public static FaultProxy raw(InetSocketAddress target) {
     return new FaultProxy(target, null, true);
   }
 
   /** Where clients connect to. */
   public InetSocketAddress address() {
-    return new InetSocketAddress(InetAddress.getLoopbackAddress(), port);
+    return new InetSocketAddress(InetAddress.getLoopbackAddress(), listener.port());
   }
 
   /**
@@ -126,6 +120,7 @@ public final class FaultProxy implements AutoCloseable {
    * @param nth from 1
    */
   public void cutBeforeCommit(int nth) {
+    requireProtocol("cutBeforeCommit");
     faults.arm(Fate.CUT_BEFORE, nth);
   }
 
@@ -137,6 +132,7 @@ public final class FaultProxy implements AutoCloseable {
    * @param nth from 1
    */
   public void cutAfterCommit(int nth) {
+    requireProtocol("cutAfterCommit");
     faults.arm(Fate.CUT_AFTER, nth);
   }
 
@@ -146,7 +142,15 @@ public final class FaultProxy implements AutoCloseable {
    * threads.
    */
   public void cutCommitsAtRandom(long seed, double shareBefore, double shareAfter) {
+    requireProtocol("cutCommitsAtRandom");
     faults.cutAtRandom(seed, shareBefore, shareAfter);
+  }
+
+  private void requireProtocol(String control) {
+    if (raw) {
+      throw new IllegalStateException(
+          control + ": a raw proxy does not know a COMMIT; use inFrontOf(...) or cutAfterBytes");
+    }
   }
 
   /**
@@ -183,102 +187,13 @@ public final class FaultProxy implements AutoCloseable {
   }
 
   /** New connections are refused by the operating system; existing ones go on. */
-  public synchronized void refuseConnections() {
-    ServerSocket socket = listener;
-    Thread acceptor = accepting;
-    listener = null;
-    accepting = null;
-    if (socket == null || acceptor == null) {
-      return;
-    }
-    try {
-      socket.close();
-      // Until the thread has left it, the closed socket may still take a connection.
-      acceptor.join();
-    } catch (IOException e) {
-      throw new ClusterException("cannot close the proxy's port " + port, e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new ClusterException("interrupted while the proxy closed port " + port, e);
-    }
+  public void refuseConnections() {
+    listener.refuse();
   }
 
   /** Ends {@link #refuseConnections}. */
-  public synchronized void acceptConnections() {
-    if (listener != null || closed) {
-      return;
-    }
-    listen(rebind());
-  }
-
-  private void listen(ServerSocket socket) {
-    listener = socket;
-    Thread thread = new Thread(() -> accept(socket), "pgbelay-proxy-" + port + "-accept");
-    thread.setDaemon(true);
-    thread.start();
-    accepting = thread;
-  }
-
-  private static ServerSocket bindAnywhere() {
-    for (int attempt = 1; ; attempt++) {
-      int candidate = Ports.free();
-      try {
-        return bind(candidate);
-      } catch (IOException e) {
-        if (attempt == BIND_TRIES) {
-          throw new ClusterException("the proxy finds no port to listen on", e);
-        }
-      }
-    }
-  }
-
-  private ServerSocket rebind() {
-    for (int attempt = 1; ; attempt++) {
-      try {
-        return bind(port);
-      } catch (IOException e) {
-        if (attempt == BIND_TRIES) {
-          throw new ClusterException("the proxy cannot listen on port " + port + " again", e);
-        }
-        pause();
-      }
-    }
-  }
-
-  private static ServerSocket bind(int port) throws IOException {
-    ServerSocket socket = new ServerSocket();
-    try {
-      socket.setReuseAddress(true);
-      socket.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), BACKLOG);
-      return socket;
-    } catch (IOException e) {
-      socket.close();
-      throw e;
-    }
-  }
-
-  private static void pause() {
-    try {
-      TimeUnit.MILLISECONDS.sleep(5);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new ClusterException("interrupted while waiting for a port", e);
-    }
-  }
-
-  private void accept(ServerSocket socket) {
-    while (!socket.isClosed()) {
-      try {
-        Socket client = socket.accept();
-        if (socket.isClosed()) {
-          client.close();
-        } else {
-          connect(client);
-        }
-      } catch (IOException e) {
-        log.debug("port {} no longer accepts", port, e);
-      }
-    }
+  public void acceptConnections() {
+    listener.accept();
   }
 
   private void connect(Socket client) throws IOException {
@@ -287,7 +202,12 @@ public final class FaultProxy implements AutoCloseable {
     try {
       connection =
           new ProxyConnection(
-              "pgbelay-proxy-" + port, faults, raw, client, target, connections::remove);
+              "pgbelay-proxy-" + client.getLocalPort(),
+              faults,
+              raw,
+              client,
+              target,
+              connections::remove);
     } catch (IOException e) {
       log.debug("{} does not answer", target, e);
       client.close();
@@ -310,15 +230,12 @@ public final class FaultProxy implements AutoCloseable {
 
   @Override
   public void close() {
-    synchronized (this) {
-      closed = true;
-    }
-    refuseConnections();
+    listener.close();
     dropConnections();
   }
 
   @Override
   public String toString() {
-    return "FaultProxy[" + port + " -> " + target + "]";
+    return "FaultProxy[" + listener.port() + " -> " + target + "]";
   }
 }

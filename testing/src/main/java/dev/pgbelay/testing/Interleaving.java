@@ -8,13 +8,10 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import javax.sql.DataSource;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Runs two or more sessions in one chosen order, so that a race is a script and not a matter of
@@ -42,15 +39,13 @@ import org.jspecify.annotations.Nullable;
  * still runs, rolls back and gives all connections back.
  */
 public final class Interleaving implements AutoCloseable {
-  private static final Duration CANCEL_LIMIT = Duration.ofSeconds(2);
-
   private final DataSource dataSource;
   private final List<Session> sessions = new ArrayList<>();
-  private Duration limit = Duration.ofSeconds(10);
-  private @Nullable SessionMonitor monitor;
+  private final ScriptWatch watch;
 
   private Interleaving(DataSource dataSource) {
     this.dataSource = dataSource;
+    this.watch = new ScriptWatch(dataSource);
   }
 
   /** Sessions take their connections from here. */
@@ -63,7 +58,7 @@ public final class Interleaving implements AutoCloseable {
     if (limit.isZero() || limit.isNegative()) {
       throw new IllegalArgumentException("the limit must be positive: " + limit);
     }
-    this.limit = limit;
+    watch.limit(limit);
     return this;
   }
 
@@ -72,15 +67,6 @@ public final class Interleaving implements AutoCloseable {
     Session session = new Session(name);
     sessions.add(session);
     return session;
-  }
-
-  private SessionMonitor monitor() throws SQLException {
-    SessionMonitor open = monitor;
-    if (open == null) {
-      open = new SessionMonitor(dataSource);
-      monitor = open;
-    }
-    return open;
   }
 
   /** What a step does with its session's connection, which is outside autocommit. */
@@ -100,20 +86,11 @@ public final class Interleaving implements AutoCloseable {
   /** One actor of the script: a thread, and the connections opened on its behalf. */
   public final class Session {
     private final String name;
-    private final PidRecordingDataSource recorded = new PidRecordingDataSource(dataSource);
-    private final ExecutorService thread;
-    private @Nullable Connection connection;
-    private @Nullable Step<?> last;
+    private final SessionActor actor;
 
     private Session(String name) {
       this.name = name;
-      this.thread =
-          Executors.newSingleThreadExecutor(
-              task -> {
-                Thread created = new Thread(task, "interleaving-" + name);
-                created.setDaemon(true);
-                return created;
-              });
+      this.actor = new SessionActor(name, dataSource);
     }
 
     /**
@@ -121,12 +98,12 @@ public final class Interleaving implements AutoCloseable {
      * session's when the script waits for it to block.
      */
     public DataSource dataSource() {
-      return recorded;
+      return actor.dataSource();
     }
 
     /** Starts a step on the session's connection and does not wait for it. */
     public <T> Step<T> start(String what, Work<T> work) {
-      return submit(what, () -> work.run(connection()));
+      return submit(what, () -> work.run(actor.connection()));
     }
 
     /** Starts a step that opens its own connections, from {@link #dataSource()}. */
@@ -135,9 +112,7 @@ public final class Interleaving implements AutoCloseable {
     }
 
     private <T> Step<T> submit(String what, Callable<T> work) {
-      Step<T> step = new Step<>(this, what, thread.submit(work));
-      last = step;
-      return step;
+      return new Step<>(this, what, actor.submit(work));
     }
 
     /** Runs a step to its end. */
@@ -163,56 +138,9 @@ public final class Interleaving implements AutoCloseable {
 
     /** Waits until one of the session's connections sits idle inside a transaction. */
     public void awaitIdleInTransaction() throws Exception {
-      awaitCondition(
+      watch.await(
           name + " to be idle in transaction",
-          () -> monitor().countInState(recorded.pids(), "idle in transaction") > 0);
-    }
-
-    private Connection connection() throws SQLException {
-      Connection open = connection;
-      if (open == null) {
-        open = recorded.getConnection();
-        open.setAutoCommit(false);
-        connection = open;
-      }
-      return open;
-    }
-
-    private boolean isBusy() {
-      Step<?> step = last;
-      return step != null && !step.isDone();
-    }
-
-    private void close() throws SQLException, InterruptedException {
-      if (isBusy()) {
-        monitor().cancel(recorded.pids());
-        if (!endsWithin(CANCEL_LIMIT)) {
-          monitor().terminate(recorded.pids());
-        }
-      }
-      thread.shutdownNow();
-      if (!thread.awaitTermination(limit.toMillis(), TimeUnit.MILLISECONDS)) {
-        throw new AssertionError(name + " does not end\n" + monitor().dump());
-      }
-      Connection open = connection;
-      if (open != null && !open.isClosed()) {
-        try {
-          open.rollback();
-        } finally {
-          open.close();
-        }
-      }
-    }
-
-    private boolean endsWithin(Duration wait) throws InterruptedException {
-      long deadline = System.nanoTime() + wait.toNanos();
-      while (isBusy()) {
-        if (System.nanoTime() > deadline) {
-          return false;
-        }
-        TimeUnit.MILLISECONDS.sleep(2);
-      }
-      return true;
+          () -> watch.monitor().countInState(actor.pids(), "idle in transaction") > 0);
     }
 
     @Override
@@ -247,7 +175,7 @@ public final class Interleaving implements AutoCloseable {
     public void awaitBlockedBy(Session other) throws Exception {
       awaitStep(
           "to be blocked by " + other,
-          blockers -> blockers.stream().anyMatch(other.recorded.pids()::contains));
+          blockers -> blockers.stream().anyMatch(other.actor.pids()::contains));
     }
 
     private interface BlockerTest {
@@ -255,12 +183,12 @@ public final class Interleaving implements AutoCloseable {
     }
 
     private void awaitStep(String toWhat, BlockerTest test) throws Exception {
-      awaitCondition(
+      watch.await(
           "\"" + what + "\" " + toWhat,
           () -> {
             boolean done = future.isDone();
-            Set<Integer> pids = session.recorded.pids();
-            if (!done && test.holds(monitor().blockersOf(pids))) {
+            Set<Integer> pids = session.actor.pids();
+            if (!done && test.holds(watch.monitor().blockersOf(pids))) {
               return true;
             }
             if (done) {
@@ -282,14 +210,14 @@ public final class Interleaving implements AutoCloseable {
     /** Waits for the end of the step and returns what it returned or throws what it threw. */
     public T get() throws Exception {
       try {
-        return future.get(limit.toMillis(), TimeUnit.MILLISECONDS);
+        return future.get(watch.limitMillis(), TimeUnit.MILLISECONDS);
       } catch (ExecutionException e) {
         if (e.getCause() instanceof Exception cause) {
           throw cause;
         }
         throw e;
       } catch (TimeoutException e) {
-        throw timedOut("\"" + what + "\" to end");
+        throw watch.timedOut("\"" + what + "\" to end");
       }
     }
 
@@ -297,39 +225,15 @@ public final class Interleaving implements AutoCloseable {
     public Throwable failure() throws Exception {
       T value;
       try {
-        value = future.get(limit.toMillis(), TimeUnit.MILLISECONDS);
+        value = future.get(watch.limitMillis(), TimeUnit.MILLISECONDS);
       } catch (ExecutionException e) {
         Throwable cause = e.getCause();
         return cause == null ? e : cause;
       } catch (TimeoutException e) {
-        throw timedOut("\"" + what + "\" to fail");
+        throw watch.timedOut("\"" + what + "\" to fail");
       }
       throw new AssertionError("\"" + what + "\" was expected to fail, but returned " + value);
     }
-  }
-
-  private interface Condition {
-    boolean holds() throws Exception;
-  }
-
-  private void awaitCondition(String what, Condition condition) throws Exception {
-    long deadline = System.nanoTime() + limit.toNanos();
-    while (!condition.holds()) {
-      if (System.nanoTime() > deadline) {
-        throw timedOut(what);
-      }
-      TimeUnit.MILLISECONDS.sleep(2);
-    }
-  }
-
-  private AssertionError timedOut(String what) throws SQLException {
-    return new AssertionError(
-        "waited "
-            + limit
-            + " for "
-            + what
-            + ". The sessions of the database:\n"
-            + monitor().dump());
   }
 
   @Override
@@ -337,7 +241,7 @@ public final class Interleaving implements AutoCloseable {
     SQLException first = null;
     for (Session session : sessions) {
       try {
-        session.close();
+        session.actor.close(watch);
       } catch (SQLException e) {
         first = first == null ? e : first;
       } catch (InterruptedException e) {
@@ -345,9 +249,7 @@ public final class Interleaving implements AutoCloseable {
         throw new ClusterException("interrupted while " + session + " was closed", e);
       }
     }
-    if (monitor != null) {
-      monitor.close();
-    }
+    watch.close();
     if (first != null) {
       throw first;
     }

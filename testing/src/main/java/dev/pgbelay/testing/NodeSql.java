@@ -73,7 +73,10 @@ final class NodeSql {
 
   static final String TERMINATE_BY_PID =
       """
-      SELECT pg_terminate_backend(?, 10000)
+      SELECT CASE WHEN asked.pid NOT IN (SELECT pid FROM pg_stat_activity) THEN 'NO_SUCH_SESSION'
+                  WHEN pg_terminate_backend(asked.pid, 10000) THEN 'ENDED'
+                  ELSE 'STAYS' END
+        FROM (SELECT ?::int AS pid) AS asked
       """;
 
   static final String CONFIGURE =

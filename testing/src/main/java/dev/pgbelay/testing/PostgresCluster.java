@@ -18,13 +18,14 @@ import org.jspecify.annotations.Nullable;
  * container by Testcontainers; tests are skipped where no engine answers), or {@code external} (the
  * server at {@code -Dpgbelay.postgres.url}, with {@code -Dpgbelay.postgres.user} and {@code
  * -Dpgbelay.postgres.password}). When {@code -Dpgbelay.postgres.major} is set, a server of another
- * major version is refused at start.
+ * major version is refused at start; one older than 15 always is.
  *
  * <p>Tests that only need a database share {@link #shared()}, one server for the JVM; tests that
  * crash or reconfigure servers build their own and close it. Safe for use by several threads.
  */
 public final class PostgresCluster implements AutoCloseable {
   private static final int MAX_CONNECTIONS = 300;
+  private static final int OLDEST_MAJOR = 15;
 
   private static @Nullable PostgresCluster shared;
 
@@ -73,6 +74,18 @@ public final class PostgresCluster implements AutoCloseable {
     return nodes.get(1);
   }
 
+  /**
+   * A new, empty database on the primary with a pool to it, for tests that do not use {@link
+   * PostgresExtension} or need a second database. Closing it closes the pool and drops the
+   * database; do so before the cluster is closed.
+   *
+   * @param label becomes part of the database's name and is the application_name of its sessions
+   * @throws ClusterException if the database cannot be created
+   */
+  public PostgresDatabase createDatabase(String label) {
+    return TestDatabases.createApart(this, label);
+  }
+
   void promoted(PostgresNode node) {
     primary = node;
   }
@@ -117,13 +130,42 @@ public final class PostgresCluster implements AutoCloseable {
     }
   }
 
-  private void requireMajor() {
+  private static @Nullable String wantedMajor() {
     String wanted = System.getProperty("pgbelay.postgres.major");
-    if (wanted == null || wanted.isBlank()) {
+    return wanted == null || wanted.isBlank() ? null : wanted.trim();
+  }
+
+  /** Refuses a wish that cannot be fulfilled, before a server is started. */
+  static void requireWishable(@Nullable String wanted) {
+    if (wanted == null) {
       return;
     }
-    int found = primary().majorVersion();
-    if (found != Integer.parseInt(wanted.trim())) {
+    if (!wanted.matches("[0-9]{1,3}")) {
+      throw new ClusterException(
+          "-Dpgbelay.postgres.major=" + wanted + " is not a major version such as 18");
+    }
+    if (Integer.parseInt(wanted) < OLDEST_MAJOR) {
+      throw new ClusterException(
+          "-Dpgbelay.postgres.major="
+              + wanted
+              + " is too old: PostgreSQL "
+              + OLDEST_MAJOR
+              + " is the oldest that pgbelay works with");
+    }
+  }
+
+  /** Refuses a server that answers with a major version which is too old, or was not wished. */
+  static void requireMajor(int found, @Nullable String wanted) {
+    if (found < OLDEST_MAJOR) {
+      throw new ClusterException(
+          "PostgreSQL "
+              + found
+              + " answers, but "
+              + OLDEST_MAJOR
+              + " is the oldest major version that pgbelay works with: put newer binaries on the"
+              + " class path, or point -Dpgbelay.postgres.url at a newer server");
+    }
+    if (wanted != null && found != Integer.parseInt(wanted)) {
       throw new ClusterException(
           "PostgreSQL "
               + found
@@ -190,10 +232,11 @@ public final class PostgresCluster implements AutoCloseable {
      * @throws org.opentest4j.TestAbortedException in mode docker without a Docker engine
      */
     public PostgresCluster start() {
+      requireWishable(wantedMajor());
       PostgresCluster cluster = new PostgresCluster();
       try {
         startIn(System.getProperty("pgbelay.postgres.mode", "embedded"), cluster);
-        cluster.requireMajor();
+        requireMajor(cluster.primary().majorVersion(), wantedMajor());
         return cluster;
       } catch (IOException | SQLException e) {
         cluster.discard();

@@ -11,24 +11,29 @@ import java.util.List;
 import javax.sql.DataSource;
 
 /**
- * A database that exists for one test class. Closing and dropping it is the business of the {@link
- * PostgresExtension} that made it. Safe for use by several threads.
+ * A database for tests, with a pool to it: that of a test class, which the {@link
+ * PostgresExtension} that made it closes and drops, or one made by {@link
+ * PostgresCluster#createDatabase}, which its maker closes. Safe for use by several threads.
  */
-public final class PostgresDatabase {
+public final class PostgresDatabase implements AutoCloseable {
   private final PostgresCluster cluster;
   private final String name;
-  private final ZoneId sessionZone;
+  private final Sessions sessions;
   private final HikariDataSource pool;
   private final DataSource dataSource;
 
-  /** What the pool's sessions are like. */
-  record Sessions(String applicationName, ZoneId zone, int poolSize) {}
+  /**
+   * What the pool's sessions are like.
+   *
+   * @param apart whether the database belongs to who made it, not to a test class
+   */
+  record Sessions(String applicationName, ZoneId zone, int poolSize, boolean apart) {}
 
   PostgresDatabase(
       PostgresCluster cluster, String name, List<StatementObserver> observers, Sessions sessions) {
     this.cluster = cluster;
     this.name = name;
-    this.sessionZone = sessions.zone();
+    this.sessions = sessions;
     HikariConfig config = new HikariConfig();
     config.setPoolName(sessions.applicationName());
     config.setJdbcUrl(jdbcUrl());
@@ -83,12 +88,34 @@ public final class PostgresDatabase {
     return cluster.primary().holdTransaction(name, statements);
   }
 
+  /**
+   * Closes the pool and drops the database, whoever is still connected to it.
+   *
+   * @throws IllegalStateException if the database belongs to a {@link PostgresExtension}
+   * @throws ClusterException if it cannot be dropped
+   */
+  @Override
+  public void close() {
+    if (!sessions.apart()) {
+      throw new IllegalStateException(
+          "the database of a test class is closed by its PostgresExtension: do not close it");
+    }
+    pool.close();
+    if (cluster.isOpen()) {
+      try {
+        TestDatabases.drop(this);
+      } catch (SQLException e) {
+        throw new ClusterException("cannot drop database " + name, e);
+      }
+    }
+  }
+
   HikariDataSource pool() {
     return pool;
   }
 
   private String sessionZoneSql() {
-    return DatabaseSql.SET_SESSION_ZONE.formatted("'" + sessionZone.getId() + "'");
+    return DatabaseSql.SET_SESSION_ZONE.formatted("'" + sessions.zone().getId() + "'");
   }
 
   @Override

@@ -64,7 +64,7 @@ public final class PostgresExtension
   private final ExtensionContext.Namespace namespace =
       ExtensionContext.Namespace.create(PostgresExtension.class, this);
   private final List<StatementObserver> registered = new ArrayList<>();
-  private ZoneId sessionZone = ZoneId.of("America/St_Johns");
+  private ZoneId sessionZone = TestDatabases.SESSION_ZONE;
   private int poolSize = 10;
   private boolean leakChecks = true;
   private @Nullable TemplateInitializer template;
@@ -159,7 +159,7 @@ public final class PostgresExtension
               owner,
               template,
               observers,
-              new PostgresDatabase.Sessions(owner, sessionZone, poolSize));
+              new PostgresDatabase.Sessions(owner, sessionZone, poolSize, false));
       PGSimpleDataSource unobserved = new PGSimpleDataSource();
       unobserved.setUrl(database.jdbcUrl());
       observers.forEach(observer -> observer.observing(unobserved));

@@ -3,13 +3,9 @@ package dev.pgbelay.testing;
 import java.net.InetSocketAddress;
 import java.sql.Connection;
 import java.sql.DriverManager;
-import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.sql.Statement;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,12 +15,11 @@ import org.jspecify.annotations.Nullable;
  * the tests run in does not offer it.
  */
 public final class PostgresNode {
-  private static final Duration CONTROL_LIMIT = Duration.ofSeconds(30);
-
   private final PostgresCluster cluster;
   private final String name;
   private final Server server;
   private final @Nullable FaultProxy upstream;
+  private final NodeQuestions questions = new NodeQuestions(this);
 
   PostgresNode(PostgresCluster cluster, String name, Server server, @Nullable FaultProxy upstream) {
     this.cluster = cluster;
@@ -79,17 +74,17 @@ public final class PostgresNode {
 
   /** The major version that answers, asked of the server. */
   public int majorVersion() {
-    return Integer.parseInt(ask(NodeSql.SHOW_MAJOR));
+    return Integer.parseInt(questions.ask(NodeSql.SHOW_MAJOR));
   }
 
   /** Whether the server follows another and refuses writes. */
   public boolean isReplica() {
-    return ask(NodeSql.IS_REPLICA).equals("t");
+    return questions.ask(NodeSql.IS_REPLICA).equals("t");
   }
 
   /** The timeline the server writes, or receives as a replica; each promotion starts the next. */
   public int timeline() {
-    return Integer.parseInt(ask(NodeSql.SHOW_TIMELINE));
+    return Integer.parseInt(questions.ask(NodeSql.SHOW_TIMELINE));
   }
 
   /** The last lines of the server's log; empty where this JVM cannot read it. */
@@ -136,7 +131,7 @@ public final class PostgresNode {
    */
   public void promote() {
     server.requireControl("promote");
-    if (!ask(NodeSql.PROMOTE).equals("t")) {
+    if (!questions.ask(NodeSql.PROMOTE).equals("t")) {
       throw new ClusterException(name + " was not promoted. Its log says:\n" + logTail(20));
     }
     cluster.promoted(this);
@@ -145,15 +140,17 @@ public final class PostgresNode {
   /** Stops replay on this replica; the log still arrives. Returns when replay stands still. */
   public void pauseReplay() {
     server.requireControl("pauseReplay");
-    ask(NodeSql.PAUSE_REPLAY);
-    awaitControl("pause replay", () -> ask(NodeSql.SHOW_REPLAY_STATE).equals("paused"));
+    questions.ask(NodeSql.PAUSE_REPLAY);
+    questions.await(
+        "pause replay", () -> questions.ask(NodeSql.SHOW_REPLAY_STATE).equals("paused"));
   }
 
   /** Lets replay go on; does not wait until it has caught up. */
   public void resumeReplay() {
     server.requireControl("resumeReplay");
-    ask(NodeSql.RESUME_REPLAY);
-    awaitControl("resume replay", () -> ask(NodeSql.SHOW_REPLAY_STATE).equals("not paused"));
+    questions.ask(NodeSql.RESUME_REPLAY);
+    questions.await(
+        "resume replay", () -> questions.ask(NodeSql.SHOW_REPLAY_STATE).equals("not paused"));
   }
 
   /**
@@ -171,21 +168,9 @@ public final class PostgresNode {
    * Waits until this replica has replayed all that the primary had written when this was called.
    */
   public void awaitCaughtUp() {
-    String position = cluster.primary().ask(NodeSql.SHOW_POSITION);
-    awaitControl("reach " + position, () -> hasReplayed(position));
-  }
-
-  private boolean hasReplayed(String position) {
-    try (Connection connection = connect();
-        PreparedStatement statement = connection.prepareStatement(NodeSql.HAS_REPLAYED)) {
-      statement.setString(1, position);
-      try (ResultSet rows = statement.executeQuery()) {
-        rows.next();
-        return rows.getBoolean(1);
-      }
-    } catch (SQLException e) {
-      throw new ClusterException(name + " does not answer", e);
-    }
+    String position = cluster.primary().questions.ask(NodeSql.SHOW_POSITION);
+    questions.await(
+        "reach " + position, () -> questions.ask(NodeSql.HAS_REPLAYED, position).equals("t"));
   }
 
   /** The proxy between this replica and its primary, if the cluster was built with such. */
@@ -202,60 +187,33 @@ public final class PostgresNode {
   public void configure(String setting, String value) {
     server.requireControl("configure");
     PostgresCluster.requireSettingName(setting);
-    String loaded = ask(NodeSql.SHOW_LOAD_TIME);
-    try (Connection connection = connect();
-        Statement statement = connection.createStatement()) {
-      statement.execute(NodeSql.CONFIGURE.formatted(setting, statement.enquoteLiteral(value)));
-      statement.execute(NodeSql.RELOAD);
-      awaitControl("take on " + setting, () -> !ask(NodeSql.SHOW_LOAD_TIME).equals(loaded));
-      String refusal = refusal(connection, setting);
-      if (refusal != null) {
-        statement.execute(NodeSql.RESET_CONFIGURATION.formatted(setting));
-        statement.execute(NodeSql.RELOAD);
-        throw new ClusterException(name + " cannot take on " + setting + ": " + refusal);
-      }
-    } catch (SQLException e) {
-      throw new ClusterException(name + " refuses " + setting + " = '" + value + "'", e);
-    }
-  }
-
-  private static @Nullable String refusal(Connection connection, String setting)
-      throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(NodeSql.FIND_REFUSAL)) {
-      statement.setString(1, setting);
-      try (ResultSet rows = statement.executeQuery()) {
-        return rows.next() ? rows.getString(1) : null;
-      }
-    }
+    questions.configure(setting, value);
   }
 
   /** Ends all other sessions with this application_name and returns how many there were. */
   public int terminate(String applicationName) {
-    try (Connection connection = connect();
-        PreparedStatement statement =
-            connection.prepareStatement(NodeSql.TERMINATE_BY_APPLICATION)) {
-      statement.setString(1, applicationName);
-      try (ResultSet rows = statement.executeQuery()) {
-        rows.next();
-        return rows.getInt(1);
-      }
-    } catch (SQLException e) {
-      throw new ClusterException("cannot terminate sessions on " + name, e);
-    }
+    return Integer.parseInt(questions.ask(NodeSql.TERMINATE_BY_APPLICATION, applicationName));
   }
 
-  /** Ends the session with this process; true when it has ended. */
-  public boolean terminate(int pid) {
-    try (Connection connection = connect();
-        PreparedStatement statement = connection.prepareStatement(NodeSql.TERMINATE_BY_PID)) {
-      statement.setInt(1, pid);
-      try (ResultSet rows = statement.executeQuery()) {
-        rows.next();
-        return rows.getBoolean(1);
-      }
-    } catch (SQLException e) {
-      throw new ClusterException("cannot terminate session " + pid + " on " + name, e);
+  /** What {@link #terminate(int)} found. */
+  public enum Termination {
+    /** The session was there and has ended. */
+    ENDED,
+    /** No session has this process: it had ended before, or never was. */
+    NO_SUCH_SESSION
+  }
+
+  /**
+   * Ends the session with this process, and returns when it has ended.
+   *
+   * @throws ClusterException if it does not end within 10 seconds
+   */
+  public Termination terminate(int pid) {
+    String answer = questions.ask(NodeSql.TERMINATE_BY_PID, Integer.toString(pid));
+    if (answer.equals("STAYS")) {
+      throw new ClusterException(name + ": session " + pid + " does not end within 10 seconds");
     }
+    return Termination.valueOf(answer);
   }
 
   /**
@@ -264,43 +222,6 @@ public final class PostgresNode {
   public HeldTransaction holdTransaction(String database, String... statements)
       throws SQLException {
     return HeldTransaction.begin(connect(database), statements);
-  }
-
-  private interface Condition {
-    boolean holds();
-  }
-
-  private void awaitControl(String what, Condition condition) {
-    long deadline = System.nanoTime() + CONTROL_LIMIT.toNanos();
-    while (!condition.holds()) {
-      if (System.nanoTime() > deadline) {
-        throw new ClusterException(
-            name
-                + " did not "
-                + what
-                + " within "
-                + CONTROL_LIMIT
-                + ". Its log says:\n"
-                + logTail(20));
-      }
-      try {
-        TimeUnit.MILLISECONDS.sleep(3);
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new ClusterException("interrupted while " + name + " was to " + what, e);
-      }
-    }
-  }
-
-  private String ask(String sql) {
-    try (Connection connection = connect();
-        Statement statement = connection.createStatement();
-        ResultSet rows = statement.executeQuery(sql)) {
-      rows.next();
-      return String.valueOf(rows.getString(1));
-    } catch (SQLException e) {
-      throw new ClusterException(name + " does not do what was asked: " + e.getMessage(), e);
-    }
   }
 
   @Override

@@ -14,6 +14,10 @@ import org.jspecify.annotations.Nullable;
 
 /** Creates, copies and drops the databases of test classes. */
 final class TestDatabases {
+  /** Hardly the zone of the JVM. */
+  static final ZoneId SESSION_ZONE = ZoneId.of("America/St_Johns");
+
+  private static final int POOL_SIZE = 10;
   private static final AtomicInteger counter = new AtomicInteger();
   private static final Map<TemplateKey, String> templates = new HashMap<>();
 
@@ -33,6 +37,20 @@ final class TestDatabases {
     String name = newName(owner);
     createDatabase(cluster, name, template, zone);
     return new PostgresDatabase(cluster, name, observers, sessions);
+  }
+
+  static PostgresDatabase createApart(PostgresCluster cluster, String label) {
+    String name = newName(label);
+    try {
+      createDatabase(cluster, name, null, SESSION_ZONE);
+    } catch (SQLException e) {
+      throw new ClusterException("cannot create database " + name, e);
+    }
+    return new PostgresDatabase(
+        cluster,
+        name,
+        List.of(),
+        new PostgresDatabase.Sessions(label, SESSION_ZONE, POOL_SIZE, true));
   }
 
   static void drop(PostgresDatabase database) throws SQLException {
@@ -56,7 +74,7 @@ final class TestDatabases {
       createDatabase(cluster, name, null, sessionZone);
       PostgresDatabase database =
           new PostgresDatabase(
-              cluster, name, List.of(), new PostgresDatabase.Sessions(name, sessionZone, 4));
+              cluster, name, List.of(), new PostgresDatabase.Sessions(name, sessionZone, 4, false));
       try {
         initializer.initialize(database.dataSource());
       } finally {

@@ -132,10 +132,28 @@ class ModeTest {
   @Test
   void otherMajorThanAskedFor_isRefused() {
     PostgresCluster.shared();
-    System.setProperty("pgbelay.postgres.major", "14");
+    System.setProperty("pgbelay.postgres.major", "99");
     assertThatThrownBy(() -> PostgresCluster.builder().start())
         .isInstanceOf(ClusterException.class)
         .hasMessageContaining("PostgreSQL " + major)
-        .hasMessageContaining("asks for 14");
+        .hasMessageContaining("asks for 99");
+  }
+
+  @Test
+  void majorBelow15_isRefusedByNameWhetherAskedForOrFound() {
+    System.setProperty("pgbelay.postgres.major", "14");
+    assertThatThrownBy(() -> PostgresCluster.builder().start())
+        .isInstanceOf(ClusterException.class)
+        .hasMessageContaining("pgbelay.postgres.major=14")
+        .hasMessageContaining("15 is the oldest");
+    assertThatThrownBy(() -> PostgresCluster.requireMajor(14, null))
+        .isInstanceOf(ClusterException.class)
+        .hasMessageContaining("PostgreSQL 14 answers")
+        .hasMessageContaining("15 is the oldest");
+    PostgresCluster.requireMajor(15, null);
+    System.setProperty("pgbelay.postgres.major", "newest");
+    assertThatThrownBy(() -> PostgresCluster.builder().start())
+        .isInstanceOf(ClusterException.class)
+        .hasMessageContaining("newest");
   }
 }

@@ -1,6 +1,7 @@
 package dev.pgbelay.testing;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.sql.Connection;
 import java.sql.DriverManager;
@@ -11,6 +12,7 @@ import java.util.HashSet;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.opentest4j.TestAbortedException;
 
 @ExtendWith(PostgresExtension.class)
 class PgBouncerTest {
@@ -35,6 +37,24 @@ class PgBouncerTest {
         }
       }
       assertThat(pids.size()).isLessThanOrEqualTo(2);
+    }
+  }
+
+  @Test
+  void missingBinary_skipsTheTestWithTheReason(PostgresDatabase database) {
+    String before = System.getProperty("pgbelay.pgbouncer");
+    System.setProperty("pgbelay.pgbouncer", "/nowhere/pgbouncer");
+    try {
+      assertThat(PgBouncer.isAvailable()).isFalse();
+      assertThatThrownBy(() -> PgBouncer.inFrontOf(database.cluster().primary(), 2))
+          .isInstanceOf(TestAbortedException.class)
+          .hasMessageContaining("no pgbouncer on the PATH");
+    } finally {
+      if (before == null) {
+        System.clearProperty("pgbelay.pgbouncer");
+      } else {
+        System.setProperty("pgbelay.pgbouncer", before);
+      }
     }
   }
 }

@@ -244,6 +244,35 @@ class PostgresClusterTest {
   }
 
   @Test
+  void sessionTerminatedByItsProcess_isGoneOnReturn() throws SQLException {
+    PostgresNode node = cluster.primary();
+    try (HeldTransaction held = node.holdTransaction("postgres", "select 1")) {
+      int pid = held.pid();
+      assertThat(node.terminate(pid)).isEqualTo(PostgresNode.Termination.ENDED);
+      assertThat(ask(node, "select count(*) from pg_stat_activity where pid = " + pid))
+          .isEqualTo("0");
+      assertThat(node.terminate(pid)).isEqualTo(PostgresNode.Termination.NO_SUCH_SESSION);
+    }
+  }
+
+  @Test
+  void databaseMadeByATest_isItsOwnUntilClosed() throws SQLException {
+    PostgresDatabase database = cluster.createDatabase("apart");
+    String exists = "select count(*) from pg_database where datname = '" + database.name() + "'";
+    try (database;
+        Connection connection = database.dataSource().getConnection();
+        Statement statement = connection.createStatement()) {
+      statement.execute("create table t(id int)");
+      try (ResultSet zone = statement.executeQuery("show timezone")) {
+        zone.next();
+        assertThat(zone.getString(1)).isEqualTo("America/St_Johns");
+      }
+      assertThat(ask(cluster.primary(), exists)).isEqualTo("1");
+    }
+    assertThat(ask(cluster.primary(), exists)).isEqualTo("0");
+  }
+
+  @Test
   void heldTransaction_holdsSnapshotAndLocksUntilClosed() throws SQLException {
     PostgresNode node = cluster.primary();
     execute(node, "create table held(id int primary key)");

@@ -1,6 +1,7 @@
 package dev.pgbelay.testing;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.sql.Connection;
 import java.sql.ResultSet;
@@ -55,6 +56,13 @@ class PostgresExtensionTest {
     assertThat(show(dataSource, "show wal_level")).isEqualTo("logical");
     assertThat(show(dataSource, "select current_setting('server_version_num')::int / 10000"))
         .isEqualTo(System.getProperty("pgbelay.postgres.major"));
+  }
+
+  @Test
+  void databaseOfTheClass_isNotForATestToClose(PostgresDatabase database) {
+    assertThatThrownBy(database::close)
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("PostgresExtension");
   }
 
   @Nested

@@ -1,0 +1,86 @@
+package dev.pgbelay.testing;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/** Signals to a postmaster and its children, and the wait for their end. */
+final class ServerProcess {
+  private static final Duration STOP_LIMIT = Duration.ofSeconds(30);
+
+  private ServerProcess() {}
+
+  /** The postmaster first, so that it starts no further process in between. */
+  static void signalAll(Process postmaster, String signal) {
+    signal(postmaster.pid(), signal);
+    postmaster.descendants().forEach(child -> signal(child.pid(), signal));
+  }
+
+  /** An orderly end that waits for no session. */
+  static void shutDownFast(Process postmaster) {
+    signal(postmaster.pid(), "INT");
+    awaitEnd(postmaster);
+  }
+
+  /** All of them at once, without a word. */
+  static void kill(Process process) {
+    List<ProcessHandle> children = process.descendants().toList();
+    process.destroyForcibly();
+    children.forEach(ProcessHandle::destroyForcibly);
+    awaitEnd(process);
+    children.forEach(ServerProcess::awaitEnd);
+  }
+
+  private static void signal(long pid, String signal) {
+    try {
+      new ProcessBuilder("/bin/sh", "-c", "kill -" + signal + " " + pid)
+          .redirectErrorStream(true)
+          .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+          .start()
+          .waitFor();
+    } catch (IOException e) {
+      throw new ClusterException("cannot signal process " + pid, e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new ClusterException("interrupted while signalling process " + pid, e);
+    }
+  }
+
+  /** The JDK watches a process that is not its child only now and then. */
+  private static void awaitEnd(ProcessHandle child) {
+    long deadline = System.nanoTime() + STOP_LIMIT.toNanos();
+    try {
+      while (child.isAlive() && System.nanoTime() < deadline && !isZombie(child)) {
+        TimeUnit.MILLISECONDS.sleep(1);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new ClusterException("interrupted while a server ended", e);
+    }
+  }
+
+  /** Dead, and nobody there to collect it, as in a container whose first process does not care. */
+  private static boolean isZombie(ProcessHandle child) {
+    try {
+      return Files.readString(Path.of("/proc/" + child.pid() + "/stat")).contains(") Z ");
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  /** Waits, and complains when it takes too long. */
+  static void awaitEnd(Process process) {
+    try {
+      if (!process.waitFor(STOP_LIMIT.toMillis(), TimeUnit.MILLISECONDS)) {
+        throw new ClusterException(
+            "server process " + process.pid() + " did not end within " + STOP_LIMIT);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new ClusterException("interrupted while server process " + process.pid() + " ended", e);
+    }
+  }
+}
