@@ -2,6 +2,9 @@ package dev.pgbelay.benchmarks;
 
 import dev.pgbelay.benchmarks.export.ExportScenario;
 import dev.pgbelay.benchmarks.paging.PagingScenario;
+import dev.pgbelay.benchmarks.writes.InsertScenario;
+import dev.pgbelay.benchmarks.writes.UpdateScenario;
+import dev.pgbelay.benchmarks.writes.UpsertScenario;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -27,7 +30,12 @@ import picocli.CommandLine.Spec;
             + " people use today. Needs a quiet machine: anything else that runs shows in the figures.")
 public final class Bench implements Callable<Integer> {
   private static final List<Scenario> SCENARIOS =
-      List.of(new PagingScenario(), new ExportScenario());
+      List.of(
+          new PagingScenario(),
+          new ExportScenario(),
+          new InsertScenario(),
+          new UpsertScenario(),
+          new UpdateScenario());
 
   @Parameters(
       arity = "0..*",

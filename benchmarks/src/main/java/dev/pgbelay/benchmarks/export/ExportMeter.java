@@ -1,9 +1,8 @@
 package dev.pgbelay.benchmarks.export;
 
+import dev.pgbelay.benchmarks.LiveHeap;
 import dev.pgbelay.benchmarks.Work;
 import dev.pgbelay.benchmarks.events.Event;
-import java.lang.management.ManagementFactory;
-import java.lang.management.MemoryType;
 import java.util.concurrent.atomic.LongAccumulator;
 import java.util.concurrent.atomic.LongAdder;
 
@@ -46,7 +45,7 @@ final class ExportMeter {
     rows.increment();
     checksum.add(addend);
     if (sampleEvery > 0 && number % sampleEvery == 0) {
-      peak.accumulate(liveBytes());
+      peak.accumulate(LiveHeap.bytes());
     }
   }
 
@@ -60,13 +59,5 @@ final class ExportMeter {
    */
   long peakLiveBytes() {
     return peak.get();
-  }
-
-  private static synchronized long liveBytes() {
-    System.gc();
-    return ManagementFactory.getMemoryPoolMXBeans().stream()
-        .filter(pool -> pool.getType() == MemoryType.HEAP && pool.getCollectionUsage() != null)
-        .mapToLong(pool -> pool.getCollectionUsage().getUsed())
-        .sum();
   }
 }
