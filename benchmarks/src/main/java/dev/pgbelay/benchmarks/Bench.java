@@ -1,8 +1,12 @@
 package dev.pgbelay.benchmarks;
 
+import dev.pgbelay.benchmarks.chunks.ChunksScenario;
 import dev.pgbelay.benchmarks.export.ExportScenario;
 import dev.pgbelay.benchmarks.paging.PagingScenario;
+import dev.pgbelay.benchmarks.reads.LoaderScenario;
+import dev.pgbelay.benchmarks.writes.CoalescerScenario;
 import dev.pgbelay.benchmarks.writes.InsertScenario;
+import dev.pgbelay.benchmarks.writes.RoundTripsScenario;
 import dev.pgbelay.benchmarks.writes.UpdateScenario;
 import dev.pgbelay.benchmarks.writes.UpsertScenario;
 import java.nio.file.Path;
@@ -35,7 +39,11 @@ public final class Bench implements Callable<Integer> {
           new ExportScenario(),
           new InsertScenario(),
           new UpsertScenario(),
-          new UpdateScenario());
+          new UpdateScenario(),
+          new LoaderScenario(),
+          new CoalescerScenario(),
+          new RoundTripsScenario(),
+          new ChunksScenario());
 
   @Parameters(
       arity = "0..*",

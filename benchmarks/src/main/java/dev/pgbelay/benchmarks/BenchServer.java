@@ -3,6 +3,7 @@ package dev.pgbelay.benchmarks;
 import com.sun.management.OperatingSystemMXBean;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
+import dev.pgbelay.testing.FaultProxy;
 import dev.pgbelay.testing.PostgresCluster;
 import java.lang.management.ManagementFactory;
 import java.util.Optional;
@@ -69,6 +70,16 @@ public final class BenchServer implements AutoCloseable {
   /** For a contestant in a process of its own. */
   public String jdbcUrl() {
     return cluster.primary().jdbcUrl();
+  }
+
+  /** Something that stands between a contestant and the server; the caller closes it. */
+  public FaultProxy proxy() {
+    return FaultProxy.inFrontOf(cluster.primary());
+  }
+
+  /** The server's URL through that proxy. */
+  public String jdbcUrl(FaultProxy proxy) {
+    return proxy.jdbcUrl(BenchSql.database(pool));
   }
 
   /** One line that belongs beside the figures; names neither the machine nor its paths. */

@@ -21,6 +21,11 @@ final class BenchSql {
       select pg_backend_pid()
       """;
 
+  private static final String SHOW_DATABASE =
+      """
+      select current_database()
+      """;
+
   private BenchSql() {}
 
   static String serverDescription(DataSource dataSource) {
@@ -30,6 +35,10 @@ final class BenchSql {
   /** Of one of the pool's connections. */
   static long backendPid(DataSource dataSource) {
     return Long.parseLong(single(dataSource, SHOW_BACKEND_PID));
+  }
+
+  static String database(DataSource dataSource) {
+    return single(dataSource, SHOW_DATABASE);
   }
 
   private static String single(DataSource dataSource, String sql) {

@@ -36,7 +36,7 @@ public final class InsertScenario implements Scenario {
     Items items = Items.load(pool, settings.rows(), false, Items.Before.NOTHING);
     WriteStage stage =
         new WriteStage(items, List.of(WriteStage.ROWS_PER_SECOND, StreamHeap.LIVE_HEAP));
-    DataSource rewriting = stage.rewriting(server);
+    DataSource rewriting = stage.rewriting(server.jdbcUrl());
     CopyWrites copy = new CopyWrites(pool, items);
     PgbelayWrites pgbelay = new PgbelayWrites(pool);
     JdbcWrites jdbc = new JdbcWrites(pool);

@@ -35,7 +35,7 @@ public final class UpsertScenario implements Scenario {
     DataSource pool = server.dataSource();
     Items items = Items.load(pool, settings.rows(), true, Items.Before.EVERY_SECOND_ROW);
     WriteStage stage = new WriteStage(items, List.of(WriteStage.ROWS_PER_SECOND));
-    DataSource rewriting = stage.rewriting(server);
+    DataSource rewriting = stage.rewriting(server.jdbcUrl());
     PgbelayWrites pgbelay = new PgbelayWrites(pool);
     JdbcWrites jdbc = new JdbcWrites(pool);
     JooqWrites jooq = new JooqWrites(pool);

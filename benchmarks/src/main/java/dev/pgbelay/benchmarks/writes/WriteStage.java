@@ -26,8 +26,7 @@ final class WriteStage implements Stage {
   }
 
   /** The same pool with the driver's rewriting of batched inserts. */
-  DataSource rewriting(BenchServer server) {
-    String url = server.jdbcUrl();
+  DataSource rewriting(String url) {
     return closing(
         new HikariDataSource(
             BenchServer.poolConfig(
