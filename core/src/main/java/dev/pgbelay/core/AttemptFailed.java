@@ -37,8 +37,8 @@ final class AttemptFailed extends RuntimeException {
 
   /** Keeps the failure of the attempt before with this one. */
   void keep(@Nullable AttemptFailed earlier) {
-    if (earlier != null && earlier.failure != failure) {
-      failure.addSuppressed(earlier.failure);
+    if (earlier != null) {
+      Suppressed.keep(failure, earlier.failure);
     }
   }
 }

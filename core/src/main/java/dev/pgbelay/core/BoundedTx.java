@@ -16,6 +16,7 @@ final class BoundedTx implements Tx {
   private final Configuration base;
   private final Connection connection;
   private final String path;
+  private final Object attempt;
   private final Deadline deadline;
   private final DSLContext dsl;
 
@@ -24,12 +25,14 @@ final class BoundedTx implements Tx {
       Configuration base,
       Connection connection,
       String path,
+      Object attempt,
       Timeouts timeouts,
       Deadline end) {
     this.outer = outer;
     this.base = base;
     this.connection = connection;
     this.path = path;
+    this.attempt = attempt;
     this.deadline = end;
     Configuration own = base.derive();
     own.setAppending(timeouts.listener());
@@ -37,6 +40,7 @@ final class BoundedTx implements Tx {
   }
 
   /**
+   * @param attempt the run of the transaction that this is a stretch of
    * @param base without a listener for an outer deadline, which would set the longer time again
    */
   static <T extends @Nullable Object, X extends Exception> T run(
@@ -44,6 +48,7 @@ final class BoundedTx implements Tx {
       Configuration base,
       Connection connection,
       String path,
+      Object attempt,
       @Nullable Deadline running,
       Duration time,
       TxWork<T, X> work)
@@ -62,10 +67,10 @@ final class BoundedTx implements Tx {
     }
     Throwable failure = null;
     try {
-      return work.run(new BoundedTx(outer, base, connection, path, timeouts, end));
+      return work.run(new BoundedTx(outer, base, connection, path, attempt, timeouts, end));
     } catch (Throwable t) {
       failure = t;
-      timeouts.explain(t, path);
+      timeouts.explain(t, path, attempt);
       throw t;
     } finally {
       restore(timeouts, before, path, failure);
@@ -81,7 +86,7 @@ final class BoundedTx implements Tx {
         throw new TransactionException(
             Failures.classify(e), "path '" + path + "' could not put its timeouts back", e);
       }
-      failure.addSuppressed(e);
+      Suppressed.keep(failure, e);
     }
   }
 
@@ -118,6 +123,6 @@ final class BoundedTx implements Tx {
   @Override
   public <T extends @Nullable Object, X extends Exception> T within(
       Duration time, TxWork<T, X> work) throws X {
-    return run(this, base, connection, path, deadline, time, work);
+    return run(this, base, connection, path, attempt, deadline, time, work);
   }
 }

@@ -79,6 +79,10 @@ public enum FailureKind {
     this.transientFailure = transientFailure;
   }
 
+  /**
+   * What is known about the data once {@link Transactions} has handed out a failure of this kind.
+   * For a failure that did not come out of it, the kind says what the server does by itself.
+   */
   public Fate fate() {
     return fate;
   }

@@ -16,11 +16,18 @@ import org.jspecify.annotations.Nullable;
  * Says what a failure means, whatever it is wrapped in: causes and next exceptions are followed.
  * For a failure that came out of {@link Transactions}, what had been set for the transaction and
  * which node answered have been taken into account; for any other, an ambiguous SQLSTATE gets the
- * kind that claims less.
+ * kind that claims less. Sends nothing and keeps nothing; safe for several threads.
  */
 public final class Failures {
   private Failures() {}
 
+  /**
+   * The meaning of a failure. One that left several transactions, an inner one and those around it,
+   * carries the verdict of the outermost; {@link TransactionException} keeps its own kind.
+   *
+   * @param failure as it was caught, wrapped or not
+   * @return {@link FailureKind#OTHER} for what has nothing to do with a database, never null
+   */
   public static FailureKind classify(Throwable failure) {
     return classify(failure, null);
   }
@@ -63,23 +70,21 @@ public final class Failures {
       if (each instanceof TransactionException own) {
         return own.kind();
       }
-      for (Throwable suppressed : each.getSuppressed()) {
-        if (suppressed instanceof FailureNote note) {
-          return note.kind();
-        }
+      FailureKind noted = FailureNote.latest(each);
+      if (noted != null) {
+        return noted;
       }
     }
+    boolean waited = false;
     for (Throwable each : chain) {
       if (each instanceof SQLException sql) {
         if (sql.getSQLState() != null) {
           return ofState(sql.getSQLState(), circumstances);
         }
-        if (sql instanceof SQLTransientConnectionException) {
-          return FailureKind.POOL_EXHAUSTED;
-        }
+        waited = waited || sql instanceof SQLTransientConnectionException;
       }
     }
-    return FailureKind.OTHER;
+    return waited ? FailureKind.POOL_EXHAUSTED : FailureKind.OTHER;
   }
 
   /** Of a failure to get a connection: nothing has begun, whatever the SQLSTATE says. */
@@ -155,7 +160,7 @@ public final class Failures {
         : FailureKind.LOCK_NOT_AVAILABLE;
   }
 
-  private static Set<Throwable> chain(Throwable failure) {
+  static Set<Throwable> chain(Throwable failure) {
     Set<Throwable> seen = Collections.newSetFromMap(new IdentityHashMap<>());
     Set<Throwable> ordered = new LinkedHashSet<>();
     Deque<Throwable> open = new ArrayDeque<>();

@@ -12,20 +12,29 @@ import java.util.function.Consumer;
 import org.jooq.ConnectionProvider;
 import org.jooq.DSLContext;
 import org.jooq.SQLDialect;
+import org.jooq.exception.DataAccessException;
 import org.jooq.impl.DSL;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
 
 /** A transaction that somebody else opened and will end. */
-final class JoinedTx implements Tx {
+final class JoinedTx implements ConnectionOwner {
   private static final String PATH = "joined";
 
   private final DSLContext dsl;
+  private final ConnectionProvider provider;
+  private final TransactionWatch watch;
+  private final Connection guarded;
   private final @Nullable Consumer<Runnable> ownerCallback;
+  private final Object attempt = new Object();
   private @Nullable String id;
 
-  private JoinedTx(DSLContext dsl, @Nullable Consumer<Runnable> ownerCallback) {
+  private JoinedTx(
+      DSLContext dsl, PGConnection driver, @Nullable Consumer<Runnable> ownerCallback) {
     this.dsl = dsl;
+    this.provider = dsl.configuration().connectionProvider();
+    this.watch = new TransactionWatch(driver, PATH);
+    this.guarded = GuardedConnection.around(provider, this);
     this.ownerCallback = ownerCallback;
   }
 
@@ -37,52 +46,89 @@ final class JoinedTx implements Tx {
     ConnectionProvider provider = dsl.configuration().connectionProvider();
     Connection connection = provider.acquire();
     if (connection == null) {
-      throw misuse("the DSLContext has no connection; give it one, or use Transactions");
+      throw misuse("the DSLContext has no connection; give it one, or use Transactions", null);
     }
     try {
-      owned = GuardedConnection.ownerOf(connection);
-      return owned != null ? owned : enter(dsl, connection, provider, ownerCallback);
+      Tx known = GuardedConnection.ownerOf(connection);
+      return known != null ? known : enter(dsl, connection, provider, ownerCallback, true);
     } finally {
       provider.release(connection);
     }
   }
 
   static Tx of(Connection connection, @Nullable Consumer<Runnable> ownerCallback) {
-    OwnedTx owned = GuardedConnection.ownerOf(connection);
-    if (owned != null) {
-      return owned;
+    Tx known = GuardedConnection.ownerOf(connection);
+    if (known != null) {
+      return known;
     }
     DSLContext dsl = DSL.using(connection, SQLDialect.POSTGRES);
-    return enter(dsl, connection, dsl.configuration().connectionProvider(), ownerCallback);
+    return enter(dsl, connection, dsl.configuration().connectionProvider(), ownerCallback, false);
   }
 
   private static Tx enter(
       DSLContext dsl,
       Connection connection,
       ConnectionProvider provider,
-      @Nullable Consumer<Runnable> ownerCallback) {
+      @Nullable Consumer<Runnable> ownerCallback,
+      boolean mayHaveSeveral) {
     try {
       if (connection.getAutoCommit()) {
         throw misuse(
             "the connection is in autocommit: there is no transaction to join, and every statement"
                 + " would commit by itself. Open one first (Transactions.run, dsl.transaction,"
-                + " @Transactional, setAutoCommit(false))");
+                + " @Transactional, setAutoCommit(false))",
+            null);
       }
       PGConnection driver = PgDriver.unwrap(connection);
       OwnedTx owned = OpenTransactions.ownedOn(driver);
       if (owned != null) {
         return owned;
       }
+      if (mayHaveSeveral) {
+        requireTheSameAgain(provider, driver);
+      }
       OpenTransactions.joined(driver, connection, provider);
-      return new JoinedTx(dsl, ownerCallback);
+      return new JoinedTx(dsl, driver, ownerCallback);
     } catch (SQLException e) {
       throw new TransactionException(
           Failures.classify(e), "the transaction could not be joined", e);
     }
   }
 
-  private static TransactionException misuse(String message) {
-    return new TransactionException(FailureKind.MISUSE, message, null);
+  /**
+   * While one connection is out, whoever keeps a transaction hands out that very one again; a pool
+   * hands out another. Asked one after the other, a pool could not be told: it gives the same.
+   */
+  private static void requireTheSameAgain(ConnectionProvider provider, PGConnection driver)
+      throws SQLException {
+    Connection again;
+    try {
+      again = provider.acquire();
+    } catch (DataAccessException e) {
+      throw severalConnections(e);
+    }
+    if (again == null) {
+      throw severalConnections(null);
+    }
+    try {
+      if (PgDriver.unwrap(again) != driver) {
+        throw severalConnections(null);
+      }
+    } finally {
+      provider.release(again);
+    }
+  }
+
+  private static TransactionException severalConnections(@Nullable Throwable cause) {
+    return misuse(
+        "the DSLContext takes another connection for every statement, as over a plain pool with"
+            + " autocommit off: no transaction holds them together. Join inside dsl.transaction,"
+            + " inside @Transactional over a transaction-aware DataSource, or join the Connection",
+        cause);
+  }
+
+  private static TransactionException misuse(String message, @Nullable Throwable cause) {
+    return new TransactionException(FailureKind.MISUSE, message, cause);
   }
 
   @Override
@@ -92,11 +138,17 @@ final class JoinedTx implements Tx {
 
   @Override
   public Connection connection() {
-    Connection connection = dsl.configuration().connectionProvider().acquire();
-    if (connection == null) {
-      throw misuse("the joined transaction has ended");
-    }
-    return connection;
+    return guarded;
+  }
+
+  @Override
+  public String path() {
+    return PATH;
+  }
+
+  @Override
+  public TransactionWatch watch() {
+    return watch;
   }
 
   @Override
@@ -125,7 +177,8 @@ final class JoinedTx implements Tx {
     if (ownerCallback == null) {
       throw misuse(
           "a hook after the commit needs the owner of this joined transaction to call it: pass its"
-              + " callback to Tx.join(…, ownerCallback)");
+              + " callback to Tx.join(…, ownerCallback)",
+          null);
     }
     Commit<@Nullable Void> commit = new Commit<>(null, Commit.Effect.UNKNOWN, Optional.empty(), 1);
     ownerCallback.accept(() -> hook.accept(commit));
@@ -143,15 +196,6 @@ final class JoinedTx implements Tx {
   @Override
   public <T extends @Nullable Object, X extends Exception> T within(
       Duration time, TxWork<T, X> work) throws X {
-    ConnectionProvider provider = dsl.configuration().connectionProvider();
-    Connection connection = provider.acquire();
-    if (connection == null) {
-      throw misuse("the joined transaction has ended");
-    }
-    try {
-      return BoundedTx.run(this, dsl.configuration(), connection, PATH, null, time, work);
-    } finally {
-      provider.release(connection);
-    }
+    return BoundedTx.run(this, dsl.configuration(), guarded, PATH, attempt, null, time, work);
   }
 }

@@ -20,10 +20,14 @@ final class Nesting {
               + " nesting(INDEPENDENT)");
     }
     requireCompatible(outer, inner);
-    if (inner.deadline().isPresent()) {
-      return outer.within(inner.deadline().get(), work);
+    try {
+      return inner.deadline().isPresent()
+          ? outer.within(inner.deadline().get(), work)
+          : work.run(outer);
+    } catch (Throwable failure) {
+      outer.joinedWorkFailed(inner.path(), failure);
+      throw failure;
     }
-    return work.run(outer);
   }
 
   /**

@@ -1,5 +1,6 @@
 package dev.pgbelay.core;
 
+import dev.pgbelay.core.internal.PgDriver;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -17,11 +18,16 @@ import org.slf4j.LoggerFactory;
  * COMMIT where this first look has shown that the server tells it: a question that fails behind a
  * COMMIT would make a committed transaction look failed.
  *
+ * @param url the database, as the driver was told it
  * @param primaryTimeline the timeline, where this session leads to one primary and no other; else 0
  */
-record Node(long systemIdentifier, long segmentSize, boolean tellsPosition, int primaryTimeline) {
+record Node(
+    @Nullable String url,
+    long systemIdentifier,
+    long segmentSize,
+    boolean tellsPosition,
+    int primaryTimeline) {
   private static final Logger LOG = LoggerFactory.getLogger(Node.class);
-  private static final Node SILENT = new Node(0, 0, false, 0);
   private static final Map<PGConnection, Node> KNOWN =
       Collections.synchronizedMap(new WeakHashMap<>());
 
@@ -46,6 +52,7 @@ record Node(long systemIdentifier, long segmentSize, boolean tellsPosition, int 
   }
 
   private static Node identify(Connection connection, PGConnection driver) throws SQLException {
+    String url = PgDriver.url(driver);
     Node node;
     try (PreparedStatement ask = connection.prepareStatement(TransactionSql.IDENTIFY_NODE);
         ResultSet row = ask.executeQuery()) {
@@ -56,7 +63,7 @@ record Node(long systemIdentifier, long segmentSize, boolean tellsPosition, int 
       }
       String file = row.getString(5);
       int timeline = pooler || file == null ? 0 : Integer.parseInt(file, 0, 8, 16);
-      node = new Node(row.getLong(1), row.getLong(2), true, timeline);
+      node = new Node(url, row.getLong(1), row.getLong(2), true, timeline);
     } catch (SQLException e) {
       // Also a connection that is gone comes here; what its rollback says would hide why.
       if (!isRefusal(e)) {
@@ -65,7 +72,7 @@ record Node(long systemIdentifier, long segmentSize, boolean tellsPosition, int 
       LOG.info(
           "the server does not tell log positions (SQLSTATE {}): commits carry none",
           e.getSQLState());
-      node = SILENT;
+      node = new Node(url, 0, 0, false, 0);
     }
     if (!connection.getAutoCommit()) {
       connection.rollback();

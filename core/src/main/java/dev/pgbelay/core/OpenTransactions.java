@@ -47,6 +47,15 @@ final class OpenTransactions {
     return null;
   }
 
+  /** How many transactions of the path this thread holds open through {@code opener}. */
+  static int heldBy(Object opener, String path) {
+    int held = 0;
+    for (OwnedTx tx : THIS_THREAD.get().owned) {
+      held += tx.opener() == opener && tx.path().equals(path) ? 1 : 0;
+    }
+    return held;
+  }
+
   static @Nullable OwnedTx ownedOn(PGConnection driver) {
     for (OwnedTx tx : THIS_THREAD.get().owned) {
       if (tx.driver() == driver) {

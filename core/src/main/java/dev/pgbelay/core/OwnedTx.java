@@ -1,9 +1,10 @@
 package dev.pgbelay.core;
 
-import dev.pgbelay.core.internal.PgDriver;
 import java.sql.Connection;
+import java.sql.Savepoint;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
@@ -13,38 +14,54 @@ import org.jooq.Configuration;
 import org.jooq.ConnectionProvider;
 import org.jooq.DSLContext;
 import org.jooq.impl.DSL;
+import org.jooq.impl.DefaultConnectionProvider;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
 
 /** A transaction that {@link Transactions} opened. */
-final class OwnedTx implements Tx {
+final class OwnedTx implements ConnectionOwner {
+  /** What a savepoint keeps when it is rolled back to. */
+  private record Mark(int hooks, int failures) {}
+
+  /** A nested run that joined, and threw. */
+  record JoinedFailure(String path, Throwable failure) {}
+
+  private final Object opener;
   private final DataSource dataSource;
   private final PGConnection driver;
   private final Connection guarded;
   private final TxOptions options;
   private final Timeouts timeouts;
+  private final TransactionWatch watch;
   private final Configuration unbounded;
   private final DSLContext dsl;
   private final List<Consumer<? super Commit<?>>> hooks = new ArrayList<>();
+  private final List<JoinedFailure> failures = new ArrayList<>();
+  private final IdentityHashMap<Savepoint, Mark> marks = new IdentityHashMap<>();
+  private final Object attempt = new Object();
   private @Nullable String id;
-  private boolean connectionUsed;
   private boolean noRetry;
-  private boolean wasOpen;
 
+  /**
+   * @param opener tells the transactions of one {@link Transactions} from those of another
+   */
   OwnedTx(
+      Object opener,
       DataSource dataSource,
       Connection connection,
       PGConnection driver,
       Configuration configuration,
       TxOptions options,
       Timeouts timeouts) {
+    this.opener = opener;
     this.dataSource = dataSource;
     this.driver = driver;
     this.options = options;
     this.timeouts = timeouts;
-    this.guarded = GuardedConnection.around(connection, this);
+    this.watch = new TransactionWatch(driver, options.path());
+    this.guarded = GuardedConnection.around(new DefaultConnectionProvider(connection), this);
     Configuration own = configuration.derive(new Provider());
-    own.set(new SavepointTransactions(guarded, hooks));
+    own.set(new SavepointTransactions(guarded));
     this.unbounded = own;
     if (timeouts.deadline() == null && timeouts.lockMillis() == 0) {
       this.dsl = DSL.using(own);
@@ -63,7 +80,7 @@ final class OwnedTx implements Tx {
   private final class Provider implements ConnectionProvider {
     @Override
     public Connection acquire() {
-      return connection();
+      return guarded;
     }
 
     @Override
@@ -81,7 +98,6 @@ final class OwnedTx implements Tx {
 
   @Override
   public Connection connection() {
-    connectionUsed = true;
     return guarded;
   }
 
@@ -114,11 +130,56 @@ final class OwnedTx implements Tx {
   @Override
   public <T extends @Nullable Object, X extends Exception> T within(
       Duration time, TxWork<T, X> work) throws X {
-    return BoundedTx.run(this, unbounded, guarded, options.path(), timeouts.deadline(), time, work);
+    return BoundedTx.run(
+        this, unbounded, guarded, options.path(), attempt, timeouts.deadline(), time, work);
   }
 
-  String path() {
+  @Override
+  public void savepointSet(Savepoint savepoint) {
+    marks.put(savepoint, new Mark(hooks.size(), failures.size()));
+  }
+
+  @Override
+  public void savepointReleased(Savepoint savepoint) {
+    marks.remove(savepoint);
+  }
+
+  /** What happened since then has not happened: its hooks and its failures are forgotten. */
+  @Override
+  public void rolledBackTo(Savepoint savepoint) {
+    Mark mark = marks.get(savepoint);
+    if (mark != null) {
+      hooks.subList(Math.min(mark.hooks(), hooks.size()), hooks.size()).clear();
+      failures.subList(Math.min(mark.failures(), failures.size()), failures.size()).clear();
+    }
+  }
+
+  /** From here on the transaction can only be rolled back, unless a savepoint undoes that work. */
+  void joinedWorkFailed(String path, Throwable failure) {
+    failures.add(new JoinedFailure(path, failure));
+  }
+
+  Optional<JoinedFailure> joinedFailure() {
+    return failures.stream().findFirst();
+  }
+
+  @Override
+  public String path() {
     return options.path();
+  }
+
+  @Override
+  public TransactionWatch watch() {
+    return watch;
+  }
+
+  /** Tells this run of the transaction from every other. */
+  Object attempt() {
+    return attempt;
+  }
+
+  Object opener() {
+    return opener;
   }
 
   TxOptions options() {
@@ -131,20 +192,6 @@ final class OwnedTx implements Tx {
 
   PGConnection driver() {
     return driver;
-  }
-
-  /** Called between statements: a transaction that was open once and is idle at its end, ended. */
-  void noticeState() {
-    wasOpen = wasOpen || PgDriver.state(driver) != PgDriver.State.IDLE;
-  }
-
-  /** Whether COMMIT or ROLLBACK was sent behind the back of {@link Transactions}. */
-  boolean endedInside() {
-    return wasOpen && PgDriver.state(driver) == PgDriver.State.IDLE;
-  }
-
-  boolean mayHaveSentStatements() {
-    return connectionUsed;
   }
 
   boolean mayRetry() {

@@ -5,8 +5,6 @@ import java.sql.SQLException;
 import java.sql.Savepoint;
 import java.util.ArrayDeque;
 import java.util.Deque;
-import java.util.List;
-import java.util.function.Consumer;
 import org.jooq.TransactionContext;
 import org.jooq.TransactionProvider;
 import org.jooq.exception.DataAccessException;
@@ -16,21 +14,20 @@ import org.jooq.exception.DataAccessException;
  * take the outermost one for a transaction of its own and commit the connection.
  */
 final class SavepointTransactions implements TransactionProvider {
-  private record Level(Savepoint savepoint, int hooks) {}
-
   private final Connection connection;
-  private final List<Consumer<? super Commit<?>>> hooks;
-  private final Deque<Level> levels = new ArrayDeque<>();
+  private final Deque<Savepoint> savepoints = new ArrayDeque<>();
 
-  SavepointTransactions(Connection connection, List<Consumer<? super Commit<?>>> hooks) {
+  /**
+   * @param connection the guarded one, which forgets what was rolled back
+   */
+  SavepointTransactions(Connection connection) {
     this.connection = connection;
-    this.hooks = hooks;
   }
 
   @Override
   public void begin(TransactionContext context) {
     try {
-      levels.push(new Level(connection.setSavepoint(), hooks.size()));
+      savepoints.push(connection.setSavepoint());
     } catch (SQLException e) {
       throw new DataAccessException("savepoint could not be set", e);
     }
@@ -39,7 +36,7 @@ final class SavepointTransactions implements TransactionProvider {
   @Override
   public void commit(TransactionContext context) {
     try {
-      connection.releaseSavepoint(levels.pop().savepoint());
+      connection.releaseSavepoint(savepoints.pop());
     } catch (SQLException e) {
       throw new DataAccessException("savepoint could not be released", e);
     }
@@ -47,11 +44,10 @@ final class SavepointTransactions implements TransactionProvider {
 
   @Override
   public void rollback(TransactionContext context) {
-    Level level = levels.pop();
-    hooks.subList(level.hooks(), hooks.size()).clear();
+    Savepoint savepoint = savepoints.pop();
     try {
-      connection.rollback(level.savepoint());
-      connection.releaseSavepoint(level.savepoint());
+      connection.rollback(savepoint);
+      connection.releaseSavepoint(savepoint);
     } catch (SQLException e) {
       throw new DataAccessException("savepoint could not be rolled back to", e);
     }

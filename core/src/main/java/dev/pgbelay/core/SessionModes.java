@@ -33,7 +33,7 @@ record SessionModes(boolean wasAutoCommit, boolean becameReadOnly) {
         connection.rollback();
       }
     } catch (SQLException e) {
-      failure.addSuppressed(e);
+      Suppressed.keep(failure, e);
     }
     giveBack(connection, failure);
   }
@@ -51,8 +51,8 @@ record SessionModes(boolean wasAutoCommit, boolean becameReadOnly) {
     } catch (SQLException e) {
       if (failure == null) {
         LOG.warn("a connection could not be given back cleanly", e);
-      } else if (failure != e) {
-        failure.addSuppressed(e);
+      } else {
+        Suppressed.keep(failure, e);
       }
     }
   }

@@ -1,5 +1,6 @@
 package dev.pgbelay.core;
 
+import dev.pgbelay.core.FailureNote.Verdict;
 import dev.pgbelay.core.internal.PgDriver;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -58,14 +59,14 @@ final class Timeouts {
    * Leaves the verdict on a failure that these timeouts caused: whoever looks at it later only
    * knows the timeouts of the whole transaction.
    */
-  void explain(Throwable failure, String stretchOf) {
+  void explain(Throwable failure, String stretchOf, Object attempt) {
     FailureKind kind =
         Failures.classify(
             failure,
             new Failures.Circumstances(
                 statementMillis, lockMillis, millisSinceStatementStart(), null));
     if (kind == FailureKind.STATEMENT_TIMEOUT || kind == FailureKind.LOCK_TIMEOUT) {
-      failure.addSuppressed(new FailureNote(stretchOf, kind));
+      FailureNote.leave(failure, Verdict.ofStretch(attempt, stretchOf, kind));
     }
   }
 

@@ -4,8 +4,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The work returned normally, yet nothing was committed: a statement had failed, its exception was
- * swallowed, and PostgreSQL answers COMMIT of such a transaction with a silent ROLLBACK. The remedy
- * is to let the first exception out, or to put a savepoint around the statement that may fail.
+ * swallowed, and PostgreSQL answers COMMIT of such a transaction with a silent ROLLBACK; or a run
+ * nested with {@link TxOptions.Nesting#JOIN} had thrown, and its exception was swallowed. The
+ * remedy is to let the first exception out, or to put a savepoint around what may fail.
  */
 public final class TransactionAbortedException extends TransactionException {
   private static final long serialVersionUID = 1L;

@@ -7,10 +7,7 @@ import dev.pgbelay.core.TransactionEnd.NotCommitted;
 import dev.pgbelay.core.TransactionEnd.Told;
 import dev.pgbelay.core.internal.PgDriver;
 import java.sql.Connection;
-import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import javax.sql.DataSource;
@@ -31,16 +28,23 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
   private final TxOptions options;
   private final @Nullable Deadline deadline;
   private final int attempt;
+  private final Object opener;
   private boolean mayRunAgain = true;
   private List<Consumer<? super Commit<?>>> hooks = List.of();
-  private @Nullable String url;
+  private @Nullable Node node;
+  private @Nullable FailureKind verdict;
 
+  /**
+   * @param opener tells the transactions of one {@link Transactions} from those of another
+   */
   TransactionAttempt(
+      Object opener,
       DataSource dataSource,
       Configuration configuration,
       TxOptions options,
       @Nullable Deadline deadline,
       int attempt) {
+    this.opener = opener;
     this.dataSource = dataSource;
     this.configuration = configuration;
     this.options = options;
@@ -48,9 +52,14 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
     this.attempt = attempt;
   }
 
-  /** The driver's URL of the connection that was used. */
+  /** The database that was met, if any was. */
   @Nullable String url() {
-    return url;
+    return node == null ? null : node.url();
+  }
+
+  /** What a failure of {@link #run} means. */
+  FailureKind verdict(Throwable failure) {
+    return verdict == null ? Failures.classify(failure) : verdict;
   }
 
   boolean mayRunAgain() {
@@ -59,14 +68,14 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
 
   Commit<T> run(TxWork<T, X> work) throws X {
     Open open = open();
-    url = PgDriver.url(open.driver());
+    node = open.node();
     T value;
     OpenTransactions.opened(open.tx());
     try {
       value = work.run(open.tx());
     } catch (Throwable failure) {
-      mayRunAgain = open.tx().mayRetry() && !open.tx().endedInside();
-      note(failure, open);
+      mayRunAgain = open.tx().mayRetry();
+      verdict = ofWork(failure, open);
       open.rollBackAndClose(failure);
       throw failure;
     } finally {
@@ -97,7 +106,8 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
       OwnedTx tx,
       Timeouts timeouts,
       @Nullable Ticket ticket,
-      SessionModes modes) {
+      SessionModes modes,
+      long sinceNanos) {
 
     void rollBackAndClose(@Nullable Throwable failure) {
       TransactionEnd.rollback(connection, driver, failure);
@@ -110,6 +120,7 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
   }
 
   private Open open() {
+    long since = System.nanoTime();
     Connection connection = connect();
     refuseInsideForeignTransaction(connection);
     SessionModes modes = SessionModes.UNTOUCHED;
@@ -119,9 +130,10 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
       PGConnection driver = PgDriver.unwrap(connection);
       Node node = Node.behind(connection, driver);
       modes = SessionModes.enter(connection, options.readOnly());
-      OwnedTx tx = new OwnedTx(dataSource, connection, driver, configuration, options, timeouts);
+      OwnedTx tx =
+          new OwnedTx(opener, dataSource, connection, driver, configuration, options, timeouts);
       Ticket ticket = begin(connection, driver, timeouts);
-      return new Open(connection, driver, node, tx, timeouts, ticket, modes);
+      return new Open(connection, driver, node, tx, timeouts, ticket, modes, since);
     } catch (SQLException e) {
       FailureKind kind = Failures.classify(e);
       modes.abandon(connection, e);
@@ -158,13 +170,23 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
       return dataSource.getConnection();
     } catch (SQLException e) {
       FailureKind kind = Failures.whileConnecting(e);
-      String why =
-          kind == FailureKind.POOL_EXHAUSTED
-              ? "' got no connection from the pool in time; nothing was begun. Look for the path"
-                  + " that holds them, and bound it with a bulkhead"
-              : "' could not connect; nothing was begun";
-      throw new TransactionException(kind, "path '" + options.path() + why, e);
+      throw new TransactionException(
+          kind, "path '" + options.path() + "' " + whyNotConnected(kind), e);
     }
+  }
+
+  private String whyNotConnected(FailureKind kind) {
+    if (kind != FailureKind.POOL_EXHAUSTED) {
+      return "could not connect; nothing was begun";
+    }
+    OwnedTx outer = OpenTransactions.ownedOn(dataSource);
+    return "got no connection from the pool in time; nothing was begun. "
+        + (outer == null
+            ? "Look for the path that holds them, and bound it with a bulkhead"
+            : "This thread holds one itself, in the open transaction of path '"
+                + outer.path()
+                + "': where every thread does that, all wait for each other. Bound that path with"
+                + " a bulkhead below the pool's size, or join it");
   }
 
   private @Nullable Ticket begin(Connection connection, PGConnection driver, Timeouts timeouts)
@@ -195,7 +217,15 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
                 + "' passed its deadline before COMMIT; nothing was committed",
             null);
       }
-      told = TransactionEnd.commit(open.connection(), open.driver(), open.node(), open.tx());
+      requireNoJoinedFailure(open.tx());
+      Ticket ticket = open.ticket();
+      told =
+          TransactionEnd.commit(
+              open.connection(),
+              open.driver(),
+              open.node(),
+              open.tx(),
+              ticket == null ? null : ticket.transactionId());
     } catch (NotCommitted e) {
       return notCommitted(open, e);
     } catch (RuntimeException | Error e) {
@@ -204,6 +234,21 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
     }
     open.close(null);
     return told;
+  }
+
+  private void requireNoJoinedFailure(OwnedTx tx) {
+    if (tx.joinedFailure().isPresent()) {
+      OwnedTx.JoinedFailure joined = tx.joinedFailure().get();
+      throw new TransactionAbortedException(
+          "path '"
+              + options.path()
+              + "' swallowed the failure of path '"
+              + joined.path()
+              + "', which had joined its transaction and may have left half of its work in it; it"
+              + " was rolled back. Let that exception out, or run what may fail inside"
+              + " tx.dsl().transaction(…), which undoes it alone",
+          joined.failure());
+    }
   }
 
   private Told notCommitted(Open open, NotCommitted e) {
@@ -258,13 +303,22 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
         failure);
   }
 
-  private void note(Throwable failure, Open open) {
-    FailureKind kind = Failures.classify(failure, circumstances(open));
-    boolean closedUnnoticed = kind == FailureKind.OTHER && PgDriver.isClosed(open.driver());
-    if (kind == FailureKind.OUTCOME_UNKNOWN || closedUnnoticed) {
-      kind = FailureKind.CONNECTION_LOST;
+  /** A failure of a transaction that ran inside says nothing of this one. */
+  private FailureKind ofWork(Throwable failure, Open open) {
+    if (open.tx().watch().hasEnded()) {
+      return FailureKind.OUTCOME_UNKNOWN;
     }
-    failure.addSuppressed(new FailureNote(options.path(), attempt, kind));
+    FailureKind kind = FailureNote.of(open.tx().attempt(), failure);
+    if (kind == null) {
+      kind =
+          FailureNote.isOfAnother(failure, open.sinceNanos())
+              ? FailureKind.OTHER
+              : Failures.classify(failure, circumstances(open));
+    }
+    boolean closedUnnoticed = kind == FailureKind.OTHER && PgDriver.isClosed(open.driver());
+    return kind == FailureKind.OUTCOME_UNKNOWN || closedUnnoticed
+        ? FailureKind.CONNECTION_LOST
+        : kind;
   }
 
   private static Circumstances circumstances(Open open) {
@@ -273,57 +327,5 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
         open.timeouts().lockMillis(),
         open.timeouts().millisSinceStatementStart(),
         PgDriver.isStandby(open.driver()).orElse(null));
-  }
-
-  /** Kept apart so that its pieces go out together or, with nothing to say, not at all. */
-  private static final class BeginMessage {
-    private final TxOptions options;
-    private final boolean assignTransactionId;
-    private final List<String> binds = new ArrayList<>();
-
-    BeginMessage(TxOptions options, boolean assignTransactionId) {
-      this.options = options;
-      this.assignTransactionId = assignTransactionId;
-      options.settings().forEach(this::setting);
-    }
-
-    void setting(String name, String value) {
-      binds.add(name);
-      binds.add(value);
-    }
-
-    @Nullable Ticket send(Connection connection) throws SQLException {
-      String sql = TransactionSql.begin(options, binds.size() / 2, assignTransactionId);
-      if (sql.isEmpty()) {
-        return null;
-      }
-      try (PreparedStatement begin = connection.prepareStatement(sql)) {
-        for (int i = 0; i < binds.size(); i++) {
-          begin.setString(i + 1, binds.get(i));
-        }
-        boolean rows = begin.execute();
-        return assignTransactionId ? ticket(begin, rows) : null;
-      }
-    }
-
-    /** The settings answer first, if there are any, with as many columns as they are. */
-    private Ticket ticket(PreparedStatement begin, boolean first) throws SQLException {
-      int before = binds.isEmpty() ? 0 : 1;
-      boolean rows = first;
-      while (rows || begin.getUpdateCount() != -1) {
-        if (rows && before-- == 0) {
-          return read(begin);
-        }
-        rows = begin.getMoreResults();
-      }
-      throw new SQLException("the server did not tell the transaction's id");
-    }
-
-    private static Ticket read(PreparedStatement begin) throws SQLException {
-      try (ResultSet row = begin.getResultSet()) {
-        row.next();
-        return new Ticket(row.getString(1), row.getLong(2), row.getString(3), row.getString(4));
-      }
-    }
   }
 }

@@ -45,23 +45,31 @@ final class TransactionEnd {
     }
   }
 
-  static Told commit(Connection connection, PGConnection driver, Node node, OwnedTx tx)
+  /**
+   * @param transactionId given at the beginning, if it was asked for then: a commit of any other
+   *     one means that the text of a statement ended this and began that
+   */
+  static Told commit(
+      Connection connection,
+      PGConnection driver,
+      Node node,
+      OwnedTx tx,
+      @Nullable String transactionId)
       throws NotCommitted {
-    if (tx.endedInside()) {
-      throw new OutcomeUnknownException(
-          "path '"
-              + tx.path()
-              + "' ended its transaction inside the work, by COMMIT or ROLLBACK as SQL text: what of"
-              + " it was committed is not known. Return from the work to commit, throw to roll back",
-          null,
-          null);
+    if (tx.watch().hasEnded()) {
+      throw tx.watch().endedInside();
     }
     if (PgDriver.state(driver) == PgDriver.State.IDLE) {
-      Effect effect = tx.mayHaveSentStatements() ? Effect.UNKNOWN : Effect.READ_ONLY;
+      Effect effect = tx.watch().isUntouched() ? Effect.READ_ONLY : Effect.UNKNOWN;
       return new Told(effect, Optional.empty());
     }
     try (PreparedStatement end = prepare(connection, node)) {
-      return read(end, node);
+      Ended ended = read(end, node);
+      if (transactionId != null && !transactionId.equals(ended.transactionId())) {
+        throw tx.watch().endedInside();
+      }
+      return new Told(
+          ended.transactionId() == null ? Effect.READ_ONLY : Effect.WROTE, ended.position());
     } catch (SQLException e) {
       throw new NotCommitted(e, isRollbackCertain(e, driver));
     }
@@ -85,12 +93,14 @@ final class TransactionEnd {
         : TransactionSql.COMMIT_ANYWHERE;
   }
 
-  private static Told read(PreparedStatement end, Node node) throws SQLException {
+  private record Ended(@Nullable String transactionId, Optional<CommitPosition> position) {}
+
+  private static Ended read(PreparedStatement end, Node node) throws SQLException {
     end.execute();
-    boolean wrote;
+    String transactionId;
     try (ResultSet row = end.getResultSet()) {
       row.next();
-      wrote = row.getString(1) != null;
+      transactionId = row.getString(1);
     }
     CommitPosition position = null;
     end.getMoreResults();
@@ -101,7 +111,7 @@ final class TransactionEnd {
         position = node.position(row.getString(1), timeline);
       }
     }
-    return new Told(wrote ? Effect.WROTE : Effect.READ_ONLY, Optional.ofNullable(position));
+    return new Ended(transactionId, Optional.ofNullable(position));
   }
 
   /**
@@ -127,7 +137,7 @@ final class TransactionEnd {
             || state.equals("40P01"));
   }
 
-  private static boolean isSessionLost(SQLException e) {
+  static boolean isSessionLost(SQLException e) {
     String state = e.getSQLState();
     return state == null
         || state.startsWith("08")
@@ -141,9 +151,7 @@ final class TransactionEnd {
         connection.rollback();
       }
     } catch (SQLException e) {
-      if (failure != null && failure != e) {
-        failure.addSuppressed(e);
-      }
+      Suppressed.keep(failure, e);
     }
   }
 }

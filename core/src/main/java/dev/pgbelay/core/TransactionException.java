@@ -18,6 +18,7 @@ public class TransactionException extends PgBelayException {
     this.kind = kind;
   }
 
+  /** What it means; the same that {@link Failures#classify} gives for it. */
   public FailureKind kind() {
     return kind;
   }

@@ -1,6 +1,7 @@
 package dev.pgbelay.core;
 
 import dev.pgbelay.core.FailureKind.Fate;
+import dev.pgbelay.core.FailureNote.Verdict;
 import io.github.resilience4j.bulkhead.Bulkhead;
 import io.github.resilience4j.bulkhead.BulkheadFullException;
 import io.github.resilience4j.core.IntervalFunction;
@@ -71,6 +72,10 @@ final class TransactionRunner {
   }
 
   private void enter(Bulkhead bulkhead) {
+    int own = OpenTransactions.heldBy(this, bulkhead.getName());
+    if (own >= bulkhead.getBulkheadConfig().getMaxConcurrentCalls()) {
+      throw full(bulkhead, own, null);
+    }
     try {
       bulkhead.acquirePermission();
     } catch (AcquirePermissionCancelledException e) {
@@ -81,17 +86,34 @@ final class TransactionRunner {
               + "' was interrupted while it waited for its bulkhead; nothing was begun",
           e);
     } catch (BulkheadFullException e) {
-      events.bulkheadRefused(bulkhead.getName());
-      throw new TransactionException(
-          FailureKind.BULKHEAD_FULL,
-          "path '"
-              + bulkhead.getName()
-              + "' already runs the "
-              + bulkhead.getBulkheadConfig().getMaxConcurrentCalls()
-              + " transactions that its bulkhead allows; nothing was begun. Shed the load, or raise"
-              + " the limit within the size of the pool",
-          e);
+      throw full(bulkhead, own, e);
     }
+  }
+
+  /**
+   * @param own places that this thread itself holds: for all of them together it would wait in vain
+   */
+  private TransactionException full(Bulkhead bulkhead, int own, @Nullable Throwable cause) {
+    String path = bulkhead.getName();
+    events.bulkheadRefused(path);
+    TransactionException refused =
+        new TransactionException(
+            FailureKind.BULKHEAD_FULL,
+            "path '"
+                + path
+                + "' already runs the "
+                + bulkhead.getBulkheadConfig().getMaxConcurrentCalls()
+                + " transactions that its bulkhead allows; nothing was begun. "
+                + (own == 0
+                    ? "Shed the load, or raise the limit within the size of the pool"
+                    : "This thread holds "
+                        + own
+                        + " of them itself, around this one: an INDEPENDENT transaction inside its"
+                        + " own path waits for itself. Give the inner one a path of its own, or"
+                        + " join"),
+            cause);
+    FailureNote.leave(refused, Verdict.ofCall(new Object(), path, refused.kind()));
+    return refused;
   }
 
   private <T extends @Nullable Object, X extends Exception> Commit<T> withRetry(
@@ -160,12 +182,13 @@ final class TransactionRunner {
       }
       long begun = System.nanoTime();
       TransactionAttempt<T, X> run =
-          new TransactionAttempt<>(dataSource, configuration, options, deadline, attempt);
+          new TransactionAttempt<>(
+              TransactionRunner.this, dataSource, configuration, options, deadline, attempt);
       Commit<T> commit;
       try {
         commit = run.run(work);
       } catch (Throwable failure) {
-        throw failed(failure, run.mayRunAgain(), since(begun));
+        throw failed(failure, run, since(begun));
       }
       events.committed(options.path(), since(begun));
       committed = run;
@@ -182,12 +205,13 @@ final class TransactionRunner {
       }
     }
 
-    private AttemptFailed failed(Throwable failure, boolean mayRunAgain, Duration time) {
-      FailureKind kind = Failures.classify(failure);
+    private AttemptFailed failed(Throwable failure, TransactionAttempt<T, X> run, Duration time) {
+      FailureKind kind = run.verdict(failure);
+      FailureNote.leave(failure, Verdict.of(new Object(), options.path(), attempt, kind));
       events.failed(options.path(), kind, time);
       long budget = TimeUnit.NANOSECONDS.toMillis(lastStart.remainingNanos());
       boolean retry =
-          mayRunAgain
+          run.mayRunAgain()
               && !(failure instanceof Error)
               && kind.fate() != Fate.UNKNOWN
               && policy.kinds().contains(kind)

@@ -24,7 +24,10 @@ public interface Tx {
 
   /**
    * The connection itself, for JDBC and for the driver's own interfaces through {@code unwrap}.
-   * Ending the transaction, closing the connection and changing its modes are refused.
+   * Ending the transaction, closing the connection and changing its modes are refused, through its
+   * statements' {@code getConnection} too, and an end sent as SQL text fails with {@link
+   * OutcomeUnknownException}. What the driver's own connection does behind {@code unwrap} is seen
+   * only when the next statement is sent here.
    */
   Connection connection();
 
@@ -40,8 +43,8 @@ public interface Tx {
    * Runs {@code hook} after the commit, on the thread that committed, once the connection is back
    * in its pool; not at all if the transaction is not known to have committed. Hooks run in the
    * order in which they were added. One that throws is logged and counted, and undoes neither the
-   * commit nor the hooks behind it. A hook added under a jOOQ savepoint that is rolled back is
-   * forgotten.
+   * commit nor the hooks behind it. A hook added under a savepoint that is rolled back to, by jOOQ
+   * or through {@link Connection#rollback(java.sql.Savepoint)}, is forgotten.
    *
    * @throws TransactionException on a joined transaction whose owner gave no callback to {@link
    *     #join(DSLContext, Consumer)}: nobody would ever call the hook
@@ -67,8 +70,11 @@ public interface Tx {
    * Enters the transaction that {@code dsl} works in. If {@link Transactions} opened it, this is
    * the very {@code Tx} of it.
    *
-   * @throws TransactionException if the connection is in autocommit: there is no transaction to
-   *     join, and each statement would commit by itself
+   * <p>Acquires from the {@code DSLContext} twice at once to see that one connection is kept there:
+   * no round trip, and where it is refused, a moment's wait for a pool.
+   *
+   * @throws TransactionException if the connection is in autocommit, or every statement takes
+   *     another connection: there is no transaction to join
    */
   static Tx join(DSLContext dsl) {
     return JoinedTx.of(dsl, null);

@@ -52,11 +52,17 @@ public record TxOptions(
   public enum Nesting {
     /** An error that names both paths. A second connection is never taken behind one's back. */
     REFUSE,
-    /** The work runs in the outer transaction, which alone commits. */
+    /**
+     * The work runs in the outer transaction, which alone commits. If it throws, and the exception
+     * is swallowed outside, the outer one is rolled back all the same ({@link
+     * TransactionAbortedException}), unless a savepoint around the inner run was rolled back to.
+     */
     JOIN,
     /**
      * A transaction of its own on a second connection, said aloud: it commits even if the outer one
-     * does not, cannot see what the outer one wrote, and can wait for it for ever.
+     * does not, cannot see what the outer one wrote, and can wait for it for ever. Its failure says
+     * nothing of the outer one, which is not retried for it. Give it a path of its own: inside its
+     * own path's bulkhead it would wait for itself.
      */
     INDEPENDENT
   }

@@ -2,6 +2,7 @@ package dev.pgbelay.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.pgbelay.core.FailureNote.Verdict;
 import dev.pgbelay.core.Failures.Circumstances;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
@@ -119,6 +120,9 @@ class FailuresTest {
 
     assertThat(Failures.whileConnecting(full)).isEqualTo(FailureKind.POOL_EXHAUSTED);
     assertThat(Failures.whileConnecting(down)).isEqualTo(FailureKind.CANNOT_CONNECT);
+    SQLException unfit = new SQLTransientConnectionException("pool - not available");
+    unfit.initCause(new RuntimeException(new SQLException("isolation level -1", "0A000")));
+    assertThat(Failures.whileConnecting(unfit)).isEqualTo(FailureKind.CANNOT_CONNECT);
     assertThat(Failures.whileConnecting(new SQLException("", "08006")))
         .isEqualTo(FailureKind.CANNOT_CONNECT);
     assertThat(Failures.whileConnecting(new SQLException("", "28P01")))
@@ -128,7 +132,8 @@ class FailuresTest {
   @Test
   void noteOfTheTransaction_decidesTheVerdict() {
     SQLException canceled = new SQLException("", "57014");
-    canceled.addSuppressed(new FailureNote("checkout", 2, FailureKind.STATEMENT_TIMEOUT));
+    FailureNote.leave(
+        canceled, Verdict.of(new Object(), "checkout", 2, FailureKind.STATEMENT_TIMEOUT));
 
     assertThat(Failures.classify(new RuntimeException(canceled)))
         .isEqualTo(FailureKind.STATEMENT_TIMEOUT);

@@ -2,6 +2,7 @@ package dev.pgbelay.core.internal;
 
 import dev.pgbelay.core.PgBelayException;
 import java.sql.Array;
+import java.sql.BatchUpdateException;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Savepoint;
@@ -90,6 +91,12 @@ public final class PgDriver {
   public static Array binaryArray(PGConnection driver, int arrayType, byte[] bytes)
       throws SQLException {
     return new PgArray((BaseConnection) driver, arrayType, bytes);
+  }
+
+  /** Whether the server said no, in contrast to the driver before it sent anything. */
+  public static boolean isFromServer(SQLException failure) {
+    Throwable inBatch = failure instanceof BatchUpdateException ? failure.getCause() : failure;
+    return inBatch instanceof PSQLException error && error.getServerErrorMessage() != null;
   }
 
   /** What the server itself said, without detail and hint, which hold values of rows. */
