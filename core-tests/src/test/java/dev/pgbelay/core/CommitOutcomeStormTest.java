@@ -50,6 +50,7 @@ class CommitOutcomeStormTest {
   private final PostgresDatabase database;
   private final AtomicLong operations = new AtomicLong();
   private final Map<Told, Set<Long>> told = new ConcurrentHashMap<>();
+  private final Set<Long> hooked = ConcurrentHashMap.newKeySet();
   private final AtomicLongArray expected = new AtomicLongArray(COUNTERS);
 
   /** What the caller of one operation was told. */
@@ -115,6 +116,7 @@ class CommitOutcomeStormTest {
             .build();
     storm(options, cuts);
 
+    assertThat(hooked).as("hooks, seed %s", SEED).isEqualTo(told(Told.COMMITTED));
     // Cut as they were, all were found out.
     assertThat(told(Told.UNKNOWN)).isEmpty();
     assertThat(told(Told.COMMITTED)).hasSizeGreaterThan(cuts / 2);
@@ -135,6 +137,7 @@ class CommitOutcomeStormTest {
     int cuts = FULL ? 1_000 : 150;
     storm(TxOptions.builder().path("storm").retry(TxOptions.Retry.none()).build(), cuts);
 
+    assertThat(hooked).as("hooks, seed %s", SEED).isEqualTo(told(Told.COMMITTED));
     Set<Long> done = new HashSet<>(numbers("SELECT operation FROM done"));
     assertThat(told(Told.UNKNOWN)).as("seed %s", SEED).isNotEmpty();
     assertThat(done).as("seed %s", SEED).containsAll(told(Told.COMMITTED));
@@ -212,6 +215,7 @@ class CommitOutcomeStormTest {
           tx -> {
             tx.dsl().execute("update counter set n = n + 1 where id = ?", counter);
             tx.dsl().execute("insert into done values (?)", operation);
+            tx.afterCommit(commit -> hooked.add(operation));
           });
       outcome = Told.COMMITTED;
       expected.incrementAndGet(counter);

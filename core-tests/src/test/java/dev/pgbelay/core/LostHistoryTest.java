@@ -2,7 +2,6 @@ package dev.pgbelay.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
-import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import static org.awaitility.Awaitility.await;
 
 import com.zaxxer.hikari.HikariDataSource;
@@ -61,6 +60,44 @@ class LostHistoryTest {
     return text(connection, "SELECT pg_xact_status('" + transactionId + "'::xid8)");
   }
 
+  /** What the server goes through between a COMMIT that was cut and the question about it. */
+  private interface Meanwhile {
+    /** Returns the node that will be asked. */
+    Connection happens() throws SQLException;
+  }
+
+  /** One payment whose COMMIT is cut, and whose id is given away before anybody asks for it. */
+  private static final class LostPayment {
+    private final AtomicLong transactionId = new AtomicLong();
+    private final AtomicReference<String> statusOfTheId = new AtomicReference<>("");
+    private final Transactions transactions;
+
+    LostPayment(RoutedDataSource routed, Meanwhile meanwhile) {
+      transactions = Transactions.of(routed);
+      transactions.execute(tx -> tx.dsl().execute("create table payment (id int primary key)"));
+      routed.before(
+          number -> {
+            if (number == 2) {
+              try (Connection asked = meanwhile.happens()) {
+                statusOfTheId.set(reuse(transactionId.get(), asked));
+              }
+            }
+          });
+    }
+
+    @Nullable Throwable pay() {
+      return catchThrowable(
+          () ->
+              transactions.execute(
+                  RESOLVING,
+                  tx -> {
+                    tx.dsl().execute("insert into payment values (1)");
+                    transactionId.set(
+                        Long.parseLong(text(tx.connection(), "SELECT pg_current_xact_id()::text")));
+                  }));
+    }
+  }
+
   @Test
   void failOverThatLostTheCommit_isNeverTakenForCommitted() throws SQLException {
     try (PostgresCluster cluster =
@@ -69,58 +106,45 @@ class LostHistoryTest {
         HikariDataSource before = Pools.pool(proxy.jdbcUrl("postgres"), 2);
         HikariDataSource after = Pools.pool(cluster.replica().jdbcUrl(), 2)) {
       RoutedDataSource routed = new RoutedDataSource(before);
-      Transactions transactions = Transactions.of(routed);
-      transactions.execute(tx -> tx.dsl().execute("create table payment (id int primary key)"));
-      cluster.replica().awaitCaughtUp();
-      cluster.replica().upstreamProxy().orElseThrow().freeze();
-      AtomicLong lost = new AtomicLong();
-      AtomicReference<String> statusOfTheId = new AtomicReference<>("");
-      routed.before(
-          number -> {
-            if (number == 2) {
-              var replica = cluster.replica();
-              cluster.primary().crash();
-              replica.promote();
-              try (Connection connection = replica.connect()) {
-                statusOfTheId.set(reuse(lost.get(), connection));
-              }
-              routed.route(after);
-            }
-          });
+      var replica = cluster.replica();
+      LostPayment lost =
+          new LostPayment(
+              routed,
+              () -> {
+                cluster.primary().crash();
+                replica.promote();
+                routed.route(after);
+                return replica.connect();
+              });
+      replica.awaitCaughtUp();
+      replica.upstreamProxy().orElseThrow().freeze();
       proxy.cutAfterCommit(1);
 
-      OutcomeUnknownException unknown =
-          catchThrowableOfType(
-              OutcomeUnknownException.class,
-              () ->
-                  transactions.execute(
-                      RESOLVING,
-                      tx -> {
-                        tx.dsl().execute("insert into payment values (1)");
-                        lost.set(
-                            Long.parseLong(
-                                text(tx.connection(), "SELECT pg_current_xact_id()::text")));
-                      }));
+      Throwable failure = lost.pay();
 
-      assertThat(statusOfTheId).hasValue("committed");
+      assertThat(lost.statusOfTheId).hasValue("committed");
       assertThat(proxy.counters().cutsAfterCommit()).isEqualTo(1);
-      assertThat(unknown).hasMessageContaining("other history");
-      assertThat(unknown.transactionId()).contains(Long.toString(lost.get()));
+      assertThat(failure)
+          .isInstanceOfSatisfying(
+              OutcomeUnknownException.class,
+              unknown ->
+                  assertThat(unknown.transactionId())
+                      .contains(Long.toString(lost.transactionId.get())))
+          .hasMessageContaining("other history");
       try (Connection connection = after.getConnection()) {
         assertThat(text(connection, "SELECT count(*) FROM payment")).isEqualTo("0");
       }
     }
   }
 
-  /** What the server goes through between a COMMIT that was cut and the question about it. */
-  private interface Meanwhile {
+  private interface OnOneServer {
     void happens(PostgresCluster cluster) throws SQLException;
   }
 
   private record Observed(
       @Nullable Throwable failure, String statusOfTheId, String paymentsThere) {}
 
-  private static Observed cutAndThen(boolean commitArrives, Meanwhile meanwhile)
+  private static Observed cutAndThen(boolean commitArrives, OnOneServer meanwhile)
       throws SQLException {
     try (PostgresCluster cluster =
             PostgresCluster.builder()
@@ -130,40 +154,23 @@ class LostHistoryTest {
                 .start();
         FaultProxy proxy = FaultProxy.inFrontOf(cluster.primary());
         HikariDataSource pool = Pools.pool(proxy.jdbcUrl("postgres"), 2)) {
-      RoutedDataSource routed = new RoutedDataSource(pool);
-      Transactions transactions = Transactions.of(routed);
-      transactions.execute(tx -> tx.dsl().execute("create table payment (id int primary key)"));
-      AtomicLong lost = new AtomicLong();
-      AtomicReference<String> statusOfTheId = new AtomicReference<>("");
-      routed.before(
-          number -> {
-            if (number == 2) {
-              meanwhile.happens(cluster);
-              try (Connection connection = cluster.primary().connect()) {
-                statusOfTheId.set(reuse(lost.get(), connection));
-              }
-            }
-          });
+      LostPayment lost =
+          new LostPayment(
+              new RoutedDataSource(pool),
+              () -> {
+                meanwhile.happens(cluster);
+                return cluster.primary().connect();
+              });
       if (commitArrives) {
         proxy.cutAfterCommit(1);
       } else {
         proxy.cutBeforeCommit(1);
       }
-      Throwable failure =
-          catchThrowable(
-              () ->
-                  transactions.execute(
-                      RESOLVING,
-                      tx -> {
-                        tx.dsl().execute("insert into payment values (1)");
-                        lost.set(
-                            Long.parseLong(
-                                text(tx.connection(), "SELECT pg_current_xact_id()::text")));
-                      }));
+      Throwable failure = lost.pay();
       try (Connection connection = pool.getConnection()) {
         return new Observed(
             failure,
-            String.valueOf(statusOfTheId.get()),
+            String.valueOf(lost.statusOfTheId.get()),
             text(connection, "SELECT count(*) FROM payment"));
       }
     }

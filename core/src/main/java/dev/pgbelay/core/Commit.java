@@ -6,6 +6,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A transaction that is known to have ended in COMMIT.
  *
+ * <p>Immutable, as far as the value is, and then safe for several threads.
+ *
  * @param value what the work returned
  * @param effect whether the transaction changed anything, by fact: it was given a transaction id
  * @param position a place in the log at or behind this commit; on a replica, how far the replica

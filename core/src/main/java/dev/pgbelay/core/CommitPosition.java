@@ -5,6 +5,8 @@ package dev.pgbelay.core;
  * that has replayed it. Positions of different clusters or timelines do not compare: after a
  * fail-over an equal number can mean another history.
  *
+ * <p>Immutable and safe for several threads.
+ *
  * @param systemIdentifier the cluster, as {@code pg_control_system()} names it
  * @param timeline the timeline the position was read on, at least 1
  * @param lsn the byte position in the log, compared as an unsigned number

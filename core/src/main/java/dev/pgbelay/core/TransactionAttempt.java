@@ -1,7 +1,6 @@
 package dev.pgbelay.core;
 
 import dev.pgbelay.core.Failures.Circumstances;
-import dev.pgbelay.core.OutcomeResolver.Answer;
 import dev.pgbelay.core.OutcomeResolver.Ticket;
 import dev.pgbelay.core.TransactionEnd.NotCommitted;
 import dev.pgbelay.core.TransactionEnd.Told;
@@ -255,52 +254,7 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
     SQLException failure = e.failure();
     FailureKind kind = Failures.classify(failure, circumstances(open));
     open.rollBackAndClose(failure);
-    if (e.outcomeKnown()) {
-      if (kind == FailureKind.TRANSACTION_ABORTED) {
-        throw new TransactionAbortedException(
-            "path '"
-                + options.path()
-                + "' swallowed the failure of a statement, and its transaction could only be rolled"
-                + " back; let the first exception out, or put a savepoint around the statement",
-            failure);
-      }
-      throw new TransactionException(
-          kind, "path '" + options.path() + "' was rolled back at COMMIT", failure);
-    }
-    Ticket ticket = open.ticket();
-    if (ticket == null || options.resolveOutcome().isEmpty()) {
-      throw unknown(failure, null, "no resolveOutcome was asked for");
-    }
-    Answer answer =
-        new OutcomeResolver(dataSource, ticket, open.node())
-            .resolve(options.resolveOutcome().get());
-    return switch (answer.verdict()) {
-      case COMMITTED -> new Told(Commit.Effect.WROTE, answer.committedAt());
-      case ABORTED ->
-          throw new TransactionException(
-              FailureKind.CONNECTION_LOST,
-              "path '"
-                  + options.path()
-                  + "' lost its connection at COMMIT, and the server says that transaction "
-                  + ticket.transactionId()
-                  + " was rolled back",
-              failure);
-      case UNKNOWN -> throw unknown(failure, ticket, answer.reason());
-    };
-  }
-
-  private OutcomeUnknownException unknown(
-      SQLException failure, @Nullable Ticket ticket, String reason) {
-    return new OutcomeUnknownException(
-        "path '"
-            + options.path()
-            + "' got no answer to COMMIT"
-            + (ticket == null ? "" : " of transaction " + ticket.transactionId())
-            + ": it may or may not have been committed ("
-            + reason
-            + ")",
-        ticket == null ? null : ticket.transactionId(),
-        failure);
+    return new FailedCommit(dataSource, options, open.node(), open.ticket()).tell(e, kind);
   }
 
   /** A failure of a transaction that ran inside says nothing of this one. */

@@ -7,6 +7,9 @@ import org.jspecify.annotations.Nullable;
  * run must start from its arguments alone, and effects outside the database belong into {@link
  * Tx#afterCommit} or behind {@link Tx#noRetryAfterThis()}.
  *
+ * <p>Runs on the thread that asked for the transaction, one run at a time, and possibly more than
+ * once: what it keeps outside the database must bear that.
+ *
  * @param <T> the result, which may be null
  * @param <X> the checked exception that the work may throw; it reaches the caller as it is
  */

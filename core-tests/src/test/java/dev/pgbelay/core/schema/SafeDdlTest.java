@@ -199,7 +199,9 @@ class SafeDdlTest {
   @Test
   void refusedText_isReportedAtOnceWithTheDriversException() {
     refused(Reason.FAILED, () -> ddl().build().run("ALTER TABLE nowhere ADD COLUMN a int"))
+        .hasMessageContaining("relation \"nowhere\" does not exist")
         .hasMessageContaining("42P01")
+        .hasMessageContaining("run it again")
         .hasCauseInstanceOf(SQLException.class);
     refused(Reason.FAILED, () -> ddl().build().run("CREATE TABLE a (); COMMIT"))
         .hasMessageContaining("0A000");

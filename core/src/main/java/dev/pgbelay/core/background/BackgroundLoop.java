@@ -5,7 +5,6 @@ import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongSupplier;
@@ -60,13 +59,6 @@ public final class BackgroundLoop implements AutoCloseable {
     LAST_PASS
   }
 
-  private enum State {
-    NEW,
-    RUNNING,
-    STOPPING,
-    ENDED
-  }
-
   private final String name;
   private final Work work;
   private final Pacing pacing;
@@ -78,10 +70,7 @@ public final class BackgroundLoop implements AutoCloseable {
   private final Thread thread;
 
   private final ReentrantLock passes = new ReentrantLock();
-  private final ReentrantLock lock = new ReentrantLock();
-  private final Condition changed = lock.newCondition();
-  private State state = State.NEW;
-  private boolean woken;
+  private final LoopSignals signals;
 
   private volatile long lastSuccess;
   private final AtomicInteger failures = new AtomicInteger();
@@ -89,6 +78,7 @@ public final class BackgroundLoop implements AutoCloseable {
   private BackgroundLoop(Builder builder) {
     this.name = builder.name;
     this.work = builder.work;
+    this.signals = new LoopSignals(builder.name);
     this.pacing =
         new Pacing(
             builder.firstIdlePause,
@@ -123,26 +113,24 @@ public final class BackgroundLoop implements AutoCloseable {
    *     name reports to the same registry
    */
   public void start() {
-    lock.lock();
-    try {
-      if (state != State.NEW) {
-        throw new PgBelayException(
-            "Background loop \""
-                + name
-                + "\" was started or stopped before: build a new one to start again");
-      }
-      if (!observer.started(this)) {
-        throw new PgBelayException(
-            "Another background loop named \""
-                + name
-                + "\" reports to this MeterRegistry, and would hide this one's failures: give them different"
-                + " names");
-      }
-      lastSuccess = nanoClock.getAsLong();
-      state = State.RUNNING;
-      thread.start();
-    } finally {
-      lock.unlock();
+    boolean started =
+        signals.start(
+            () -> {
+              if (!observer.started(this)) {
+                throw new PgBelayException(
+                    "Another background loop named \""
+                        + name
+                        + "\" reports to this MeterRegistry, and would hide this one's failures:"
+                        + " give them different names");
+              }
+              lastSuccess = nanoClock.getAsLong();
+              thread.start();
+            });
+    if (!started) {
+      throw new PgBelayException(
+          "Background loop \""
+              + name
+              + "\" was started or stopped before: build a new one to start again");
     }
   }
 
@@ -150,13 +138,7 @@ public final class BackgroundLoop implements AutoCloseable {
    * Says that there is work: the next pass comes at once, or right after the one that is running.
    */
   public void wakeUp() {
-    lock.lock();
-    try {
-      woken = true;
-      changed.signalAll();
-    } finally {
-      lock.unlock();
-    }
+    signals.wakeUp();
   }
 
   /**
@@ -194,17 +176,7 @@ public final class BackgroundLoop implements AutoCloseable {
    */
   public StopOutcome stop(Duration deadline) {
     long until = System.nanoTime() + deadline.toNanos();
-    lock.lock();
-    try {
-      if (state == State.NEW) {
-        state = State.ENDED;
-      } else if (state == State.RUNNING) {
-        state = State.STOPPING;
-      }
-      changed.signalAll();
-    } finally {
-      lock.unlock();
-    }
+    signals.stop();
     if (Thread.currentThread() == thread) {
       return StopOutcome.LAST_PASS;
     }
@@ -243,12 +215,7 @@ public final class BackgroundLoop implements AutoCloseable {
 
   /** Whether a stop was asked for; for the work to look at between the steps of a long pass. */
   public boolean isStopping() {
-    lock.lock();
-    try {
-      return state == State.STOPPING || state == State.ENDED;
-    } finally {
-      lock.unlock();
-    }
+    return signals.isStopping();
   }
 
   /**
@@ -281,19 +248,16 @@ public final class BackgroundLoop implements AutoCloseable {
   }
 
   private void end() {
-    lock.lock();
-    try {
-      state = State.ENDED;
-    } finally {
-      lock.unlock();
-    }
+    signals.ended();
     observer.ended();
   }
 
   private void step() {
     Duration pause;
     Duration deaf = Duration.ZERO;
-    takeWakeUp();
+    if (signals.takeWakeUp()) {
+      pacing.woken();
+    }
     try {
       int failedBefore = failures.get();
       pause = pacing.after(runOnce());
@@ -308,7 +272,7 @@ public final class BackgroundLoop implements AutoCloseable {
       }
       logFailure(e, pause);
     }
-    await(deaf, pause);
+    signals.await(deaf, pause);
   }
 
   private void logFailure(Throwable e, Duration pause) {
@@ -325,42 +289,6 @@ public final class BackgroundLoop implements AutoCloseable {
           e.toString());
     } else {
       LOG.debug("Background loop {} failed; next pass in {}", name, pause, e);
-    }
-  }
-
-  private void takeWakeUp() {
-    lock.lock();
-    try {
-      if (woken) {
-        woken = false;
-        pacing.woken();
-      }
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  /** Waits for the pause to end, or a stop, or after the first {@code deaf} of it a wake-up. */
-  private void await(Duration deaf, Duration pause) {
-    lock.lock();
-    try {
-      long start = System.nanoTime();
-      while (state == State.RUNNING) {
-        long waited = System.nanoTime() - start;
-        long left = (woken ? deaf : pause).toNanos() - waited;
-        if (left <= 0) {
-          return;
-        }
-        try {
-          changed.awaitNanos(left);
-        } catch (InterruptedException e) {
-          // Not ours: stop() interrupts only after it changed the state, which ends this wait
-          // anyway.
-          LOG.debug("Background loop {} was interrupted in its pause", name, e);
-        }
-      }
-    } finally {
-      lock.unlock();
     }
   }
 

@@ -7,6 +7,8 @@ import java.util.Optional;
 /**
  * What one pass of a {@link BackgroundLoop} did, and so how soon the next one comes.
  *
+ * <p>Immutable and safe for several threads.
+ *
  * @param work how many things were done; above zero the next pass follows at once
  * @param pauseAtMost a bound for the pause after an idle pass, where the work knows when something
  *     falls due

@@ -16,6 +16,8 @@ import org.jooq.Field;
  * else has the claim by now, and the module throws its {@code …LostException}. Fences are equal or
  * not; they have no order.
  *
+ * <p>Immutable and safe for several threads.
+ *
  * @param claimant the {@link Claimant}'s random id
  * @param number the claimant's own count, from 1
  */

@@ -18,6 +18,8 @@ import org.postgresql.util.ServerErrorMessage;
 /**
  * The one place that reaches through pools and proxies to pgjdbc. Nothing here sends anything to
  * the server.
+ *
+ * <p>Keeps no state of its own: as safe for several threads as the connection asked about.
  */
 public final class PgDriver {
   /** Where the driver stands between two statements, by the server's last ReadyForQuery. */

@@ -6,6 +6,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * One execution of an SQL text.
  *
+ * <p>Immutable and safe for several threads.
+ *
  * @param session identifies the server's session; the server's process number where it is known
  * @param sql the text as it was handed to JDBC; may hold several statements
  * @param values what was bound to it, for comparing and never for telling

@@ -6,6 +6,8 @@ import org.jspecify.annotations.Nullable;
  * The end of a transaction as the client asked for it, by {@code Connection.commit()} or as SQL
  * text.
  *
+ * <p>Immutable and safe for several threads.
+ *
  * @param session the same as in the {@link StatementEvent}s of the transaction
  * @param outcome how it ended
  * @param failure what the call failed with, or null

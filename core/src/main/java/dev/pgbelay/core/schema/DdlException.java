@@ -34,6 +34,7 @@ public final class DdlException extends PgBelayException {
     this.reason = reason;
   }
 
+  /** What stands in the database now, for callers that branch. */
   public Reason reason() {
     return reason;
   }

@@ -1,22 +1,18 @@
 package dev.pgbelay.core.schema;
 
-import static dev.pgbelay.core.schema.DdlException.Reason.INVALID_STATEMENT;
 import static dev.pgbelay.core.schema.DdlException.Reason.NAME_TAKEN;
 import static dev.pgbelay.core.schema.DdlException.Reason.OTHER_DEFINITION;
 
+import dev.pgbelay.core.schema.IndexCatalog.Index;
+import dev.pgbelay.core.schema.IndexCatalog.Table;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
 import javax.sql.DataSource;
-import org.jooq.Name;
-import org.jooq.SQLDialect;
-import org.jooq.impl.DSL;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,7 +22,6 @@ import org.jspecify.annotations.Nullable;
 final class IndexBuild {
   static final String DUPLICATE_RELATION = "42P07";
   static final String OBJECT_IN_USE = "55006";
-  private static final String PARTITIONED = "p";
 
   private final DataSource dataSource;
   private final IndexStatement wanted;
@@ -73,12 +68,12 @@ final class IndexBuild {
   }
 
   private IndexReport.Outcome attempt(Connection connection) throws SQLException {
-    Table table = findTable(connection);
-    indexName = quoted(table.schema(), wanted.name());
-    for (String leftOver : findSetAside(connection, table)) {
-      drop(connection, quoted(table.schema(), leftOver));
+    Table table = IndexCatalog.findTable(connection, wanted);
+    indexName = IndexCatalog.quoted(table.schema(), wanted.name());
+    for (String leftOver : IndexCatalog.findSetAside(connection, table)) {
+      drop(connection, IndexCatalog.quoted(table.schema(), leftOver));
     }
-    Optional<Index> existing = findIndex(connection, table);
+    Optional<Index> existing = IndexCatalog.findIndex(connection, table, wanted.name());
     if (existing.isPresent()) {
       Index index = existing.get();
       requireOurs(table, index);
@@ -100,7 +95,7 @@ final class IndexBuild {
         String.format(
             IndexSql.BUILD,
             wanted.unique() ? "UNIQUE " : "",
-            quoted(wanted.name()),
+            IndexCatalog.quoted(wanted.name()),
             table.quoted(),
             wanted.definition());
     try (Statement statement = connection.createStatement()) {
@@ -133,7 +128,7 @@ final class IndexBuild {
     if (setAside.isEmpty()) {
       return false;
     }
-    drop(connection, quoted(table.schema(), setAside.get()));
+    drop(connection, IndexCatalog.quoted(table.schema(), setAside.get()));
     return true;
   }
 
@@ -145,14 +140,16 @@ final class IndexBuild {
           tx.execute(String.format(IndexSql.LOCK_OUT_BUILDERS, table.quoted()));
           requireNoEndingBuild(tx.connection(), table);
           // A new snapshot, taken when no builder was at work: what it says of validity stays so.
-          Optional<Index> index = findIndex(tx.connection(), table);
+          Optional<Index> index = IndexCatalog.findIndex(tx.connection(), table, wanted.name());
           if (index.isEmpty() || index.get().tableOid() != table.oid() || index.get().valid()) {
             return Optional.empty();
           }
           String name = "pgbelay_invalid_" + index.get().oid();
           tx.execute(
               String.format(
-                  IndexSql.SET_ASIDE, quoted(table.schema(), wanted.name()), quoted(name)));
+                  IndexSql.SET_ASIDE,
+                  IndexCatalog.quoted(table.schema(), wanted.name()),
+                  IndexCatalog.quoted(name)));
           return Optional.of(name);
         });
   }
@@ -242,75 +239,5 @@ final class IndexBuild {
     ProbeDone() {
       super(null, null, false, false);
     }
-  }
-
-  private record Table(long oid, String schema, String name) {
-    String quoted() {
-      return IndexBuild.quoted(schema, name);
-    }
-  }
-
-  /** A relation of the wanted name; {@code tableOid} is 0 where it is not an index. */
-  private record Index(long oid, long tableOid, boolean valid, String definition) {}
-
-  private Table findTable(Connection connection) throws SQLException {
-    try (PreparedStatement find = connection.prepareStatement(IndexSql.FIND_TABLE)) {
-      find.setString(1, wanted.table());
-      try (ResultSet row = find.executeQuery()) {
-        if (!row.next()) {
-          throw new DdlException(
-              INVALID_STATEMENT,
-              "Table "
-                  + wanted.table()
-                  + " is not there (for this role's search_path): name it with its schema");
-        }
-        if (row.getString(2).equals(PARTITIONED)) {
-          throw new DdlException(
-              INVALID_STATEMENT,
-              "Table "
-                  + wanted.table()
-                  + " is partitioned, and PostgreSQL builds no index on it concurrently: create it ON ONLY the"
-                  + " table, build one on each partition with createIndexConcurrently, then attach them");
-        }
-        return new Table(row.getLong(1), row.getString(3), row.getString(4));
-      }
-    }
-  }
-
-  private Optional<Index> findIndex(Connection connection, Table table) throws SQLException {
-    try (PreparedStatement find = connection.prepareStatement(IndexSql.FIND_INDEX)) {
-      find.setString(1, table.schema());
-      find.setString(2, wanted.name());
-      try (ResultSet row = find.executeQuery()) {
-        if (!row.next()) {
-          return Optional.empty();
-        }
-        String definition = row.getString(4);
-        return Optional.of(
-            new Index(
-                row.getLong(1),
-                row.getLong(2),
-                row.getBoolean(3),
-                definition == null ? "" : definition));
-      }
-    }
-  }
-
-  private static List<String> findSetAside(Connection connection, Table table) throws SQLException {
-    List<String> names = new ArrayList<>();
-    try (PreparedStatement find = connection.prepareStatement(IndexSql.FIND_SET_ASIDE)) {
-      find.setLong(1, table.oid());
-      try (ResultSet row = find.executeQuery()) {
-        while (row.next()) {
-          names.add(row.getString(1));
-        }
-      }
-    }
-    return names;
-  }
-
-  private static String quoted(String... parts) {
-    Name name = DSL.quotedName(parts);
-    return DSL.using(SQLDialect.POSTGRES).render(name);
   }
 }

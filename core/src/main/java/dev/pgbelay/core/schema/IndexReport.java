@@ -5,6 +5,8 @@ import java.time.Duration;
 /**
  * What became of an index asked for.
  *
+ * <p>Immutable and safe for several threads.
+ *
  * @param outcome whether this call built it
  * @param index the schema and name of the index, quoted
  * @param attempts 1 if nothing was in the way

@@ -3,6 +3,7 @@ package dev.pgbelay.core.schema;
 import static dev.pgbelay.core.schema.DdlException.Reason.FAILED;
 import static dev.pgbelay.core.schema.DdlException.Reason.LOCK_NOT_ACQUIRED;
 
+import dev.pgbelay.core.internal.PgDriver;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Set;
@@ -82,8 +83,7 @@ public final class SafeDdl {
     } catch (DdlAttempts.GaveUp e) {
       throw gaveUp("The DDL", attempts.lockTimeout(), e);
     } catch (SQLException e) {
-      throw new DdlException(
-          FAILED, "The server refused the DDL (SQLSTATE " + e.getSQLState() + ")", e);
+      throw new DdlException(FAILED, "The DDL was not run: " + told(e), e);
     }
   }
 
@@ -137,13 +137,21 @@ public final class SafeDdl {
               + wanted.name()
               + " on "
               + wanted.table()
-              + " was not built (SQLSTATE "
-              + e.getSQLState()
+              + " was not built: "
+              + told(e)
               + (e.getSuppressed().length == 0
-                  ? ")"
-                  : "), and cleaning up failed as well: call again to drop the invalid index"),
+                  ? ""
+                  : ". Cleaning up failed as well: call again to drop the invalid index"),
           e);
     }
+  }
+
+  /** Without detail and hint, which hold values of rows. */
+  private static String told(SQLException e) {
+    String text = PgDriver.serverMessage(e) + " (SQLSTATE " + e.getSQLState() + ")";
+    return PgDriver.isFromServer(e)
+        ? text + ". Mend the statement, the rows it meets or the role's grants, and run it again"
+        : text + ". See in the database what stands there before running it again";
   }
 
   private static DdlException gaveUp(String what, Duration lockTimeout, DdlAttempts.GaveUp e) {

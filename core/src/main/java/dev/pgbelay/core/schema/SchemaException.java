@@ -43,6 +43,7 @@ public final class SchemaException extends PgBelayException {
     this.reason = reason;
   }
 
+  /** Which rule was broken, for callers that branch. */
   public Reason reason() {
     return reason;
   }

@@ -6,6 +6,8 @@ import java.util.List;
  * What one call of {@link SchemaInstaller#install()} or {@link SchemaInstaller#requireInstalled()}
  * found and did.
  *
+ * <p>Immutable and safe for several threads.
+ *
  * @param applied the scripts that this call ran, in the order they ran; empty where nothing was
  *     missing or another installer was faster
  * @param newer scripts recorded in the database that this version of the jars does not know: a

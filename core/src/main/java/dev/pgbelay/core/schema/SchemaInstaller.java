@@ -6,10 +6,8 @@ import static dev.pgbelay.core.schema.SchemaException.Reason.NOT_INSTALLED;
 import static dev.pgbelay.core.schema.SchemaException.Reason.SCRIPT_FAILED;
 
 import dev.pgbelay.core.PgBelayException;
-import java.sql.Array;
-import java.sql.Connection;
+import dev.pgbelay.core.internal.PgDriver;
 import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -48,6 +46,7 @@ public final class SchemaInstaller {
 
   private final DataSource dataSource;
   private final SchemaName schema;
+  private final HistoryTable table;
   private final DdlAttempts attempts;
   private final Duration installerTimeout;
   private final List<SchemaScript> scripts;
@@ -55,6 +54,7 @@ public final class SchemaInstaller {
   private SchemaInstaller(Builder builder) {
     this.dataSource = builder.dataSource;
     this.schema = new SchemaName(builder.schema);
+    this.table = new HistoryTable(schema);
     this.attempts = builder.attempts;
     this.installerTimeout = builder.installerTimeout;
     ScriptCatalog catalog = new ScriptCatalog(builder.classLoader(), schema);
@@ -159,9 +159,9 @@ public final class SchemaInstaller {
   }
 
   private SchemaHistory readHistory(DdlTransaction tx) throws SQLException {
-    Existing existing = existing(tx.connection());
+    HistoryTable.Existing existing = table.existing(tx.connection());
     return SchemaHistory.compare(
-        scripts, existing.history() ? entries(tx.connection()) : List.of(), schema);
+        scripts, existing.history() ? table.entries(tx.connection(), scripts) : List.of(), schema);
   }
 
   private Optional<SchemaScript> applyNext(SchemaScript expected) {
@@ -185,6 +185,8 @@ public final class SchemaInstaller {
               + expected
               + " was not installed in schema "
               + schema.quoted()
+              + ": "
+              + PgDriver.serverMessage(e)
               + " (SQLSTATE "
               + e.getSQLState()
               + "). Mend the cause and call install() again: nothing of a refused script remains",
@@ -199,7 +201,7 @@ public final class SchemaInstaller {
       lock.execute();
     }
     tx.lockTimeout(attempts.lockTimeout());
-    Existing existing = existing(tx.connection());
+    HistoryTable.Existing existing = table.existing(tx.connection());
     if (!existing.schema()) {
       tx.execute(schema.render(SchemaSql.CREATE_SCHEMA));
     }
@@ -207,58 +209,15 @@ public final class SchemaInstaller {
       tx.execute(schema.render(SchemaSql.CREATE_HISTORY));
     }
     List<SchemaScript> missing =
-        SchemaHistory.compare(scripts, entries(tx.connection()), schema).missing();
+        SchemaHistory.compare(scripts, table.entries(tx.connection(), scripts), schema).missing();
     if (missing.isEmpty()) {
       return Optional.empty();
     }
     SchemaScript script = missing.get(0);
     tx.execute(SchemaSql.SEARCH_CATALOG_ONLY);
     tx.executeScript(script.sql());
-    record(tx.connection(), script);
+    table.record(tx.connection(), script);
     return Optional.of(script);
-  }
-
-  private void record(Connection connection, SchemaScript script) throws SQLException {
-    try (PreparedStatement insert =
-        connection.prepareStatement(schema.render(SchemaSql.RECORD_SCRIPT))) {
-      insert.setString(1, script.module());
-      insert.setInt(2, script.number());
-      insert.setString(3, script.name());
-      insert.setString(4, script.checksum());
-      insert.executeUpdate();
-    }
-  }
-
-  private record Existing(boolean schema, boolean history) {}
-
-  private Existing existing(Connection connection) throws SQLException {
-    try (PreparedStatement find = connection.prepareStatement(SchemaSql.FIND_HISTORY)) {
-      find.setString(1, schema.value());
-      find.setString(2, schema.value());
-      try (ResultSet row = find.executeQuery()) {
-        row.next();
-        return new Existing(row.getBoolean(1), row.getBoolean(2));
-      }
-    }
-  }
-
-  private List<SchemaHistory.Entry> entries(Connection connection) throws SQLException {
-    List<SchemaHistory.Entry> entries = new ArrayList<>();
-    Array modules =
-        connection.createArrayOf(
-            "text", scripts.stream().map(SchemaScript::module).distinct().toArray());
-    try (PreparedStatement read =
-        connection.prepareStatement(schema.render(SchemaSql.READ_HISTORY))) {
-      read.setArray(1, modules);
-      try (ResultSet row = read.executeQuery()) {
-        while (row.next()) {
-          entries.add(
-              new SchemaHistory.Entry(
-                  row.getString(1), row.getInt(2), row.getString(3), row.getString(4)));
-        }
-      }
-    }
-    return entries;
   }
 
   /** Options of a {@link SchemaInstaller}. Not thread-safe. */

@@ -3,6 +3,8 @@ package dev.pgbelay.core.schema;
 /**
  * One numbered script of one module, as it stands in the module's jar.
  *
+ * <p>Immutable and safe for several threads.
+ *
  * @param module the module's package segment, such as {@code jobqueue}
  * @param number 1 for the module's first script, without gaps
  * @param name the file name in the jar, such as {@code 0001_job.sql}

@@ -32,6 +32,7 @@ public final class InvalidTokenException extends PgBelayException {
     this.reason = reason;
   }
 
+  /** Why the token was refused, for callers that branch or count. */
   public Reason reason() {
     return reason;
   }

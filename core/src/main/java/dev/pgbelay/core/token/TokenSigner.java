@@ -7,12 +7,9 @@ import static dev.pgbelay.core.token.InvalidTokenException.Reason.OVER_LONG;
 import static dev.pgbelay.core.token.InvalidTokenException.Reason.UNKNOWN_KEY;
 import static dev.pgbelay.core.token.InvalidTokenException.Reason.WRONG_VERSION;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
-import static java.nio.charset.StandardCharsets.US_ASCII;
-import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.pgbelay.core.PgBelayException;
 import java.nio.ByteBuffer;
-import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.time.Duration;
 import java.time.Instant;
@@ -22,8 +19,6 @@ import java.util.Base64;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
-import javax.crypto.Mac;
-import javax.crypto.spec.SecretKeySpec;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -48,7 +43,6 @@ public final class TokenSigner {
   private static final int FULL_TAG_BYTES = 32;
   private static final int TRUNCATED_TAG_BYTES = 16;
   private static final long MAX_EPOCH_SECOND = (1L << (8 * EXPIRY_BYTES)) - 1;
-  private static final String ALGORITHM = "HmacSHA256";
 
   private static final Base64.Encoder ENCODER = Base64.getUrlEncoder().withoutPadding();
   private static final Base64.Decoder DECODER = Base64.getUrlDecoder();
@@ -96,7 +90,7 @@ public final class TokenSigner {
    *     live is not positive or reaches beyond the year 36812
    */
   public String sign(byte[] payload, @Nullable Duration timeToLive) {
-    byte[] name = current.asciiName;
+    byte[] name = current.asciiName();
     int expiryBytes = timeToLive == null ? 0 : EXPIRY_BYTES;
     int signed = HEADER_BYTES + name.length + expiryBytes + payload.length;
     requireFits(signed + tagBytes);
@@ -172,12 +166,12 @@ public final class TokenSigner {
     byte[] expected = Arrays.copyOf(key.mac(bytes, signed), tagBytes);
     if (!MessageDigest.isEqual(expected, Arrays.copyOfRange(bytes, signed, bytes.length))) {
       throw refused(
-          BAD_SIGNATURE, "does not carry a signature of key '%s' for it".formatted(key.name));
+          BAD_SIGNATURE, "does not carry a signature of key '%s' for it".formatted(key.name()));
     }
     if ((flags & EXPIRES) != 0) {
       requireNotExpired(bytes, HEADER_BYTES + nameLength);
     }
-    return new VerifiedToken(key.name, Arrays.copyOfRange(bytes, payloadStart, signed));
+    return new VerifiedToken(key.name(), Arrays.copyOfRange(bytes, payloadStart, signed));
   }
 
   private byte[] decode(String token) {
@@ -205,7 +199,7 @@ public final class TokenSigner {
 
   /** The name of the key that {@link #sign} uses. */
   public String currentKey() {
-    return current.name;
+    return current.name();
   }
 
   /**
@@ -250,45 +244,6 @@ public final class TokenSigner {
     @Override
     public String toString() {
       return "VerifiedToken[keyName=%s, payload=%d bytes]".formatted(keyName, payload.length);
-    }
-  }
-
-  private static final class SigningKey {
-    private final String name;
-    private final byte[] asciiName;
-    private final SecretKeySpec macKey;
-    private final SecretKeySpec digestKey;
-
-    SigningKey(String name, byte[] secret, String purpose) {
-      this.name = name;
-      this.asciiName = name.getBytes(US_ASCII);
-      SecretKeySpec root = new SecretKeySpec(secret, ALGORITHM);
-      macKey = derive(root, "sign", purpose);
-      digestKey = derive(root, "fingerprint", purpose);
-    }
-
-    private static SecretKeySpec derive(SecretKeySpec root, String use, String purpose) {
-      byte[] label = ("pgbelay.token/1 " + use + "\0" + purpose).getBytes(UTF_8);
-      return new SecretKeySpec(hmac(root, label, label.length), ALGORITHM);
-    }
-
-    byte[] mac(byte[] bytes, int length) {
-      return hmac(macKey, bytes, length);
-    }
-
-    byte[] digest(byte[] bytes) {
-      return hmac(digestKey, bytes, bytes.length);
-    }
-
-    private static byte[] hmac(SecretKeySpec key, byte[] bytes, int length) {
-      try {
-        Mac mac = Mac.getInstance(ALGORITHM);
-        mac.init(key);
-        mac.update(bytes, 0, length);
-        return mac.doFinal();
-      } catch (GeneralSecurityException e) {
-        throw new IllegalStateException("this JVM has no " + ALGORITHM, e);
-      }
     }
   }
 
