@@ -112,6 +112,29 @@ class InterleavingTest {
   }
 
   @Test
+  void stepThatIsOnlyBusy_isNotTakenForBlocked(DataSource dataSource) throws Exception {
+    try (Interleaving script = Interleaving.of(dataSource).withLimit(Duration.ofSeconds(2))) {
+      Session a = script.session("a");
+      a.run(c -> add(c, 1));
+      Session b = script.session("b");
+      Step<Integer> busy =
+          b.start(
+              "b is busy",
+              c -> {
+                c.createStatement().execute("select pg_sleep(0.5)");
+                return 5;
+              });
+      assertThatThrownBy(busy::awaitBlocked)
+          .isInstanceOf(AssertionError.class)
+          .hasMessageContaining("returned 5");
+      Step<Integer> waiting = b.start("b takes row 1", c -> add(c, 1));
+      assertThatThrownBy(() -> waiting.awaitBlockedBy(script.session("nobody")))
+          .as("blocked, but by somebody else")
+          .isInstanceOf(AssertionError.class);
+    }
+  }
+
+  @Test
   void endOfPatience_tellsWhatEverySessionDoes(DataSource dataSource) throws Exception {
     try (Interleaving script = Interleaving.of(dataSource).withLimit(Duration.ofMillis(300))) {
       Session a = script.session("a");

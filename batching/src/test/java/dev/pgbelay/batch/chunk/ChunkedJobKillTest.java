@@ -182,7 +182,6 @@ class ChunkedJobKillTest {
     try {
       runner.stopBefore(40);
       assertThat(runner.awaitStop()).isNotNull();
-      assertThat(control.status().orElseThrow().running()).isTrue();
       Thread resumer =
           new Thread(
               () -> {
