@@ -28,9 +28,9 @@ final class ChunkRunner {
   private final Standstill standstill;
   private final Patience patience;
   private final RunCount count = new RunCount();
+  private final Progress progress;
   private @Nullable KeysetRanges ranges;
   private boolean claimed;
-  private long lastProgress;
 
   ChunkRunner(JobPlan plan, JobSql sql, Fence fence) {
     this.plan = plan;
@@ -46,6 +46,7 @@ final class ChunkRunner {
             .setting("idle_in_transaction_session_timeout", plan.timing().lease().toMillis() + "ms")
             .build();
     this.patience = new Patience(plan.timing().patience());
+    this.progress = new Progress(plan, sql);
     this.standstill = new Standstill(plan, sql, fence, patience, count);
   }
 
@@ -65,7 +66,7 @@ final class ChunkRunner {
       }
       ChunkReport report = count.report(plan.name(), work());
       if (report.outcome() != ChunkReport.Outcome.INTERRUPTED) {
-        tellProgress(true);
+        progress.tell(true);
       }
       return report;
     } catch (LeaseLostException e) {
@@ -245,7 +246,7 @@ final class ChunkRunner {
       size.makeRoom();
     }
     plan.meters().committed(nanos, done.rows(), size.rows());
-    tellProgress(false);
+    progress.tell(false);
     if (done.last()) {
       return;
     }
@@ -256,33 +257,6 @@ final class ChunkRunner {
         .ifPresent(
             rate ->
                 standstill.pace(Duration.ofNanos(done.walked() * 1_000_000_000L / rate - nanos)));
-  }
-
-  private void tellProgress(boolean now) {
-    long nanos = System.nanoTime();
-    if (plan.onProgress().isEmpty()
-        || (!now && nanos - lastProgress < plan.timing().signalInterval().toNanos())) {
-      return;
-    }
-    lastProgress = nanos;
-    readProgress().ifPresent(status -> plan.onProgress().get().accept(status));
-  }
-
-  /** Empty if the database cannot be asked just now: that is no reason to stop. */
-  private Optional<JobControl.Status> readProgress() {
-    try {
-      return plan.transactions()
-          .run(
-              TxOptions.builder().path("batch-chunk-progress").readOnly(true).build(),
-              tx -> sql.read(tx.dsl()));
-    } catch (RuntimeException e) {
-      FailureKind kind = Failures.classify(e);
-      if (!Patience.isPassing(kind) && !Patience.isTimeout(kind)) {
-        throw e;
-      }
-      LOG.info("job '{}': its progress could not be read ({})", plan.name(), kind);
-      return Optional.empty();
-    }
   }
 
   /** The lease would end by itself; this lets the next runner begin at once. */

@@ -124,7 +124,8 @@ public final class ChunkedJob {
     private List<Field<?>> key;
     private @Nullable JobWork work;
     private String schema = SchemaInstaller.DEFAULT_SCHEMA;
-    private Sizing sizing = new Sizing(Duration.ofMillis(500), 500, 10, 50_000);
+    private Duration target = Duration.ofMillis(500);
+    private Rows rows = new Rows(500, 10, 50_000);
     private Duration lease = Duration.ofSeconds(30);
     private Duration chunkTimeout = Duration.ofSeconds(20);
     private Duration lockTimeout = Duration.ofSeconds(2);
@@ -136,6 +137,8 @@ public final class ChunkedJob {
     private boolean restartWhenDone;
     private @Nullable MeterRegistry registry;
     private @Nullable Consumer<? super JobControl.Status> onProgress;
+
+    private record Rows(int first, int min, int max) {}
 
     private Builder(Transactions transactions, String name, Table<?> table) {
       this.transactions = transactions;
@@ -210,8 +213,7 @@ public final class ChunkedJob {
 
     /** How long a chunk should take: 10 ms to 1 minute, 500 ms unless said. */
     public Builder target(Duration duration) {
-      require("target", duration, Duration.ofMillis(10), Duration.ofMinutes(1));
-      this.sizing = new Sizing(duration, sizing.first(), sizing.min(), sizing.max());
+      this.target = duration;
       return this;
     }
 
@@ -220,12 +222,7 @@ public final class ChunkedJob {
      * 50,000 unless said.
      */
     public Builder chunkRows(int first, int min, int max) {
-      if (min < 1 || first < min || max < first || max > 10_000_000) {
-        throw new IllegalArgumentException(
-            "chunkRows: must be 1 <= min <= first <= max <= 10000000, is min %d, first %d, max %d"
-                .formatted(min, first, max));
-      }
-      this.sizing = new Sizing(sizing.target(), first, min, max);
+      this.rows = new Rows(first, min, max);
       return this;
     }
 
@@ -235,35 +232,30 @@ public final class ChunkedJob {
      * that a runner that stopped in the middle cannot block its successor for longer.
      */
     public Builder lease(Duration duration) {
-      require("lease", duration, Duration.ofSeconds(1), Duration.ofHours(1));
       this.lease = duration;
       return this;
     }
 
     /** For one chunk: 100 ms to 1 hour, 20 seconds unless said. */
     public Builder chunkTimeout(Duration duration) {
-      require("chunkTimeout", duration, Duration.ofMillis(100), Duration.ofHours(1));
       this.chunkTimeout = duration;
       return this;
     }
 
     /** For each lock that a chunk waits for: 10 ms to 10 minutes, 2 seconds unless said. */
     public Builder lockTimeout(Duration duration) {
-      require("lockTimeout", duration, Duration.ofMillis(10), Duration.ofMinutes(10));
       this.lockTimeout = duration;
       return this;
     }
 
     /** Between two looks while the job waits: 10 ms to 1 minute, 500 ms unless said. */
     public Builder pollInterval(Duration duration) {
-      require("pollInterval", duration, Duration.ofMillis(10), Duration.ofMinutes(1));
       this.poll = duration;
       return this;
     }
 
     /** Between two looks at the signals while the job works: 0 to 1 minute, 1 s unless said. */
     public Builder signalInterval(Duration duration) {
-      require("signalInterval", duration, Duration.ZERO, Duration.ofMinutes(1));
       this.signalInterval = duration;
       return this;
     }
@@ -272,14 +264,12 @@ public final class ChunkedJob {
      * After how long a wait for signals is logged as stuck: 1 ms to 1 day, 15 minutes unless said.
      */
     public Builder stuckAfter(Duration duration) {
-      require("stuckAfter", duration, Duration.ofMillis(1), Duration.ofDays(1));
       this.stuckAfter = duration;
       return this;
     }
 
     /** How long passing failures in a row are outwaited: 0 to 1 day, 5 minutes unless said. */
     public Builder patience(Duration duration) {
-      require("patience", duration, Duration.ZERO, Duration.ofDays(1));
       this.patience = duration;
       return this;
     }
@@ -293,9 +283,6 @@ public final class ChunkedJob {
 
     /** At most so many rows of the walk per second, on average over each chunk; at least 1. */
     public Builder maxRowsPerSecond(long rows) {
-      if (rows < 1) {
-        throw new IllegalArgumentException("maxRowsPerSecond must be at least 1, is " + rows);
-      }
       this.maxRowsPerSecond = rows;
       return this;
     }
@@ -320,7 +307,8 @@ public final class ChunkedJob {
 
     /**
      * Is told about the job about once per {@link #signalInterval}, and at the end, by the thread
-     * that runs it, outside of any transaction.
+     * that runs it, outside of any transaction. Left out where the database cannot be asked just
+     * then. What the listener throws ends the run.
      */
     public Builder onProgress(Consumer<? super JobControl.Status> listener) {
       this.onProgress = listener;
@@ -334,9 +322,6 @@ public final class ChunkedJob {
      * @throws IllegalArgumentException naming the option and what is wrong with it
      */
     public ChunkedJob build() {
-      if (name.isBlank() || name.length() > 200) {
-        throw new IllegalArgumentException("name must have 1 to 200 characters, is '" + name + "'");
-      }
       if (key.isEmpty()) {
         throw new IllegalArgumentException(
             "job '"
@@ -361,7 +346,7 @@ public final class ChunkedJob {
               key,
               chosen,
               chosen.over(table, key, filter),
-              sizing,
+              new Sizing(target, rows.first(), rows.min(), rows.max()),
               new Timing(
                   lease, chunkTimeout, lockTimeout, poll, signalInterval, stuckAfter, patience),
               List.copyOf(signals),
@@ -369,13 +354,6 @@ public final class ChunkedJob {
               restartWhenDone,
               registry == null ? ChunkMeters.NONE : new ChunkMeters.OfMicrometer(registry, name),
               Optional.ofNullable(onProgress)));
-    }
-
-    private static void require(String option, Duration value, Duration least, Duration most) {
-      if (value.compareTo(least) < 0 || value.compareTo(most) > 0) {
-        throw new IllegalArgumentException(
-            "%s must be between %s and %s, is %s".formatted(option, least, most, value));
-      }
     }
   }
 }

@@ -27,8 +27,27 @@ record JobPlan(
     ChunkMeters meters,
     Optional<Consumer<? super JobControl.Status>> onProgress) {
 
+  JobPlan {
+    if (name.isBlank() || name.length() > 200) {
+      throw new IllegalArgumentException("name must have 1 to 200 characters, is '" + name + "'");
+    }
+    if (maxRowsPerSecond.filter(rows -> rows < 1).isPresent()) {
+      throw new IllegalArgumentException(
+          "maxRowsPerSecond must be at least 1, is " + maxRowsPerSecond.get());
+    }
+  }
+
   /** How large chunks are. */
-  record Sizing(Duration target, int first, int min, int max) {}
+  record Sizing(Duration target, int first, int min, int max) {
+    Sizing {
+      require("target", target, Duration.ofMillis(10), Duration.ofMinutes(1));
+      if (min < 1 || first < min || max < first || max > 10_000_000) {
+        throw new IllegalArgumentException(
+            "chunkRows: must be 1 <= min <= first <= max <= 10000000, is min %d, first %d, max %d"
+                .formatted(min, first, max));
+      }
+    }
+  }
 
   /**
    * How long things may take.
@@ -45,5 +64,22 @@ record JobPlan(
       Duration poll,
       Duration signalInterval,
       Duration stuckAfter,
-      Duration patience) {}
+      Duration patience) {
+    Timing {
+      require("lease", lease, Duration.ofSeconds(1), Duration.ofHours(1));
+      require("chunkTimeout", chunkTimeout, Duration.ofMillis(100), Duration.ofHours(1));
+      require("lockTimeout", lockTimeout, Duration.ofMillis(10), Duration.ofMinutes(10));
+      require("pollInterval", poll, Duration.ofMillis(10), Duration.ofMinutes(1));
+      require("signalInterval", signalInterval, Duration.ZERO, Duration.ofMinutes(1));
+      require("stuckAfter", stuckAfter, Duration.ofMillis(1), Duration.ofDays(1));
+      require("patience", patience, Duration.ZERO, Duration.ofDays(1));
+    }
+  }
+
+  private static void require(String option, Duration value, Duration least, Duration most) {
+    if (value.compareTo(least) < 0 || value.compareTo(most) > 0) {
+      throw new IllegalArgumentException(
+          "%s must be between %s and %s, is %s".formatted(option, least, most, value));
+    }
+  }
 }

@@ -477,4 +477,29 @@ class ChunkedJobPostgresTest {
     assertThat(status.fraction()).contains(0.25);
     assertThat(status.remaining()).contains(Duration.ofSeconds(15));
   }
+
+  @Test
+  void optionOutOfItsRange_isRefusedByNameInBuild() {
+    assertRefused("lease", over().lease(Duration.ofMillis(999)));
+    assertRefused("target", over().target(Duration.ofMinutes(2)));
+    assertRefused("chunkTimeout", over().chunkTimeout(Duration.ZERO));
+    assertRefused("lockTimeout", over().lockTimeout(Duration.ofHours(1)));
+    assertRefused("pollInterval", over().pollInterval(Duration.ZERO));
+    assertRefused("signalInterval", over().signalInterval(Duration.ofMillis(-1)));
+    assertRefused("stuckAfter", over().stuckAfter(Duration.ZERO));
+    assertRefused("patience", over().patience(Duration.ofDays(2)));
+    assertRefused("chunkRows", over().chunkRows(5, 10, 20));
+    assertRefused("maxRowsPerSecond", over().maxRowsPerSecond(0));
+    assertThatThrownBy(() -> ChunkedJob.over(transactions, " ", ITEM).key(ID).delete().build())
+        .hasMessageContaining("name");
+    assertThatThrownBy(() -> over().build()).hasMessageContaining("nothing to do");
+    assertThatThrownBy(() -> ChunkedJob.over(transactions, job, ITEM).delete().build())
+        .hasMessageContaining("give key(...)");
+  }
+
+  private static void assertRefused(String option, ChunkedJob.Builder builder) {
+    assertThatThrownBy(() -> builder.delete().build())
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining(option + (option.equals("chunkRows") ? ":" : " must be"));
+  }
 }
