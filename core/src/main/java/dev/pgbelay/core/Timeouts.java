@@ -2,6 +2,7 @@ package dev.pgbelay.core;
 
 import dev.pgbelay.core.FailureNote.Verdict;
 import dev.pgbelay.core.internal.PgDriver;
+import dev.pgbelay.core.internal.StatementStart;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -10,6 +11,7 @@ import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import org.jooq.ExecuteContext;
 import org.jooq.ExecuteListener;
+import org.jooq.ExecuteListenerProvider;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -70,7 +72,7 @@ final class Timeouts {
     }
   }
 
-  ExecuteListener listener() {
+  ExecuteListenerProvider listener() {
     return new BeforeStatement();
   }
 
@@ -125,11 +127,22 @@ final class Timeouts {
         lockTimeoutMillis == 0 ? statementMillis : Math.min(lockTimeoutMillis, statementMillis);
   }
 
-  private final class BeforeStatement implements ExecuteListener {
+  private final class BeforeStatement
+      implements ExecuteListener, ExecuteListenerProvider, StatementStart {
     private static final long serialVersionUID = 1L;
 
     @Override
+    public ExecuteListener provide() {
+      return this;
+    }
+
+    @Override
     public void executeStart(ExecuteContext context) {
+      statementStarts();
+    }
+
+    @Override
+    public void statementStarts() {
       if (deadline != null) {
         long remaining = TimeUnit.NANOSECONDS.toMillis(deadline.remainingNanos());
         if (remaining < statementMillis / 2 || remaining == 0) {

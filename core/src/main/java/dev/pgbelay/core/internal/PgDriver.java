@@ -4,6 +4,7 @@ import dev.pgbelay.core.PgBelayException;
 import java.sql.Array;
 import java.sql.BatchUpdateException;
 import java.sql.Connection;
+import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Savepoint;
 import java.util.Optional;
@@ -11,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
 import org.postgresql.core.BaseConnection;
 import org.postgresql.jdbc.PgArray;
+import org.postgresql.jdbc.PgResultSet;
 import org.postgresql.jdbc.PreferQueryMode;
 import org.postgresql.util.PSQLException;
 import org.postgresql.util.ServerErrorMessage;
@@ -48,6 +50,18 @@ public final class PgDriver {
               + " a pool or proxy whose unwrap() passes it on");
     }
     return connection.unwrap(PGConnection.class);
+  }
+
+  /**
+   * The OID of a column's type, as the server said it with the result; of a domain, its base
+   * type's.
+   *
+   * @param column counted from 1
+   */
+  public static int columnType(ResultSet rows, int column) throws SQLException {
+    PgResultSet result =
+        rows instanceof PgResultSet driver ? driver : rows.unwrap(PgResultSet.class);
+    return result.getColumnOID(column);
   }
 
   /** Whether the driver has given the connection up, whatever a pool's proxy says of itself. */
