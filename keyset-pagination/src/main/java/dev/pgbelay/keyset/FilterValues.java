@@ -10,22 +10,14 @@ import java.nio.ByteBuffer;
 import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.sql.Types;
-import java.time.Instant;
-import java.time.LocalDate;
-import java.time.LocalDateTime;
-import java.time.OffsetDateTime;
-import java.util.Collection;
+import java.time.DateTimeException;
 import java.util.HashMap;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
 import org.jooq.Binding;
-import org.jooq.EnumType;
-import org.jooq.JSON;
-import org.jooq.JSONB;
 import org.jooq.Param;
 import org.jooq.exception.DataTypeException;
 import org.jspecify.annotations.Nullable;
@@ -34,6 +26,38 @@ import org.jspecify.annotations.Nullable;
 final class FilterValues {
   /** Names that the statements of pages use themselves. */
   private static final String RESERVED = "pgbelay_";
+
+  /** Sets a value as the type that JDBC and jOOQ send it as. */
+  private interface Setter {
+    void set(PreparedStatement statement, int index, Object value) throws SQLException;
+  }
+
+  /** What a Java class is to the server. */
+  private record BoundType(int sqlType, Setter setter) {}
+
+  /** Whatever is not here is sent as text without a type. */
+  private static final Map<Class<?>, BoundType> BOUND_TYPES =
+      Map.of(
+          Long.class,
+          new BoundType(Types.BIGINT, (s, i, value) -> s.setLong(i, (Long) value)),
+          Integer.class,
+          new BoundType(Types.INTEGER, (s, i, value) -> s.setInt(i, (Integer) value)),
+          Short.class,
+          new BoundType(Types.SMALLINT, (s, i, value) -> s.setShort(i, (Short) value)),
+          Boolean.class,
+          new BoundType(Types.BOOLEAN, (s, i, value) -> s.setBoolean(i, (Boolean) value)),
+          String.class,
+          new BoundType(Types.VARCHAR, (s, i, value) -> s.setString(i, (String) value)),
+          BigDecimal.class,
+          new BoundType(Types.NUMERIC, (s, i, value) -> s.setBigDecimal(i, (BigDecimal) value)),
+          Double.class,
+          new BoundType(Types.OTHER, (s, i, value) -> s.setDouble(i, (Double) value)),
+          Float.class,
+          new BoundType(Types.OTHER, (s, i, value) -> s.setFloat(i, (Float) value)),
+          byte[].class,
+          new BoundType(Types.OTHER, (s, i, value) -> s.setBytes(i, (byte[]) value)),
+          UUID.class,
+          new BoundType(Types.OTHER, (s, i, value) -> s.setObject(i, value)));
 
   private final String queryName;
   private final List<Param<?>> params;
@@ -54,6 +78,13 @@ final class FilterValues {
             "query '%s' has a parameter named '%s'; names that begin with '%s' are taken, choose another"
                 .formatted(queryName, param.getParamName(), RESERVED));
       }
+      unusable(param, param.getValue())
+          .ifPresent(
+              rule -> {
+                throw new InvalidKeysetQueryException(
+                    InvalidKeysetQueryException.Reason.SELECT,
+                    "query '%s': a value in its select %s".formatted(queryName, rule));
+              });
     }
     return new FilterValues(queryName, params, Map.of());
   }
@@ -82,6 +113,13 @@ final class FilterValues {
         throw new DataTypeException("jOOQ made NULL of it");
       }
       more.put(name, Optional.ofNullable(converted));
+      unusable(param, converted)
+          .ifPresent(
+              rule -> {
+                throw new InvalidPageRequestException(
+                    VALUE_UNUSABLE,
+                    "query '%s': the value given for '%s' %s".formatted(queryName, name, rule));
+              });
     } catch (DataTypeException e) {
       throw new InvalidPageRequestException(
           VALUE_UNUSABLE,
@@ -89,6 +127,24 @@ final class FilterValues {
               .formatted(queryName, name, param.getType().getSimpleName()));
     }
     return new FilterValues(queryName, params, Map.copyOf(more));
+  }
+
+  /** Which rule of PostgreSQL a value breaks, and what to do; empty if none. */
+  private static Optional<String> unusable(Param<?> param, @Nullable Object value) {
+    Object sent = value == null ? null : toDatabase(param.getBinding(), value);
+    if (sent == null) {
+      return Optional.empty();
+    }
+    try {
+      return ValueText.of(sent).indexOf('\0') < 0
+          ? Optional.empty()
+          : Optional.of(
+              "contains U+0000, which PostgreSQL's text cannot hold; remove it before it gets here");
+    } catch (DateTimeException e) {
+      return Optional.of(
+          "is a %s that PostgreSQL does not have (%s); give one within its range, or leave the condition out"
+              .formatted(value.getClass().getSimpleName(), PgTime.RANGE));
+    }
   }
 
   private List<String> names() {
@@ -122,71 +178,33 @@ final class FilterValues {
     ByteArrayOutputStream all = new ByteArrayOutputStream();
     for (Param<?> param : params) {
       Object value = databaseValue(param);
-      byte[] text = value == null ? new byte[0] : canonicalText(value).getBytes(UTF_8);
+      byte[] text = value == null ? new byte[0] : ValueText.canonical(value).getBytes(UTF_8);
       all.writeBytes(ByteBuffer.allocate(4).putInt(value == null ? -1 : text.length).array());
       all.writeBytes(text);
     }
     return all.toByteArray();
   }
 
-  private static String canonicalText(Object value) {
-    if (value instanceof BigDecimal decimal) {
-      return decimal.stripTrailingZeros().toString();
-    }
-    return text(value);
-  }
-
   void bind(PreparedStatement statement, int index, Param<?> param) throws SQLException {
     Object value = databaseValue(param);
     if (value == null) {
-      statement.setNull(index, nullType(param.getBinding().converter().fromType()));
-    } else if (value instanceof Long number) {
-      statement.setLong(index, number);
-    } else if (value instanceof Integer number) {
-      statement.setInt(index, number);
-    } else if (value instanceof Short number) {
-      statement.setShort(index, number);
-    } else if (value instanceof Boolean flag) {
-      statement.setBoolean(index, flag);
-    } else if (value instanceof String text) {
-      statement.setString(index, text);
-    } else if (value instanceof Double number) {
-      statement.setDouble(index, number);
-    } else if (value instanceof Float number) {
-      statement.setFloat(index, number);
-    } else if (value instanceof BigDecimal number) {
-      statement.setBigDecimal(index, number);
-    } else if (value instanceof byte[] bytes) {
-      statement.setBytes(index, bytes);
-    } else if (value instanceof UUID uuid) {
-      statement.setObject(index, uuid);
-    } else {
+      BoundType type = BOUND_TYPES.get(param.getBinding().converter().fromType());
+      statement.setNull(index, type == null ? Types.OTHER : type.sqlType());
+      return;
+    }
+    BoundType type = BOUND_TYPES.get(value.getClass());
+    if (type == null) {
       // jOOQ has rendered a cast around these; the server reads the text as what the cast says.
-      statement.setObject(index, text(value), Types.OTHER);
+      statement.setObject(index, ValueText.of(value), Types.OTHER);
+    } else {
+      type.setter().set(statement, index, value);
     }
   }
 
   /** The value as a literal without a type, which takes it from where it stands. */
   String literal(Param<?> param) {
     Object value = databaseValue(param);
-    return value == null ? "null" : "'" + text(value).replace("'", "''") + "'";
-  }
-
-  private static int nullType(Class<?> type) {
-    if (type == Long.class) {
-      return Types.BIGINT;
-    } else if (type == Integer.class) {
-      return Types.INTEGER;
-    } else if (type == Short.class) {
-      return Types.SMALLINT;
-    } else if (type == Boolean.class) {
-      return Types.BOOLEAN;
-    } else if (type == String.class) {
-      return Types.VARCHAR;
-    } else if (type == BigDecimal.class) {
-      return Types.NUMERIC;
-    }
-    return Types.OTHER;
+    return value == null ? "null" : "'" + ValueText.of(value).replace("'", "''") + "'";
   }
 
   private @Nullable Object databaseValue(Param<?> param) {
@@ -199,46 +217,5 @@ final class FilterValues {
   @SuppressWarnings("unchecked")
   private static @Nullable Object toDatabase(Binding<?, ?> binding, Object value) {
     return ((Binding<Object, Object>) binding).converter().to(value);
-  }
-
-  private static String text(Object value) {
-    if (value instanceof EnumType literal) {
-      return literal.getLiteral();
-    } else if (value instanceof OffsetDateTime at) {
-      return PgTime.timestampText(PgTime.micros(at), true);
-    } else if (value instanceof Instant at) {
-      return PgTime.timestampText(PgTime.micros(at), true);
-    } else if (value instanceof LocalDateTime at) {
-      return PgTime.timestampText(PgTime.micros(at), false);
-    } else if (value instanceof LocalDate date) {
-      return PgTime.dateText(PgTime.days(date));
-    } else if (value instanceof byte[] bytes) {
-      return "\\x" + HexFormat.of().formatHex(bytes);
-    } else if (value instanceof JSON json) {
-      return json.data();
-    } else if (value instanceof JSONB json) {
-      return json.data();
-    } else if (value instanceof Object[] array) {
-      return arrayText(java.util.Arrays.asList(array));
-    } else if (value instanceof Collection<?> list) {
-      return arrayText(list);
-    }
-    return value.toString();
-  }
-
-  private static String arrayText(Collection<?> elements) {
-    StringBuilder array = new StringBuilder("{");
-    for (Object element : elements) {
-      if (array.length() > 1) {
-        array.append(',');
-      }
-      if (element == null) {
-        array.append("NULL");
-      } else {
-        String text = text(element).replace("\\", "\\\\").replace("\"", "\\\"");
-        array.append('"').append(text).append('"');
-      }
-    }
-    return array.append('}').toString();
   }
 }

@@ -26,8 +26,9 @@ import org.jooq.Name;
  * NULL only where that was declared, does an index serve every branch of every shape as an index
  * condition, and if not, which index would.
  *
- * <p>The catalog answers for uniqueness and NULLs. For the indexes the server plans every shape
- * with parameters it does not look at (a generic plan), with sequential scans and sorts
+ * <p>The catalog answers for uniqueness and NULLs, the plan for the sides that outer joins may
+ * leave NULL, a result without rows for the types of the keys. For the indexes the server plans
+ * every shape with parameters it does not look at (a generic plan), with sequential scans and sorts
  * discouraged: so the answer is the same on an empty table in a test and on a full one. What the
  * planner chooses in production is also a matter of statistics, which this does not judge.
  *
@@ -68,7 +69,7 @@ public final class KeysetCheck {
    */
   public static KeysetVerdict run(KeysetQuery<?> query, Transactions transactions) {
     query.filters().requireComplete();
-    return transactions.run(OPTIONS, tx -> new KeysetCheck(query).verdict(tx));
+    return transactions.run(OPTIONS, tx -> new KeysetCheck(query.under(tx.dsl())).verdict(tx));
   }
 
   private KeysetVerdict verdict(Tx tx) {
@@ -77,8 +78,14 @@ public final class KeysetCheck {
     PlanNode whole = explain.base();
     List<Relation> relations = relations(tx.dsl(), whole);
     Map<String, Relation.Column> columns = columnsOfKeys(relations);
-    checkNulls(columns);
+    checkNulls(columns, OuterJoins.in(whole));
     checkUnique(relations, columns);
+    List<String> types = prepared.reader().typeDifferences(tx.dsl(), query.filters());
+    types.forEach(difference -> add(UNSAFE, difference));
+    if (!types.isEmpty()) {
+      // Statements for other types than the server has may not even be planned.
+      return new KeysetVerdict(query.name(), findings, List.of(), plans);
+    }
     Set<String> own = whole.conditions("Filter", "Index Cond", "Join Filter", "Recheck Cond");
     boolean served = true;
     for (PageShape shape : prepared.shapes()) {
@@ -116,7 +123,7 @@ public final class KeysetCheck {
     return found;
   }
 
-  private void checkNulls(Map<String, Relation.Column> columns) {
+  private void checkNulls(Map<String, Relation.Column> columns, OuterJoins outer) {
     for (SortKey key : prepared.keys()) {
       Relation.Column column = columns.get(key.label());
       if (column != null && !key.nullable() && !column.notNull()) {
@@ -124,11 +131,20 @@ public final class KeysetCheck {
             UNSAFE,
             "key %s is declared NOT NULL but the column may be NULL: rows with NULL would be lost; set the column NOT NULL, or say where its NULLs go"
                 .formatted(key.label()));
+      } else if (column != null && !key.nullable() && outer.mayMiss(column.relation())) {
+        add(
+            UNSAFE,
+            "key %s is declared never to be NULL, but it is NULL where the outer join finds no row of %s: such rows would be lost, or end their page with an error; say where its NULLs go with nullsFirst(), nullsLast() or nullable(...)"
+                .formatted(key.label(), column.relation()));
       } else if (column == null && !key.nullable()) {
         add(
             UNPROVEN,
-            "key %s is an expression or a column of a derived table: the catalog cannot show that it is never NULL"
-                .formatted(key.label()));
+            "key %s is an expression or a column of a derived table: the catalog cannot show that it is never NULL%s"
+                .formatted(
+                    key.label(),
+                    outer.isEmpty()
+                        ? ""
+                        : ", and an outer join may leave " + outer + " NULL below it"));
       }
     }
   }

@@ -126,7 +126,7 @@ public final class KeysetExport<T> {
    * @throws Interrupted if a chunk could not be read, after the retries
    */
   public Progress run(Consumer<? super T> receiver) {
-    return walk(Boundary.NONE, receiver);
+    return walk(here -> Boundary.NONE, Optional.empty(), receiver);
   }
 
   /**
@@ -137,15 +137,17 @@ public final class KeysetExport<T> {
    * @throws Interrupted if a chunk could not be read, after the retries
    */
   public Progress resume(String cursor, Consumer<? super T> receiver) {
-    return walk(query.position(cursor), receiver);
+    return walk(here -> here.position(cursor), Optional.of(cursor), receiver);
   }
 
-  private Progress walk(Boundary start, Consumer<? super T> receiver) {
+  private Progress walk(Start<T> start, Optional<String> from, Consumer<? super T> receiver) {
     query.filters().requireComplete();
-    Boundary position = start;
+    Start<T> position = start;
+    Optional<String> bookmark = from;
     long rows = 0;
     while (true) {
-      Chunk<T> chunk = read(position, rows);
+      Read<T> read = read(position, rows, bookmark);
+      Chunk<T> chunk = read.chunk();
       chunk.items().forEach(receiver);
       rows += chunk.items().size();
       if (chunk.last() == null) {
@@ -153,37 +155,52 @@ public final class KeysetExport<T> {
         onProgress.accept(end);
         return end;
       }
-      position = chunk.last();
-      onProgress.accept(new Progress(rows, Optional.of(query.cursor(position)), false));
+      Boundary last = chunk.last();
+      position = here -> last;
+      bookmark = Optional.of(read.query().cursor(last));
+      onProgress.accept(new Progress(rows, bookmark, false));
     }
   }
 
-  private Chunk<T> read(Boundary position, long rowsSoFar) {
+  /**
+   * Where to go on; a cursor is read by the query as the transaction's settings name its tables.
+   */
+  private interface Start<T> {
+    Boundary in(KeysetQuery<T> here);
+  }
+
+  private record Read<T>(Chunk<T> chunk, KeysetQuery<T> query) {}
+
+  private Read<T> read(Start<T> start, long rowsSoFar, Optional<String> bookmark) {
     Limits limits = new Limits(chunkRows, 0, 0);
     try {
       return transactions.run(
           options,
           tx -> {
-            query.prepared().meet(tx.dsl());
-            PageStatement statement = query.prepared().statement(PageShape.after(position));
-            return query
-                .prepared()
-                .reader()
-                .readChunk(tx.dsl(), statement, limits, position, query.filters());
+            KeysetQuery<T> here = query.under(tx.dsl());
+            PreparedQuery<T> prepared = here.prepared();
+            Boundary position = start.in(here);
+            prepared.meet(tx.dsl());
+            PageStatement statement = prepared.pageStatement(PageShape.after(position));
+            return new Read<>(
+                prepared.reader().readChunk(tx.dsl(), statement, limits, position, here.filters()),
+                here);
           });
+    } catch (InvalidCursorException e) {
+      throw e;
     } catch (RuntimeException e) {
+      if (rowsSoFar == 0 && e instanceof InvalidKeysetQueryException) {
+        throw e;
+      }
       throw new Interrupted(
           "export of query '%s' stopped after %d rows; %s"
               .formatted(
                   query.name(),
                   rowsSoFar,
-                  position.length() == 0
+                  bookmark.isEmpty()
                       ? "nothing was handed on, start again"
                       : "go on with resume(progress().cursor().get(), ...)"),
-          new Progress(
-              rowsSoFar,
-              position.length() == 0 ? Optional.empty() : Optional.of(query.cursor(position)),
-              false),
+          new Progress(rowsSoFar, bookmark, false),
           e);
     }
   }

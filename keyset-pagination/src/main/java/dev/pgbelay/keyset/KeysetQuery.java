@@ -29,8 +29,11 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Connections.</b> {@link #fetch} is one statement on the connection of the {@code
  * DSLContext} it is given: right under autocommit and within a transaction, which it neither ends
- * nor changes. It blocks for one round trip. jOOQ renders a statement once per shape and takes no
- * part in later pages (so its execute listeners do not see them).
+ * nor changes; the deadline of a transaction of {@code Transactions} is kept. It blocks for one
+ * round trip. jOOQ renders a statement once per shape and mapping of names and takes no part in
+ * later pages (so its execute listeners do not see them). Of the settings of the {@code
+ * DSLContext}, the mapping of schemas and tables and the query timeout hold; all else is as given
+ * to {@link KeysetQueryBuilder#settings}.
  *
  * <p>Built once and kept; immutable and safe for use by several threads, and so are the queries
  * that {@link #with} and {@link #inScope} return, which cost next to nothing.
@@ -92,7 +95,9 @@ public final class KeysetQuery<T> {
    *     keys, or a parameter without a value; before any SQL runs
    * @throws InvalidCursorException for any cursor that this query, scope and filters did not make,
    *     or that expired; before any SQL runs
-   * @throws InvalidKeysetQueryException if two rows turn out to have the same keys
+   * @throws InvalidKeysetQueryException if a key has another type on the server than in jOOQ (found
+   *     once, by the first page, before it hands on a row), if two rows turn out to have the same
+   *     keys or NULL where none was declared, or if {@code dsl} has visit listeners
    * @throws org.jooq.exception.DataAccessException if the statement fails, with the driver's
    *     exception as its cause
    */
@@ -100,6 +105,16 @@ public final class KeysetQuery<T> {
     long start = System.nanoTime();
     requireValid(request);
     filters.requireComplete();
+    return under(dsl).page(dsl, request, start);
+  }
+
+  /** The same query with the names that the settings of {@code dsl} give its tables. */
+  KeysetQuery<T> under(DSLContext dsl) {
+    PreparedQuery<T> mapped = prepared.under(dsl);
+    return mapped == prepared ? this : new KeysetQuery<>(mapped, filters, scope);
+  }
+
+  private Page<T> page(DSLContext dsl, PageRequest request, long start) {
     Boundary boundary = boundary(request);
     PageShape shape = PageShape.of(request, boundary);
     int before = shape.around() ? (request.size() - 1) / 2 : 0;
@@ -109,7 +124,7 @@ public final class KeysetQuery<T> {
             before + 1,
             request.countCap().isPresent() ? request.countCap().getAsLong() + 1 : 0);
     prepared.meet(dsl);
-    PageStatement statement = prepared.statement(shape);
+    PageStatement statement = prepared.pageStatement(shape);
     PageRows<T> rows = prepared.reader().read(dsl, statement, limits, boundary, filters, shape);
     Page<T> page = PageAssembly.assemble(this, request, shape, boundary, limits, rows);
     prepared.metrics().page(request.position(), statement.plan(), System.nanoTime() - start);
@@ -170,7 +185,8 @@ public final class KeysetQuery<T> {
    */
   public Page.Count estimateCount(DSLContext dsl) {
     filters.requireComplete();
-    return new Page.Count(new Explain(prepared, filters).rows(dsl), Page.Count.Precision.ESTIMATE);
+    return new Page.Count(
+        new Explain(prepared.under(dsl), filters).rows(dsl), Page.Count.Precision.ESTIMATE);
   }
 
   /**

@@ -93,7 +93,9 @@ public final class KeysetQueryBuilder<T> {
 
   /**
    * What cursors are bound to instead of the select's SQL text: lets them survive a change of the
-   * text (a new jOOQ, a column more). Change it when the rows or their meaning change.
+   * text (a new jOOQ, a column more). Change it when the rows or their meaning change. Values that
+   * jOOQ inlines into the text stay bound, each in its place; what a plain SQL template spells out
+   * is text.
    */
   public KeysetQueryBuilder<T> identity(String identity) {
     this.identity = identity;
@@ -106,7 +108,10 @@ public final class KeysetQueryBuilder<T> {
     return this;
   }
 
-  /** jOOQ settings for rendering (schema mapping, quoting); copied. */
+  /**
+   * jOOQ settings for rendering (quoting, schema mapping); copied. A mapping in the settings of the
+   * {@code DSLContext} that a page is fetched with goes before the one given here.
+   */
   public KeysetQueryBuilder<T> settings(Settings settings) {
     this.settings = settings;
     return this;
@@ -160,18 +165,18 @@ public final class KeysetQueryBuilder<T> {
     List<SortKey> keys =
         new OrderResolver(name, renderer, tieBreaker, notNull, nullable).resolve(order);
     BaseSelect base = BaseSelect.of(name, select, keys, renderer);
-    Renderer.Template text = renderer.template(base.select());
     PreparedQuery<T> prepared =
         new PreparedQuery<>(
-            name,
-            identity != null ? identity : String.join("?", text.pieces()),
-            base,
-            renderer,
-            rowSource(),
-            codec,
-            registry == null ? KeysetMetrics.NONE : new MicrometerKeysetMetrics(registry, name),
-            maxPageSize);
-    return new KeysetQuery<>(prepared, FilterValues.of(name, text.params()), "");
+            new PreparedQuery.Parts<>(
+                name,
+                identity,
+                base,
+                rowSource(),
+                codec,
+                registry == null ? KeysetMetrics.NONE : new MicrometerKeysetMetrics(registry, name),
+                maxPageSize),
+            renderer);
+    return new KeysetQuery<>(prepared, FilterValues.of(name, prepared.params()), "");
   }
 
   @SuppressWarnings("unchecked") // without a mapper, T is Record

@@ -1,5 +1,6 @@
 package dev.pgbelay.keyset;
 
+import dev.pgbelay.core.internal.StatementStart;
 import dev.pgbelay.keyset.PageStatement.FilterSlot;
 import dev.pgbelay.keyset.PageStatement.KeySlot;
 import dev.pgbelay.keyset.PageStatement.LeadArraySlot;
@@ -15,6 +16,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.jooq.ConnectionProvider;
 import org.jooq.DSLContext;
 import org.jooq.exception.DataAccessException;
@@ -24,19 +26,28 @@ import org.jspecify.annotations.Nullable;
  * Runs a page's statement by JDBC on the connection of a {@code DSLContext}, and reads its rows.
  */
 final class PageReader<T> {
+  /** SQLSTATE classes of statements that do not fit the types they meet. */
+  private static final Set<String> TYPE_FAILURES = Set.of("22", "42");
+
+  private static final Limits NO_LIMITS = new Limits(0, 0, 0);
+
   private final String queryName;
   private final List<SortKey> keys;
   private final int[] keyColumns;
   private final int firstExtraColumn;
   private final RowSource<T> source;
+  private final KeyTypesOnServer types;
+  private final PageSql sql;
 
   PageReader(
-      String queryName, List<SortKey> keys, int[] keyColumns, int outputs, RowSource<T> source) {
+      String queryName, BaseSelect base, PageSql sql, RowSource<T> source, KeyTypesOnServer types) {
     this.queryName = queryName;
-    this.keys = keys;
-    this.keyColumns = keyColumns;
+    this.types = types;
+    this.sql = sql;
+    this.keys = base.keys();
+    this.keyColumns = sql.keyColumns();
     this.source = source;
-    int last = outputs;
+    int last = base.outputs().size();
     for (int column : keyColumns) {
       last = Math.max(last, column);
     }
@@ -101,21 +112,77 @@ final class PageReader<T> {
       throw new DataAccessException(
           "query '" + queryName + "': the DSLContext has no connection to read a page with");
     }
-    String sql = statement.text(limits);
-    try (PreparedStatement prepared = connection.prepareStatement(sql)) {
+    try {
+      StatementStart.announce(dsl.configuration());
+      return execute(dsl, connection, statement, limits, boundary, filters, reader);
+    } catch (SQLException e) {
+      if (statement.isTyped()) {
+        explainByTypes(dsl, connection, filters, e);
+      }
+      throw new DataAccessException("page of query '" + queryName + "' failed", e);
+    } finally {
+      provider.release(connection);
+    }
+  }
+
+  private <R> R execute(
+      DSLContext dsl,
+      Connection connection,
+      PageStatement statement,
+      Limits limits,
+      Boundary boundary,
+      FilterValues filters,
+      ResultReader<R> reader)
+      throws SQLException {
+    try (PreparedStatement prepared = connection.prepareStatement(statement.text(limits))) {
       Integer timeout = dsl.settings().getQueryTimeout();
       if (timeout != null && timeout > 0) {
         prepared.setQueryTimeout(timeout);
       }
       bind(prepared, statement.bound(), boundary, filters);
       try (ResultSet rows = prepared.executeQuery()) {
+        if (statement.isTyped()) {
+          types.requireAgreed(rows);
+        }
         return reader.read(rows);
       }
-    } catch (SQLException e) {
-      throw new DataAccessException("page of query '" + queryName + "' failed", e);
-    } finally {
-      provider.release(connection);
     }
+  }
+
+  /**
+   * A statement that is written for other types than the server has may fail before it says which
+   * it has. Within a transaction nothing more can be asked then.
+   */
+  private void explainByTypes(
+      DSLContext dsl, Connection connection, FilterValues filters, SQLException failure) {
+    String state = failure.getSQLState();
+    try {
+      if (state != null
+          && TYPE_FAILURES.contains(state.substring(0, 2))
+          && connection.getAutoCommit()) {
+        PageStatement alone = sql.keyTypes();
+        execute(dsl, connection, alone, NO_LIMITS, Boundary.NONE, filters, ResultSet::next);
+      }
+    } catch (InvalidKeysetQueryException e) {
+      e.addSuppressed(failure);
+      throw e;
+    } catch (SQLException e) {
+      failure.addSuppressed(e);
+    }
+  }
+
+  /** What about the keys' types is not as jOOQ has it; asks the server. */
+  List<String> typeDifferences(DSLContext dsl, FilterValues filters) {
+    PageStatement alone = sql.keyTypes();
+    return dsl.connectionResult(
+        connection -> {
+          try (PreparedStatement prepared = connection.prepareStatement(alone.text(NO_LIMITS))) {
+            bind(prepared, alone.bound(), Boundary.NONE, filters);
+            try (ResultSet rows = prepared.executeQuery()) {
+              return types.differences(rows);
+            }
+          }
+        });
   }
 
   void bind(PreparedStatement prepared, List<Slot> slots, Boundary boundary, FilterValues filters)
@@ -220,7 +287,7 @@ final class PageReader<T> {
   private Boundary position(ResultSet row, int[] columns) throws SQLException {
     byte[][] values = new byte[columns.length][];
     for (int k = 0; k < values.length; k++) {
-      values[k] = keys.get(k).type().read(row, columns[k]);
+      values[k] = read(keys.get(k), row, columns[k]);
       if (values[k] == null && !keys.get(k).nullable()) {
         throw new InvalidKeysetQueryException(
             InvalidKeysetQueryException.Reason.NULLS_POSITION,
@@ -229,6 +296,17 @@ final class PageReader<T> {
       }
     }
     return new Boundary(values, false);
+  }
+
+  private byte @Nullable [] read(SortKey key, ResultSet row, int column) throws SQLException {
+    try {
+      return key.type().read(row, column);
+    } catch (NumberFormatException e) {
+      throw new InvalidKeysetQueryException(
+          InvalidKeysetQueryException.Reason.KEY_TYPE,
+          "query '%s' read a number that is not whole in key %s, which jOOQ has as %s; tell jOOQ the server's type, or cast the key"
+              .formatted(queryName, key.label(), key.field().getDataType().getTypeName()));
+    }
   }
 
   private Boundary position(ResultSet row, List<Boundary> earlier) throws SQLException {

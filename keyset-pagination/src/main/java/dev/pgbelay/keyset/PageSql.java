@@ -4,25 +4,16 @@ import static org.jooq.impl.DSL.count;
 import static org.jooq.impl.DSL.field;
 import static org.jooq.impl.DSL.inline;
 import static org.jooq.impl.DSL.name;
-import static org.jooq.impl.DSL.noCondition;
-import static org.jooq.impl.DSL.param;
 import static org.jooq.impl.DSL.trueCondition;
 
-import dev.pgbelay.keyset.PageStatement.FilterSlot;
-import dev.pgbelay.keyset.PageStatement.KeySlot;
-import dev.pgbelay.keyset.PageStatement.LeadArraySlot;
 import dev.pgbelay.keyset.PageStatement.Limit;
-import dev.pgbelay.keyset.PageStatement.LimitSlot;
 import dev.pgbelay.keyset.PageStatement.Slot;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import org.jooq.Condition;
 import org.jooq.Field;
-import org.jooq.Param;
 import org.jooq.Record;
 import org.jooq.Record1;
-import org.jooq.RowN;
 import org.jooq.Select;
 import org.jooq.SelectFieldOrAsterisk;
 import org.jooq.SortField;
@@ -36,16 +27,13 @@ import org.jooq.impl.SQLDataType;
  * and limited by itself, ordered and limited again outside.
  */
 final class PageSql {
-  private static final String KEY_PARAM = "pgbelay_k";
-  private static final String ARRAY_PARAM = "pgbelay_lead";
-  private static final String LIMIT_PARAM = "pgbelay_limit_";
   private static final String SCAN = "scan";
   private static final String ROW_VALUE = "row_value";
   private static final String BRANCHES = "branches";
 
   private final BaseSelect base;
   private final Renderer renderer;
-  private final boolean leadAsArray;
+  private final SeekSql seek;
 
   /**
    * For one way to say that the leading key equals the position's.
@@ -57,7 +45,7 @@ final class PageSql {
   PageSql(BaseSelect base, Renderer renderer, boolean leadAsArray) {
     this.base = base;
     this.renderer = renderer;
-    this.leadAsArray = leadAsArray;
+    this.seek = new SeekSql(base.keys(), leadAsArray);
   }
 
   /** Where in a row the cursor's values stand, counted from 1. */
@@ -80,7 +68,21 @@ final class PageSql {
   }
 
   PageStatement page(PageShape shape) {
-    return statement(plan(shape), select(shape));
+    return statement(plan(shape), select(shape, false));
+  }
+
+  /** The same rows; behind their columns one more for each key, NULL and of the key's own type. */
+  PageStatement typedPage(PageShape shape) {
+    return statement(plan(shape), select(shape, true)).typed();
+  }
+
+  /** No rows, and columns of the keys' own types. */
+  PageStatement keyTypes() {
+    List<SelectFieldOrAsterisk> list = new ArrayList<>();
+    for (int k = 0; k < base.keys().size(); k++) {
+      list.add(base.keys().get(k).field().as(keyName(k)));
+    }
+    return statement(SCAN, base.select().$select(list).$limit(inline(0))).typed();
   }
 
   /**
@@ -94,7 +96,8 @@ final class PageSql {
     List<SeekBranch> branches = shape.branches(base.keys());
     Table<?> rows =
         branches.size() == 1
-            ? ordered(base.select().$select(list), branches.get(0), false, limit(Limit.ROWS))
+            ? seek.ordered(
+                    base.select().$select(list), branches.get(0), false, SeekSql.limit(Limit.ROWS))
                 .asTable("pgbelay_branches")
             : union(list, branches, false, Limit.ROWS);
     List<Field<?>> keys = new ArrayList<>();
@@ -106,41 +109,53 @@ final class PageSql {
         DSL.select(keys)
             .from(rows)
             .orderBy(order(rows, false))
-            .offset(limit(Limit.COUNTED))
+            .offset(SeekSql.limit(Limit.COUNTED))
             .limit(inline(1)));
   }
 
-  private Select<?> select(PageShape shape) {
+  private Select<?> select(PageShape shape, boolean typed) {
     List<SeekBranch> branches = shape.branches(base.keys());
     if (shape.around()) {
-      return withExtras(around(shape), shape);
+      return withExtras(around(shape), shape, typed);
     }
     if (shape.hasExtras()) {
-      return withExtras(window(branches, shape.backward(), Limit.ROWS), shape);
+      return withExtras(window(branches, shape.backward(), Limit.ROWS), shape, typed);
     }
     return branches.size() == 1
-        ? direct(branches.get(0), shape.backward())
-        : merged(branches, shape.backward());
+        ? direct(branches.get(0), shape.backward(), typed)
+        : merged(branches, shape.backward(), typed);
+  }
+
+  /** Folded to a constant by the planner: nothing but its type is left of the key. */
+  private static Field<?> onlyItsType(Field<?> key) {
+    return DSL.when(DSL.falseCondition(), key);
   }
 
   /** One branch: nothing around the caller's select. */
-  private Select<?> direct(SeekBranch branch, boolean backward) {
+  private Select<?> direct(SeekBranch branch, boolean backward, boolean typed) {
     List<SelectFieldOrAsterisk> list = new ArrayList<>(base.columns());
     for (SortKey key : base.keys()) {
       if (inPlace(key) < 0) {
         list.add(key.type().output(key.field()));
       }
     }
-    return ordered(base.select().$select(list), branch, backward, limit(Limit.ROWS));
+    if (typed) {
+      base.keys().forEach(key -> list.add(onlyItsType(key.field())));
+    }
+    return seek.ordered(base.select().$select(list), branch, backward, SeekSql.limit(Limit.ROWS));
   }
 
   /** Several branches, and around them only what the caller's mapper and the cursors need. */
-  private Select<?> merged(List<SeekBranch> branches, boolean backward) {
+  private Select<?> merged(List<SeekBranch> branches, boolean backward, boolean typed) {
     Table<?> union = union(aliased(), branches, backward, Limit.ROWS);
-    return DSL.select(outputs(union))
+    List<Field<?>> list = outputs(union);
+    if (typed) {
+      addTypes(list, union);
+    }
+    return DSL.select(list)
         .from(union)
         .orderBy(order(union, backward))
-        .limit(limit(Limit.ROWS));
+        .limit(SeekSql.limit(Limit.ROWS));
   }
 
   /** All branches as one ordered and limited select of {@code c1 … cn, k1 … km}. */
@@ -150,13 +165,14 @@ final class PageSql {
       return base.select().$select(list).$where(DSL.falseCondition());
     }
     if (branches.size() == 1) {
-      return ordered(base.select().$select(list), branches.get(0), backward, limit(limit));
+      return seek.ordered(
+          base.select().$select(list), branches.get(0), backward, SeekSql.limit(limit));
     }
     Table<?> union = union(list, branches, backward, limit);
     return DSL.select(rowColumns(union))
         .from(union)
         .orderBy(order(union, backward))
-        .limit(limit(limit));
+        .limit(SeekSql.limit(limit));
   }
 
   private List<SelectFieldOrAsterisk> aliased() {
@@ -176,7 +192,8 @@ final class PageSql {
     Select<Record> all = null;
     for (SeekBranch branch : branches) {
       Select<Record> next =
-          (Select<Record>) ordered(base.select().$select(list), branch, backward, limit(limit));
+          (Select<Record>)
+              seek.ordered(base.select().$select(list), branch, backward, SeekSql.limit(limit));
       all = all == null ? next : all.unionAll(next);
     }
     return Objects.requireNonNull(all).asTable("pgbelay_branches");
@@ -196,7 +213,7 @@ final class PageSql {
   }
 
   /** One row at least, with what was asked about the rows beside the page. */
-  private Select<?> withExtras(Select<?> rows, PageShape shape) {
+  private Select<?> withExtras(Select<?> rows, PageShape shape, boolean typed) {
     Table<?> page = rows.asTable("pgbelay_page");
     List<SelectFieldOrAsterisk> extras = new ArrayList<>();
     Field<Boolean> otherEnd =
@@ -209,6 +226,9 @@ final class PageSql {
     list.add(column(beside, "pgbelay_other_end", otherEnd));
     list.add(field(name("pgbelay_beside", "pgbelay_count"), SQLDataType.BIGINT));
     list.add(keyColumn(page, keyThatIsNeverNull()).isNotNull().as("pgbelay_is_row"));
+    if (typed) {
+      addTypes(list, page);
+    }
     return DSL.select(list)
         .from(beside)
         .leftJoin(page)
@@ -240,6 +260,12 @@ final class PageSql {
     return list;
   }
 
+  private void addTypes(List<Field<?>> list, Table<?> page) {
+    for (int k = 0; k < base.keys().size(); k++) {
+      list.add(onlyItsType(keyColumn(page, k)));
+    }
+  }
+
   private List<Field<?>> rowColumns(Table<?> rows) {
     List<Field<?>> list = new ArrayList<>();
     for (int i = 0; i < base.columns().size(); i++) {
@@ -267,7 +293,7 @@ final class PageSql {
     for (SeekBranch branch : branches) {
       Select<Record1<Boolean>> one =
           (Select<Record1<Boolean>>)
-              ordered(
+              seek.ordered(
                   base.select().$select(List.of(inline(true))),
                   branch,
                   !shape.backward(),
@@ -283,83 +309,11 @@ final class PageSql {
 
   private Field<Long> counted() {
     Select<?> some =
-        base.select().$select(List.of(inline(1).as("pgbelay_one"))).$limit(limit(Limit.COUNTED));
+        base.select()
+            .$select(List.of(inline(1).as("pgbelay_one")))
+            .$limit(SeekSql.limit(Limit.COUNTED));
     return field(DSL.select(count()).from(some.asTable("pgbelay_counted")))
         .coerce(SQLDataType.BIGINT);
-  }
-
-  private Select<?> ordered(
-      Select<?> select, SeekBranch branch, boolean backward, Field<? extends Number> limit) {
-    Condition where = noCondition();
-    for (SeekBranch.Term term : branch.terms()) {
-      where = where.and(condition(term, backward));
-    }
-    List<SortField<?>> order = new ArrayList<>();
-    for (SortKey key : base.keys()) {
-      order.add((backward ? key.flipped() : key).orderBy());
-    }
-    Condition filters = select.$where();
-    Condition all = filters == null ? where : filters.and(where);
-    return select.$where(all).$orderBy(order).$limit(limit);
-  }
-
-  private Condition condition(SeekBranch.Term term, boolean backward) {
-    SortKey first = base.keys().get(term.first());
-    return switch (term.kind()) {
-      case IS_NULL -> first.field().isNull();
-      case IS_NOT_NULL -> first.field().isNotNull();
-      case EQUAL -> {
-        Condition equal = noCondition();
-        for (int k = term.first(); k <= term.last(); k++) {
-          Field<Object> key = untyped(base.keys().get(k).field());
-          equal =
-              equal.and(
-                  k == 0 && leadAsArray
-                      ? DSL.condition("{0} = any ({1})", key, param(ARRAY_PARAM, SQLDataType.OTHER))
-                      : key.eq(keyParam(k)));
-        }
-        yield equal;
-      }
-      case BEYOND, AT_OR_BEYOND ->
-          compare(term, first.descending() != backward, term.kind() == SeekBranch.Term.Kind.BEYOND);
-    };
-  }
-
-  private Condition compare(SeekBranch.Term term, boolean descending, boolean strict) {
-    List<Field<?>> keys = new ArrayList<>();
-    List<Field<?>> values = new ArrayList<>();
-    for (int k = term.first(); k <= term.last(); k++) {
-      keys.add(base.keys().get(k).field());
-      values.add(keyParam(k));
-    }
-    if (keys.size() == 1) {
-      Field<Object> key = untyped(keys.get(0));
-      Field<Object> value = untyped(values.get(0));
-      if (descending) {
-        return strict ? key.lt(value) : key.le(value);
-      }
-      return strict ? key.gt(value) : key.ge(value);
-    }
-    RowN left = DSL.row(keys);
-    RowN right = DSL.row(values);
-    if (descending) {
-      return strict ? left.lt(right) : left.le(right);
-    }
-    return strict ? left.gt(right) : left.ge(right);
-  }
-
-  /** Comparisons here are with untyped parameters: the server takes the type from the key. */
-  @SuppressWarnings("unchecked")
-  private static Field<Object> untyped(Field<?> field) {
-    return (Field<Object>) field;
-  }
-
-  private static Param<Object> keyParam(int key) {
-    return param(KEY_PARAM + (key + 1), SQLDataType.OTHER);
-  }
-
-  private static Param<Long> limit(Limit limit) {
-    return param(LIMIT_PARAM + limit, SQLDataType.BIGINT);
   }
 
   private static String columnName(int index) {
@@ -387,21 +341,7 @@ final class PageSql {
 
   private PageStatement statement(String plan, Select<?> select) {
     Renderer.Template template = renderer.template(select);
-    List<Slot> slots = template.params().stream().map(PageSql::slot).toList();
+    List<Slot> slots = template.params().stream().map(SeekSql::slot).toList();
     return new PageStatement(plan, template.pieces(), slots);
-  }
-
-  private static Slot slot(Param<?> param) {
-    String name = param.getParamName();
-    if (name != null && name.startsWith(KEY_PARAM)) {
-      return new KeySlot(Integer.parseInt(name.substring(KEY_PARAM.length())) - 1);
-    }
-    if (ARRAY_PARAM.equals(name)) {
-      return new LeadArraySlot();
-    }
-    if (name != null && name.startsWith(LIMIT_PARAM)) {
-      return new LimitSlot(Limit.valueOf(name.substring(LIMIT_PARAM.length())));
-    }
-    return new FilterSlot(param);
   }
 }

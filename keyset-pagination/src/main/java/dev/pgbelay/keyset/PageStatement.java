@@ -49,6 +49,7 @@ final class PageStatement {
   }
 
   private final String plan;
+  private final boolean typed;
   private final List<String> pieces;
   private final List<Slot> slots;
   private final List<Slot> bound;
@@ -60,10 +61,24 @@ final class PageStatement {
    * @param plan the kind of plan, for metrics
    */
   PageStatement(String plan, List<String> pieces, List<Slot> slots) {
+    this(plan, pieces, slots, false);
+  }
+
+  private PageStatement(String plan, List<String> pieces, List<Slot> slots, boolean typed) {
     this.plan = plan;
+    this.typed = typed;
     this.pieces = pieces;
     this.slots = slots;
     this.bound = slots.stream().filter(slot -> !(slot instanceof LimitSlot)).toList();
+  }
+
+  /** The same, knowing that its last columns are there for the types of the keys. */
+  PageStatement typed() {
+    return new PageStatement(plan, pieces, slots, true);
+  }
+
+  boolean isTyped() {
+    return typed;
   }
 
   /** {@code scan}, {@code row_value} or {@code branches}. */

@@ -1,5 +1,6 @@
 package dev.pgbelay.keyset;
 
+import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.LocalDate;
 import java.time.LocalDateTime;
@@ -19,6 +20,15 @@ final class PgTime {
   static final long MINUS_INFINITY = Long.MIN_VALUE;
   static final int DATE_INFINITY = Integer.MAX_VALUE;
   static final int DATE_MINUS_INFINITY = Integer.MIN_VALUE;
+
+  /** For messages. */
+  static final String RANGE =
+      "dates from 4714-11-24 BC to 5874897-12-31, timestamps from 4714-11-24 BC to 294276-12-31";
+
+  private static final int FIRST_DAY = -2_451_545;
+  private static final int LAST_DAY = 2_145_031_948;
+  private static final long FIRST_SECOND = -211_813_488_000L;
+  private static final long END_SECOND = 9_223_371_331_200L;
 
   private static final LocalDate EPOCH_DATE = LocalDate.of(2000, 1, 1);
   private static final long EPOCH_SECOND = EPOCH_DATE.toEpochDay() * 86_400;
@@ -69,11 +79,19 @@ final class PgTime {
     return text.toString();
   }
 
+  /**
+   * Microseconds from 2000-01-01.
+   *
+   * @throws DateTimeException if PostgreSQL has no such timestamp
+   */
   static long micros(LocalDateTime at) {
     long second = at.toEpochSecond(ZoneOffset.UTC) - EPOCH_SECOND;
-    return Math.addExact(
-        Math.multiplyExact(second, MICROS_PER_SECOND),
-        roundedMicros(at.get(ChronoField.NANO_OF_SECOND)));
+    long micros = roundedMicros(at.get(ChronoField.NANO_OF_SECOND));
+    long last = micros == MICROS_PER_SECOND ? second + 1 : second;
+    if (second < FIRST_SECOND || last >= END_SECOND) {
+      throw new DateTimeException("outside of PostgreSQL's timestamps");
+    }
+    return second * MICROS_PER_SECOND + micros;
   }
 
   static long micros(OffsetDateTime at) {
@@ -90,7 +108,11 @@ final class PgTime {
   }
 
   static int days(LocalDate date) {
-    return Math.toIntExact(ChronoUnit.DAYS.between(EPOCH_DATE, date));
+    long days = ChronoUnit.DAYS.between(EPOCH_DATE, date);
+    if (days < FIRST_DAY || days > LAST_DAY) {
+      throw new DateTimeException("outside of PostgreSQL's dates");
+    }
+    return (int) days;
   }
 
   /**

@@ -7,13 +7,16 @@ import dev.pgbelay.keyset.PageStatement.Limits;
 import java.sql.Date;
 import java.sql.Time;
 import java.sql.Timestamp;
+import java.time.DateTimeException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 import org.jooq.Converter;
 import org.jooq.DSLContext;
+import org.jooq.Param;
 import org.jooq.exception.DataTypeException;
 import org.jspecify.annotations.Nullable;
 
@@ -22,53 +25,96 @@ final class PreparedQuery<T> {
   private static final int ARRAYS_KEEP_ORDER = 17;
   private static final int NEWEST = Integer.MAX_VALUE;
 
-  private final String name;
+  /** A mapping per tenant must not fill the memory with texts; further ones are rendered again. */
+  private static final int MAX_MAPPINGS = 64;
+
+  private final Parts<T> parts;
   private final byte[] identity;
-  private final BaseSelect base;
   private final Renderer renderer;
+  private final Renderer.Template text;
   private final PageSql sql;
   private final PageSql arraySql;
   private final boolean keysLeadTheIndex;
+  private final KeyTypesOnServer types;
+  private final PageReader<T> reader;
   private volatile int serverMajor = NEWEST;
   private volatile boolean serverKnown;
-  private final PageReader<T> reader;
-  private final CursorCodec codec;
-  private final KeysetMetrics metrics;
-  private final int maxPageSize;
   private final Map<PageShape, PageStatement> statements = new ConcurrentHashMap<>();
   private final Map<PageShape, PageStatement> steps = new ConcurrentHashMap<>();
+  private final Map<String, PreparedQuery<T>> byMapping = new ConcurrentHashMap<>();
 
-  PreparedQuery(
+  /**
+   * What a query is, whatever the names of its tables are mapped to.
+   *
+   * @param identity what cursors are bound to instead of the text, if that was said
+   */
+  record Parts<T>(
       String name,
-      String identity,
+      @Nullable String identity,
       BaseSelect base,
-      Renderer renderer,
       RowSource<T> rows,
       CursorCodec codec,
       KeysetMetrics metrics,
-      int maxPageSize) {
-    this.name = name;
-    this.base = base;
+      int maxPageSize) {}
+
+  PreparedQuery(Parts<T> parts, Renderer renderer) {
+    this.parts = parts;
     this.renderer = renderer;
-    this.sql = new PageSql(base, renderer, false);
-    this.arraySql = new PageSql(base, renderer, true);
-    this.keysLeadTheIndex = !Filters.fixAColumn(base.select().$where());
-    this.reader =
-        new PageReader<>(name, base.keys(), sql.keyColumns(), base.outputs().size(), rows);
-    this.codec = codec;
-    this.metrics = metrics;
-    this.maxPageSize = maxPageSize;
-    this.identity = (identity + "\0" + typedOrder()).getBytes(UTF_8);
+    this.text = renderer.template(parts.base().select());
+    this.sql = new PageSql(parts.base(), renderer, false);
+    this.arraySql = new PageSql(parts.base(), renderer, true);
+    this.keysLeadTheIndex = !Filters.fixAColumn(parts.base().select().$where());
+    this.types = new KeyTypesOnServer(parts.name(), parts.base().keys());
+    this.reader = new PageReader<>(parts.name(), parts.base(), sql, parts.rows(), types);
+    this.identity = (whatItIs() + "\0" + typedOrder()).getBytes(UTF_8);
+  }
+
+  /** A name that was given stands for the text, but not for the values that are written into it. */
+  private String whatItIs() {
+    return parts.identity() == null
+        ? text.textWithMarks()
+        : parts.identity() + "\0" + String.join("\0", text.inlined());
+  }
+
+  /**
+   * This query as a {@code DSLContext} names its tables.
+   *
+   * @throws InvalidKeysetQueryException if it would rewrite the select in a way that is not seen
+   *     from here
+   */
+  PreparedQuery<T> under(DSLContext dsl) {
+    if (dsl.configuration().visitListenerProviders().length > 0) {
+      throw new InvalidKeysetQueryException(
+          InvalidKeysetQueryException.Reason.DSL_CONTEXT,
+          "query '%s': the DSLContext has visit listeners, which may rewrite every statement of jOOQ, and pages run from text that is rendered once without them; put what they add into the select, and give fetch a DSLContext without them"
+              .formatted(name()));
+    }
+    Optional<String> mapping = NameMapping.of(dsl.settings());
+    if (mapping.isEmpty()) {
+      return this;
+    }
+    PreparedQuery<T> known = byMapping.get(mapping.get());
+    if (known != null) {
+      return known;
+    }
+    PreparedQuery<T> mapped = new PreparedQuery<>(parts, renderer.mappedBy(dsl.settings()));
+    if (mapped.text.pieces().equals(text.pieces())) {
+      mapped = this;
+    }
+    if (byMapping.size() < MAX_MAPPINGS) {
+      byMapping.put(mapping.get(), mapped);
+    }
+    return mapped;
   }
 
   private String typedOrder() {
-    return base.keys().stream()
+    return keys().stream()
         .map(key -> key.describe() + " " + key.type() + (key.nullable() ? " null" : " not null"))
         .collect(Collectors.joining("\0"));
   }
 
   String name() {
-    return name;
+    return parts.name();
   }
 
   byte[] identity() {
@@ -76,7 +122,7 @@ final class PreparedQuery<T> {
   }
 
   BaseSelect base() {
-    return base;
+    return parts.base();
   }
 
   Renderer renderer() {
@@ -84,7 +130,7 @@ final class PreparedQuery<T> {
   }
 
   List<SortKey> keys() {
-    return base.keys();
+    return parts.base().keys();
   }
 
   PageReader<T> reader() {
@@ -92,15 +138,15 @@ final class PreparedQuery<T> {
   }
 
   CursorCodec codec() {
-    return codec;
+    return parts.codec();
   }
 
   KeysetMetrics metrics() {
-    return metrics;
+    return parts.metrics();
   }
 
   int maxPageSize() {
-    return maxPageSize;
+    return parts.maxPageSize();
   }
 
   /**
@@ -127,6 +173,17 @@ final class PreparedQuery<T> {
 
   private PageSql sql() {
     return leadAsArray(serverMajor) ? arraySql : sql;
+  }
+
+  List<Param<?>> params() {
+    return text.params();
+  }
+
+  /**
+   * As {@link #statement}; until the keys' types are known to agree, with columns that show them.
+   */
+  PageStatement pageStatement(PageShape shape) {
+    return types.agreed() ? statement(shape) : sql().typedPage(shape);
   }
 
   PageStatement statement(PageShape shape) {
@@ -167,10 +224,19 @@ final class PreparedQuery<T> {
     if (key.type().isTemporal() && (value.equals("infinity") || value.equals("-infinity"))) {
       return key.type().wire(value);
     }
+    if (value instanceof String text && text.indexOf('\0') >= 0) {
+      throw badKeys(
+          "the value for key %s contains U+0000, which PostgreSQL's text cannot hold; remove it before it gets here"
+              .formatted(key.label()));
+    }
     try {
       Object converted = key.field().getDataType().convert(value);
       WholeNumbers.requireSame(value, converted);
       return key.type().wire(plain(toDatabase(key.field().getConverter(), converted)));
+    } catch (DateTimeException e) {
+      throw badKeys(
+          "the value for key %s is a %s that PostgreSQL does not have (%s); give one within its range, or \"infinity\""
+              .formatted(key.label(), value.getClass().getSimpleName(), PgTime.RANGE));
     } catch (DataTypeException
         | ClassCastException
         | NullPointerException
@@ -201,7 +267,7 @@ final class PreparedQuery<T> {
   }
 
   private InvalidPageRequestException badKeys(String rule) {
-    return new InvalidPageRequestException(KEYS, "query '%s': %s".formatted(name, rule));
+    return new InvalidPageRequestException(KEYS, "query '%s': %s".formatted(name(), rule));
   }
 
   /** The caller's select by itself, without keys and limits. */

@@ -36,8 +36,21 @@ final class Renderer {
     this.settings = SettingsTools.clone(settings).withRenderNamedParamPrefix(MARK);
   }
 
-  /** Text pieces, and the parameter between each two of them. */
-  record Template(List<String> pieces, List<Param<?>> params) {}
+  /** The same, with names as {@code given} maps them. */
+  Renderer mappedBy(Settings given) {
+    return new Renderer(NameMapping.apply(given, SettingsTools.clone(settings)));
+  }
+
+  /**
+   * Text pieces, and the parameter between each two of them.
+   *
+   * @param inlined the values that are written into the text, as they stand there
+   */
+  record Template(List<String> pieces, List<Param<?>> params, List<String> inlined) {
+    String textWithMarks() {
+      return String.join("?", pieces);
+    }
+  }
 
   Template template(Select<?> select) {
     ParamRecorder recorder = new ParamRecorder();
@@ -62,7 +75,8 @@ final class Renderer {
     if (text.indexOf(MARK, from) >= 0) {
       throw unreadable();
     }
-    return new Template(List.copyOf(pieces), List.copyOf(recorder.params));
+    return new Template(
+        List.copyOf(pieces), List.copyOf(recorder.params), List.copyOf(recorder.inlined));
   }
 
   private static boolean isNamePart(char c) {
@@ -113,6 +127,7 @@ final class Renderer {
 
   private static final class ParamRecorder implements VisitListener {
     private final List<Param<?>> params = new ArrayList<>();
+    private final List<String> inlined = new ArrayList<>();
     private final Deque<int[]> starts = new ArrayDeque<>();
 
     @Override
@@ -130,6 +145,8 @@ final class Renderer {
         // A parameter may render another one in its place; the mark then belongs to that.
         if (rendered.contains(MARK) && params.size() == start[1]) {
           params.add(param);
+        } else if (param.isInline()) {
+          inlined.add(rendered);
         }
       }
     }

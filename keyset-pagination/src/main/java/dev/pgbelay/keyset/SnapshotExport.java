@@ -107,17 +107,17 @@ final class SnapshotExport<T> {
 
   /** Walks the keys in steps of one stretch and offers each stretch as soon as it is known. */
   private void divide(Tx tx, BlockingQueue<Stretch> stretches) {
-    query.prepared().meet(tx.dsl());
+    PreparedQuery<T> prepared = query.under(tx.dsl()).prepared();
+    prepared.meet(tx.dsl());
     long stretchRows = (long) chunkRows * CHUNKS_PER_STRETCH;
     Boundary start = Boundary.NONE;
     while (failure.get() == null) {
       Boundary next =
-          query
-              .prepared()
+          prepared
               .reader()
               .readStep(
                   tx.dsl(),
-                  query.prepared().stepStatement(PageShape.after(start)),
+                  prepared.stepStatement(PageShape.after(start)),
                   new Limits(Math.toIntExact(stretchRows), 0, stretchRows - 1),
                   start,
                   query.filters());
@@ -164,17 +164,17 @@ final class SnapshotExport<T> {
   }
 
   private void readStretch(Tx tx, Stretch stretch, Consumer<? super T> receiver) {
+    PreparedQuery<T> prepared = query.under(tx.dsl()).prepared();
     Boundary position = stretch.start();
     long left = stretch.rows();
     while (left > 0 && failure.get() == null) {
       Limits limits = new Limits((int) Math.min(chunkRows, left), 0, 0);
       Chunk<T> chunk =
-          query
-              .prepared()
+          prepared
               .reader()
               .readChunk(
                   tx.dsl(),
-                  query.prepared().statement(PageShape.after(position)),
+                  prepared.pageStatement(PageShape.after(position)),
                   limits,
                   position,
                   query.filters());
