@@ -70,7 +70,19 @@ final class FilterValues {
     this.byName = byName;
   }
 
-  static FilterValues of(String queryName, List<Param<?>> params) {
+  /**
+   * Of a select that was rendered.
+   *
+   * @throws InvalidKeysetQueryException if a value in it can never be sent, or a name is taken
+   */
+  static FilterValues of(String queryName, Renderer.Template select) {
+    List<Param<?>> params = select.params();
+    if (select.textWithMarks().indexOf('\0') >= 0) {
+      throw new InvalidKeysetQueryException(
+          InvalidKeysetQueryException.Reason.SELECT,
+          "query '%s': a value inlined in its select contains U+0000, which PostgreSQL's text cannot hold; remove it"
+              .formatted(queryName));
+    }
     for (Param<?> param : params) {
       if (param.getParamName() != null && param.getParamName().startsWith(RESERVED)) {
         throw new InvalidKeysetQueryException(

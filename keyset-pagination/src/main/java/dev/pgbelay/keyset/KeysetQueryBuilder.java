@@ -176,7 +176,7 @@ public final class KeysetQueryBuilder<T> {
                 registry == null ? KeysetMetrics.NONE : new MicrometerKeysetMetrics(registry, name),
                 maxPageSize),
             renderer);
-    return new KeysetQuery<>(prepared, FilterValues.of(name, prepared.params()), "");
+    return new KeysetQuery<>(prepared, FilterValues.of(name, prepared.text()), "");
   }
 
   @SuppressWarnings("unchecked") // without a mapper, T is Record

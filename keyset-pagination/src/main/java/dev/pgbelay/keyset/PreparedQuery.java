@@ -16,7 +16,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 import org.jooq.Converter;
 import org.jooq.DSLContext;
-import org.jooq.Param;
 import org.jooq.exception.DataTypeException;
 import org.jspecify.annotations.Nullable;
 
@@ -175,8 +174,8 @@ final class PreparedQuery<T> {
     return leadAsArray(serverMajor) ? arraySql : sql;
   }
 
-  List<Param<?>> params() {
-    return text.params();
+  Renderer.Template text() {
+    return text;
   }
 
   /**

@@ -11,18 +11,22 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import static org.jooq.impl.DSL.asterisk;
 import static org.jooq.impl.DSL.field;
+import static org.jooq.impl.DSL.inline;
 import static org.jooq.impl.DSL.name;
 import static org.jooq.impl.DSL.param;
 import static org.jooq.impl.DSL.select;
 import static org.jooq.impl.DSL.selectDistinct;
 
 import dev.pgbelay.keyset.InvalidKeysetQueryException.Reason;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
 import java.time.OffsetDateTime;
 import java.util.List;
 import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.Record;
 import org.jooq.SQLDialect;
+import org.jooq.Select;
 import org.jooq.SortField;
 import org.jooq.TableField;
 import org.jooq.UniqueKey;
@@ -34,14 +38,20 @@ import org.junit.jupiter.api.Test;
 
 /** What cannot be paged exactly is refused before there is a page, and says what to declare. */
 class BuildRefusalsTest {
+  private static final Field<String> EMAIL =
+      field(name("orders", "email"), SQLDataType.CLOB.notNull());
+  private static final Field<LocalDate> DAY =
+      field(name("orders", "day"), SQLDataType.LOCALDATE.notNull());
+
   /** Has no connection: whatever reaches for one fails in another way than the test expects. */
   private static final DSLContext NO_DATABASE = DSL.using(SQLDialect.POSTGRES);
 
   private static KeysetQueryBuilder<Record> orders(SortField<?>... order) {
-    return KeysetQuery.from(select(ID, CREATED_AT).from(ORDERS))
-        .named("orders")
-        .orderBy(order)
-        .cursors(CODEC);
+    return orders(select(ID, CREATED_AT).from(ORDERS), order);
+  }
+
+  private static KeysetQueryBuilder<Record> orders(Select<?> select, SortField<?>... order) {
+    return KeysetQuery.from(select).named("orders").orderBy(order).cursors(CODEC);
   }
 
   private static InvalidKeysetQueryException refusal(KeysetQueryBuilder<?> builder) {
@@ -96,33 +106,16 @@ class BuildRefusalsTest {
     InvalidKeysetQueryException refused = refusal(orders(SHIPPED_AT.asc()).unique(ID));
     assertThat(refused.reason()).isEqualTo(Reason.NULLS_POSITION);
     assertThat(refused).hasMessageContaining("shipped_at").hasMessageContaining("nullsLast()");
-    assertThat(
-            orders(SHIPPED_AT.asc())
-                .nullable(SHIPPED_AT)
-                .unique(ID)
-                .build()
-                .prepared()
-                .keys()
-                .get(0))
+    assertThat(firstKey(orders(SHIPPED_AT.asc()).nullable(SHIPPED_AT)))
         .matches(key -> key.nullable() && !key.nullsFirst());
-    assertThat(
-            orders(SHIPPED_AT.desc())
-                .nullable(SHIPPED_AT)
-                .unique(ID)
-                .build()
-                .prepared()
-                .keys()
-                .get(0))
+    assertThat(firstKey(orders(SHIPPED_AT.desc()).nullable(SHIPPED_AT)))
         .matches(key -> key.nullable() && key.nullsFirst());
-    assertThat(
-            orders(SHIPPED_AT.desc())
-                .notNull(SHIPPED_AT)
-                .unique(ID)
-                .build()
-                .prepared()
-                .keys()
-                .get(0))
+    assertThat(firstKey(orders(SHIPPED_AT.desc()).notNull(SHIPPED_AT)))
         .matches(key -> !key.nullable());
+  }
+
+  private static SortKey firstKey(KeysetQueryBuilder<?> builder) {
+    return builder.unique(ID).build().prepared().keys().get(0);
   }
 
   @Test
@@ -155,40 +148,20 @@ class BuildRefusalsTest {
 
   @Test
   void selectsThatCannotBePaged_areRefused() {
+    for (Select<?> select :
+        List.of(
+            select(asterisk()).from(ORDERS),
+            select(ID).from(ORDERS).orderBy(ID),
+            select(ID).from(ORDERS).forUpdate().skipLocked(),
+            select(ID).from(ORDERS).where(EMAIL.eq(inline("a\0b"))),
+            select(ID).from(ORDERS).where(EMAIL.eq("a\0b")),
+            select(ID).from(ORDERS).where(DAY.lt(LocalDate.MAX)))) {
+      assertThat(refusal(orders(select, ID.asc()).unique(ID)).reason())
+          .as("%s", select)
+          .isEqualTo(Reason.SELECT);
+    }
     assertThat(
-            refusal(
-                    KeysetQuery.from(select(asterisk()).from(ORDERS))
-                        .named("orders")
-                        .orderBy(ID.asc())
-                        .unique(ID)
-                        .cursors(CODEC))
-                .reason())
-        .isEqualTo(Reason.SELECT);
-    assertThat(
-            refusal(
-                    KeysetQuery.from(select(ID).from(ORDERS).orderBy(ID))
-                        .named("orders")
-                        .orderBy(ID.asc())
-                        .unique(ID)
-                        .cursors(CODEC))
-                .reason())
-        .isEqualTo(Reason.SELECT);
-    assertThat(
-            refusal(
-                    KeysetQuery.from(select(ID).from(ORDERS).forUpdate().skipLocked())
-                        .named("orders")
-                        .orderBy(ID.asc())
-                        .unique(ID)
-                        .cursors(CODEC))
-                .reason())
-        .isEqualTo(Reason.SELECT);
-    assertThat(
-            refusal(
-                    KeysetQuery.from(selectDistinct(STATUS).from(ORDERS))
-                        .named("orders")
-                        .orderBy(CREATED_AT.asc())
-                        .unique(STATUS)
-                        .cursors(CODEC))
+            refusal(orders(selectDistinct(STATUS).from(ORDERS), CREATED_AT.asc()).unique(STATUS))
                 .reason())
         .isEqualTo(Reason.ORDER);
   }
@@ -243,25 +216,81 @@ class BuildRefusalsTest {
 
   @Test
   void missingOrWrongParameterValues_areRefusedBeforeAnySqlRuns() {
-    KeysetQuery<?> query =
-        KeysetQuery.from(
-                select(ID).from(ORDERS).where(CUSTOMER.eq(param("customer", SQLDataType.BIGINT))))
-            .named("orders")
-            .orderBy(ID.asc())
-            .unique(ID)
-            .cursors(CODEC)
-            .build();
+    KeysetQuery<?> query = filteredBy(CUSTOMER);
     assertThat(requestRefusal(query, PageRequest.first(5)))
-        .hasMessageContaining("'customer' has no value");
+        .hasMessageContaining("'value' has no value");
     InvalidPageRequestException unknown =
-        catchThrowableOfType(InvalidPageRequestException.class, () -> query.with("custmer", 5L));
-    assertThat(unknown).hasMessageContaining("custmer").hasMessageContaining("[customer]");
-    assertThat(
-            catchThrowableOfType(
-                    InvalidPageRequestException.class,
-                    () -> query.with("customer", OffsetDateTime.MAX.toString()))
-                .reason())
-        .isEqualTo(InvalidPageRequestException.Reason.VALUE_UNUSABLE);
+        catchThrowableOfType(InvalidPageRequestException.class, () -> query.with("valeu", 5L));
+    assertThat(unknown).hasMessageContaining("valeu").hasMessageContaining("[value]");
+    assertThat(valueRefusal(query, OffsetDateTime.MAX.toString())).isNotNull();
+  }
+
+  private static <V> KeysetQuery<?> filteredBy(Field<V> field) {
+    return orders(
+            select(ID).from(ORDERS).where(field.eq(param("value", field.getDataType()))), ID.asc())
+        .unique(ID)
+        .build();
+  }
+
+  private static InvalidPageRequestException valueRefusal(KeysetQuery<?> query, Object value) {
+    InvalidPageRequestException refused =
+        catchThrowableOfType(InvalidPageRequestException.class, () -> query.with("value", value));
+    assertThat(refused).as("%s", value).isNotNull();
+    assertThat(refused.reason()).isEqualTo(InvalidPageRequestException.Reason.VALUE_UNUSABLE);
+    assertThat(refused).hasMessageContaining("'value'").hasMessageContaining("orders");
+    return refused;
+  }
+
+  @Test
+  void nulInTextOfAFilterOrDeepLink_isRefusedByNameBeforeAnySqlRuns() {
+    assertThat(valueRefusal(filteredBy(EMAIL), "a\0b"))
+        .hasMessageContaining("U+0000")
+        .hasMessageContaining("remove it");
+    Field<String[]> emails = field(name("orders", "emails"), SQLDataType.CLOB.array());
+    assertThat(valueRefusal(filteredBy(emails), new String[] {"a", "\0"}))
+        .hasMessageContaining("U+0000");
+    InvalidPageRequestException key =
+        requestRefusal(orders(EMAIL.asc()).unique(ID).build(), PageRequest.fromKeys(5, "a\0b", 1L));
+    assertThat(key.reason()).isEqualTo(InvalidPageRequestException.Reason.KEYS);
+    assertThat(key).hasMessageContaining("orders.email").hasMessageContaining("U+0000");
+  }
+
+  @Test
+  void daysAndTimesThatPostgresDoesNotHave_areRefusedByNameBeforeAnySqlRuns() {
+    Field<LocalDateTime> at = field(name("orders", "at"), SQLDataType.LOCALDATETIME.notNull());
+    for (LocalDate day :
+        List.of(
+            LocalDate.MAX,
+            LocalDate.MIN,
+            LocalDate.of(5874898, 1, 1),
+            LocalDate.of(-4713, 11, 23))) {
+      assertThat(valueRefusal(filteredBy(DAY), day))
+          .hasMessageContaining("LocalDate")
+          .hasMessageContaining("5874897-12-31");
+      dayRefusal(DAY, day);
+    }
+    for (LocalDateTime time :
+        List.of(
+            LocalDateTime.MAX,
+            LocalDateTime.MIN,
+            LocalDateTime.of(294276, 12, 31, 23, 59, 59, 999_999_900),
+            LocalDateTime.of(-4713, 11, 23, 23, 59))) {
+      assertThat(valueRefusal(filteredBy(at), time)).hasMessageContaining("294276-12-31");
+      dayRefusal(at, time);
+    }
+    for (OffsetDateTime time : List.of(OffsetDateTime.MAX, OffsetDateTime.MIN)) {
+      valueRefusal(filteredBy(CREATED_AT), time);
+      dayRefusal(CREATED_AT, time);
+    }
+    assertThat(filteredBy(DAY).with("value", LocalDate.of(5874897, 12, 31))).isNotNull();
+    assertThat(filteredBy(DAY).with("value", LocalDate.of(-4713, 11, 24))).isNotNull();
+  }
+
+  private static void dayRefusal(Field<?> key, Object value) {
+    InvalidPageRequestException refused =
+        requestRefusal(orders(key.asc()).unique(ID).build(), PageRequest.fromKeys(5, value));
+    assertThat(refused.reason()).isEqualTo(InvalidPageRequestException.Reason.KEYS);
+    assertThat(refused).hasMessageContaining(key.getName()).hasMessageContaining("infinity");
   }
 
   private static InvalidPageRequestException requestRefusal(

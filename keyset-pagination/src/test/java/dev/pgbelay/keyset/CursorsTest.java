@@ -12,6 +12,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import static org.jooq.impl.DSL.field;
+import static org.jooq.impl.DSL.inline;
 import static org.jooq.impl.DSL.name;
 import static org.jooq.impl.DSL.param;
 import static org.jooq.impl.DSL.select;
@@ -184,6 +185,24 @@ class CursorsTest {
             .with("customer", 7L);
     Boundary boundary = new Boundary(new byte[][] {new byte[8]}, false);
     assertThat(after.position(before.cursor(boundary)).sameKeys(boundary)).isTrue();
+  }
+
+  @Test
+  void valuesInlinedIntoTheText_bindTheCursorAlsoUnderAnIdentity() {
+    List<KeysetQuery<?>> queries = new ArrayList<>();
+    for (long customer : new long[] {1, 2}) {
+      queries.add(
+          KeysetQuery.from(select(ID).from(ORDERS).where(CUSTOMER.eq(inline(customer))))
+              .orderBy(ID.asc())
+              .unique(ID)
+              .identity("orders/1")
+              .cursors(CODEC)
+              .build());
+    }
+    Boundary boundary = new Boundary(new byte[][] {new byte[8]}, false);
+    String cursor = queries.get(0).cursor(boundary);
+    assertThat(queries.get(0).position(cursor).sameKeys(boundary)).isTrue();
+    assertThat(refusal(queries.get(1), cursor)).isEqualTo(Reason.OTHER_QUERY);
   }
 
   @Test

@@ -22,10 +22,12 @@ import dev.pgbelay.core.schema.IndexReport;
 import dev.pgbelay.core.schema.SafeDdl;
 import dev.pgbelay.keyset.KeysetVerdict.Outcome;
 import dev.pgbelay.testing.PostgresExtension;
+import java.util.List;
 import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.Record;
 import org.jooq.SQLDialect;
+import org.jooq.Select;
 import org.jooq.SortField;
 import org.jooq.Table;
 import org.jooq.impl.DSL;
@@ -203,6 +205,55 @@ class KeysetCheckPostgresTest {
     assertThat(verdict).asString().contains("orders.shipped_at").contains("would be lost");
     assertThat(catchThrowableOfType(InvalidKeysetQueryException.class, verdict::requireServed))
         .isNotNull();
+  }
+
+  @Test
+  void keyThatAnOuterJoinMayLeaveNull_isUnsafeUnlessItsNullsHaveAPlace() {
+    Table<?> lines = table(name("lines"));
+    Field<Long> lineId = field(name("lines", "id"), SQLDataType.BIGINT.notNull());
+    Field<Long> orderId = field(name("lines", "order_id"), SQLDataType.BIGINT.notNull());
+    var left = select(ID, lineId).from(lines).leftJoin(ORDERS).on(ID.eq(orderId));
+    var right = select(ID, lineId).from(ORDERS).rightJoin(lines).on(ID.eq(orderId));
+    var full = select(ID, lineId).from(ORDERS).fullJoin(lines).on(ID.eq(orderId));
+    for (Select<?> joined : List.of(left, right, full)) {
+      KeysetVerdict verdict =
+          check(
+              KeysetQuery.from(joined).orderBy(CREATED_AT.asc()).unique(lineId, ID).cursors(CODEC));
+      assertThat(verdict.outcome()).as("%s", verdict).isEqualTo(Outcome.UNSAFE);
+      assertThat(verdict).asString().contains("orders.created_at").contains("outer join finds no");
+    }
+    KeysetVerdict placed =
+        check(
+            KeysetQuery.from(left)
+                .orderBy(CREATED_AT.asc().nullsLast(), lineId.asc())
+                .unique(lineId)
+                .cursors(CODEC));
+    assertThat(placed.outcome()).as("%s", placed).isNotEqualTo(Outcome.UNSAFE);
+    KeysetVerdict inner =
+        check(
+            KeysetQuery.from(left.where(CUSTOMER.eq(5L)))
+                .orderBy(CREATED_AT.asc(), lineId.asc())
+                .unique(lineId)
+                .cursors(CODEC));
+    assertThat(inner.outcome())
+        .as("the filter leaves no NULL: %s", inner)
+        .isNotEqualTo(Outcome.UNSAFE);
+  }
+
+  @Test
+  void uniqueIndexOfAnotherCollationThanTheOrders_provesNothing() {
+    dsl.execute(
+        "create collation if not exists ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)");
+    dsl.execute("create unique index on orders (email)");
+    Field<String> folded = EMAIL.collate("ci");
+    KeysetVerdict verdict =
+        check(
+            KeysetQuery.from(select(ID).from(ORDERS))
+                .orderBy(folded.asc())
+                .unique(folded)
+                .cursors(CODEC));
+    assertThat(verdict.outcome()).as("%s", verdict).isEqualTo(Outcome.UNSAFE);
+    assertThat(verdict).asString().contains("no unique index");
   }
 
   @Test
