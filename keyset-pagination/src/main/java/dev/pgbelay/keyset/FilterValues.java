@@ -155,7 +155,7 @@ final class FilterValues {
     } catch (DateTimeException e) {
       return Optional.of(
           "is a %s that PostgreSQL does not have (%s); give one within its range, or leave the condition out"
-              .formatted(value.getClass().getSimpleName(), PgTime.RANGE));
+              .formatted(param.getType().getSimpleName(), PgTime.RANGE));
     }
   }
 
