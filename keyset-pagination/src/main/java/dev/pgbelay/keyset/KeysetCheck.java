@@ -35,7 +35,7 @@ import org.jooq.Name;
  * <p>Runs in one short read-only transaction of its own, path {@code keyset-check}; reads the
  * catalog and no row of yours; changes nothing and leaves no setting behind. Needs no more than the
  * query's own grants. Blocks for about two round trips per shape: for start-up and for tests, not
- * per request.
+ * per request. Safe for use by several threads.
  */
 public final class KeysetCheck {
   private static final TxOptions OPTIONS =

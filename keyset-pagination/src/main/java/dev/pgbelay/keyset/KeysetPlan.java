@@ -4,7 +4,7 @@ import java.util.List;
 
 /**
  * How one shape of page is read: the branches, and the SQL. Each branch is one contiguous range of
- * an index on the order; the rows of an earlier branch come before those of a later one.
+ * an index on the order; the rows of an earlier branch come before those of a later one. Immutable.
  *
  * @param position for example {@code after a cursor, forward, shipped_at null}
  * @param order the order in which this page walks, flipped for a page read backward

@@ -5,7 +5,6 @@ import static dev.pgbelay.keyset.InvalidPageRequestException.Reason.SIZE_ABOVE_C
 import static dev.pgbelay.keyset.InvalidPageRequestException.Reason.SIZE_NOT_POSITIVE;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-import dev.pgbelay.keyset.PageReader.PageRows;
 import dev.pgbelay.keyset.PageStatement.Limits;
 import java.sql.ResultSet;
 import java.sql.SQLException;

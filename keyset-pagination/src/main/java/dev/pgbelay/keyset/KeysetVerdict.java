@@ -5,6 +5,7 @@ import java.util.List;
 
 /**
  * What {@link KeysetCheck} found out about one query on one database. Prints as a report.
+ * Immutable.
  *
  * @param query the query's name
  * @param findings what is wrong or not known; empty if all is proven

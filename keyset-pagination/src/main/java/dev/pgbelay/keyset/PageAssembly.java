@@ -2,7 +2,6 @@ package dev.pgbelay.keyset;
 
 import dev.pgbelay.keyset.Page.Count;
 import dev.pgbelay.keyset.Page.Neighbour;
-import dev.pgbelay.keyset.PageReader.PageRows;
 import dev.pgbelay.keyset.PageStatement.Limits;
 import java.util.AbstractList;
 import java.util.List;

@@ -13,7 +13,6 @@ import java.sql.SQLException;
 import java.sql.Types;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -52,30 +51,6 @@ final class PageReader<T> {
       last = Math.max(last, column);
     }
     firstExtraColumn = last + 1;
-  }
-
-  /** The rows of one page, in the order in which the statement gave them. */
-  static final class PageRows<T> {
-    final List<T> items = new ArrayList<>();
-    final List<Boundary> positions = new ArrayList<>();
-    int before;
-    boolean otherEnd;
-    long counted;
-
-    void reverse() {
-      Collections.reverse(items);
-      Collections.reverse(positions);
-    }
-
-    void removeFirst() {
-      items.remove(0);
-      positions.remove(0);
-    }
-
-    void removeLast() {
-      items.remove(items.size() - 1);
-      positions.remove(positions.size() - 1);
-    }
   }
 
   PageRows<T> read(

@@ -16,7 +16,6 @@ import org.jooq.Record;
 import org.jooq.Record1;
 import org.jooq.Select;
 import org.jooq.SelectFieldOrAsterisk;
-import org.jooq.SortField;
 import org.jooq.Table;
 import org.jooq.impl.DSL;
 import org.jooq.impl.SQLDataType;
@@ -34,6 +33,7 @@ final class PageSql {
   private final BaseSelect base;
   private final Renderer renderer;
   private final SeekSql seek;
+  private final RowColumns row;
 
   /**
    * For one way to say that the leading key equals the position's.
@@ -46,21 +46,12 @@ final class PageSql {
     this.base = base;
     this.renderer = renderer;
     this.seek = new SeekSql(base.keys(), leadAsArray);
+    this.row = new RowColumns(base);
   }
 
   /** Where in a row the cursor's values stand, counted from 1. */
   int[] keyColumns() {
-    int[] columns = new int[base.keys().size()];
-    int next = base.outputs().size() + 1;
-    for (int k = 0; k < columns.length; k++) {
-      int inPlace = inPlace(base.keys().get(k));
-      columns[k] = inPlace >= 0 ? inPlace + 1 : next++;
-    }
-    return columns;
-  }
-
-  private int inPlace(SortKey key) {
-    return key.type().readInPlace() ? base.columns().indexOf(key.field()) : -1;
+    return row.keyColumns();
   }
 
   PageStatement everything() {
@@ -78,10 +69,7 @@ final class PageSql {
 
   /** No rows, and columns of the keys' own types. */
   PageStatement keyTypes() {
-    List<SelectFieldOrAsterisk> list = new ArrayList<>();
-    for (int k = 0; k < base.keys().size(); k++) {
-      list.add(base.keys().get(k).field().as(keyName(k)));
-    }
+    List<SelectFieldOrAsterisk> list = row.keysAlone();
     return statement(SCAN, base.select().$select(list).$limit(inline(0))).typed();
   }
 
@@ -89,10 +77,7 @@ final class PageSql {
    * The keys of the row that lies {@code COUNTED} rows ahead: nothing else is read for the others.
    */
   PageStatement step(PageShape shape) {
-    List<SelectFieldOrAsterisk> list = new ArrayList<>();
-    for (int k = 0; k < base.keys().size(); k++) {
-      list.add(base.keys().get(k).field().as(keyName(k)));
-    }
+    List<SelectFieldOrAsterisk> list = row.keysAlone();
     List<SeekBranch> branches = shape.branches(base.keys());
     Table<?> rows =
         branches.size() == 1
@@ -102,13 +87,13 @@ final class PageSql {
             : union(list, branches, false, Limit.ROWS);
     List<Field<?>> keys = new ArrayList<>();
     for (int k = 0; k < base.keys().size(); k++) {
-      keys.add(base.keys().get(k).type().output(keyColumn(rows, k)));
+      keys.add(base.keys().get(k).type().output(row.keyColumn(rows, k)));
     }
     return statement(
         BRANCHES,
         DSL.select(keys)
             .from(rows)
-            .orderBy(order(rows, false))
+            .orderBy(row.order(rows, false))
             .offset(SeekSql.limit(Limit.COUNTED))
             .limit(inline(1)));
   }
@@ -126,41 +111,28 @@ final class PageSql {
         : merged(branches, shape.backward(), typed);
   }
 
-  /** Folded to a constant by the planner: nothing but its type is left of the key. */
-  private static Field<?> onlyItsType(Field<?> key) {
-    return DSL.when(DSL.falseCondition(), key);
-  }
-
   /** One branch: nothing around the caller's select. */
   private Select<?> direct(SeekBranch branch, boolean backward, boolean typed) {
-    List<SelectFieldOrAsterisk> list = new ArrayList<>(base.columns());
-    for (SortKey key : base.keys()) {
-      if (inPlace(key) < 0) {
-        list.add(key.type().output(key.field()));
-      }
-    }
-    if (typed) {
-      base.keys().forEach(key -> list.add(onlyItsType(key.field())));
-    }
+    List<SelectFieldOrAsterisk> list = row.direct(typed);
     return seek.ordered(base.select().$select(list), branch, backward, SeekSql.limit(Limit.ROWS));
   }
 
   /** Several branches, and around them only what the caller's mapper and the cursors need. */
   private Select<?> merged(List<SeekBranch> branches, boolean backward, boolean typed) {
-    Table<?> union = union(aliased(), branches, backward, Limit.ROWS);
-    List<Field<?>> list = outputs(union);
+    Table<?> union = union(row.aliased(), branches, backward, Limit.ROWS);
+    List<Field<?>> list = row.outputs(union);
     if (typed) {
-      addTypes(list, union);
+      row.addTypes(list, union);
     }
     return DSL.select(list)
         .from(union)
-        .orderBy(order(union, backward))
+        .orderBy(row.order(union, backward))
         .limit(SeekSql.limit(Limit.ROWS));
   }
 
   /** All branches as one ordered and limited select of {@code c1 … cn, k1 … km}. */
   private Select<?> window(List<SeekBranch> branches, boolean backward, Limit limit) {
-    List<SelectFieldOrAsterisk> list = aliased();
+    List<SelectFieldOrAsterisk> list = row.aliased();
     if (branches.isEmpty()) {
       return base.select().$select(list).$where(DSL.falseCondition());
     }
@@ -169,21 +141,10 @@ final class PageSql {
           base.select().$select(list), branches.get(0), backward, SeekSql.limit(limit));
     }
     Table<?> union = union(list, branches, backward, limit);
-    return DSL.select(rowColumns(union))
+    return DSL.select(row.rowColumns(union))
         .from(union)
-        .orderBy(order(union, backward))
+        .orderBy(row.order(union, backward))
         .limit(SeekSql.limit(limit));
-  }
-
-  private List<SelectFieldOrAsterisk> aliased() {
-    List<SelectFieldOrAsterisk> list = new ArrayList<>();
-    for (int i = 0; i < base.columns().size(); i++) {
-      list.add(base.columns().get(i).as(columnName(i)));
-    }
-    for (int k = 0; k < base.keys().size(); k++) {
-      list.add(base.keys().get(k).field().as(keyName(k)));
-    }
-    return list;
   }
 
   @SuppressWarnings("unchecked")
@@ -205,9 +166,9 @@ final class PageSql {
     Select<?> from = window(shape.branches(base.keys()), false, Limit.ROWS);
     Table<?> first = before.asTable("pgbelay_before");
     Table<?> second = from.asTable("pgbelay_from");
-    List<Field<?>> firstList = rowColumns(first);
+    List<Field<?>> firstList = row.rowColumns(first);
     firstList.add(inline(true).as("pgbelay_is_before"));
-    List<Field<?>> secondList = rowColumns(second);
+    List<Field<?>> secondList = row.rowColumns(second);
     secondList.add(inline(false).as("pgbelay_is_before"));
     return DSL.select(firstList).from(first).unionAll(DSL.select(secondList).from(second));
   }
@@ -221,19 +182,22 @@ final class PageSql {
     extras.add(otherEnd.as("pgbelay_other_end"));
     extras.add((shape.counted() ? counted() : inline(0L)).as("pgbelay_count"));
     Table<?> beside = DSL.select(extras).asTable("pgbelay_beside");
-    List<Field<?>> list = outputs(page);
-    list.add(shape.around() ? column(page, "pgbelay_is_before", inline(true)) : inline(false));
-    list.add(column(beside, "pgbelay_other_end", otherEnd));
+    List<Field<?>> list = row.outputs(page);
+    list.add(
+        shape.around()
+            ? RowColumns.column(page, "pgbelay_is_before", inline(true))
+            : inline(false));
+    list.add(RowColumns.column(beside, "pgbelay_other_end", otherEnd));
     list.add(field(name("pgbelay_beside", "pgbelay_count"), SQLDataType.BIGINT));
-    list.add(keyColumn(page, keyThatIsNeverNull()).isNotNull().as("pgbelay_is_row"));
+    list.add(row.keyColumn(page, keyThatIsNeverNull()).isNotNull().as("pgbelay_is_row"));
     if (typed) {
-      addTypes(list, page);
+      row.addTypes(list, page);
     }
     return DSL.select(list)
         .from(beside)
         .leftJoin(page)
         .on(trueCondition())
-        .orderBy(order(page, shape.backward()));
+        .orderBy(row.order(page, shape.backward()));
   }
 
   /** Every order has one: the tie-breaker. */
@@ -243,47 +207,6 @@ final class PageSql {
       key++;
     }
     return key;
-  }
-
-  /** The caller's columns and the cursor's values, from a table of {@code c1 … cn, k1 … km}. */
-  private List<Field<?>> outputs(Table<?> page) {
-    List<Field<?>> list = new ArrayList<>();
-    for (int i = 0; i < base.columns().size(); i++) {
-      list.add(column(page, columnName(i), base.columns().get(i)));
-    }
-    for (int k = 0; k < base.keys().size(); k++) {
-      SortKey key = base.keys().get(k);
-      if (inPlace(key) < 0) {
-        list.add(key.type().output(keyColumn(page, k)));
-      }
-    }
-    return list;
-  }
-
-  private void addTypes(List<Field<?>> list, Table<?> page) {
-    for (int k = 0; k < base.keys().size(); k++) {
-      list.add(onlyItsType(keyColumn(page, k)));
-    }
-  }
-
-  private List<Field<?>> rowColumns(Table<?> rows) {
-    List<Field<?>> list = new ArrayList<>();
-    for (int i = 0; i < base.columns().size(); i++) {
-      list.add(column(rows, columnName(i), base.columns().get(i)));
-    }
-    for (int k = 0; k < base.keys().size(); k++) {
-      list.add(keyColumn(rows, k));
-    }
-    return list;
-  }
-
-  private List<SortField<?>> order(Table<?> rows, boolean backward) {
-    List<SortField<?>> order = new ArrayList<>();
-    for (int k = 0; k < base.keys().size(); k++) {
-      SortKey key = base.keys().get(k);
-      order.add((backward ? key.flipped() : key).orderBy(keyColumn(rows, k)));
-    }
-    return order;
   }
 
   /** Sub-selects and not EXISTS: that would drop the order, and with it the index. */
@@ -314,22 +237,6 @@ final class PageSql {
             .$limit(SeekSql.limit(Limit.COUNTED));
     return field(DSL.select(count()).from(some.asTable("pgbelay_counted")))
         .coerce(SQLDataType.BIGINT);
-  }
-
-  private static String columnName(int index) {
-    return "pgbelay_c" + (index + 1);
-  }
-
-  private static String keyName(int index) {
-    return "pgbelay_k" + (index + 1);
-  }
-
-  private static <T> Field<T> column(Table<?> table, String column, Field<T> like) {
-    return field(name(table.getName(), column), like.getDataType());
-  }
-
-  private Field<?> keyColumn(Table<?> table, int key) {
-    return column(table, keyName(key), base.keys().get(key).field());
   }
 
   private String plan(PageShape shape) {

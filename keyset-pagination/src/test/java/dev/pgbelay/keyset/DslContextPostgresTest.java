@@ -289,8 +289,10 @@ class DslContextPostgresTest {
                     options,
                     tx -> {
                       await().pollInSameThread().until(() -> tx.remaining().orElseThrow().isZero());
+                      SEEN.clear();
                       query.fetch(tx.dsl(), PageRequest.first(1));
                     }));
     assertThat(late.kind()).isEqualTo(FailureKind.DEADLINE_EXCEEDED);
+    assertThat(SEEN).noneMatch(event -> event.sql().contains("item"));
   }
 }

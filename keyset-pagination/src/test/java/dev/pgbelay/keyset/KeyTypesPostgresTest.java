@@ -83,6 +83,7 @@ class KeyTypesPostgresTest {
   }
 
   /** What jOOQ has, what the server has, and what says it right. */
+  @SuppressWarnings("ImmutableEnumChecker")
   enum Mistaken {
     TIMESTAMP_AS_INSTANT(
         () -> column("ts", SQLDataType.INSTANT),

@@ -19,7 +19,8 @@ import org.jooq.impl.SQLDataType;
 
 /**
  * Text that is bound without a type, so that the server takes it for whatever its place demands:
- * compared with a citext column it is citext, in an array's place an array.
+ * compared with a citext column it is citext, in an array's place an array. Without state, so safe
+ * for use by several threads.
  */
 public final class UntypedText implements Binding<Object, String> {
   /** For {@link DSL#val(Object, DataType)}. */

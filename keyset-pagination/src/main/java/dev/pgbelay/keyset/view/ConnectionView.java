@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
  * A page as a Relay connection (GraphQL Cursor Connections Specification): {@code first}/{@code
  * after} is {@code PageRequest.first}/{@code after}, {@code last}/{@code before} is {@code
  * last}/{@code before}; edges come in the order's direction for both, as the specification asks.
+ * Immutable as far as the items are.
  *
  * @param edges one for each item
  * @param pageInfo the page's ends

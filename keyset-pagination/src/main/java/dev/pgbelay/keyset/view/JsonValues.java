@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Values of a row as something that every JSON library writes without loss: numbers of up to 32
  * bits and booleans as they are; 64-bit integers, numerics and floats as strings (JavaScript holds
- * 53 bits, and JSON has no NaN); bytes as base64; everything else as its text.
+ * 53 bits, and JSON has no NaN); bytes as base64; everything else as its text. Without state, so
+ * safe for use by several threads.
  */
 public final class JsonValues {
   private JsonValues() {}

@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
  * A page as JSON: {@code {"items": […], "next": "…", "previous": "…", "hasNext": true,
  * "hasPrevious": null, "count": {"rows": "1000", "precision": "at_least"}}}. Every component is a
  * string, a boolean, null, a list or a map of those, so that the text is the same whichever library
- * writes it, and no number loses digits on its way through JavaScript.
+ * writes it, and no number loses digits on its way through JavaScript. Immutable as far as the
+ * items are.
  *
  * @param items as given by the mapping
  * @param next the cursor for {@code after}, or null at the end
