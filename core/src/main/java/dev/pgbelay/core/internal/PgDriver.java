@@ -134,6 +134,16 @@ public final class PgDriver {
         : Optional.empty();
   }
 
+  /**
+   * What the server was at when it failed: names of tables, the inner statements of functions and
+   * of checks. Not for logs as it is.
+   */
+  public static Optional<String> where(SQLException failure) {
+    return failure instanceof PSQLException error && error.getServerErrorMessage() != null
+        ? Optional.ofNullable(error.getServerErrorMessage().getWhere())
+        : Optional.empty();
+  }
+
   /** The name under which the driver made a savepoint on the server; it names unnamed ones too. */
   public static String name(Savepoint savepoint) throws SQLException {
     try {

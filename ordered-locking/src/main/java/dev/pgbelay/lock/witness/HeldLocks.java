@@ -1,0 +1,211 @@
+package dev.pgbelay.lock.witness;
+
+import dev.pgbelay.lock.witness.TableInfo.KeyColumn;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Deque;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** What a transaction holds, in the order in which it was taken, and where its savepoints stand. */
+final class HeldLocks {
+  static final List<KeyColumn> ADVISORY_KEY = List.of(new KeyColumn("key", "int8", "", ""));
+  private static final int MAX_HELD = 500;
+  private static final int MAX_KEYS = 5_000;
+
+  private final List<Held> locks = new ArrayList<>();
+  private final Deque<Mark> savepoints = new ArrayDeque<>();
+  private int keys;
+
+  private record Mark(String name, int locks) {}
+
+  /** The locks that one statement took in one class. */
+  static final class Held {
+    private final LockClass lockClass;
+    private final Strength strength;
+    private final boolean ownRows;
+    private final @Nullable String gate;
+    private final LockStep step;
+    private final boolean ofSession;
+    private final Set<LockKey> keys = new HashSet<>();
+    private boolean unknownRows;
+    private @Nullable LockKey highest;
+
+    Held(
+        LockClass lockClass,
+        Strength strength,
+        boolean ownRows,
+        @Nullable String gate,
+        LockStep step,
+        boolean ofSession) {
+      this.lockClass = lockClass;
+      this.strength = strength;
+      this.ownRows = ownRows;
+      this.gate = gate;
+      this.step = step;
+      this.ofSession = ofSession;
+    }
+
+    LockClass lockClass() {
+      return lockClass;
+    }
+
+    Strength strength() {
+      return strength;
+    }
+
+    boolean ownRows() {
+      return ownRows;
+    }
+
+    @Nullable String gate() {
+      return gate;
+    }
+
+    LockStep step() {
+      return step;
+    }
+
+    @Nullable LockKey highest() {
+      return highest;
+    }
+
+    boolean hasUnknownRows() {
+      return unknownRows;
+    }
+
+    boolean holds(LockKey key) {
+      return keys.contains(key);
+    }
+
+    /** Whether a key that is not among ours is known to be of another row. */
+    boolean isComparable(LockKey key) {
+      return keys.stream().anyMatch(own -> own.isOfSameColumns(key));
+    }
+
+    /** Whether whoever has this needs nothing more to lock the same rows with {@code wanted}. */
+    boolean coversRows(Strength wanted) {
+      return ownRows || strength.coversRows(wanted);
+    }
+
+    private boolean isOfSameStatement(Held other) {
+      return step.callSite() == other.step.callSite()
+          && step.statement().equals(other.step.statement())
+          && lockClass.equals(other.lockClass)
+          && strength.equals(other.strength);
+    }
+
+    private void add(@Nullable LockKey key) {
+      if (key == null) {
+        unknownRows = strength.row() != null || ownRows;
+      } else {
+        keys.add(key);
+        highest = highest == null || isHigher(key, highest) ? key : highest;
+      }
+    }
+
+    private static boolean isHigher(LockKey key, LockKey highest) {
+      return !KeyOrder.isPlain(key) || KeyOrder.PLAIN.compare(key, highest).orElse(1) > 0;
+    }
+  }
+
+  void add(Held held, @Nullable LockKey key) {
+    LockKey kept = keys < MAX_KEYS ? key : null;
+    keys += kept == null ? 0 : 1;
+    Held last = locks.isEmpty() ? null : lastLike(held);
+    if (last != null) {
+      last.add(kept);
+    } else {
+      held.add(kept);
+      locks.add(held);
+    }
+  }
+
+  /** A batch, or one statement with many rows, stays one entry; so does all beyond the limit. */
+  private @Nullable Held lastLike(Held held) {
+    int floor = savepoints.isEmpty() ? 0 : savepoints.getFirst().locks();
+    for (int i = locks.size() - 1; i >= floor && i >= locks.size() - 4; i--) {
+      if (locks.get(i).isOfSameStatement(held)) {
+        return locks.get(i);
+      }
+    }
+    if (locks.size() < MAX_HELD) {
+      return null;
+    }
+    for (Held each : locks) {
+      if (each.lockClass().equals(held.lockClass()) && each.strength().equals(held.strength())) {
+        return each;
+      }
+    }
+    return locks.get(locks.size() - 1);
+  }
+
+  Collection<Held> all() {
+    return locks;
+  }
+
+  List<Held> of(LockClass lockClass) {
+    List<Held> found = new ArrayList<>(2);
+    for (Held each : locks) {
+      if (each.lockClass().equals(lockClass)) {
+        found.add(each);
+      }
+    }
+    return found;
+  }
+
+  /** What others can wait for row by row; a row that was inserted counts too. */
+  List<LockStep> rowLocks() {
+    return locks.stream()
+        .filter(each -> each.strength().row() != null || each.ownRows())
+        .map(Held::step)
+        .toList();
+  }
+
+  List<LockStep> steps() {
+    return locks.stream().map(Held::step).toList();
+  }
+
+  void savepoint(String name) {
+    savepoints.push(new Mark(name, locks.size()));
+  }
+
+  void release(String name) {
+    if (savepoints.stream().anyMatch(mark -> mark.name().equals(name))) {
+      while (!savepoints.pop().name().equals(name)) {
+        // those set after it go with it
+      }
+    }
+  }
+
+  /** Gives back what was locked since; the savepoint itself stays. */
+  void rollbackTo(String name) {
+    if (savepoints.stream().anyMatch(mark -> mark.name().equals(name))) {
+      while (!savepoints.getFirst().name().equals(name)) {
+        savepoints.pop();
+      }
+      int floor = savepoints.getFirst().locks();
+      if (floor < locks.size()) {
+        locks.subList(floor, locks.size()).removeIf(each -> !each.ofSession);
+      }
+    }
+  }
+
+  /** All of the session's own where no class is named, all of a class where no key is known. */
+  void unlockSession(@Nullable LockClass lockClass, @Nullable LockKey key) {
+    locks.removeIf(
+        each ->
+            each.ofSession
+                && (lockClass == null || each.lockClass().equals(lockClass))
+                && (key == null || each.holds(key)));
+  }
+
+  void clear() {
+    locks.removeIf(each -> !each.ofSession);
+    savepoints.clear();
+    keys = 0;
+  }
+}

@@ -1,0 +1,264 @@
+package dev.pgbelay.lock.witness;
+
+import dev.pgbelay.core.Failures;
+import dev.pgbelay.core.observe.BoundValues;
+import dev.pgbelay.core.observe.CallSite;
+import dev.pgbelay.core.observe.SavepointEvent;
+import dev.pgbelay.lock.witness.Resolver.Resolved;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalLong;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One server session as a witness sees it: what its transaction did to locks. Its own thread feeds
+ * it, others may ask what it holds.
+ */
+final class ObservedSession {
+  private static final int STEPS_KEPT = 64;
+
+  private final LockWitness witness;
+  private final DatabaseView database;
+  private final ObservedSessions.Id id;
+  private final LockTrace trace;
+
+  /** What is kept of a transaction that is not sampled. */
+  private final List<LockStep> passed = new ArrayList<>();
+
+  private boolean inTransaction;
+  private boolean sampled;
+  private boolean held;
+  private boolean tooLongTold;
+  private long firstLockNanos;
+  private @Nullable Thread thread;
+  private List<LockStep> lastSteps = List.of();
+  private @Nullable LockStep waitingFor;
+  private long lastEndNanos;
+
+  ObservedSession(LockWitness witness, DatabaseView database, ObservedSessions.Id id) {
+    this.witness = witness;
+    this.database = database;
+    this.id = id;
+    this.trace = witness.newTrace(database);
+    ObservedSessions.add(this);
+  }
+
+  ObservedSessions.Id id() {
+    return id;
+  }
+
+  /**
+   * One execution, possibly of a batch.
+   *
+   * @param endsTransaction whether no transaction is open behind it
+   */
+  record Execution(
+      String sql,
+      BoundValues values,
+      boolean endsTransaction,
+      OptionalLong updateCount,
+      @Nullable Throwable failure,
+      Supplier<CallSite> callSite) {}
+
+  /** The statement is about to be sent: what it wants is what it may soon wait for. */
+  synchronized void starting(String sql) {
+    waitingFor = database.statement(sql).firstWanted(null);
+  }
+
+  /** The report of the deadlock that the execution failed with, if it did. */
+  @Nullable DeadlockReport executed(Execution execution) {
+    Resolved resolved = database.statement(execution.sql());
+    String state =
+        execution.failure() == null ? "" : Failures.sqlState(execution.failure()).orElse("");
+    boolean deadlock = state.equals("40P01");
+    List<LockStep> before;
+    LongHold hold;
+    synchronized (this) {
+      waitingFor = null;
+      before = deadlock ? steps() : List.of();
+      hold = apply(resolved, execution, deadlock || state.equals("55P03"));
+    }
+    // What follows asks other sessions, and calls the application.
+    if (hold != null) {
+      witness.heldTooLong(hold);
+    }
+    if (!deadlock || execution.failure() == null) {
+      return null;
+    }
+    DeadlockReport report =
+        Forensics.report(
+            id,
+            resolved.firstWanted(execution.callSite().get()),
+            before,
+            execution.failure(),
+            resolved,
+            database.unobserved());
+    witness.events().deadlock(report);
+    return report;
+  }
+
+  private @Nullable LongHold apply(Resolved resolved, Execution execution, boolean waited) {
+    if (!inTransaction) {
+      if (resolved.isIdle() && execution.endsTransaction()) {
+        return null;
+      }
+      begin(execution.endsTransaction());
+    }
+    resolved.unknown().forEach(witness::unseen);
+    if (!resolved.isIdle() && (execution.failure() == null || waited)) {
+      learn(resolved, execution);
+    }
+    return execution.endsTransaction()
+        ? ending(execution.failure() == null, execution.callSite())
+        : null;
+  }
+
+  private void begin(boolean endsAtOnce) {
+    inTransaction = true;
+    sampled = witness.isSampled();
+    witness.events().transaction(sampled);
+    if (!endsAtOnce) {
+      thread = Thread.currentThread();
+      ObservedSessions.enter(this);
+      witness.opened(this);
+    }
+  }
+
+  private void learn(Resolved resolved, Execution execution) {
+    boolean keeps = execution.failure() == null;
+    if (keeps && touchedNothing(resolved, execution.updateCount())) {
+      return;
+    }
+    if (sampled) {
+      CallSite here = execution.callSite().get();
+      int sets = Math.max(1, execution.values().sets());
+      for (int set = 0; set < sets; set++) {
+        trace.take(
+            resolved.wanted(), resolved.footprint().masked(), execution.values(), set, keeps, here);
+      }
+      held = !trace.held().rowLocks().isEmpty();
+    } else if (keeps) {
+      pass(resolved);
+    }
+    if (held && firstLockNanos == 0) {
+      firstLockNanos = System.nanoTime();
+    }
+  }
+
+  /** An UPDATE or DELETE that found no row has locked none. */
+  private static boolean touchedNothing(Resolved resolved, OptionalLong updateCount) {
+    return updateCount.isPresent()
+        && updateCount.getAsLong() == 0
+        && resolved.footprint().pieces().size() == 1
+        && resolved.footprint().pieces().get(0) instanceof Piece.Touch touch
+        && (touch.verb() == Piece.Verb.UPDATE || touch.verb() == Piece.Verb.DELETE);
+  }
+
+  private void pass(Resolved resolved) {
+    held |= resolved.locksRows();
+    if (passed.size() < STEPS_KEPT) {
+      passed.addAll(resolved.steps());
+    }
+    for (Wanted wanted : resolved.wanted()) {
+      if (wanted instanceof Wanted.Other other && other.piece() instanceof Piece.Ddl) {
+        database.schemaChanged();
+      }
+    }
+  }
+
+  synchronized void savepoint(SavepointEvent.Action action, String name) {
+    switch (action) {
+      case SET -> trace.held().savepoint(name);
+      case RELEASED -> trace.held().release(name);
+      case ROLLED_BACK_TO -> trace.held().rollbackTo(name);
+    }
+    if (sampled && trace.held().rowLocks().isEmpty()) {
+      held = false;
+      firstLockNanos = 0;
+    }
+  }
+
+  /** The transaction has ended; without one nothing happens. */
+  void end(boolean committed, Supplier<CallSite> callSite) {
+    LongHold hold;
+    synchronized (this) {
+      hold = ending(committed, callSite);
+    }
+    if (hold != null) {
+      witness.heldTooLong(hold);
+    }
+  }
+
+  private @Nullable LongHold ending(boolean committed, Supplier<CallSite> callSite) {
+    if (!inTransaction) {
+      return null;
+    }
+    LongHold hold =
+        held && isTooLong()
+            ? new LongHold(heldSoFar(), false, steps(), callSite.get(), List.of())
+            : null;
+    lastSteps = steps();
+    lastEndNanos = System.nanoTime();
+    if (sampled) {
+      trace.end(committed, callSite.get());
+    }
+    passed.clear();
+    inTransaction = false;
+    held = false;
+    tooLongTold = false;
+    firstLockNanos = 0;
+    if (thread != null) {
+      ObservedSessions.leave(this);
+      witness.ended(this);
+      thread = null;
+    }
+    return hold;
+  }
+
+  private boolean isTooLong() {
+    Duration limit = witness.holdLimit();
+    return limit != null && firstLockNanos != 0 && heldSoFar().compareTo(limit) > 0;
+  }
+
+  private Duration heldSoFar() {
+    return Duration.ofNanos(System.nanoTime() - firstLockNanos);
+  }
+
+  /** Called from outside while the transaction may be open. */
+  void checkHoldTime() {
+    LongHold hold = null;
+    synchronized (this) {
+      Thread owner = thread;
+      if (held && !tooLongTold && isTooLong() && owner != null) {
+        tooLongTold = true;
+        hold = new LongHold(heldSoFar(), true, steps(), null, List.of(owner.getStackTrace()));
+      }
+    }
+    if (hold != null) {
+      witness.heldTooLong(hold);
+    }
+  }
+
+  synchronized boolean holdsRowLocks() {
+    return inTransaction && held;
+  }
+
+  synchronized boolean isInTransaction() {
+    return inTransaction;
+  }
+
+  synchronized List<LockStep> steps() {
+    return sampled ? trace.held().steps() : List.copyOf(passed);
+  }
+
+  /** What it holds, or held until a moment ago; and what it asks for now, if that is known. */
+  synchronized OtherSide asOtherSide(Duration moment) {
+    List<LockStep> steps = steps();
+    boolean justEnded = !inTransaction && System.nanoTime() - lastEndNanos < moment.toNanos();
+    return new OtherSide(steps.isEmpty() && justEnded ? lastSteps : steps, waitingFor);
+  }
+
+  record OtherSide(List<LockStep> held, @Nullable LockStep waitingFor) {}
+}

@@ -1,0 +1,45 @@
+package dev.pgbelay.lock.witness;
+
+import dev.pgbelay.lock.witness.Piece.Value;
+import dev.pgbelay.lock.witness.TableInfo.KeyColumn;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** A lock that a statement asks for, with the catalog's knowledge added. */
+sealed interface Wanted {
+
+  /**
+   * Locks in one table.
+   *
+   * @param cause why, where the statement does not say it: a foreign key
+   * @param waits false where the statement gives way instead
+   * @param ownRows whether the rows are new, so that nobody else can hold them
+   * @param deferred whether the lock is taken at COMMIT
+   * @param keys the columns that tell the rows apart; empty where they are not known
+   * @param rows the values of those columns, row by row
+   */
+  record InTable(
+      LockClass lockClass,
+      Strength strength,
+      String cause,
+      boolean waits,
+      boolean ownRows,
+      boolean deferred,
+      List<KeyColumn> keys,
+      List<List<Value>> rows)
+      implements Wanted {
+    /** Whether the keys stand in the text, so that each execution means the same rows. */
+    boolean isConstant() {
+      return !rows.isEmpty()
+          && rows.stream().flatMap(List::stream).allMatch(value -> value.ordinal() == 0);
+    }
+  }
+
+  /** An advisory lock; its class can depend on bound values. */
+  record InAdvisory(
+      List<@Nullable Value> arguments, Strength strength, boolean waits, boolean ofSession)
+      implements Wanted {}
+
+  /** Everything else that changes what is held. */
+  record Other(Piece piece) implements Wanted {}
+}
