@@ -2,8 +2,10 @@ package dev.pgbelay.benchmarks;
 
 import dev.pgbelay.benchmarks.chunks.ChunksScenario;
 import dev.pgbelay.benchmarks.export.ExportScenario;
+import dev.pgbelay.benchmarks.hotrow.HotRowScenario;
 import dev.pgbelay.benchmarks.paging.PagingScenario;
 import dev.pgbelay.benchmarks.reads.LoaderScenario;
+import dev.pgbelay.benchmarks.witness.WitnessScenario;
 import dev.pgbelay.benchmarks.writes.CoalescerScenario;
 import dev.pgbelay.benchmarks.writes.InsertScenario;
 import dev.pgbelay.benchmarks.writes.RoundTripsScenario;
@@ -43,7 +45,9 @@ public final class Bench implements Callable<Integer> {
           new LoaderScenario(),
           new CoalescerScenario(),
           new RoundTripsScenario(),
-          new ChunksScenario());
+          new ChunksScenario(),
+          new HotRowScenario(),
+          new WitnessScenario());
 
   @Parameters(
       arity = "0..*",

@@ -136,6 +136,40 @@ class ScenariosTest {
   }
 
   @Test
+  void scenariosOfHotRowsAndTheWitness_workIsVerified(@TempDir Path folder) throws Exception {
+    int exit =
+        new CommandLine(new Bench())
+            .execute(
+                "hot-row",
+                "witness",
+                "--rows",
+                "32",
+                "--rounds",
+                "1",
+                "--warm-ups",
+                "0",
+                "--repeats",
+                "10",
+                "--results",
+                folder.toString());
+
+    assertThat(exit).isZero();
+    assertThat(metricsOfContestants(folder.resolve("hot-row.json")))
+        .containsOnlyKeys("limit", "pgbelay", "one row, through Transactions")
+        .allSatisfy(
+            (contestant, metrics) -> assertThat(metrics).containsExactly("increments-per-second"));
+    assertThat(metricsOfContestants(folder.resolve("witness.json")))
+        .containsOnlyKeys(
+            "limit",
+            "pgbelay (strict)",
+            "pgbelay (sampled 1 %)",
+            "pgbelay (sampled 1 %, hold limit)")
+        .allSatisfy(
+            (contestant, metrics) ->
+                assertThat(metrics).containsExactly("transactions-per-second"));
+  }
+
+  @Test
   void unknownScenario_isRefusedByName() {
     assertThat(new CommandLine(new Bench()).execute("pagging"))
         .isEqualTo(CommandLine.ExitCode.USAGE);

@@ -25,8 +25,7 @@ final class HotRowContestant implements Contestant {
   private final Callable<Long> value;
   private final long nanos;
 
-  HotRowContestant(
-      String name, Increment increment, Callable<Long> value, BenchSettings settings) {
+  HotRowContestant(String name, Increment increment, Callable<Long> value, BenchSettings settings) {
     this.name = name;
     this.increment = increment;
     this.value = value;

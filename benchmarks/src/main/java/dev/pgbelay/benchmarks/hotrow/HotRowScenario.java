@@ -61,8 +61,7 @@ public final class HotRowScenario implements Scenario {
     return new HotRowStage(
         pool,
         List.of(
-            new HotRowContestant(
-                Stage.LIMIT, () -> autocommit(pool), () -> read(pool), settings),
+            new HotRowContestant(Stage.LIMIT, () -> autocommit(pool), () -> read(pool), settings),
             new HotRowContestant(
                 "pgbelay",
                 () -> transactions.execute(tx -> counter.increment(tx, COUNTER, 1)),
@@ -96,8 +95,7 @@ public final class HotRowScenario implements Scenario {
     }
   }
 
-  private record HotRowStage(HikariDataSource pool, List<Contestant> contestants)
-      implements Stage {
+  private record HotRowStage(HikariDataSource pool, List<Contestant> contestants) implements Stage {
     @Override
     public List<String> parts() {
       return List.of(PART);

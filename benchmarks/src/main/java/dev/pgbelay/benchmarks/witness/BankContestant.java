@@ -80,8 +80,7 @@ final class BankContestant implements Contestant {
     }
   }
 
-  private static void update(Connection connection, String sql, int... values)
-      throws SQLException {
+  private static void update(Connection connection, String sql, int... values) throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(sql)) {
       for (int i = 0; i < values.length; i++) {
         statement.setInt(i + 1, values[i]);

@@ -46,11 +46,7 @@ public final class WitnessScenario implements Scenario {
     LockWitness strict = LockWitness.builder().catalog(pool).build();
     LockWitness sampled = LockWitness.builder().sampled(0.01).catalog(pool).build();
     LockWitness holding =
-        LockWitness.builder()
-            .sampled(0.01)
-            .holdLimit(Duration.ofSeconds(10))
-            .catalog(pool)
-            .build();
+        LockWitness.builder().sampled(0.01).holdLimit(Duration.ofSeconds(10)).catalog(pool).build();
     return new WitnessStage(
         List.of(
             new BankContestant(Stage.LIMIT, pool, pool, settings),
