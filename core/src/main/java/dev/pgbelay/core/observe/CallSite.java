@@ -17,10 +17,13 @@ public final class CallSite {
           "sun.",
           "com.sun.proxy.",
           "com.zaxxer.hikari.",
+          "io.github.resilience4j.",
           "org.postgresql.",
           "org.jooq.",
           "net.ttddyy.",
           "dev.pgbelay.core.",
+          "dev.pgbelay.lock.witness.Observed",
+          "dev.pgbelay.lock.witness.Watched",
           "org.springframework.");
 
   private final Throwable trace;
@@ -42,6 +45,11 @@ public final class CallSite {
   /** The innermost frame that is neither of the JDK nor of a driver, pool or library on the way. */
   public Optional<StackTraceElement> frame() {
     return frames().stream().filter(CallSite::isCaller).findFirst();
+  }
+
+  /** Up to so many frames like {@link #frame()}, the innermost first: who called, and who them. */
+  public List<StackTraceElement> callers(int most) {
+    return frames().stream().filter(CallSite::isCaller).limit(most).toList();
   }
 
   private static boolean isCaller(StackTraceElement frame) {

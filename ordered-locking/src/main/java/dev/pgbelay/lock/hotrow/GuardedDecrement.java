@@ -148,7 +148,7 @@ public final class GuardedDecrement<K> {
     List<Long> left =
         dsl.update(table)
             .set(lessBy(val(amount)))
-            .where(key.eq(item))
+            .where(key.eq(wanted(item)))
             .and(quantityAsLong().ge(amount))
             .returningResult(quantityAsLong())
             .fetch(0, Long.class);
@@ -159,7 +159,7 @@ public final class GuardedDecrement<K> {
       throw notUnique();
     }
     List<Long> available =
-        dsl.select(quantityAsLong()).from(table).where(key.eq(item)).fetch(0, Long.class);
+        dsl.select(quantityAsLong()).from(table).where(key.eq(wanted(item))).fetch(0, Long.class);
     OptionalLong there =
         available.isEmpty() ? OptionalLong.empty() : OptionalLong.of(available.get(0));
     return new StockDecrement<>(

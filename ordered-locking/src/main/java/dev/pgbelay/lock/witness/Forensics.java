@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Finds out who met in a deadlock. */
 final class Forensics {
-  private static final Duration MOMENT = Duration.ofSeconds(5);
+  private static final Duration MOMENT = Duration.ofSeconds(1);
 
   /** Each line of the detail begins with the process that waits, in every language it comes in. */
   private static final Pattern WAITING = Pattern.compile("(?m)^\\D*(\\d+)");

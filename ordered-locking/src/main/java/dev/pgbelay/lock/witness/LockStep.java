@@ -1,6 +1,9 @@
 package dev.pgbelay.lock.witness;
 
+import static java.util.stream.Collectors.joining;
+
 import dev.pgbelay.core.observe.CallSite;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record LockStep(
     String lockClass, String mode, String cause, String statement, @Nullable CallSite callSite) {
+  private static final int CALLERS = 4;
 
   @Override
   public String toString() {
@@ -24,8 +28,19 @@ public record LockStep(
         + mode
         + (cause.isEmpty() ? "" : " by " + cause)
         + " at "
-        + (callSite == null ? "(not sampled)" : callSite)
+        + place()
         + ": "
         + statement;
+  }
+
+  /** Who sent the statement is often the same few lines for all; who called them tells more. */
+  private String place() {
+    if (callSite == null) {
+      return "(not sampled)";
+    }
+    List<StackTraceElement> callers = callSite.callers(CALLERS);
+    return callers.isEmpty()
+        ? callSite.toString()
+        : callers.stream().map(StackTraceElement::toString).collect(joining(" from "));
   }
 }

@@ -235,7 +235,8 @@ final class LockTrace {
       LockStep step,
       boolean ofSession) {
     List<HeldLocks.Held> same = held.of(lockClass);
-    boolean mayWait = waits && !isCovered(same, strength, ownRows, key);
+    boolean covered = isCovered(same, strength, ownRows, key);
+    boolean mayWait = waits && !covered;
     if (mayWait && !ownRows) {
       checkUpgrade(same, strength, key, step);
       checkRowOrder(same, strength, key, step);
@@ -243,7 +244,7 @@ final class LockTrace {
     if (mayWait) {
       addOrders(lockClass, strength, step);
     }
-    if (keeps) {
+    if (keeps && (ownRows || !covered)) {
       held.add(new HeldLocks.Held(lockClass, strength, ownRows, gate, step, ofSession), key);
     }
   }

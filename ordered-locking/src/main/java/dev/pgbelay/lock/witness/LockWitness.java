@@ -216,13 +216,31 @@ public final class LockWitness implements AutoCloseable {
       return;
     }
     events.found(finding);
-    if (reported.size() >= MAX_FINDINGS || !reported.add(identity(finding))) {
+    if (isPartlyTold(finding)
+        || reported.size() >= MAX_FINDINGS
+        || !reported.add(identity(finding))) {
       return;
     }
     LOG.warn("{}", finding);
     synchronized (findings) {
       findings.add(finding);
     }
+  }
+
+  /** A circle through two classes that are told to be inverted says nothing new. */
+  private boolean isPartlyTold(LockFinding finding) {
+    if (finding.kind() != LockFinding.Kind.CIRCLE) {
+      return false;
+    }
+    for (String first : finding.classes()) {
+      for (String second : finding.classes()) {
+        if (!first.equals(second)
+            && reported.contains(List.of(LockFinding.Kind.ORDER, Set.of(first, second)))) {
+          return true;
+        }
+      }
+    }
+    return false;
   }
 
   /** Between classes one report is enough; within one, each pair of statements has its own. */

@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -18,11 +19,15 @@ import org.jspecify.annotations.Nullable;
  */
 final class ObservedSession {
   private static final int STEPS_KEPT = 64;
+  private static final Duration A_WAIT = Duration.ofMillis(5);
 
   private final LockWitness witness;
   private final DatabaseView database;
   private final ObservedSessions.Id id;
   private final LockTrace trace;
+
+  /** Whether the driver knows that no transaction is open; false where nobody can be asked. */
+  private final BooleanSupplier idle;
 
   /** What is kept of a transaction that is not sampled. */
   private final List<LockStep> passed = new ArrayList<>();
@@ -35,10 +40,20 @@ final class ObservedSession {
   private @Nullable Thread thread;
   private List<LockStep> lastSteps = List.of();
   private @Nullable LockStep waitingFor;
+  private @Nullable LockStep waitedFor;
+  private long statementNanos;
+  private long waitedUntilNanos;
   private long lastEndNanos;
 
   ObservedSession(LockWitness witness, DatabaseView database, ObservedSessions.Id id) {
+    this(witness, database, id, () -> false);
+  }
+
+  /** For those who do not see the ends of transactions. */
+  ObservedSession(
+      LockWitness witness, DatabaseView database, ObservedSessions.Id id, BooleanSupplier idle) {
     this.witness = witness;
+    this.idle = idle;
     this.database = database;
     this.id = id;
     this.trace = witness.newTrace(database);
@@ -65,6 +80,7 @@ final class ObservedSession {
   /** The statement is about to be sent: what it wants is what it may soon wait for. */
   synchronized void starting(String sql) {
     waitingFor = database.statement(sql).firstWanted(null);
+    statementNanos = System.nanoTime();
   }
 
   /** The report of the deadlock that the execution failed with, if it did. */
@@ -76,7 +92,7 @@ final class ObservedSession {
     List<LockStep> before;
     LongHold hold;
     synchronized (this) {
-      waitingFor = null;
+      noteWait();
       before = deadlock ? steps() : List.of();
       hold = apply(resolved, execution, deadlock || state.equals("55P03"));
     }
@@ -97,6 +113,15 @@ final class ObservedSession {
             database.unobserved());
     witness.events().deadlock(report);
     return report;
+  }
+
+  /** A statement that took long may just have been let through by a victim's end. */
+  private void noteWait() {
+    long now = System.nanoTime();
+    boolean took = waitingFor != null && now - statementNanos >= A_WAIT.toNanos();
+    waitedFor = took ? waitingFor : null;
+    waitedUntilNanos = now;
+    waitingFor = null;
   }
 
   private @Nullable LongHold apply(Resolved resolved, Execution execution, boolean waited) {
@@ -191,6 +216,13 @@ final class ObservedSession {
     }
   }
 
+  /** Catches up on an end that was not seen. */
+  void endIfIdle() {
+    if (idle.getAsBoolean()) {
+      end(false, CallSite::here);
+    }
+  }
+
   private @Nullable LongHold ending(boolean committed, Supplier<CallSite> callSite) {
     if (!inTransaction) {
       return null;
@@ -228,6 +260,7 @@ final class ObservedSession {
 
   /** Called from outside while the transaction may be open. */
   void checkHoldTime() {
+    endIfIdle();
     LongHold hold = null;
     synchronized (this) {
       Thread owner = thread;
@@ -257,7 +290,11 @@ final class ObservedSession {
   synchronized OtherSide asOtherSide(Duration moment) {
     List<LockStep> steps = steps();
     boolean justEnded = !inTransaction && System.nanoTime() - lastEndNanos < moment.toNanos();
-    return new OtherSide(steps.isEmpty() && justEnded ? lastSteps : steps, waitingFor);
+    boolean justWaited =
+        waitedFor != null && System.nanoTime() - waitedUntilNanos < moment.toNanos();
+    return new OtherSide(
+        steps.isEmpty() && justEnded ? lastSteps : steps,
+        waitingFor != null || !justWaited ? waitingFor : waitedFor);
   }
 
   record OtherSide(List<LockStep> held, @Nullable LockStep waitingFor) {}

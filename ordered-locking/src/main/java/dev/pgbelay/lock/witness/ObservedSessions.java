@@ -69,6 +69,7 @@ final class ObservedSessions {
     if (here == null) {
       return List.of();
     }
+    List.copyOf(here).forEach(ObservedSession::endIfIdle);
     here.removeIf(session -> !session.isInTransaction());
     return List.copyOf(here);
   }

@@ -7,6 +7,7 @@ import dev.pgbelay.core.observe.BoundValues;
 import dev.pgbelay.core.observe.CallSite;
 import dev.pgbelay.core.observe.SavepointEvent.Action;
 import dev.pgbelay.lock.witness.ObservedSession.Execution;
+import java.lang.ref.WeakReference;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayDeque;
@@ -15,6 +16,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Objects;
 import java.util.OptionalLong;
+import java.util.function.BooleanSupplier;
 import org.jooq.ExecuteContext;
 import org.jooq.ExecuteListener;
 import org.jooq.Query;
@@ -114,8 +116,24 @@ public final class WatchedJooq implements ExecuteListener, TransactionListener {
               return new ObservedSession(
                   witness,
                   database,
-                  ObservedSessions.Id.of(url == null ? "" : url, driver.getBackendPID()));
+                  ObservedSessions.Id.of(url == null ? "" : url, driver.getBackendPID()),
+                  new IdleProbe(driver));
             }));
+  }
+
+  /** Holds the driver weakly, so that a session never keeps a connection alive. */
+  private static final class IdleProbe implements BooleanSupplier {
+    private final WeakReference<PGConnection> driver;
+
+    IdleProbe(PGConnection driver) {
+      this.driver = new WeakReference<>(driver);
+    }
+
+    @Override
+    public boolean getAsBoolean() {
+      PGConnection still = driver.get();
+      return still == null || PgDriver.state(still) == PgDriver.State.IDLE;
+    }
   }
 
   private static @Nullable PGConnection driver(@Nullable Connection connection) {

@@ -82,7 +82,8 @@ class DeadlockReportTest {
       assertThat(report.others()).hasSize(1);
       Side other = report.others().get(0);
       assertThat(other.known()).isEqualTo(Known.WATCHED);
-      assertThat(other.held()).extracting(LockStep::lockClass).containsExactly("stock");
+      // By now it may have been let through to the account as well.
+      assertThat(other.held()).extracting(LockStep::lockClass).startsWith("stock");
       assertThat(other.held().toString()).contains("takeStock");
       assertThat(String.valueOf(other.wanted())).contains("update account set balance = ?");
       assertThat(failure.getMessage())
@@ -104,11 +105,11 @@ class DeadlockReportTest {
   @Test
   void otherSideNotWatched_isReadFromTheActivity() throws Exception {
     try (LockWitness witness = LockWitness.builder().catalog(direct()).build()) {
-      Throwable failure = deadlock(witness.observe(postgres.dataSource()), postgres.dataSource());
+      Throwable failure = deadlock(witness.observe(postgres.dataSource()), direct());
       Side other = DeadlockReport.in(failure).orElseThrow().others().get(0);
       assertThat(other.known()).isEqualTo(Known.ACTIVITY);
       assertThat(other.statement()).isEqualTo("update account set balance = ? where id = ?");
-      assertThat(other.application()).isEqualTo("DeadlockReportTest");
+      assertThat(other.application()).isEqualTo("somebody else");
     }
   }
 
@@ -120,7 +121,7 @@ class DeadlockReportTest {
     PGSimpleDataSource restricted = direct();
     restricted.setUser("nobody_special");
     try (LockWitness witness = LockWitness.builder().catalog(restricted).build()) {
-      Throwable failure = deadlock(witness.observe(postgres.dataSource()), postgres.dataSource());
+      Throwable failure = deadlock(witness.observe(postgres.dataSource()), direct());
       Side other = DeadlockReport.in(failure).orElseThrow().others().get(0);
       assertThat(other.known()).isEqualTo(Known.PROCESS);
       assertThat(other.pid()).isPositive();
@@ -164,6 +165,7 @@ class DeadlockReportTest {
   private static PGSimpleDataSource direct() {
     PGSimpleDataSource direct = new PGSimpleDataSource();
     direct.setUrl(postgres.jdbcUrl());
+    direct.setApplicationName("somebody else");
     return direct;
   }
 

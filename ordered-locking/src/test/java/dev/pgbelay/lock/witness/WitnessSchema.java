@@ -37,6 +37,7 @@ final class WitnessSchema {
               create table side.stock(id int primary key, n int);
               insert into account(id, email, balance)
                 select n, 'owner' || n || '@example.org', 100 from generate_series(1, 20) n;
+              insert into ledger(account_id, amount) select n, n from generate_series(1, 20) n;
               insert into stock select n, 'item ' || n, 100 from generate_series(1, 20) n;
               insert into side.stock select n, n from generate_series(1, 20) n;
               insert into customer values
