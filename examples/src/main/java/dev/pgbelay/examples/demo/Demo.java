@@ -1,5 +1,7 @@
 package dev.pgbelay.examples.demo;
 
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.examples.demo.batching.BatchingScenario;
 import dev.pgbelay.examples.demo.keyset.KeysetScenario;
 import dev.pgbelay.examples.demo.orders.OrderLoader;
 import dev.pgbelay.examples.demo.report.ConsoleTable;
@@ -32,7 +34,8 @@ import picocli.CommandLine.Spec;
       "Prints a table and writes report.json and index.html."
     })
 public final class Demo implements Callable<Integer> {
-  private static final List<DemoScenario> SCENARIOS = List.of(new KeysetScenario());
+  private static final List<DemoScenario> SCENARIOS =
+      List.of(new KeysetScenario(), new BatchingScenario());
   private static final long FEWEST_ROWS = 10_000;
   private static final long MOST_ROWS = 100_000_000;
 
@@ -149,7 +152,14 @@ public final class Demo implements Callable<Integer> {
     servers.awaitReplica();
     Duration loadTime = Duration.ofNanos(System.nanoTime() - loadStart);
     DemoContext context =
-        new DemoContext(servers.primary(), servers.replica(), rows, seed, progress);
+        new DemoContext(
+            servers.primary(),
+            servers.dataSource(),
+            Transactions.of(servers.dataSource()),
+            servers.replica(),
+            rows,
+            seed,
+            progress);
     List<ScenarioResult> results = new ArrayList<>();
     for (DemoScenario scenario : chosen) {
       results.add(scenario.run(context));

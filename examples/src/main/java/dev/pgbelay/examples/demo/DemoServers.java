@@ -7,6 +7,7 @@ import dev.pgbelay.testing.PostgresCluster;
 import dev.pgbelay.testing.PostgresNode;
 import java.nio.file.Path;
 import java.time.temporal.ChronoUnit;
+import javax.sql.DataSource;
 import org.jooq.DSLContext;
 import org.jooq.SQLDialect;
 import org.jooq.impl.DSL;
@@ -16,14 +17,17 @@ import org.jooq.impl.DSL;
  * chosen at start, and end with this JVM however it ends.
  */
 final class DemoServers implements AutoCloseable {
+  private static final int PRIMARY_CONNECTIONS = 12;
+  private static final int REPLICA_CONNECTIONS = 4;
+
   private final PostgresCluster cluster;
   private final HikariDataSource primary;
   private final HikariDataSource replica;
 
   private DemoServers(PostgresCluster cluster) {
     this.cluster = cluster;
-    this.primary = pool(cluster.primary());
-    this.replica = pool(cluster.replica());
+    this.primary = pool(cluster.primary(), PRIMARY_CONNECTIONS);
+    this.replica = pool(cluster.replica(), REPLICA_CONNECTIONS);
   }
 
   /** Where the servers' binaries and data go. */
@@ -47,6 +51,10 @@ final class DemoServers implements AutoCloseable {
 
   DSLContext primary() {
     return DSL.using(primary, SQLDialect.POSTGRES);
+  }
+
+  DataSource dataSource() {
+    return primary;
   }
 
   DSLContext replica() {
@@ -76,11 +84,11 @@ final class DemoServers implements AutoCloseable {
         .value1();
   }
 
-  private static HikariDataSource pool(PostgresNode node) {
+  private static HikariDataSource pool(PostgresNode node, int connections) {
     HikariConfig config = new HikariConfig();
     config.setPoolName("demo-" + node.name());
     config.setJdbcUrl(node.jdbcUrl());
-    config.setMaximumPoolSize(4);
+    config.setMaximumPoolSize(connections);
     return new HikariDataSource(config);
   }
 
