@@ -1,0 +1,96 @@
+package dev.pgbelay.lock;
+
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import org.jooq.DSLContext;
+import org.jooq.Field;
+import org.jooq.Record;
+import org.jooq.Result;
+import org.jooq.Table;
+import org.jooq.impl.DSL;
+import org.jooq.impl.SQLDataType;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What a locking statement answered.
+ *
+ * @param epoch the counter on the server, before the statement
+ * @param ordinals of the resources that are locked, from 1
+ * @param rows the locked rows, if they were read
+ */
+record LockReply(String epoch, List<Integer> ordinals, Optional<Result<? extends Record>> rows) {
+  private static final Logger LOG = LoggerFactory.getLogger(LockReply.class);
+
+  /** Epoch, setting, ordinal and place of the row come before its columns. */
+  private static final int BEFORE_COLUMNS = 4;
+
+  static LockReply ofOrdinals(ResultSet result) throws SQLException {
+    result.next();
+    return new LockReply(result.getString(1), LockTable.ordinals(result, 2), Optional.empty());
+  }
+
+  static LockReply withRows(DSLContext dsl, LockClass lockClass, ResultSet result) {
+    Table<?> table = lockClass.table();
+    boolean known = table.fields().length > 0;
+    Result<Record> read = known ? dsl.fetch(result, fields(table)) : dsl.fetch(result);
+    Field<?>[] columns =
+        known
+            ? table.fields()
+            : List.of(read.fields())
+                .subList(BEFORE_COLUMNS, read.fields().length)
+                .toArray(Field<?>[]::new);
+    Result<Record> rows = dsl.newResult(columns);
+    List<Integer> ordinals = new ArrayList<>();
+    Set<String> seen = new HashSet<>();
+    for (Record row : read) {
+      Integer ordinal = row.get(2, Integer.class);
+      if (ordinal == null) {
+        continue;
+      }
+      ordinals.add(ordinal);
+      if (seen.add(row.get(3, String.class))) {
+        rows.add(columnsOf(dsl, row, columns));
+      }
+    }
+    return new LockReply(
+        read.get(0).get(0, String.class), List.copyOf(ordinals), Optional.of(rows));
+  }
+
+  private static Record columnsOf(DSLContext dsl, Record row, Field<?>[] columns) {
+    Record copy = dsl.newRecord(columns);
+    for (int i = 0; i < columns.length; i++) {
+      copy.set(untyped(columns[i]), row.get(BEFORE_COLUMNS + i));
+    }
+    copy.changed(false);
+    return copy;
+  }
+
+  @SuppressWarnings("unchecked")
+  private static Field<Object> untyped(Field<?> field) {
+    return (Field<Object>) field;
+  }
+
+  private static Field<?>[] fields(Table<?> table) {
+    List<Field<?>> fields = new ArrayList<>();
+    fields.add(DSL.field(DSL.name("epoch"), SQLDataType.CLOB));
+    fields.add(DSL.field(DSL.name("set_config"), SQLDataType.CLOB));
+    fields.add(DSL.field(DSL.name("pgbelay_n"), SQLDataType.BIGINT));
+    fields.add(DSL.field(DSL.name("pgbelay_row"), SQLDataType.CLOB));
+    fields.addAll(List.of(table.fields()));
+    return fields.toArray(Field<?>[]::new);
+  }
+
+  static void warnOfSharedKey(Resource name) {
+    LOG.warn(
+        "a name of class '{}' falls on the same lock as another one: each waits for the other; rename"
+            + " one of them (table lock_name has the other, key {})",
+        name.lockClass().name(),
+        name.values().get(0));
+  }
+}

@@ -1,0 +1,131 @@
+package dev.pgbelay.lock;
+
+import dev.pgbelay.lock.LockRefusedException.Reason;
+import java.sql.Array;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Collectors;
+import org.jooq.DSLContext;
+import org.jooq.impl.DSL;
+
+/**
+ * What the catalog says of a class's table: asked once, by the first transaction that locks in it.
+ *
+ * @param name quoted, with its schema where the jOOQ table has one
+ * @param columns of the key, quoted
+ * @param types of these columns, as SQL writes them
+ * @param collations of these columns, quoted; empty where the type has none
+ * @param baseTypes of these columns by their names in the catalog
+ * @param readColumns what is selected where rows are read
+ * @param references the tables whose foreign keys point here
+ * @param texts statements by mode and kind, once put together
+ */
+record LockTable(
+    String name,
+    List<String> columns,
+    List<String> types,
+    List<String> collations,
+    List<String> baseTypes,
+    String readColumns,
+    Optional<String> references,
+    Map<Shape, String> texts) {
+
+  /** What tells one locking statement from another. */
+  record Shape(LockMode mode, LockOptions.Policy policy, boolean rows) {}
+
+  String lock(String lockClass, Shape shape) {
+    return texts.computeIfAbsent(
+        shape,
+        wanted -> RowLockSql.lock(this, lockClass, wanted.mode(), wanted.policy(), wanted.rows()));
+  }
+
+  static String nameOf(DSLContext dsl, LockClass lockClass) {
+    return dsl.render(lockClass.table());
+  }
+
+  /**
+   * @throws LockRefusedException if rows cannot be locked by this key
+   */
+  static LockTable describe(DSLContext dsl, Connection connection, LockClass lockClass)
+      throws SQLException {
+    String name = nameOf(dsl, lockClass);
+    List<String> key = lockClass.keyNames();
+    try (PreparedStatement ask = connection.prepareStatement(LockSql.DESCRIBE_TABLE)) {
+      ask.setString(1, name);
+      ask.setArray(2, connection.createArrayOf("text", key.toArray()));
+      try (ResultSet row = ask.executeQuery()) {
+        if (!row.next()) {
+          throw notFound(lockClass, name, "there is no such table on the search path");
+        }
+        if (!row.getString(1).equals("r") && !row.getString(1).equals("p")) {
+          throw notFound(lockClass, name, "it is not a table; lock the rows of the table itself");
+        }
+        List<String> types = strings(row, 2);
+        if (types.size() < key.size()) {
+          throw notFound(lockClass, name, "it does not have all of the columns " + key);
+        }
+        if (!row.getBoolean(5)) {
+          throw new LockRefusedException(
+              Reason.KEY_NOT_UNIQUE,
+              "class '%s': %s of %s is not unique, so one key could be many rows in no order; use the primary key, or create a unique index"
+                  .formatted(lockClass.name(), key, name));
+        }
+        return new LockTable(
+            name,
+            key.stream().map(column -> dsl.render(DSL.name(column))).toList(),
+            types,
+            strings(row, 3),
+            strings(row, 4),
+            readColumns(dsl, lockClass),
+            Optional.ofNullable(row.getString(6)),
+            new ConcurrentHashMap<>());
+      }
+    }
+  }
+
+  /** Those that jOOQ knows of, in its order; all of them where it knows of none. */
+  private static String readColumns(DSLContext dsl, LockClass lockClass) {
+    String known =
+        Arrays.stream(lockClass.table().fields())
+            .map(field -> "t." + dsl.render(DSL.name(field.getName())))
+            .collect(Collectors.joining(", "));
+    return known.isEmpty() ? "t.*" : known;
+  }
+
+  private static List<String> strings(ResultSet row, int column) throws SQLException {
+    Array array = row.getArray(column);
+    return array == null ? List.of() : List.of((String[]) array.getArray());
+  }
+
+  private static LockRefusedException notFound(LockClass lockClass, String name, String why) {
+    return new LockRefusedException(
+        Reason.NOT_FOUND, "class '%s', table %s: %s".formatted(lockClass.name(), name, why));
+  }
+
+  /** Whether rows may be locked in this mode without a word. */
+  void requireMode(LockClass lockClass) {
+    if (lockClass.mode() == LockMode.UPDATE
+        && references.isPresent()
+        && !lockClass.blocksReferences()) {
+      throw new LockRefusedException(
+          Reason.REFERENCED_TABLE,
+          "class '%s': FOR UPDATE on %s stops every insert into %s that points to the row. Use NO_KEY_UPDATE, which does not, or say LockClass.blockingReferences() if the row is to be deleted or given another key"
+              .formatted(lockClass.name(), name, references.get()));
+    }
+  }
+
+  /** Ordinals that a statement returned, from 1. */
+  static List<Integer> ordinals(ResultSet row, int column) throws SQLException {
+    Array array = row.getArray(column);
+    return array == null
+        ? List.of()
+        : Arrays.stream((Long[]) array.getArray()).map(Long::intValue).toList();
+  }
+}

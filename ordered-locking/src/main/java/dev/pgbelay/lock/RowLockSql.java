@@ -1,0 +1,118 @@
+package dev.pgbelay.lock;
+
+import java.util.List;
+
+/**
+ * The statements on one table, whose names the caller has quoted. Rows are locked by the topmost
+ * node of the inner select, which is handed them by what the ORDER BY asks for: whatever the plan
+ * below, they are locked in key order.
+ */
+final class RowLockSql {
+  private static final String LOCK =
+      """
+      /* pgbelay.lock %s %s */
+      %s,
+      locked AS MATERIALIZED (
+        SELECT k.n
+          FROM bounds CROSS JOIN %s JOIN %s AS t ON %s
+         ORDER BY %s
+           %s),
+      done AS MATERIALIZED (SELECT array_agg(n) AS locked FROM locked)
+      SELECT before.epoch, done.locked,
+             set_config('lock_timeout', before.lock_timeout, true)
+        FROM before CROSS JOIN done
+      """;
+
+  /** Counting comes first, so all are locked before the setting goes back and a row goes out. */
+  private static final String LOCK_AND_READ =
+      """
+      /* pgbelay.lock %s %s */
+      %s,
+      locked AS MATERIALIZED (
+        SELECT k.n AS pgbelay_n, t.tableoid::bigint || t.ctid::text AS pgbelay_row, %s
+          FROM bounds CROSS JOIN %s JOIN %s AS t ON %s
+         ORDER BY %s
+           %s),
+      done AS MATERIALIZED (SELECT count(*) FROM locked)
+      SELECT before.epoch, set_config('lock_timeout', before.lock_timeout, true), locked.*
+        FROM before CROSS JOIN done LEFT JOIN locked ON true
+      """;
+
+  private static final String EXISTING =
+      """
+      SELECT array_agg(k.n) FROM %s JOIN %s AS t ON %s
+      """;
+
+  private RowLockSql() {}
+
+  /** Binds as {@link LockSql#BOUNDED}, then one array per part of the key. */
+  static String lock(
+      LockTable table, String lockClass, LockMode mode, LockOptions.Policy policy, boolean rows) {
+    String bounded = LockSql.BOUNDED.strip();
+    String asked = asked(table.types());
+    String lock = clause(mode) + " OF t" + suffix(policy);
+    return rows
+        ? LOCK_AND_READ.formatted(
+            lockClass,
+            mode,
+            bounded,
+            table.readColumns(),
+            asked,
+            table.name(),
+            equal(table),
+            order(table),
+            lock)
+        : LOCK.formatted(
+            lockClass, mode, bounded, asked, table.name(), equal(table), order(table), lock);
+  }
+
+  /** Which of the keys a new look finds. Binds one array per part of the key. */
+  static String existing(LockTable table) {
+    return EXISTING.formatted(asked(table.types()), table.name(), equal(table));
+  }
+
+  private static String asked(List<String> types) {
+    StringBuilder arrays = new StringBuilder("unnest(");
+    StringBuilder names = new StringBuilder(") WITH ORDINALITY AS k(");
+    for (int i = 0; i < types.size(); i++) {
+      arrays.append(i == 0 ? "" : ", ").append("CAST(? AS ").append(types.get(i)).append("[])");
+      names.append('k').append(i + 1).append(", ");
+    }
+    return arrays.append(names).append("n)").toString();
+  }
+
+  private static String equal(LockTable table) {
+    StringBuilder equal = new StringBuilder();
+    for (int i = 0; i < table.columns().size(); i++) {
+      String collation = table.collations().get(i);
+      equal
+          .append(i == 0 ? "t." : " AND t.")
+          .append(table.columns().get(i))
+          .append(" = k.k")
+          .append(i + 1)
+          .append(collation.isEmpty() ? "" : " COLLATE " + collation);
+    }
+    return equal.toString();
+  }
+
+  private static String order(LockTable table) {
+    return "t." + String.join(", t.", table.columns());
+  }
+
+  private static String clause(LockMode mode) {
+    return switch (mode) {
+      case KEY_SHARE -> "FOR KEY SHARE";
+      case SHARE -> "FOR SHARE";
+      case NO_KEY_UPDATE -> "FOR NO KEY UPDATE";
+      case UPDATE -> "FOR UPDATE";
+    };
+  }
+
+  private static String suffix(LockOptions.Policy policy) {
+    return switch (policy) {
+      case WAIT -> "";
+      case NO_WAIT -> " NOWAIT";
+      case SKIP_LOCKED -> " SKIP LOCKED";
+    };
+  }
+}
