@@ -1,0 +1,368 @@
+package dev.pgbelay.lock.lease;
+
+import dev.pgbelay.core.FailureKind;
+import dev.pgbelay.core.Failures;
+import dev.pgbelay.core.OutcomeUnknownException;
+import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.core.internal.Claimant;
+import dev.pgbelay.core.internal.Fence;
+import dev.pgbelay.core.internal.LeaseKeepAlive;
+import dev.pgbelay.core.schema.SchemaInstaller;
+import io.micrometer.core.instrument.MeterRegistry;
+import java.lang.management.ManagementFactory;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.regex.Pattern;
+import javax.sql.DataSource;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Leases on names: at most one holder at a time, for work that is longer than a transaction.
+ *
+ * <p><b>Guarantee.</b> A name is granted to nobody while its lease lasts, by the database's clock,
+ * nor while a transaction is open that has {@linkplain Lease#guard guarded} it. So writes in
+ * guarded transactions of two holders never mix, however long one of them was stopped, and whatever
+ * the clocks of the machines say. Work that does not guard its writes can overlap with a
+ * successor's.
+ *
+ * <p>Leases are kept alive on the connections given for that, one at a time, never on those of the
+ * work. Acquire and release are two round trips each, in transactions of their own. Needs the table
+ * of module {@code lock} (see {@link SchemaInstaller}). No session state: works behind PgBouncer in
+ * transaction mode. Safe for several threads; close it to end the keep-alive.
+ */
+public final class LeaseLock implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(LeaseLock.class);
+  private static final int LONGEST_NAME = 500;
+  private static final TxOptions READ =
+      TxOptions.builder().path("lock-lease-read").readOnly(true).build();
+  private static final TxOptions WRITE = TxOptions.path("lock-lease");
+
+  private final Transactions transactions;
+  private final LeaseSql sql;
+  private final Duration duration;
+  private final Duration patience;
+  private final Duration poll;
+  private final String holder;
+  private final LeaseMeters meters;
+  private final @Nullable Consumer<? super Lease> onLost;
+  private final Claimant claimant = Claimant.random();
+  private final LeaseKeepAlive keepAlive;
+  private volatile boolean closed;
+
+  private LeaseLock(Builder builder) {
+    this.transactions = builder.transactions;
+    this.sql = new LeaseSql(builder.schema);
+    this.duration = builder.duration;
+    this.patience = builder.patience;
+    this.poll = builder.poll;
+    this.holder = builder.holder;
+    this.onLost = builder.onLost;
+    this.keepAlive =
+        new LeaseKeepAlive(
+            "lease-" + builder.name,
+            builder.keepAlive,
+            duration,
+            (connection, fences) -> sql.renewAll(connection, fences, duration),
+            builder.registry);
+    this.meters =
+        builder.registry == null
+            ? LeaseMeters.NONE
+            : new LeaseMeters.OfMicrometer(builder.registry, builder.name, keepAlive);
+  }
+
+  /**
+   * Begins the definition.
+   *
+   * @param keepAlive a small {@code DataSource} of its own, of one or two connections, with a
+   *     {@code socketTimeout} shorter than the lease
+   */
+  public static Builder builder(Transactions transactions, DataSource keepAlive) {
+    return new Builder(transactions, keepAlive);
+  }
+
+  /**
+   * Asks once.
+   *
+   * @return empty if somebody else has it
+   */
+  public Optional<Lease> tryAcquire(String name) {
+    requireUsable(name);
+    return attempt(name, claimant.next()).lease();
+  }
+
+  private record Attempt(Optional<Lease> lease, LeaseSql.Taken found) {}
+
+  /**
+   * Asks again and again, as long as {@code wait}, without holding a connection in between.
+   *
+   * @throws LeaseHeldException if somebody else still has it then
+   * @throws InterruptedException if the thread is interrupted while it waits
+   */
+  public Lease acquire(String name, Duration wait) throws InterruptedException {
+    requireUsable(name);
+    long end = System.nanoTime() + wait.toNanos();
+    while (true) {
+      Attempt attempt = attempt(name, claimant.next());
+      if (attempt.lease().isPresent()) {
+        return attempt.lease().get();
+      }
+      long left = end - System.nanoTime();
+      if (left <= 0) {
+        throw new LeaseHeldException(name, attempt.found().holder(), wait);
+      }
+      TimeUnit.NANOSECONDS.sleep(Math.min(left, pause(attempt.found().left())));
+    }
+  }
+
+  /** Until the lease there is may be over, but never longer than the poll interval, and spread. */
+  private long pause(Duration left) {
+    long most = poll.toNanos();
+    long until = left.isZero() ? most : Math.min(most, left.toNanos() + 1_000_000);
+    return ThreadLocalRandom.current().nextLong(until / 2, until + 1);
+  }
+
+  private Attempt attempt(String name, Fence fence) {
+    long asked = System.nanoTime();
+    LeaseSql.Taken taken = take(name, fence);
+    meters.asked(taken.token().isPresent());
+    if (taken.token().isEmpty()) {
+      return new Attempt(Optional.empty(), taken);
+    }
+    Lease lease = new Lease(this, name, fence, taken.token().get());
+    keepAlive.add(fence, asked, lease::lost);
+    return new Attempt(Optional.of(lease), taken);
+  }
+
+  /** The statement finds its own claim again, so it may be sent twice. */
+  private LeaseSql.Taken take(String name, Fence fence) {
+    for (int attempt = 1; ; attempt++) {
+      try {
+        return transactions.run(
+            WRITE, tx -> sql.take(tx.dsl(), name, fence, duration, holder, patience));
+      } catch (OutcomeUnknownException e) {
+        if (attempt == 5) {
+          throw e;
+        }
+        LOG.info("lease '{}': the answer to a COMMIT was lost; asking again", name);
+      } catch (RuntimeException e) {
+        if (isLockTimeout(e)) {
+          return new LeaseSql.Taken(Optional.empty(), Optional.empty(), Duration.ZERO);
+        }
+        throw e;
+      }
+    }
+  }
+
+  private static boolean isLockTimeout(RuntimeException e) {
+    FailureKind kind = Failures.classify(e);
+    return kind == FailureKind.LOCK_NOT_AVAILABLE || kind == FailureKind.LOCK_TIMEOUT;
+  }
+
+  /** All names that were ever leased, in their order. */
+  public List<LeaseInfo> list() {
+    return transactions.run(READ, tx -> sql.list(tx.dsl()));
+  }
+
+  /** Empty if the name was never leased. */
+  public Optional<LeaseInfo> find(String name) {
+    return transactions.run(READ, tx -> sql.find(tx.dsl(), name));
+  }
+
+  /** How a forced release went. */
+  public enum ForceOutcome {
+    /** Its holder has lost it, and finds out at its next guard or renewal. */
+    RELEASED,
+    /** Nobody had it. */
+    NOT_HELD,
+    /** A guarded transaction is open; it ends with its commit, or after the lease's duration. */
+    GUARDED
+  }
+
+  /**
+   * Takes a lease away from whoever holds it, for operators. What the holder does in guarded
+   * transactions stops; what it does otherwise goes on, so see to it first.
+   */
+  public ForceOutcome forceRelease(String name) {
+    try {
+      boolean released = transactions.run(WRITE, tx -> sql.forceRelease(tx.dsl(), name, patience));
+      return released ? ForceOutcome.RELEASED : ForceOutcome.NOT_HELD;
+    } catch (RuntimeException e) {
+      if (isLockTimeout(e)) {
+        return ForceOutcome.GUARDED;
+      }
+      throw e;
+    }
+  }
+
+  boolean guard(Tx tx, String name, Fence fence) {
+    return sql.guard(tx.dsl(), name, fence, duration);
+  }
+
+  boolean renew(String name, Fence fence) {
+    long asked = System.nanoTime();
+    boolean held = transactions.run(WRITE, tx -> sql.renew(tx.dsl(), name, fence, duration));
+    if (held) {
+      keepAlive.renewed(fence, asked);
+    }
+    return held;
+  }
+
+  Duration remaining(Fence fence) {
+    return keepAlive.remaining(fence);
+  }
+
+  Lease.ReleaseOutcome release(String name, Fence fence) {
+    keepAlive.remove(fence);
+    // An interrupted thread gets no connection from a pool.
+    boolean interrupted = Thread.interrupted();
+    try {
+      boolean held = transactions.run(WRITE, tx -> sql.release(tx.dsl(), name, fence, patience));
+      return held ? Lease.ReleaseOutcome.RELEASED : Lease.ReleaseOutcome.ALREADY_OVER;
+    } catch (RuntimeException e) {
+      LOG.warn(
+          "lease '{}' could not be given back ({}); it ends by itself within {}",
+          name,
+          Failures.classify(e),
+          duration);
+      return Lease.ReleaseOutcome.LEFT_TO_EXPIRE;
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  void lost(Lease lease, Fence fence) {
+    keepAlive.remove(fence);
+    meters.lost();
+    LOG.warn("{} was lost: somebody else had it, or it was taken away", lease);
+    if (onLost != null) {
+      try {
+        onLost.accept(lease);
+      } catch (RuntimeException e) {
+        LOG.warn("{}: what was to be told of its loss failed", lease, e);
+      }
+    }
+  }
+
+  private void requireUsable(String name) {
+    if (closed) {
+      throw new PgBelayException("the leases '" + holder + "' are closed; build others");
+    }
+    if (name.isEmpty() || name.length() > LONGEST_NAME || name.indexOf('\0') >= 0) {
+      throw new IllegalArgumentException(
+          "the name of a lease must have 1 to 500 characters, none of them NUL; it has "
+              + name.length());
+    }
+  }
+
+  /** Ends the keep-alive. Leases that are held are not given back; they end by themselves. */
+  @Override
+  public void close() {
+    closed = true;
+    keepAlive.close();
+  }
+
+  /** Not safe for several threads. */
+  public static final class Builder {
+    private static final Pattern NAME = Pattern.compile("[a-z][a-z0-9.-]{0,50}");
+
+    private final Transactions transactions;
+    private final DataSource keepAlive;
+    private String name = "default";
+    private String schema = SchemaInstaller.DEFAULT_SCHEMA;
+    private Duration duration = Duration.ofSeconds(30);
+    private Duration patience = Duration.ofSeconds(5);
+    private Duration poll = Duration.ofMillis(250);
+    private String holder = ManagementFactory.getRuntimeMXBean().getName();
+    private @Nullable MeterRegistry registry;
+    private @Nullable Consumer<? super Lease> onLost;
+
+    private Builder(Transactions transactions, DataSource keepAlive) {
+      this.transactions = transactions;
+      this.keepAlive = keepAlive;
+    }
+
+    /** Of the keep-alive's thread, and the tag {@code leases} of the metrics. */
+    public Builder name(String tag) {
+      if (!NAME.matcher(tag).matches()) {
+        throw new IllegalArgumentException(
+            "name is \"" + tag + "\": must be 1 to 51 of a-z, 0-9, dot and hyphen, a letter first");
+      }
+      this.name = tag;
+      return this;
+    }
+
+    /** The schema of the table; {@value SchemaInstaller#DEFAULT_SCHEMA} unless said. */
+    public Builder schema(String tableSchema) {
+      this.schema = tableSchema;
+      return this;
+    }
+
+    /**
+     * How long a holder may not be heard of before somebody else may have its lease: 300 ms to 1
+     * hour, 30 seconds unless said. Renewed about three times in that time. The holder's counts,
+     * not that of who asks.
+     */
+    public Builder duration(Duration lease) {
+      require("duration", lease, Duration.ofMillis(300), Duration.ofHours(1));
+      this.duration = lease;
+      return this;
+    }
+
+    /** How long a release waits for guarded transactions: 10 ms to 1 minute, 5 s unless said. */
+    public Builder patience(Duration time) {
+      require("patience", time, Duration.ofMillis(10), Duration.ofMinutes(1));
+      this.patience = time;
+      return this;
+    }
+
+    /** Between two questions of one that waits: 10 ms to 1 minute, 250 ms unless said. */
+    public Builder pollInterval(Duration interval) {
+      require("pollInterval", interval, Duration.ofMillis(10), Duration.ofMinutes(1));
+      this.poll = interval;
+      return this;
+    }
+
+    /** What this process calls itself for those who look; process id and host unless said. */
+    public Builder holder(String label) {
+      this.holder = label;
+      return this;
+    }
+
+    /**
+     * Told once for each lease that was lost, by the thread that noticed. A hint to stop the work
+     * early; what may be written is decided by guards and tokens. Must not block.
+     */
+    public Builder onLost(Consumer<? super Lease> listener) {
+      this.onLost = listener;
+      return this;
+    }
+
+    /** Where the metrics of the guide go; none are kept otherwise. */
+    public Builder meterRegistry(MeterRegistry metrics) {
+      this.registry = metrics;
+      return this;
+    }
+
+    private static void require(String option, Duration value, Duration least, Duration most) {
+      if (value.compareTo(least) < 0 || value.compareTo(most) > 0) {
+        throw new IllegalArgumentException(
+            option + " must be between " + least + " and " + most + ", is " + value);
+      }
+    }
+
+    public LeaseLock build() {
+      return new LeaseLock(this);
+    }
+  }
+}
