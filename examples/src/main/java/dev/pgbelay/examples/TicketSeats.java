@@ -58,8 +58,7 @@ public final class TicketSeats {
 
   TicketSeats(DataSource dataSource) {
     this.dsl = DSL.using(dataSource, SQLDialect.POSTGRES);
-    this.transactions =
-        Transactions.builder(dataSource).retry(TxOptions.Retry.none()).build();
+    this.transactions = Transactions.builder(dataSource).retry(TxOptions.Retry.none()).build();
   }
 
   public static void main(String[] args) {
@@ -83,8 +82,7 @@ public final class TicketSeats {
     createSeats();
     out.println(
         "safe:  "
-            + both(
-                tx -> book(tx, "Ada", List.of(11, 12)), tx -> book(tx, "Bo", List.of(12, 11))));
+            + both(tx -> book(tx, "Ada", List.of(11, 12)), tx -> book(tx, "Bo", List.of(12, 11))));
   }
 
   // tag::naive[]
@@ -133,7 +131,8 @@ public final class TicketSeats {
     return CompletableFuture.supplyAsync(() -> transactions.run(booking::in))
         .exceptionally(
             e -> {
-              FailureKind kind = Failures.classify(e instanceof CompletionException ? e.getCause() : e);
+              FailureKind kind =
+                  Failures.classify(e instanceof CompletionException ? e.getCause() : e);
               return kind.toString();
             });
   }
@@ -154,5 +153,4 @@ public final class TicketSeats {
         .execute();
     dsl.insertInto(SEAT, NUMBER).values(11).values(12).execute();
   }
-
 }

@@ -152,8 +152,7 @@ class LeaseCrashTest {
             name,
             true,
             20,
-            List.of(
-                "LD_PRELOAD=" + library.get(), "FAKETIME=" + offset, "DONT_FAKE_MONOTONIC=1"));
+            List.of("LD_PRELOAD=" + library.get(), "FAKETIME=" + offset, "DONT_FAKE_MONOTONIC=1"));
     try (LeaseLock successor = successor()) {
       await(() -> writes(name, "process") >= 20);
       LeaseInfo info = successor.find(name).orElseThrow();

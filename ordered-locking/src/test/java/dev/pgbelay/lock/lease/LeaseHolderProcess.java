@@ -37,8 +37,7 @@ final class LeaseHolderProcess {
                 lease,
                 Boolean.toString(guarded),
                 Integer.toString(late)));
-    ProcessBuilder builder =
-        new ProcessBuilder(command).redirectErrorStream(true);
+    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
     for (String variable : environment) {
       int equals = variable.indexOf('=');
       builder.environment().put(variable.substring(0, equals), variable.substring(equals + 1));
@@ -61,8 +60,7 @@ final class LeaseHolderProcess {
     int wanted = Integer.parseInt(args[3]);
     try (HikariDataSource work = pool(args[0], THREADS);
         HikariDataSource keepAlive = pool(args[0], 1)) {
-      Transactions transactions =
-          Transactions.builder(work).retry(TxOptions.Retry.none()).build();
+      Transactions transactions = Transactions.builder(work).retry(TxOptions.Retry.none()).build();
       LeaseLock leases =
           LeaseLock.builder(transactions, keepAlive).duration(LEASE).holder("process").build();
       Lease lease = leases.acquire(args[1], Duration.ofSeconds(30));
@@ -105,7 +103,8 @@ final class LeaseHolderProcess {
       } catch (LeaseLostException e) {
         late.incrementAndGet();
       } catch (RuntimeException e) {
-        // The session was ended while the process was stopped: one more late write, of another kind.
+        // The session was ended while the process was stopped: one more late write, of another
+        // kind.
         System.out.println("failed " + e.getMessage());
       }
     }
