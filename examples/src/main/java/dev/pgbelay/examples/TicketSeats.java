@@ -7,7 +7,6 @@ import static org.jooq.impl.DSL.table;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
-import dev.pgbelay.core.FailureKind;
 import dev.pgbelay.core.Failures;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
@@ -22,7 +21,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.BrokenBarrierException;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -129,12 +127,7 @@ public final class TicketSeats {
 
   private CompletableFuture<String> start(Booking booking) {
     return CompletableFuture.supplyAsync(() -> transactions.run(booking::in))
-        .exceptionally(
-            e -> {
-              FailureKind kind =
-                  Failures.classify(e instanceof CompletionException ? e.getCause() : e);
-              return kind.toString();
-            });
+        .exceptionally(failed -> Failures.classify(failed).toString());
   }
 
   private static void await(CyclicBarrier barrier) {

@@ -1,5 +1,6 @@
 package dev.pgbelay.lock;
 
+import dev.pgbelay.core.PgBelayException;
 import java.util.List;
 import java.util.Map;
 import org.jooq.Record;
@@ -34,12 +35,12 @@ public record Acquired(
    * The locked rows of a class in key order, as they are now that they are locked, with all columns
    * of the table. Empty unless {@link LockOptions#returningRows()} was said.
    *
-   * @throws IllegalArgumentException if nothing of this class was read
+   * @throws PgBelayException if nothing of this class was read
    */
   public Result<? extends Record> rows(LockClass lockClass) {
     Result<? extends Record> rows = rowsByClass.get(lockClass);
     if (rows == null) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "no rows of class '"
               + lockClass.name()
               + "' were read: ask for some of them, and say LockOptions.returningRows()");

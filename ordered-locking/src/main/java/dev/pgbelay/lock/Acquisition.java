@@ -4,6 +4,7 @@ import dev.pgbelay.core.FailureKind;
 import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.PgDriver;
+import dev.pgbelay.core.internal.StatementStart;
 import dev.pgbelay.lock.LockOptions.Missing;
 import dev.pgbelay.lock.LockOptions.Policy;
 import dev.pgbelay.lock.LockOrder.Request;
@@ -193,6 +194,7 @@ final class Acquisition {
   }
 
   private void verify(Connection connection, HeldLocks held) throws SQLException {
+    StatementStart.announce(tx.dsl().configuration());
     try (PreparedStatement ask = connection.prepareStatement(LockSql.READ_EPOCH);
         ResultSet row = ask.executeQuery()) {
       row.next();
@@ -255,6 +257,7 @@ final class Acquisition {
         table.lock(
             lockClass.name(),
             new LockTable.Shape(lockClass.mode(), options.policy(), options.rows()));
+    StatementStart.announce(tx.dsl().configuration());
     try (PreparedStatement lock = connection.prepareStatement(sql)) {
       int next = bindBounds(lock, held);
       bindKeys(lock, next, step.sent(), table);
@@ -270,6 +273,7 @@ final class Acquisition {
       throws SQLException {
     String lockClass = step.request().lockClass().name();
     String sql = LockSql.lockNames(options.policy() == Policy.WAIT, lockClass, order.nameTable());
+    StatementStart.announce(tx.dsl().configuration());
     try (PreparedStatement lock = connection.prepareStatement(sql)) {
       int next = bindBounds(lock, held);
       lock.setObject(next, KeyText.array(step.sent(), 0), java.sql.Types.OTHER);
@@ -346,6 +350,7 @@ final class Acquisition {
       return;
     }
     List<Resource> existing = new ArrayList<>();
+    StatementStart.announce(tx.dsl().configuration());
     try (PreparedStatement look = connection.prepareStatement(RowLockSql.existing(table))) {
       bindKeys(look, 1, notTaken, table);
       try (ResultSet row = look.executeQuery()) {

@@ -1,5 +1,6 @@
 package dev.pgbelay.lock;
 
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.lock.LockRefusedException.Reason;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -32,7 +33,7 @@ public final class LockClass {
       LockMode mode,
       boolean blocksReferences) {
     if (!NAME.matcher(name).matches()) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "class '"
               + name
               + "' must be 1 to 63 letters, digits, '_', '.' or '-', no digit in front; say rows(name, …)");
@@ -63,7 +64,7 @@ public final class LockClass {
       columns = List.copyOf(primary.getFields());
     }
     if (columns.isEmpty()) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "class '" + name + "': jOOQ knows no primary key of " + table + "; name the key columns");
     }
     return new LockClass(name, table, columns, LockMode.NO_KEY_UPDATE, false);
@@ -80,7 +81,7 @@ public final class LockClass {
   /** The same class, its rows locked in this mode. */
   public LockClass mode(LockMode other) {
     if (table == null) {
-      throw new IllegalArgumentException("class '" + name + "' is of names, which have no mode");
+      throw new PgBelayException("class '" + name + "' is of names, which have no mode");
     }
     return new LockClass(name, table, key, other, blocksReferences);
   }

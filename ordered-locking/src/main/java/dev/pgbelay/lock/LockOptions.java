@@ -1,5 +1,6 @@
 package dev.pgbelay.lock;
 
+import dev.pgbelay.core.PgBelayException;
 import java.time.Duration;
 
 /**
@@ -38,8 +39,7 @@ public record LockOptions(Policy policy, Duration longestWait, Missing missing, 
   public LockOptions {
     if (longestWait.compareTo(Duration.ofMillis(1)) < 0
         || longestWait.compareTo(Duration.ofHours(1)) > 0) {
-      throw new IllegalArgumentException(
-          "longestWait must be between 1 ms and 1 hour, is " + longestWait);
+      throw new PgBelayException("longestWait must be between 1 ms and 1 hour, is " + longestWait);
     }
   }
 

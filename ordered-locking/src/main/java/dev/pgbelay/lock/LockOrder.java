@@ -1,5 +1,6 @@
 package dev.pgbelay.lock;
 
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.schema.SchemaInstaller;
@@ -172,7 +173,7 @@ public final class LockOrder implements AutoCloseable {
     /** The tag {@code order} of the metrics, where a process has several. */
     public Builder name(String tag) {
       if (!NAME.matcher(tag).matches()) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "name is \"" + tag + "\": must be 1 to 63 of a-z, 0-9, dot and hyphen, a letter first");
       }
       this.name = tag;

@@ -44,7 +44,7 @@ public final class LeaseLock implements AutoCloseable {
   private static final int LONGEST_NAME = 500;
   private static final TxOptions READ =
       TxOptions.builder().path("lock-lease-read").readOnly(true).build();
-  private static final TxOptions WRITE = TxOptions.path("lock-lease");
+  private static final TxOptions WRITE = TxOptions.forPath("lock-lease");
 
   private final Transactions transactions;
   private final LeaseSql sql;
@@ -259,7 +259,7 @@ public final class LeaseLock implements AutoCloseable {
       throw new PgBelayException("the leases '" + holder + "' are closed; build others");
     }
     if (name.isEmpty() || name.length() > LONGEST_NAME || name.indexOf('\0') >= 0) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "the name of a lease must have 1 to 500 characters, none of them NUL; it has "
               + name.length());
     }
@@ -295,7 +295,7 @@ public final class LeaseLock implements AutoCloseable {
     /** Of the keep-alive's thread, and the tag {@code leases} of the metrics. */
     public Builder name(String tag) {
       if (!NAME.matcher(tag).matches()) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "name is \"" + tag + "\": must be 1 to 51 of a-z, 0-9, dot and hyphen, a letter first");
       }
       this.name = tag;
@@ -356,7 +356,7 @@ public final class LeaseLock implements AutoCloseable {
 
     private static void require(String option, Duration value, Duration least, Duration most) {
       if (value.compareTo(least) < 0 || value.compareTo(most) > 0) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             option + " must be between " + least + " and " + most + ", is " + value);
       }
     }
