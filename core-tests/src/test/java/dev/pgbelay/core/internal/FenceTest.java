@@ -82,6 +82,8 @@ class FenceTest {
     // The lease ran out: the same worker, then another one, claims the row anew.
     Fence second = worker.next();
     claim(second);
+    assertThat(complete(first, "stale")).as("the same worker's number alone tells").isZero();
+    assertThat(claimedBy()).contains(second);
     Fence third = Claimant.random().next();
     claim(third);
 
