@@ -3,7 +3,9 @@ package dev.pgbelay.batch.chunk;
 import dev.pgbelay.batch.chunk.JobRefusedException.Reason;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,13 +23,27 @@ import org.jooq.impl.DSL;
  * that, then its children in chunks, then the parent. {@code ON DELETE CASCADE} would do the same
  * in one transaction, with all its locks and dead rows at once.
  *
+ * <p>Every foreign key that refers to the parent or to a table of children must be declared, or the
+ * run is refused: the server would otherwise follow it in one statement, or refuse the last step.
+ *
  * <p>Resumes like the {@link ChunkedJob}s that it consists of, which are named {@code name/child
  * table} ({@code -2} and so on behind it where a table comes again). A child that appears behind
- * the position is not seen by them; the foreign key then refuses the last step, nothing is lost,
- * and the next run deletes it. Marking the parent, and having writers heed the mark, prevents that.
- * Immutable and safe for several threads.
+ * the position is not seen by them; the last step, which locks the parent, finds it and leaves all
+ * as it is ({@link Outcome#CHILDREN_CAME}), and the next run deletes it. Marking the parent, and
+ * having writers heed the mark, prevents that. What is not a job gives up after 30 seconds, or 10
+ * seconds of waiting for a lock. Immutable and safe for several threads.
  */
 public final class CascadeDelete {
+  private static final String PATH = "batch-cascade";
+  private static final TxOptions BRIEF =
+      TxOptions.builder()
+          .path(PATH)
+          .deadline(Duration.ofSeconds(30))
+          .lockTimeout(Duration.ofSeconds(10))
+          .build();
+  private static final TxOptions LOOK =
+      TxOptions.builder().path(PATH).readOnly(true).deadline(Duration.ofSeconds(30)).build();
+
   private final Transactions transactions;
   private final String name;
   private final Table<?> parent;
@@ -52,8 +68,10 @@ public final class CascadeDelete {
    * A table to empty.
    *
    * @param part its name among the parts: a table may come twice, by two foreign keys
+   * @param foreignKey the column that points to the parent; empty if it is another way
    */
-  private record Child(String part, Table<?> table, Condition ofParent, List<Field<?>> key) {}
+  private record Child(
+      String part, Table<?> table, Condition ofParent, List<Field<?>> key, String foreignKey) {}
 
   /**
    * Begins the deletion of the parent with this key.
@@ -72,7 +90,11 @@ public final class CascadeDelete {
     /** The parent was gone already; so are now its children. */
     ALREADY_GONE,
     /** A part did not reach its end; its report says why. The parent stays. */
-    UNFINISHED
+    UNFINISHED,
+    /**
+     * Children appeared behind their job. Nothing happened to them; the parent stays: run again.
+     */
+    CHILDREN_CAME
   }
 
   /**
@@ -89,19 +111,18 @@ public final class CascadeDelete {
   /**
    * Deletes, or goes on with it. Blocks as {@link ChunkedJob#run()} does.
    *
-   * @throws JobRefusedException with {@code NOT_CONFIRMED} if there are more children than allowed,
-   *     or for the reasons of {@link ChunkedJob#run()}; the parent is not marked then
-   * @throws org.jooq.exception.DataAccessException with SQLSTATE 23503 if children came meanwhile:
-   *     run again
+   * @throws JobRefusedException with {@code UNDECLARED_CHILDREN} if a foreign key is not declared,
+   *     with {@code NOT_CONFIRMED} if there are more children than allowed, or for the reasons of
+   *     {@link ChunkedJob#run()}; the parent is not marked then
    */
   public Report run() {
     List<ChunkedJob> jobs = children.stream().map(this::job).toList();
+    requireDeclared();
     jobs.forEach(ChunkedJob::dryRun);
     requireAllowed();
     if (!mark.isEmpty()) {
       transactions.execute(
-          TxOptions.forPath("batch-cascade"),
-          tx -> tx.dsl().update(parent).set(mark).where(theParent).execute());
+          BRIEF, tx -> tx.dsl().update(parent).set(mark).where(theParent).execute());
     }
     List<ChunkReport> parts = new ArrayList<>();
     for (ChunkedJob job : jobs) {
@@ -111,11 +132,41 @@ public final class CascadeDelete {
         return new Report(Outcome.UNFINISHED, parts);
       }
     }
-    int deleted =
+    return new Report(transactions.run(BRIEF, tx -> deleteParent(tx.dsl())), parts);
+  }
+
+  /**
+   * With the parent locked no child can come, so none is deleted by a foreign key that cascades.
+   */
+  private Outcome deleteParent(DSLContext dsl) {
+    if (dsl.selectOne().from(parent).where(theParent).forUpdate().fetch().isEmpty()) {
+      return Outcome.ALREADY_GONE;
+    }
+    for (Child child : children) {
+      if (dsl.fetchExists(DSL.selectOne().from(child.table()).where(child.ofParent()))) {
+        return Outcome.CHILDREN_CAME;
+      }
+    }
+    dsl.deleteFrom(parent).where(theParent).execute();
+    return Outcome.DELETED;
+  }
+
+  private void requireDeclared() {
+    List<String> undeclared =
         transactions.run(
-            TxOptions.forPath("batch-cascade"),
-            tx -> tx.dsl().deleteFrom(parent).where(theParent).execute());
-    return new Report(deleted > 0 ? Outcome.DELETED : Outcome.ALREADY_GONE, parts);
+            LOOK,
+            tx ->
+                ForeignKeySql.undeclared(
+                    tx.dsl(),
+                    parent,
+                    children.stream().map(child -> tx.dsl().render(child.table())).toList(),
+                    children.stream().map(Child::foreignKey).toList()));
+    if (!undeclared.isEmpty()) {
+      throw new JobRefusedException(
+          Reason.UNDECLARED_CHILDREN,
+          "cascade '%s': not declared: %s. Its rows would be changed or deleted in one statement, or refuse the last step; declare it with child(...) or descendants(...)"
+              .formatted(name, String.join("; ", undeclared)));
+    }
   }
 
   /** The first job of one child table, for its {@link ChunkedJob#control()}. */
@@ -145,11 +196,12 @@ public final class CascadeDelete {
     Map<String, Long> counts = new LinkedHashMap<>();
     long total =
         transactions.run(
-            TxOptions.builder().path("batch-cascade").readOnly(true).build(),
+            LOOK,
             tx -> {
               long sum = 0;
               for (Child child : children) {
-                long count = countUpTo(tx.dsl(), child, allowed.getAsLong() + 1 - sum);
+                long left = allowed.getAsLong() - sum;
+                long count = countUpTo(tx.dsl(), child, left == Long.MAX_VALUE ? left : left + 1);
                 counts.put(child.table().getName(), count);
                 sum += count;
                 if (sum > allowed.getAsLong()) {
@@ -167,7 +219,11 @@ public final class CascadeDelete {
   }
 
   private static long countUpTo(DSLContext dsl, Child child, long cap) {
-    return dsl.fetchCount(DSL.selectOne().from(child.table()).where(child.ofParent()).limit(cap));
+    return dsl.select(DSL.count().cast(Long.class))
+        .from(
+            DSL.selectOne().from(child.table()).where(child.ofParent()).limit(cap).asTable("found"))
+        .fetchSingle()
+        .value1();
   }
 
   /**
@@ -207,7 +263,9 @@ public final class CascadeDelete {
       List<Field<?>> walk = new ArrayList<>();
       walk.add(foreignKey);
       walk.addAll(List.of(key));
-      children.add(new Child(part(table), table, foreignKey.eq(value), List.copyOf(walk)));
+      children.add(
+          new Child(
+              part(table), table, foreignKey.eq(value), List.copyOf(walk), foreignKey.getName()));
       return this;
     }
 
@@ -217,7 +275,7 @@ public final class CascadeDelete {
      * @param key to walk by, served by an index
      */
     public Builder<K> descendants(Table<?> table, Condition ofParent, Field<?>... key) {
-      children.add(new Child(part(table), table, ofParent, List.of(key)));
+      children.add(new Child(part(table), table, ofParent, List.of(key), ""));
       return this;
     }
 
@@ -235,7 +293,7 @@ public final class CascadeDelete {
 
     /** Set on the parent before anything is deleted, such as {@code deleted_at}. */
     public Builder<K> mark(Map<? extends Field<?>, ?> assignments) {
-      this.mark = Map.copyOf(assignments);
+      this.mark = Collections.unmodifiableMap(new LinkedHashMap<>(assignments)); // NULLs allowed
       return this;
     }
 

@@ -29,7 +29,7 @@ final class ChunkRunner {
   private final Patience patience;
   private final RunCount count = new RunCount();
   private final Progress progress;
-  private @Nullable KeysetRanges ranges;
+  private final Walk walk;
   private boolean claimed;
 
   ChunkRunner(JobPlan plan, JobSql sql, Fence fence) {
@@ -47,6 +47,7 @@ final class ChunkRunner {
             .build();
     this.patience = new Patience(plan.timing().patience());
     this.progress = new Progress(plan, sql);
+    this.walk = new Walk(plan);
     this.standstill = new Standstill(plan, sql, fence, patience, count);
   }
 
@@ -60,6 +61,7 @@ final class ChunkRunner {
 
   ChunkReport run() {
     try {
+      patience.bearing(new JobCheck(plan)::requireRunnable);
       Optional<ChunkReport.Outcome> refused = claim();
       if (refused.isPresent()) {
         return count.report(plan.name(), refused.get());
@@ -84,17 +86,7 @@ final class ChunkRunner {
   private Optional<ChunkReport.Outcome> claim() {
     // A claim whose COMMIT was not answered is found again, or given back: it is the same one.
     claimed = true;
-    Optional<JobSql.Claimed> found =
-        patience.bearing(
-            () ->
-                plan.transactions()
-                    .run(
-                        TxOptions.forPath("batch-chunk-claim"),
-                        tx -> {
-                          int rows = size.rows();
-                          Duration lease = plan.timing().lease();
-                          return sql.claim(tx.dsl(), fence, plan.definition(), rows, lease);
-                        }));
+    Optional<JobSql.Claimed> found = patience.bearing(this::claimUnlessRunning);
     if (found.isEmpty()) {
       claimed = false;
       return Optional.of(ChunkReport.Outcome.HELD_ELSEWHERE);
@@ -104,18 +96,48 @@ final class ChunkRunner {
     if (!again && !found.get().definition().equals(plan.definition())) {
       throw new JobRefusedException(
           Reason.OTHER_DEFINITION,
-          "job '%s' is known as [%s], this one is [%s]: its position means nothing here. Use another name, or JobControl.forget() to begin again"
+          "job '%s' is known as [%s], this one is [%s]: its position means nothing here. Use another name; or JobControl.forget(), which begins at the start, so that an INSERT or a function does again what was done"
               .formatted(plan.name(), found.get().definition(), plan.definition()));
     }
     if (!again && (state.equals("DONE") || state.equals("CANCELLED"))) {
+      if (state.equals("CANCELLED")) {
+        LOG.warn(
+            "job '{}' was cancelled and does nothing until JobControl.restart() or forget()",
+            plan.name());
+      }
       return Optional.of(
           state.equals("DONE") ? ChunkReport.Outcome.ALREADY_DONE : ChunkReport.Outcome.CANCELLED);
     }
     patience.bearing(
         () ->
             plan.transactions()
-                .run(TxOptions.forPath("batch-chunk-claim"), tx -> takeUp(tx.dsl(), again)));
+                .run(plan.brief("batch-chunk-claim"), tx -> takeUp(tx.dsl(), again)));
     return Optional.empty();
+  }
+
+  /**
+   * Empty if another runner has the job. Whoever only holds its row for a moment, to pause it or to
+   * look at it, is waited for as long as for any other lock.
+   */
+  private Optional<JobSql.Claimed> claimUnlessRunning() {
+    long began = System.nanoTime();
+    while (true) {
+      JobSql.ClaimAttempt attempt =
+          plan.transactions()
+              .run(
+                  plan.brief("batch-chunk-claim"),
+                  tx -> {
+                    Duration lease = plan.timing().lease();
+                    return sql.claim(tx.dsl(), fence, plan.definition(), size.rows(), lease);
+                  });
+      if (attempt.claimed().isPresent()
+          || attempt.running()
+          || Thread.currentThread().isInterrupted()
+          || System.nanoTime() - began > plan.timing().lockTimeout().toNanos()) {
+        return attempt.claimed();
+      }
+      Patience.sleep(plan.timing().poll());
+    }
   }
 
   /** Begins at the start, or where the job stands. Changes nothing when it is done again. */
@@ -129,7 +151,6 @@ final class ChunkRunner {
     } else {
       size.set(locked.chunkRows());
     }
-    ranges = JobCheck.ranges(plan);
     return locked;
   }
 
@@ -184,10 +205,13 @@ final class ChunkRunner {
     } catch (RuntimeException e) {
       FailureKind kind = Failures.classify(e);
       failed(began);
+      if (!Patience.mayPass(e)) {
+        throw e;
+      }
       if (Patience.isTimeout(kind)) {
         size.afterTimeout();
-      } else if (!Patience.isPassing(kind)) {
-        throw e;
+        walk.timedOut();
+        standstill.keepClaim();
       }
       LOG.info("job '{}': a chunk failed ({}) and is tried again", plan.name(), kind);
       patience.spend(e);
@@ -207,14 +231,15 @@ final class ChunkRunner {
     }
     long began = System.nanoTime();
     int rows = size.rows();
-    KeysetRanges.Range range = ranges().next(tx.dsl(), job.position(), rows);
+    KeysetRanges.Range range = walk.next(tx.dsl(), job.position(), rows);
     long changed =
         plan.work()
             .function()
             .apply(new Chunk(tx, plan.table(), range.condition().and(plan.filter())));
     boolean waiters = standstill.hasWaitersBehind(tx.dsl());
     boolean last = range.end().isEmpty();
-    long walked = last ? Math.min(changed, rows) : rows;
+    // What is estimated and shown are rows for which the filter holds.
+    long walked = last || walk.isBounded() ? Math.min(changed, rows) : rows;
     JobSql.Step step =
         new JobSql.Step(
             range.end().orElse(null),
@@ -229,19 +254,12 @@ final class ChunkRunner {
     return new Done("ACTIVE", changed, walked, last, !last, waiters);
   }
 
-  private KeysetRanges ranges() {
-    KeysetRanges known = ranges;
-    if (known == null) {
-      throw new IllegalStateException("not claimed");
-    }
-    return known;
-  }
-
   private void afterChunk(Done done, long nanos) {
     count.committed(done.rows(), nanos, size.rows());
     if (done.full()) {
       size.after(nanos);
     }
+    walk.done();
     if (done.waitersBehind()) {
       size.makeRoom();
     }
@@ -265,7 +283,7 @@ final class ChunkRunner {
     boolean interrupted = Thread.interrupted();
     try {
       plan.transactions()
-          .execute(TxOptions.forPath("batch-chunk-claim"), tx -> sql.release(tx.dsl(), fence));
+          .execute(plan.brief("batch-chunk-claim"), tx -> sql.release(tx.dsl(), fence));
     } catch (RuntimeException e) {
       LOG.warn(
           "job '{}': the claim could not be given back ({}); it ends with its lease",

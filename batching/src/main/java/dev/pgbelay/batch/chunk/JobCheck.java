@@ -19,21 +19,23 @@ final class JobCheck {
 
   /** The name of the index that walks the key. */
   String requireRunnable() {
-    return plan.transactions()
-        .run(TxOptions.builder().path(PATH).readOnly(true).build(), tx -> index(tx.dsl()));
+    return plan.transactions().run(plan.briefRead(PATH), tx -> index(tx.dsl()));
   }
 
   private String index(DSLContext dsl) {
     String index = KeyIndexSql.requireWalkable(dsl, plan.name(), plan.table(), plan.key());
     KeyIndexSql.requireNotGeneratedFrom(
         dsl, plan.name(), plan.table(), plan.key(), plan.work().changed());
+    plan.work()
+        .target()
+        .ifPresent(to -> KeyIndexSql.requireOtherTable(dsl, plan.name(), plan.table(), to));
     return index;
   }
 
   ChunkedJob.DryRun dryRun() {
     return plan.transactions()
         .run(
-            TxOptions.builder().path(PATH).readOnly(true).build(),
+            plan.briefRead(PATH),
             tx -> {
               String index = index(tx.dsl());
               int size = plan.sizing().first();
@@ -68,6 +70,11 @@ final class JobCheck {
 
   static KeysetRanges ranges(JobPlan plan) {
     return KeysetRanges.over(plan.name(), plan.table(), plan.filter(), plan.key());
+  }
+
+  /** Ranges of a number of rows of the table, whether the filter holds for them or not. */
+  static KeysetRanges boundedRanges(JobPlan plan) {
+    return KeysetRanges.over(plan.name(), plan.table(), DSL.noCondition(), plan.key());
   }
 
   static long estimate(JobPlan plan, DSLContext dsl) {

@@ -12,9 +12,18 @@ import java.util.Optional;
  * table {@code chunk_job}. A running job heeds a change at its next chunk, or within its poll
  * interval while it waits; a change itself waits for the chunk that is being committed.
  *
- * <p>Every method is one short transaction of its own. Safe for several threads.
+ * <p>Every method is one short transaction of its own, which gives up after a minute. Safe for
+ * several threads.
  */
 public final class JobControl {
+  private static final String PATH = "batch-chunk-control";
+  private static final TxOptions CHANGE =
+      TxOptions.builder()
+          .path(PATH)
+          .deadline(Duration.ofMinutes(1))
+          .lockTimeout(Duration.ofMinutes(1))
+          .build();
+
   private final Transactions transactions;
   private final JobSql sql;
 
@@ -39,7 +48,7 @@ public final class JobControl {
     ACTIVE,
     /** A runner keeps its claim and waits. */
     PAUSED,
-    /** Runners stop; the position stays, but no runner takes it up again unless told to restart. */
+    /** Runners stop, and no run takes it up again before {@link JobControl#restart()}. */
     CANCELLED,
     /** The walk has reached the end. */
     DONE
@@ -112,7 +121,7 @@ public final class JobControl {
   /** Empty if no job of this name was ever run. */
   public Optional<Status> status() {
     return transactions.run(
-        TxOptions.builder().path("batch-chunk-control").readOnly(true).build(),
+        TxOptions.builder().path(PATH).readOnly(true).deadline(Duration.ofSeconds(20)).build(),
         tx -> sql.read(tx.dsl()));
   }
 
@@ -132,19 +141,29 @@ public final class JobControl {
   }
 
   /**
+   * Lets the next run of a job that is cancelled or done begin at the start. What was done stays
+   * done: an INSERT or a function that is not prepared for it does it again.
+   *
+   * @return {@code UNCHANGED} if the job has not ended, or a runner still holds it
+   */
+  public Outcome restart() {
+    return transactions.run(
+        CHANGE, tx -> outcome(sql.restartEnded(tx.dsl()), sql.read(tx.dsl()).isPresent()));
+  }
+
+  /**
    * Deletes the job's row, so that the name starts from the beginning; refused while it runs.
    *
    * @return {@code UNCHANGED} if a runner holds the job
    */
   public Outcome forget() {
     return transactions.run(
-        TxOptions.forPath("batch-chunk-control"),
-        tx -> outcome(sql.forget(tx.dsl()), sql.read(tx.dsl()).isPresent()));
+        CHANGE, tx -> outcome(sql.forget(tx.dsl()), sql.read(tx.dsl()).isPresent()));
   }
 
   private Outcome change(State to) {
     return transactions.run(
-        TxOptions.forPath("batch-chunk-control"),
+        CHANGE,
         tx -> outcome(sql.changeState(tx.dsl(), to.name()), sql.read(tx.dsl()).isPresent()));
   }
 

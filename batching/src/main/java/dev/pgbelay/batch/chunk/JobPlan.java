@@ -1,6 +1,7 @@
 package dev.pgbelay.batch.chunk;
 
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.TxOptions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -35,6 +36,25 @@ record JobPlan(
       throw new IllegalArgumentException(
           "maxRowsPerSecond must be at least 1, is " + maxRowsPerSecond.get());
     }
+  }
+
+  /** For what is short: it waits for no lock longer than a chunk would. */
+  TxOptions brief(String path) {
+    return brief(path, false);
+  }
+
+  /** The same, reading only. */
+  TxOptions briefRead(String path) {
+    return brief(path, true);
+  }
+
+  private TxOptions brief(String path, boolean readOnly) {
+    return TxOptions.builder()
+        .path(path)
+        .readOnly(readOnly)
+        .deadline(timing.chunkTimeout())
+        .lockTimeout(timing.lockTimeout())
+        .build();
   }
 
   /** How large chunks are. */

@@ -22,6 +22,8 @@ public final class JobRefusedException extends PgBelayException {
     NOT_FOUND,
     /** The name belongs to a job that does something else. */
     OTHER_DEFINITION,
+    /** A foreign key refers to what a cascade deletes, from a table that it was not told of. */
+    UNDECLARED_CHILDREN,
     /** More rows would go than was allowed without a confirmation. */
     NOT_CONFIRMED
   }

@@ -111,6 +111,16 @@ class JobSql {
        WHERE name = {1} AND state IN ('ACTIVE', 'PAUSED') AND state <> {2}\
       """;
 
+  private static final String RESTART_ENDED =
+      """
+      UPDATE {0}
+         SET state = 'ACTIVE', position = NULL, rows_done = 0, chunks_done = 0, rows_walked = 0,
+             work_seconds = 0, started_at = clock_timestamp(), finished_at = NULL,
+             updated_at = clock_timestamp()
+       WHERE name = {1} AND state IN ('CANCELLED', 'DONE')
+         AND (claimant IS NULL OR lease_until <= clock_timestamp())\
+      """;
+
   private static final String FORGET =
       """
       DELETE FROM {0}
@@ -131,6 +141,13 @@ class JobSql {
   /** What a claim found. */
   record Claimed(String definition, String state) {}
 
+  /**
+   * What a try to claim found.
+   *
+   * @param running whether another runner has a live claim
+   */
+  record ClaimAttempt(Optional<Claimed> claimed, boolean running) {}
+
   /** What a renewal found. */
   record Renewed(String state, Duration throttledFor) {}
 
@@ -147,12 +164,14 @@ class JobSql {
       double seconds,
       boolean last) {}
 
-  Optional<Claimed> claim(
+  ClaimAttempt claim(
       DSLContext dsl, Fence fence, String definition, int chunkRows, Duration lease) {
     dsl.query(ADD_UNLESS_THERE, table, name, val(definition), val(chunkRows)).execute();
-    return dsl.resultQuery(
-            CLAIM, table, name, claimant(fence), number(fence), val(lease.toMillis()))
-        .fetchOptional(row -> new Claimed(text(row, "definition"), text(row, "state")));
+    Optional<Claimed> claimed =
+        dsl.resultQuery(CLAIM, table, name, claimant(fence), number(fence), val(lease.toMillis()))
+            .fetchOptional(row -> new Claimed(text(row, "definition"), text(row, "state")));
+    boolean running = claimed.isEmpty() && read(dsl).map(JobControl.Status::running).orElse(false);
+    return new ClaimAttempt(claimed, running);
   }
 
   void restart(DSLContext dsl, Fence fence, String definition) {
@@ -217,6 +236,10 @@ class JobSql {
 
   boolean changeState(DSLContext dsl, String state) {
     return dsl.query(CHANGE_STATE, table, name, val(state)).execute() == 1;
+  }
+
+  boolean restartEnded(DSLContext dsl) {
+    return dsl.query(RESTART_ENDED, table, name).execute() == 1;
   }
 
   boolean forget(DSLContext dsl) {

@@ -8,6 +8,8 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
 import org.jooq.Condition;
 import org.jooq.Field;
 import org.jooq.QueryPart;
@@ -21,14 +23,21 @@ import org.jooq.impl.DSL;
  * @param kind in a word
  * @param details that tell it from other work of the same kind
  * @param changed columns of the walked table that it is known to change
+ * @param target that it is known to insert into
  * @param function that does it
  */
-record JobWork(String kind, String details, List<Field<?>> changed, Chunk.Work function) {
+record JobWork(
+    String kind,
+    String details,
+    List<Field<?>> changed,
+    Optional<Table<?>> target,
+    Chunk.Work function) {
   static JobWork delete() {
     return new JobWork(
         "delete",
         "",
         List.of(),
+        Optional.empty(),
         chunk -> chunk.tx().dsl().deleteFrom(chunk.table()).where(chunk.rows()).execute());
   }
 
@@ -38,6 +47,7 @@ record JobWork(String kind, String details, List<Field<?>> changed, Chunk.Work f
         "update",
         inlined(copy),
         List.copyOf(copy.keySet()),
+        Optional.empty(),
         chunk -> chunk.tx().dsl().update(chunk.table()).set(copy).where(chunk.rows()).execute());
   }
 
@@ -48,6 +58,7 @@ record JobWork(String kind, String details, List<Field<?>> changed, Chunk.Work f
         "insert",
         "into " + target.getName() + " " + inlined(columns),
         List.of(),
+        Optional.of(target),
         chunk ->
             chunk
                 .tx()
@@ -58,7 +69,7 @@ record JobWork(String kind, String details, List<Field<?>> changed, Chunk.Work f
   }
 
   static JobWork function(String version, Chunk.Work function) {
-    return new JobWork("apply", version, List.of(), function);
+    return new JobWork("apply", version, List.of(), Optional.empty(), function);
   }
 
   /** Refuses what would move rows across the position. */
@@ -89,13 +100,15 @@ record JobWork(String kind, String details, List<Field<?>> changed, Chunk.Work f
   }
 
   private static String inlined(Map<? extends Field<?>, ?> assignments) {
-    StringBuilder text = new StringBuilder();
+    // Sorted, because the order of Map.of is another one in each JVM.
+    Map<String, String> sorted = new TreeMap<>();
     assignments.forEach(
         (column, value) ->
-            text.append(column.getName())
-                .append(" = ")
-                .append(inlined(value instanceof QueryPart part ? part : DSL.val(value)))
-                .append('\0'));
+            sorted.put(
+                column.getName(),
+                inlined(value instanceof QueryPart part ? part : DSL.val(value))));
+    StringBuilder text = new StringBuilder();
+    sorted.forEach((column, value) -> text.append(column).append(" = ").append(value).append('\0'));
     return text.toString();
   }
 

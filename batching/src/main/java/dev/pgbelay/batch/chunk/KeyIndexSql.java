@@ -73,6 +73,13 @@ final class KeyIndexSql {
        LIMIT 1\
       """;
 
+  private static final String IS_PART_OF_THE_OTHER =
+      """
+      SELECT to_regclass({0}) = to_regclass({1})
+             OR to_regclass({1}) IN (SELECT relid FROM pg_partition_tree(to_regclass({0})))
+             OR to_regclass({0}) IN (SELECT relid FROM pg_partition_tree(to_regclass({1})))\
+      """;
+
   private static final String INDEX_DDL = "CREATE %sINDEX CONCURRENTLY ON %s (%s)";
 
   private KeyIndexSql() {}
@@ -122,8 +129,8 @@ final class KeyIndexSql {
       throw new JobRefusedException(
           Reason.KEY_NOT_UNIQUE,
           where
-              + ": two rows could share a position, and a chunk that ends between them would leave"
-              + " one out; add the primary key's columns, or "
+              + ": rows that share a value are one chunk, however many they are; add the primary key's"
+              + " columns, or "
               + ddl(true, name, columns));
     }
     return Objects.requireNonNull(walks);
@@ -145,6 +152,19 @@ final class KeyIndexSql {
                   "job '%s': updates %s, from which %s is generated, by which it walks: rows would move across the position. Walk by columns that the update leaves alone"
                       .formatted(job, found.get("changed"), found.get("key_column")));
             });
+  }
+
+  /** Refuses to insert into the table that is walked, a partition of it, or what it is one of. */
+  static void requireOtherTable(DSLContext dsl, String job, Table<?> table, Table<?> target) {
+    Record row =
+        dsl.resultQuery(IS_PART_OF_THE_OTHER, val(nameOf(dsl, table)), val(nameOf(dsl, target)))
+            .fetchSingle();
+    if (Boolean.TRUE.equals(row.get(0))) {
+      throw new JobRefusedException(
+          Reason.WALKS_ITS_OWN_ROWS,
+          "job '%s': inserts into %s, and walks %s, which is or holds the same rows: it would meet its own rows and never end. Insert into another table"
+              .formatted(job, nameOf(dsl, target), nameOf(dsl, table)));
+    }
   }
 
   private static String[] names(List<Field<?>> fields) {

@@ -41,8 +41,7 @@ final class Patience {
 
   /** Pauses like {@link #spend} if the failure may pass; throws it otherwise. */
   void bear(RuntimeException failure) {
-    FailureKind kind = Failures.classify(failure);
-    if (Thread.currentThread().isInterrupted() || (!isPassing(kind) && !isTimeout(kind))) {
+    if (Thread.currentThread().isInterrupted() || !mayPass(failure)) {
       throw failure;
     }
     spend(failure);
@@ -59,6 +58,14 @@ final class Patience {
         bear(e);
       }
     }
+  }
+
+  /** Not so the limits of the server's programs (class 54): time does not move them. */
+  static boolean mayPass(RuntimeException failure) {
+    FailureKind kind = Failures.classify(failure);
+    return isTimeout(kind)
+        || (isPassing(kind)
+            && Failures.sqlState(failure).filter(state -> state.startsWith("54")).isEmpty());
   }
 
   /** Failures of the surroundings, which say nothing about the work. */

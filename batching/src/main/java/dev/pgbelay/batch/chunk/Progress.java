@@ -1,8 +1,6 @@
 package dev.pgbelay.batch.chunk;
 
-import dev.pgbelay.core.FailureKind;
 import dev.pgbelay.core.Failures;
-import dev.pgbelay.core.TxOptions;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -10,8 +8,6 @@ import org.slf4j.LoggerFactory;
 /** Tells the listener of a run how far the job is, not more often than it looks at signals. */
 final class Progress {
   private static final Logger LOG = LoggerFactory.getLogger(Progress.class);
-  private static final TxOptions READ =
-      TxOptions.builder().path("batch-chunk-progress").readOnly(true).build();
 
   private final JobPlan plan;
   private final JobSql sql;
@@ -37,13 +33,13 @@ final class Progress {
   /** Empty if the database cannot be asked just now: that is no reason to stop. */
   private Optional<JobControl.Status> read() {
     try {
-      return plan.transactions().run(READ, tx -> sql.read(tx.dsl()));
+      return plan.transactions()
+          .run(plan.briefRead("batch-chunk-progress"), tx -> sql.read(tx.dsl()));
     } catch (RuntimeException e) {
-      FailureKind kind = Failures.classify(e);
-      if (!Patience.isPassing(kind) && !Patience.isTimeout(kind)) {
+      if (!Patience.mayPass(e)) {
         throw e;
       }
-      LOG.info("job '{}': its progress could not be read ({})", plan.name(), kind);
+      LOG.info("job '{}': its progress could not be read ({})", plan.name(), Failures.classify(e));
       return Optional.empty();
     }
   }

@@ -13,8 +13,9 @@ import org.jooq.Table;
 
 /**
  * Deletes rows that are older than their retention, by the database's clock. Meant to be run again
- * and again: a finished purge begins anew from the start, where the oldest rows are. Rows that
- * become old while it runs go too if the walk has not passed them.
+ * and again: a finished purge begins anew from the start, where the oldest rows are. One that was
+ * cancelled stays so, with a warning in the log at each run, until {@link JobControl#restart()}.
+ * Rows that become old while it runs go too if the walk has not passed them.
  */
 public final class Purge {
   private Purge() {}
@@ -44,7 +45,9 @@ public final class Purge {
   }
 
   /**
-   * A purge by a {@code timestamp} or {@code date} column whose values are in {@code zone}.
+   * A purge by a {@code timestamp} or {@code date} column whose values are in {@code zone}. A local
+   * time that clocks pass twice counts as the later of the two; a date is old when all of its day
+   * is.
    *
    * @param keep at least 1 second
    */

@@ -1,6 +1,5 @@
 package dev.pgbelay.batch.chunk;
 
-import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.Fence;
 import java.time.Duration;
 import java.util.List;
@@ -16,9 +15,6 @@ import org.slf4j.LoggerFactory;
  */
 final class Standstill {
   private static final Logger LOG = LoggerFactory.getLogger(Standstill.class);
-  private static final TxOptions LOOK =
-      TxOptions.builder().path("batch-chunk-signals").readOnly(true).build();
-  private static final TxOptions RENEW = TxOptions.forPath("batch-chunk-renew");
 
   private final JobPlan plan;
   private final JobSql sql;
@@ -110,7 +106,7 @@ final class Standstill {
     Optional<Reason> found =
         plan.transactions()
             .run(
-                LOOK,
+                plan.briefRead("batch-chunk-signals"),
                 tx -> {
                   for (ThrottleSignal signal : between) {
                     Optional<String> text = signal.reasonToWait(tx.dsl(), plan.table());
@@ -164,9 +160,22 @@ final class Standstill {
     }
   }
 
-  private JobSql.Renewed renew(String reason) {
+  /** Keeps the claim while chunks fail, as far as the database lets. */
+  void keepClaim() {
+    try {
+      renew(null);
+    } catch (LeaseLostException e) {
+      throw e;
+    } catch (RuntimeException e) {
+      LOG.debug("job '{}': the lease could not be renewed", plan.name(), e);
+    }
+  }
+
+  private JobSql.Renewed renew(@Nullable String reason) {
     return plan.transactions()
-        .run(RENEW, tx -> sql.renew(tx.dsl(), fence, plan.timing().lease(), reason))
+        .run(
+            plan.brief("batch-chunk-renew"),
+            tx -> sql.renew(tx.dsl(), fence, plan.timing().lease(), reason))
         .orElseThrow(() -> new LeaseLostException(plan.name()));
   }
 

@@ -42,7 +42,11 @@ public interface ThrottleSignal {
     return new ThrottleSql.ReplicaLag(behind, bytes);
   }
 
-  /** VACUUM, automatic or not, is at work on the table: what the job leaves behind is for it. */
+  /**
+   * VACUUM, automatic or not, is at work on the table: what the job leaves behind is for it. One
+   * whose table this role may not see, for want of {@code pg_monitor}, is a reason to wait, and
+   * says so.
+   */
   static ThrottleSignal vacuum() {
     return new ThrottleSql.Vacuum();
   }

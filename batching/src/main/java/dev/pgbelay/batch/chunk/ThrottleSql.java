@@ -26,15 +26,16 @@ final class ThrottleSql {
 
   private static final String VACUUM_AT_WORK =
       """
-      SELECT 'vacuum of ' || relid::regclass || ': ' || phase
+      SELECT coalesce('vacuum of ' || relid::regclass || ': ' || phase,
+                      'a vacuum that this role may not look at (grant pg_monitor)')
         FROM pg_stat_progress_vacuum
        WHERE datname = current_database()
-         AND relid IN (SELECT relid FROM pg_partition_tree(to_regclass({0}))
+         AND (relid IS NULL OR relid IN (SELECT relid FROM pg_partition_tree(to_regclass({0}))
                        UNION ALL SELECT to_regclass({0})
                        UNION ALL
                        SELECT reltoastrelid FROM pg_class
                         WHERE oid = to_regclass({0})
-                           OR oid IN (SELECT relid FROM pg_partition_tree(to_regclass({0}))))
+                           OR oid IN (SELECT relid FROM pg_partition_tree(to_regclass({0})))))
        LIMIT 1\
       """;
 
@@ -73,9 +74,9 @@ final class ThrottleSql {
   private static final String OLD_SNAPSHOTS =
       """
       SELECT what FROM (
-        SELECT 'session ' || pid || ' holds a snapshot since ' || xact_start AS what
+        SELECT 'session ' || pid || ' holds a snapshot or writes since ' || xact_start AS what
           FROM pg_stat_activity
-         WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid()
+         WHERE (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL) AND pid <> pg_backend_pid()
            AND datname = current_database()
            AND pid NOT IN (SELECT pid FROM pg_stat_progress_vacuum)
            AND xact_start < clock_timestamp() - {0} * interval '1 millisecond'

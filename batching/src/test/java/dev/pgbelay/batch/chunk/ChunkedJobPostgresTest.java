@@ -21,13 +21,20 @@ import static org.jooq.impl.DSL.table;
 
 import dev.pgbelay.batch.chunk.JobRefusedException.Reason;
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.testing.HeldTransaction;
 import dev.pgbelay.testing.PostgresExtension;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.jooq.DSLContext;
 import org.jooq.Field;
+import org.jooq.exception.DataAccessException;
 import org.jooq.impl.DSL;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -501,5 +508,95 @@ class ChunkedJobPostgresTest {
     assertThatThrownBy(() -> builder.delete().build())
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining(option + (option.equals("chunkRows") ? ":" : " must be"));
+  }
+
+  @Test
+  void definition_doesNotDependOnTheOrderOfAMap() {
+    Map<Field<?>, Object> one = new LinkedHashMap<>();
+    one.put(NOTE, "x");
+    one.put(DONE, 1);
+    Map<Field<?>, Object> other = new LinkedHashMap<>();
+    other.put(DONE, 1);
+    other.put(NOTE, "x");
+
+    assertThat(JobWork.update(one).over(ITEM, List.of(ID), DSL.noCondition()))
+        .isEqualTo(JobWork.update(other).over(ITEM, List.of(ID), DSL.noCondition()));
+  }
+
+  @Test
+  void sparseFilter_isWalkedInBoundedSteps() {
+    dsl.execute("truncate item");
+    dsl.execute("insert into item select i, 1, now(), null, 0 from generate_series(1, 3000) i");
+    dsl.execute(
+        "create function costly(bigint) returns boolean volatile language plpgsql as"
+            + " 'begin perform pg_sleep(0.0005); return $1 % 1000 = 1; end'");
+
+    ChunkReport report =
+        effects(transactions, job)
+            .where(DSL.condition("costly({0})", ID))
+            .chunkRows(100, 1, 5_000)
+            .target(Duration.ofMillis(100))
+            .chunkTimeout(Duration.ofMillis(700))
+            .patience(Duration.ofSeconds(5))
+            .build()
+            .run();
+
+    assertThat(report.outcome()).isEqualTo(ChunkReport.Outcome.DONE);
+    assertThat(dsl.fetchValues(DSL.select(ID).from(EFFECT).orderBy(ID)))
+        .containsExactly(1L, 1_001L, 2_001L);
+    assertThat(report.chunks()).isGreaterThan(5);
+  }
+
+  @Test
+  void rowOfTheJobHeldByAnotherStatement_isWaitedForAndNotTakenForARunner() throws Exception {
+    effects(transactions, job).build().run();
+    CompletableFuture<ChunkReport> running;
+    try (HeldTransaction held =
+        postgres
+            .database()
+            .holdTransaction(
+                "select * from pgbelay.chunk_job where name = '" + job + "' for update")) {
+      assertThat(held.pid()).isPositive();
+      running =
+          CompletableFuture.supplyAsync(
+              () -> effects(transactions, job).lockTimeout(Duration.ofSeconds(20)).build().run());
+      assertThatThrownBy(() -> running.get(500, TimeUnit.MILLISECONDS))
+          .as("waits")
+          .isInstanceOf(TimeoutException.class);
+    }
+    assertThat(running.get(20, TimeUnit.SECONDS).outcome())
+        .isEqualTo(ChunkReport.Outcome.ALREADY_DONE);
+  }
+
+  @Test
+  void insertIntoAPartitionOrTheRootOfTheWalkedTable_isRefused() {
+    dsl.execute(
+        """
+        create table parted (id int primary key) partition by range (id);
+        create table parted_1 partition of parted for values from (0) to (1000);
+        insert into parted select generate_series(1, 10);
+        """);
+    Field<Integer> id = field(name("id"), Integer.class);
+    for (String[] pair :
+        new String[][] {{"parted", "parted_1"}, {"parted_1", "parted"}, {"parted", "parted"}}) {
+      ChunkedJob own =
+          quick(ChunkedJob.over(transactions, job, table(name(pair[0]))).key(id))
+              .insertInto(table(name("public", pair[1])), Map.of(id, id.plus(100)))
+              .build();
+      assertThatThrownBy(own::run)
+          .as(pair[0] + " into " + pair[1])
+          .isInstanceOfSatisfying(
+              JobRefusedException.class,
+              e -> assertThat(e.reason()).isEqualTo(Reason.WALKS_ITS_OWN_ROWS));
+    }
+    assertThat(dsl.fetchCount(table(name("parted")))).isEqualTo(10);
+  }
+
+  @Test
+  void limitOfThePrograms_isNotOutwaited() {
+    assertThat(Patience.mayPass(new DataAccessException("x", new SQLException("x", "54001"))))
+        .isFalse();
+    assertThat(Patience.mayPass(new DataAccessException("x", new SQLException("x", "53200"))))
+        .isTrue();
   }
 }

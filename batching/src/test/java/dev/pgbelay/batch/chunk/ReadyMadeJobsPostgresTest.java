@@ -19,17 +19,26 @@ import dev.pgbelay.batch.chunk.JobRefusedException.Reason;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.testing.PostgresExtension;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.LocalDate;
 import java.time.LocalDateTime;
+import java.time.OffsetDateTime;
 import java.time.ZoneId;
+import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
 import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.Record;
 import org.jooq.Table;
+import org.jooq.impl.DSL;
 import org.jooq.impl.SQLDataType;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ReadyMadeJobsPostgresTest {
   @RegisterExtension
@@ -220,5 +229,184 @@ class ReadyMadeJobsPostgresTest {
     assertThat(delete.run().outcome()).isEqualTo(CascadeDelete.Outcome.DELETED);
     assertThat(dsl.fetchCount(message)).isEqualTo(250);
     dsl.execute("drop table message");
+  }
+
+  /** Rows of the last 100 minutes, written in a local time that is {@code hours} from UTC. */
+  private Table<Record> loggedAt(int hours) {
+    dsl.execute("drop table if exists logged");
+    dsl.execute(
+        "create table logged (at timestamp not null, id int not null, primary key (at, id))");
+    dsl.execute(
+        "insert into logged select (now() at time zone 'UTC') + "
+            + hours
+            + " * interval '1 hour' - i * interval '1 minute', i from generate_series(1, 100) i");
+    return table(name("logged"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"-08:00", "UTC-08:00", "GMT-8", "Etc/GMT+8"})
+  void purgeInAZoneThatIsAnOffset_doesNotTurnItsSign(String zone) {
+    ChunkReport report =
+        quick(
+                Purge.olderThan(
+                    transactions,
+                    job,
+                    loggedAt(-8),
+                    field(name("at"), SQLDataType.LOCALDATETIME),
+                    Duration.ofMinutes(50),
+                    ZoneId.of(zone)))
+            .key(field(name("at"), SQLDataType.LOCALDATETIME), CHILD_ID)
+            .build()
+            .run();
+
+    assertThat(report.rows()).isBetween(50L, 51L);
+  }
+
+  /** A moment of the last year at which the zone was further behind UTC than it is now. */
+  private static Optional<Instant> earlierOffset(ZoneId zone, Instant now) {
+    int offset = zone.getRules().getOffset(now).getTotalSeconds();
+    return Stream.iterate(now, at -> at.minus(Duration.ofDays(1)))
+        .limit(300)
+        .filter(at -> zone.getRules().getOffset(at).getTotalSeconds() < offset)
+        .map(at -> at.minus(Duration.ofDays(2)))
+        .findFirst();
+  }
+
+  @Test
+  void purgeAcrossAChangeOfTheClocks_deletesNothingTooYoung() {
+    Instant now = dsl.fetchSingle("select now()").get(0, OffsetDateTime.class).toInstant();
+    // One of them is in summer time at any day of the year.
+    ZoneId zone =
+        Stream.of("Australia/Sydney", "America/New_York")
+            .map(ZoneId::of)
+            .filter(each -> earlierOffset(each, now).isPresent())
+            .findFirst()
+            .orElseThrow();
+    Instant cutoff = earlierOffset(zone, now).orElseThrow();
+    dsl.execute("drop table if exists logged");
+    dsl.execute(
+        "create table logged (at timestamp not null, id int not null, primary key (at, id))");
+    Field<LocalDateTime> at = field(name("at"), SQLDataType.LOCALDATETIME);
+    Table<Record> logged = table(name("logged"));
+    Field<Integer> id = field(name("id"), Integer.class);
+    dsl.insertInto(logged, at, id)
+        .values(LocalDateTime.ofInstant(cutoff.plus(Duration.ofMinutes(30)), zone), 1)
+        .values(LocalDateTime.ofInstant(cutoff.minus(Duration.ofMinutes(30)), zone), 2)
+        .execute();
+
+    quick(Purge.olderThan(transactions, job, logged, at, Duration.between(cutoff, now), zone))
+        .key(at, id)
+        .build()
+        .run();
+
+    assertThat(dsl.fetchValues(DSL.select(id).from(logged))).containsExactly(1);
+  }
+
+  @Test
+  void purgeByDate_keepsADayThatIsNotWhollyOld() {
+    dsl.execute("drop table if exists daily");
+    dsl.execute("create table daily (day date primary key)");
+    dsl.execute(
+        "insert into daily select (now() at time zone 'Asia/Tokyo')::date - i"
+            + " from generate_series(0, 9) i");
+    Field<LocalDate> day = field(name("day"), SQLDataType.LOCALDATE);
+    Table<Record> daily = table(name("daily"));
+
+    quick(
+            Purge.olderThan(
+                transactions, job, daily, day, Duration.ofDays(3), ZoneId.of("Asia/Tokyo")))
+        .key(day)
+        .build()
+        .run();
+
+    assertThat(dsl.fetchCount(daily))
+        .as("today and three days, the third one in part")
+        .isEqualTo(4);
+  }
+
+  @Test
+  void cascadeWithAnUndeclaredReference_isRefusedBeforeAnythingHappens() {
+    dsl.execute("drop table if exists note");
+    dsl.execute(
+        """
+        create table note (
+          id bigint primary key, parent_id bigint not null references parent on delete cascade);
+        insert into note values (1, 1), (2, 2);
+        """);
+
+    assertThatThrownBy(() -> cascade().restrictTo(1_000).build().run())
+        .isInstanceOfSatisfying(
+            JobRefusedException.class,
+            e -> assertThat(e.reason().name()).isEqualTo("UNDECLARED_CHILDREN"))
+        .hasMessageContaining("note (parent_id) ON DELETE CASCADE");
+    assertThat(dsl.fetchCount(PARENT, GOING.isTrue())).isZero();
+    assertThat(dsl.fetchCount(CHILD)).isEqualTo(2_000);
+    dsl.execute("drop table note");
+  }
+
+  @Test
+  void cascadeThatWouldReachGrandchildrenByItself_isRefused() {
+    dsl.execute("drop table if exists grandchild");
+    dsl.execute(
+        "create table grandchild (id int, child_id bigint references child on delete set null)");
+
+    assertThatThrownBy(() -> cascade().build().run())
+        .hasMessageContaining("grandchild (child_id) ON DELETE SET NULL");
+    assertThat(dsl.fetchCount(CHILD)).isEqualTo(2_000);
+    dsl.execute("drop table grandchild");
+  }
+
+  @Test
+  void childThatArrivesAfterTheChildrensJob_isNotDeletedByTheForeignKey() {
+    dsl.execute("alter table child drop constraint child_parent_id_fkey");
+    dsl.execute(
+        "alter table child add foreign key (parent_id) references parent on delete cascade");
+    CascadeDelete delete =
+        cascade()
+            .jobs(
+                builder ->
+                    ChunkFixture.quick(builder)
+                        .onProgress(
+                            status -> {
+                              if (status.state() == JobControl.State.DONE) {
+                                dsl.execute(
+                                    "insert into child values (99999, 1) on conflict do nothing");
+                              }
+                            }))
+            .build();
+
+    CascadeDelete.Report report = delete.run();
+
+    assertThat(report.outcome().name()).isEqualTo("CHILDREN_CAME");
+    assertThat(dsl.fetchCount(CHILD, CHILD_ID.eq(99_999L))).isOne();
+    assertThat(dsl.fetchCount(PARENT)).isEqualTo(3);
+    assertThat(cascade().build().run().outcome()).isEqualTo(CascadeDelete.Outcome.DELETED);
+    assertThat(dsl.fetchCount(CHILD)).isEqualTo(1_000);
+  }
+
+  @Test
+  void largestLimitAndNullMark_areTaken() {
+    dsl.execute("alter table parent alter going drop not null");
+    Map<Field<?>, Object> mark = new HashMap<>();
+    mark.put(GOING, null);
+
+    assertThat(cascade().restrictTo(Long.MAX_VALUE).mark(mark).build().run().outcome())
+        .isEqualTo(CascadeDelete.Outcome.DELETED);
+  }
+
+  @Test
+  void cancelledPurge_runsAgainAfterARestartOnly() {
+    ChunkedJob purge =
+        quick(Purge.olderThan(transactions, job, ITEM, MADE_AT, Duration.ofHours(10)))
+            .key(MADE_AT, ID)
+            .build();
+    purge.run();
+    dsl.execute("update pgbelay.chunk_job set state = 'ACTIVE' where name = '" + job + "'");
+    assertThat(purge.control().cancel()).isEqualTo(JobControl.Outcome.CHANGED);
+
+    assertThat(purge.run().outcome()).isEqualTo(ChunkReport.Outcome.CANCELLED);
+    assertThat(purge.control().restart()).isEqualTo(JobControl.Outcome.CHANGED);
+    assertThat(purge.control().restart()).isEqualTo(JobControl.Outcome.UNCHANGED);
+    assertThat(purge.run().outcome()).isEqualTo(ChunkReport.Outcome.DONE);
   }
 }

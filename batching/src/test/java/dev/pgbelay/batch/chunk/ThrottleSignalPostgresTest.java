@@ -28,7 +28,9 @@ import java.util.concurrent.TimeUnit;
 import org.awaitility.Awaitility;
 import org.awaitility.core.ConditionFactory;
 import org.jooq.DSLContext;
+import org.jooq.SQLDialect;
 import org.jooq.Table;
+import org.jooq.impl.DSL;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -160,11 +162,16 @@ class ThrottleSignalPostgresTest {
               }
             });
     await()
-        .until(
-            () ->
-                dsl.fetchCount(org.jooq.impl.DSL.table("pg_stat_progress_vacuum")) > 0
-                    || vacuum.isDone());
+        .until(() -> dsl.fetchCount(DSL.table("pg_stat_progress_vacuum")) > 0 || vacuum.isDone());
     assertThat(vacuum.isDone()).as("vacuum is at work").isFalse();
+    try (Connection plain = cluster.primary().connect();
+        Statement switching = plain.createStatement()) {
+      switching.execute("create role sees_little");
+      switching.execute("grant select on item to sees_little");
+      switching.execute("set role sees_little");
+      assertThat(ThrottleSignal.vacuum().reasonToWait(DSL.using(plain, SQLDialect.POSTGRES), ITEM))
+          .hasValueSatisfying(reason -> assertThat(reason).contains("grant pg_monitor"));
+    }
     ChunkedJob built =
         quick(ChunkedJob.over(transactions, job, ITEM).key(ID))
             .chunkRows(10_000, 1, 10_000)
@@ -227,8 +234,22 @@ class ThrottleSignalPostgresTest {
 
     assertHeldUp(
         ThrottleSignal.oldSnapshot(Duration.ofMillis(200), 10_000_000),
-        "session " + held.pid() + " holds a snapshot since",
+        "session " + held.pid() + " holds a snapshot or writes since",
         held);
+  }
+
+  @Test
+  void sessionIdleAfterAWrite_isSeenThoughItHoldsNoSnapshot() throws Exception {
+    ThrottleSignal signal = ThrottleSignal.oldSnapshot(Duration.ofMillis(50), 10_000_000);
+    try (Connection idle = cluster.primary().connect()) {
+      idle.setAutoCommit(false);
+      try (Statement statement = idle.createStatement()) {
+        statement.execute("insert into effect values (0)");
+      }
+      await().until(() -> signal.reasonToWait(dsl, ITEM).isPresent());
+      idle.rollback();
+    }
+    assertThat(signal.reasonToWait(dsl, ITEM)).isEmpty();
   }
 
   @Test
