@@ -4,12 +4,16 @@ import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.pgbelay.lock.witness.Resolver.Resolved;
 import java.time.Duration;
+import java.util.List;
 import java.util.function.Supplier;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** What a witness knows of one database: its catalog, and the statements that were sent to it. */
 final class DatabaseView {
+  private static final Logger LOG = LoggerFactory.getLogger(LockWitness.class);
   private static final int STATEMENTS = 2_000;
 
   private final Supplier<@Nullable DataSource> unobserved;
@@ -32,10 +36,20 @@ final class DatabaseView {
     if (known != null && isFresh(known)) {
       return known;
     }
-    Footprint footprint = known == null ? StatementReader.read(sql) : known.footprint();
+    Footprint footprint = known == null ? read(sql) : known.footprint();
     Resolved resolved = resolver.resolve(footprint);
     statements.put(sql, resolved);
     return resolved;
+  }
+
+  /** The application's statement has run already: nothing here may harm it. */
+  private static Footprint read(String sql) {
+    try {
+      return StatementReader.read(sql);
+    } catch (RuntimeException e) {
+      LOG.warn("a statement could not be read, and is counted as unseen", e);
+      return new Footprint(List.of(new Piece.Unknown("unread")), "?");
+    }
   }
 
   private boolean isFresh(Resolved resolved) {

@@ -97,7 +97,7 @@ final class LockTrace {
   void end(boolean committed, CallSite callSite) {
     if (committed) {
       for (InTable wanted : deferred) {
-        LockStep step = step(wanted, "COMMIT", callSite);
+        LockStep step = step(wanted, LockWordsSql.AT_COMMIT, callSite);
         acquire(wanted.lockClass(), wanted.strength(), true, false, null, null, true, step, false);
       }
     }

@@ -19,39 +19,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class StatementReader {
   private static final int MASKED_LENGTH = 300;
-  private static final Set<String> WITHOUT_LOCKS =
-      Set.of(
-          "show",
-          "reset",
-          "discard",
-          "listen",
-          "unlisten",
-          "notify",
-          "deallocate",
-          "fetch",
-          "move",
-          "close",
-          "begin",
-          "start",
-          "set",
-          "checkpoint",
-          "load");
-  private static final Set<String> DDL =
-      Set.of(
-          "create",
-          "alter",
-          "drop",
-          "comment",
-          "grant",
-          "revoke",
-          "analyze",
-          "vacuum",
-          "reindex",
-          "cluster",
-          "refresh",
-          "reassign",
-          "security",
-          "import");
 
   private final List<Piece> pieces = new ArrayList<>();
   private final Set<String> commonTables = new HashSet<>();
@@ -123,8 +90,8 @@ final class StatementReader {
       int names = range.is(at + 1, "table") ? at + 2 : at + 1;
       tables(range.sub(names, range.find(names, "restart", "continue", "cascade", "restrict")))
           .forEach(name -> touchTable(Verb.TRUNCATE, name, TableMode.ACCESS_EXCLUSIVE, true));
-    } else if (!readControl(range) && !WITHOUT_LOCKS.contains(word)) {
-      if (DDL.contains(word)) {
+    } else if (!readControl(range) && !LockWordsSql.WITHOUT_LOCKS.contains(word)) {
+      if (LockWordsSql.DDL.contains(word)) {
         pieces.add(new Piece.Ddl());
       } else if (range.is(at, "declare")) {
         int query = range.find(at, "for");

@@ -5,6 +5,7 @@ import java.util.List;
 
 /** Tokens {@code from} (inclusive) to {@code to} of a statement, with a way over its brackets. */
 record TokenRange(List<SqlToken> tokens, List<Integer> partners, int from, int to) {
+  private static final SqlToken NOTHING = new SqlToken(SqlToken.Kind.SYMBOL, "", 0);
 
   static TokenRange of(List<SqlToken> tokens) {
     Integer[] partners = new Integer[tokens.size()];
@@ -56,11 +57,12 @@ record TokenRange(List<SqlToken> tokens, List<Integer> partners, int from, int t
   }
 
   String text(int index) {
-    return tokens.get(index).text();
+    return token(index).text();
   }
 
+  /** Beyond the end, as in a text that is cut off, an empty symbol. */
   SqlToken token(int index) {
-    return tokens.get(index);
+    return index >= 0 && index < tokens.size() ? tokens.get(index) : NOTHING;
   }
 
   boolean opens(int index) {
