@@ -3,6 +3,7 @@ package dev.pgbelay.benchmarks;
 import dev.pgbelay.benchmarks.chunks.ChunksScenario;
 import dev.pgbelay.benchmarks.export.ExportScenario;
 import dev.pgbelay.benchmarks.hotrow.HotRowScenario;
+import dev.pgbelay.benchmarks.locking.LockingScenario;
 import dev.pgbelay.benchmarks.paging.PagingScenario;
 import dev.pgbelay.benchmarks.reads.LoaderScenario;
 import dev.pgbelay.benchmarks.witness.WitnessScenario;
@@ -45,6 +46,7 @@ public final class Bench implements Callable<Integer> {
           new LoaderScenario(),
           new CoalescerScenario(),
           new RoundTripsScenario(),
+          new LockingScenario(),
           new ChunksScenario(),
           new HotRowScenario(),
           new WitnessScenario());
