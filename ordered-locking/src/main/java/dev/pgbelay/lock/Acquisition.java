@@ -254,7 +254,8 @@ final class Acquisition {
       throws SQLException {
     LockClass lockClass = step.request().lockClass();
     String sql =
-        table.lock(
+        RowLockSql.lock(
+            table,
             lockClass.name(),
             new LockTable.Shape(lockClass.mode(), options.policy(), options.rows()));
     StatementStart.announce(tx.dsl().configuration());

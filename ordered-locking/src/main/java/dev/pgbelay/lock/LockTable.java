@@ -40,12 +40,6 @@ record LockTable(
   /** What tells one locking statement from another. */
   record Shape(LockMode mode, LockOptions.Policy policy, boolean rows) {}
 
-  String lock(String lockClass, Shape shape) {
-    return texts.computeIfAbsent(
-        shape,
-        wanted -> RowLockSql.lock(this, lockClass, wanted.mode(), wanted.policy(), wanted.rows()));
-  }
-
   static String nameOf(DSLContext dsl, LockClass lockClass) {
     return dsl.render(lockClass.table());
   }

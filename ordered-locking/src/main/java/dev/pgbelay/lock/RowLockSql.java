@@ -46,15 +46,18 @@ final class RowLockSql {
   private RowLockSql() {}
 
   /** Binds as {@link LockSql#BOUNDED}, then one array per part of the key. */
-  static String lock(
-      LockTable table, String lockClass, LockMode mode, LockOptions.Policy policy, boolean rows) {
+  static String lock(LockTable table, String lockClass, LockTable.Shape shape) {
+    return table.texts().computeIfAbsent(shape, wanted -> text(table, lockClass, wanted));
+  }
+
+  private static String text(LockTable table, String lockClass, LockTable.Shape shape) {
     String bounded = LockSql.BOUNDED.strip();
     String asked = asked(table.types());
-    String lock = clause(mode) + " OF t" + suffix(policy);
-    return rows
+    String lock = clause(shape.mode()) + " OF t" + suffix(shape.policy());
+    return shape.rows()
         ? LOCK_AND_READ.formatted(
             lockClass,
-            mode,
+            shape.mode(),
             bounded,
             table.readColumns(),
             asked,
@@ -63,7 +66,14 @@ final class RowLockSql {
             order(table),
             lock)
         : LOCK.formatted(
-            lockClass, mode, bounded, asked, table.name(), equal(table), order(table), lock);
+            lockClass,
+            shape.mode(),
+            bounded,
+            asked,
+            table.name(),
+            equal(table),
+            order(table),
+            lock);
   }
 
   /** Which of the keys a new look finds. Binds one array per part of the key. */

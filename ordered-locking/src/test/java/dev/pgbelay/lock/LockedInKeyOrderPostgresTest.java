@@ -284,7 +284,8 @@ class LockedInKeyOrderPostgresTest {
                     }
                     LockTable table = LockTable.describe(tx.dsl(), tx.connection(), icu);
                     String sql =
-                        table.lock(
+                        RowLockSql.lock(
+                            table,
                             "by_icu",
                             new LockTable.Shape(
                                 LockMode.NO_KEY_UPDATE, LockOptions.Policy.WAIT, false));
