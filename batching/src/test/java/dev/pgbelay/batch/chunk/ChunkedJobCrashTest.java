@@ -23,6 +23,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import javax.sql.DataSource;
 import org.awaitility.Awaitility;
 import org.jooq.DSLContext;
@@ -365,6 +366,40 @@ class ChunkedJobCrashTest {
     assertThat(second.rows()).isEqualTo(700);
     goOn.countDown();
     return new Stalled(first);
+  }
+
+  @Test
+  void chunkThatRunsIntoTimeoutsForLongerThanTheLease_keepsItsClaim() throws Exception {
+    fill(dsl, 300);
+    AtomicInteger attempts = new AtomicInteger();
+    CompletableFuture<ChunkReport> first =
+        CompletableFuture.supplyAsync(
+            () ->
+                effects(unretried(postgres.dataSource()), job)
+                    .apply(
+                        "1",
+                        chunk -> {
+                          if (attempts.incrementAndGet() <= 4) {
+                            chunk.tx().dsl().execute("select pg_sleep(20)");
+                          }
+                          return ChunkFixture.writeEffects(chunk);
+                        })
+                    .chunkTimeout(Duration.ofMillis(400))
+                    .lease(Duration.ofSeconds(1))
+                    .build()
+                    .run());
+    Awaitility.await().until(() -> attempts.get() > 0);
+    ChunkedJob other =
+        effects(Transactions.of(postgres.dataSource()), job)
+            .lockTimeout(Duration.ofMillis(10))
+            .build();
+    while (attempts.get() < 4) {
+      assertThat(other.run().outcome()).isEqualTo(ChunkReport.Outcome.HELD_ELSEWHERE);
+    }
+
+    assertThat(first.get(20, TimeUnit.SECONDS).outcome()).isEqualTo(ChunkReport.Outcome.DONE);
+    assertThat(leftOut(dsl)).isZero();
+    assertThat(doubled(dsl)).isZero();
   }
 
   @Test
