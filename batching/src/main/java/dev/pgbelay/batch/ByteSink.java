@@ -68,7 +68,8 @@ final class ByteSink {
   }
 
   void putBytes(byte[] value) {
-    System.arraycopy(value, 0, bytes, grow(value.length), value.length);
+    int at = grow(value.length);
+    System.arraycopy(value, 0, bytes, at, value.length);
   }
 
   /** UTF-8, as every session of pgjdbc speaks it. */

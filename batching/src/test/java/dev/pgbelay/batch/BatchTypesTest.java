@@ -17,9 +17,12 @@ import java.time.LocalDateTime;
 import java.time.LocalTime;
 import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
 import java.util.UUID;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jooq.Field;
 import org.jooq.JSON;
@@ -36,6 +39,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class BatchTypesTest {
@@ -154,6 +158,51 @@ class BatchTypesTest {
     }
   }
 
+  /** Made of its number, so that it can be made again. */
+  record Blob(int id) {
+    int length() {
+      return id < 100 ? 97 * id : (id - 99) * 9_973;
+    }
+
+    String text() {
+      return "ü" + "é".repeat(length() / 2);
+    }
+
+    byte[] bytes() {
+      byte[] bytes = new byte[length()];
+      new Random(id).nextBytes(bytes);
+      return bytes;
+    }
+  }
+
+  /** Values that do not fit into what is left of a buffer, in steps around its sizes. */
+  @ParameterizedTest
+  @EnumSource(WritePlan.Path.class)
+  void valuesLongerThanTheBuffer_arriveWhole(WritePlan.Path path) {
+    List<Blob> rows = IntStream.range(0, 120).mapToObj(Blob::new).toList();
+    BatchWriter.Builder<Blob> builder =
+        BatchWriter.into(T, Blob.class)
+            .column(ID, Blob::id)
+            .column(field(name("s"), String.class), Blob::text)
+            .column(field(name("b"), byte[].class), Blob::bytes);
+    transactions.execute(
+        tx -> {
+          tx.dsl().execute("create table t (id int primary key, s text, b bytea)");
+          BatchWriter<Blob> writer = builder.path(path).build();
+          if (path == WritePlan.Path.STAGED) {
+            writer.upsert(tx, rows);
+          } else {
+            writer.insert(tx, rows);
+          }
+          for (var row : tx.dsl().fetch("select id, s, b from t")) {
+            Blob given = rows.get(row.get(0, int.class));
+            assertThat(row.get(1, String.class)).isEqualTo(given.text());
+            assertThat(row.get(2, byte[].class)).isEqualTo(given.bytes());
+          }
+          assertThat(tx.dsl().fetchCount(T)).isEqualTo(rows.size());
+        });
+  }
+
   @ParameterizedTest(name = "{0}")
   @MethodSource("values")
   void values_arriveAlikeOnEveryPath(String type, @Nullable String expected, List<Object> values) {
@@ -164,7 +213,7 @@ class BatchTypesTest {
                     "set local timezone='UTC'; create table t (id int primary key, v "
                         + type
                         + ")"));
-    List<Row> rows = new java.util.ArrayList<>();
+    List<Row> rows = new ArrayList<>();
     for (Object value : values) {
       rows.add(new Row(rows.size(), value));
     }
