@@ -16,22 +16,48 @@ import org.jspecify.annotations.Nullable;
 public final class BatchException extends PgBelayException {
   @Serial private static final long serialVersionUID = 1L;
 
+  /** What is in the way of the batch. */
+  public enum Reason {
+    /** Writer, table, connection and rows do not fit together. */
+    CONTRACT,
+    /** A row was refused, which {@link #rejection()} names. */
+    ROW_REFUSED,
+    /** The queue of a {@link WriteCoalescer} stayed full; the row may be submitted again later. */
+    QUEUE_FULL,
+    /** The {@link WriteCoalescer} is closed, or was closed before the row was written. */
+    CLOSED
+  }
+
+  private final Reason reason;
   private final transient BatchResult.@Nullable Rejection rejection;
 
   private BatchException(
-      String message, @Nullable Throwable cause, BatchResult.@Nullable Rejection rejection) {
+      Reason reason,
+      String message,
+      @Nullable Throwable cause,
+      BatchResult.@Nullable Rejection rejection) {
     super(message, cause);
+    this.reason = reason;
     this.rejection = rejection;
   }
 
   static BatchException contract(String message) {
-    return new BatchException(message, null, null);
+    return new BatchException(Reason.CONTRACT, message, null, null);
+  }
+
+  static BatchException full(String message) {
+    return new BatchException(Reason.QUEUE_FULL, message, null, null);
+  }
+
+  static BatchException closed(String message) {
+    return new BatchException(Reason.CLOSED, message, null, null);
   }
 
   static BatchException rejected(
       String operation, BatchResult.Rejection rejection, @Nullable Throwable cause) {
     String constraint = rejection.constraint().map(name -> ", constraint " + name).orElse("");
     return new BatchException(
+        Reason.ROW_REFUSED,
         operation
             + ": row "
             + rejection.row()
@@ -47,6 +73,7 @@ public final class BatchException extends PgBelayException {
 
   static BatchException rejectedAlone(String name, BatchResult.Rejection rejection) {
     return new BatchException(
+        Reason.ROW_REFUSED,
         "the row was refused by "
             + name
             + " with SQLSTATE "
@@ -55,6 +82,11 @@ public final class BatchException extends PgBelayException {
             + rejection.column().map(column -> ", column " + column).orElse(""),
         null,
         rejection);
+  }
+
+  /** What callers branch on. */
+  public Reason reason() {
+    return reason;
   }
 
   /** The first row that was refused. */

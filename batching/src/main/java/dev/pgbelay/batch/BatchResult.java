@@ -1,5 +1,6 @@
 package dev.pgbelay.batch;
 
+import dev.pgbelay.core.PgBelayException;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -156,7 +157,7 @@ public final class BatchResult {
    * The value that the stored row has in this column: of insertReturning, and of writers with
    * returning(…). Null where it is NULL, and for rows that were not written.
    *
-   * @throws IllegalArgumentException if the column was not asked for
+   * @throws PgBelayException if the column was not asked for
    */
   public <T> @Nullable T returned(int row, Field<T> column) {
     ReturnedColumn values = column(column);
@@ -166,7 +167,7 @@ public final class BatchResult {
   /**
    * All values of a whole-number column, by the place of their row; 0 where there is none.
    *
-   * @throws IllegalArgumentException if the column was not asked for or has another type
+   * @throws PgBelayException if the column was not asked for or has another type
    */
   public long[] returnedLongs(Field<? extends Number> column) {
     return Arrays.copyOf(column(column).longs(), size);
@@ -178,7 +179,7 @@ public final class BatchResult {
         return candidate;
       }
     }
-    throw new IllegalArgumentException(
+    throw new PgBelayException(
         "column "
             + column.getName()
             + " was not returned; returned were "

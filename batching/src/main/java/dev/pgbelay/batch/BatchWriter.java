@@ -3,8 +3,8 @@ package dev.pgbelay.batch;
 import dev.pgbelay.batch.WritePlan.Operation;
 import dev.pgbelay.core.FailureKind;
 import dev.pgbelay.core.Failures;
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Tx;
-import dev.pgbelay.core.internal.PgDriver;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -17,7 +17,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
 import java.util.function.Predicate;
@@ -43,20 +42,23 @@ import org.jspecify.annotations.Nullable;
  * dev.pgbelay.core.Transactions}.
  *
  * <p>Immutable and safe for several threads: build it once. It looks at the table's definition on
- * first use and again after a failure that speaks of a changed definition.
+ * first use, and asks once per transaction whether that has changed.
+ *
+ * <p>While rows travel by COPY the connection cannot be used for anything else. Rows are pulled
+ * from their iterator before that; the functions given to {@link Builder#column} must not use the
+ * transaction.
  *
  * @param <R> what a row is given as
  */
 public final class BatchWriter<R> {
-  private record Target(String url, String table, Operation operation, boolean returning) {}
-
   private final WriterSettings<R> settings;
   private final BatchEvents events;
-  private final Map<Target, Shape<R>> shapes = new ConcurrentHashMap<>();
+  private final Shapes<R> shapes;
 
   private BatchWriter(WriterSettings<R> settings, BatchEvents events) {
     this.settings = settings;
     this.events = events;
+    this.shapes = new Shapes<>(settings);
   }
 
   /** Of jOOQ records; all columns of the table unless {@link Builder#columns} names some. */
@@ -129,7 +131,7 @@ public final class BatchWriter<R> {
     try {
       Connection connection = tx.connection();
       Shape<R> shape =
-          shape(
+          shapes.current(
               tx,
               connection,
               operation,
@@ -157,16 +159,16 @@ public final class BatchWriter<R> {
     long start = System.nanoTime();
     try {
       Connection connection = tx.connection();
-      Shape<R> shape = shape(tx, connection, operation, returning);
+      Shape<R> shape = shapes.locked(tx, connection, operation, returning);
       BatchConnection session = new BatchConnection(connection, tx.dsl());
-      WriteCall<R> call = new WriteCall<>(shape, session, source, SavepointBudget.of(tx));
+      WriteCall<R> call = new WriteCall<>(shape, session, source, budget(tx));
       BatchResult result = call.run();
       events.written(result, since(start), session.statements(), call.probes());
       return result;
     } catch (SQLException e) {
       FailureKind kind = Failures.classify(e);
       if (kind == FailureKind.INVALID_STATEMENT) {
-        shapes.clear();
+        shapes.forget();
       }
       events.failed(operation, kind, since(start));
       throw new DataAccessException(
@@ -181,22 +183,12 @@ public final class BatchWriter<R> {
     return Duration.ofNanos(System.nanoTime() - start);
   }
 
-  private Shape<R> shape(Tx tx, Connection connection, Operation operation, boolean returning)
-      throws SQLException {
-    String table = tx.dsl().render(settings.table());
-    String url = String.valueOf(PgDriver.url(PgDriver.unwrap(connection)));
-    Target target = new Target(url, table, operation, returning);
-    Shape<R> known = shapes.get(target);
-    // A name without a schema may mean another table in another session.
-    if (known != null
-        && (table.contains(".") || known.table().oid() == Catalog.oid(connection, table))) {
-      return known;
+  private static SavepointBudget budget(Tx tx) {
+    TransactionState state = TransactionState.known(tx);
+    if (state == null) {
+      throw new IllegalStateException("the transaction has not been looked at");
     }
-    Shape<R> shape =
-        new Shape<>(
-            settings, operation, returning, Catalog.read(connection, table), table, tx.dsl());
-    shapes.put(target, shape);
-    return shape;
+    return state.budget();
   }
 
   WriterSettings<R> settings() {
@@ -206,7 +198,7 @@ public final class BatchWriter<R> {
   /** The same writer, which leaves out rows that the database refuses. */
   BatchWriter<R> partially() {
     if (settings.countsOnly()) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "a writer with countsOnly() cannot tell each caller the fate of its row");
     }
     return settings.partial() ? this : new BatchWriter<>(settings.partially(), events);
@@ -278,7 +270,7 @@ public final class BatchWriter<R> {
     /**
      * Columns of jOOQ records. Every record must have all of them.
      *
-     * @throws IllegalArgumentException if rows are not records
+     * @throws PgBelayException if rows are not records
      */
     public Builder<R> columns(Field<?>... fields) {
       requireRecords();
@@ -290,7 +282,7 @@ public final class BatchWriter<R> {
 
     private void requireRecords() {
       if (!records) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "columns(…) is for jOOQ records; map each column with column(FIELD, Row::value)");
       }
     }
@@ -416,10 +408,10 @@ public final class BatchWriter<R> {
      */
     public Builder<R> chunk(int rows, long bytes) {
       if (rows < 1 || rows > 1_000_000) {
-        throw new IllegalArgumentException("chunk rows must be from 1 to 1000000, are " + rows);
+        throw new PgBelayException("chunk rows must be from 1 to 1000000, are " + rows);
       }
       if (bytes < 1024 || bytes > 256L << 20) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "chunk bytes must be from 1024 to " + (256L << 20) + ", are " + bytes);
       }
       chunkRows = rows;
@@ -458,7 +450,7 @@ public final class BatchWriter<R> {
     /**
      * The writer. Nothing is asked of the database yet.
      *
-     * @throws IllegalArgumentException if options do not go together
+     * @throws PgBelayException if options do not go together
      */
     public BatchWriter<R> build() {
       if (columns.isEmpty()) {
@@ -468,19 +460,19 @@ public final class BatchWriter<R> {
       Set<String> names = new LinkedHashSet<>();
       for (MappedColumn<R> column : columns) {
         if (!names.add(column.name())) {
-          throw new IllegalArgumentException("column " + column.name() + " is mapped twice");
+          throw new PgBelayException("column " + column.name() + " is mapped twice");
         }
       }
       if (columns.isEmpty()) {
-        throw new IllegalArgumentException("no column is mapped; name some with column(…)");
+        throw new PgBelayException("no column is mapped; name some with column(…)");
       }
       if (ignoreConflicts && (updated != null || !sets.isEmpty() || onlyIfChanged)) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "ignoreConflicts() updates nothing, so updating(…), set(…) and onlyIfChanged() have no"
                 + " meaning beside it");
       }
       if (countsOnly && partial) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "partial() needs to tell the fate of each row, which countsOnly() leaves out");
       }
       WriterSettings<R> built =

@@ -24,7 +24,7 @@ final class Bisection {
   /** A row and the failure that it brought about. */
   record Bad(int index, SQLException failure) {}
 
-  static final int MAX_LIVE = 32;
+  static final int MAX_LIVE = 16;
   private static final String OUTER = "pgbelay_search";
 
   private final BatchConnection connection;

@@ -5,6 +5,7 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -33,21 +34,54 @@ final class Catalog {
             row.getBoolean(6),
             row.getBoolean(7),
             row.getInt(8),
-            row.getInt(9),
+            row.getInt(10),
+            row.getLong(9),
             columns(connection, oid),
             uniqueIndexes(connection, oid));
       }
     }
   }
 
-  /** 0 where there is no such table. */
-  static long oid(Connection connection, String table) throws SQLException {
-    try (PreparedStatement resolve = connection.prepareStatement(CatalogSql.RESOLVE_TABLE)) {
-      resolve.setString(1, table);
-      try (ResultSet row = resolve.executeQuery()) {
-        row.next();
-        return row.getLong(1);
+  /**
+   * What a table is at this moment.
+   *
+   * @param oid 0 where there is none
+   * @param began when the transaction did
+   */
+  record Look(long oid, long fingerprint, String began) {
+    boolean isOf(PgTable table) {
+      return table.oid() == oid && table.fingerprint() == fingerprint;
+    }
+  }
+
+  /**
+   * @param lock a statement that locks the table and does nothing else; empty for none
+   */
+  static Look look(Connection connection, String lock, String table) throws SQLException {
+    try (PreparedStatement look = connection.prepareStatement(CatalogSql.look(lock))) {
+      look.setString(1, table);
+      boolean rows = look.execute();
+      for (int i = 0; i < (lock.isEmpty() ? 0 : 3); i++) {
+        rows = look.getMoreResults();
       }
+      try (ResultSet row = rows ? look.getResultSet() : null) {
+        return row != null && row.next()
+            ? new Look(row.getLong(1), row.getLong(2), row.getString(3))
+            : new Look(0, 0, "");
+      }
+    } catch (SQLException e) {
+      if (!lock.isEmpty()) {
+        undoLook(connection, e);
+      }
+      throw e;
+    }
+  }
+
+  private static void undoLook(Connection connection, SQLException failure) {
+    try (Statement undo = connection.createStatement()) {
+      undo.execute(CatalogSql.UNDO_LOOK);
+    } catch (SQLException e) {
+      failure.addSuppressed(e);
     }
   }
 
@@ -108,7 +142,8 @@ final class Catalog {
                   row.getString(5),
                   elements(row.getArray(6), Integer[].class),
                   elements(row.getArray(7), String[].class),
-                  elements(row.getArray(8), String[].class)));
+                  elements(row.getArray(8), String[].class),
+                  elements(row.getArray(9), Integer[].class)));
         }
       }
     }

@@ -2,6 +2,27 @@ package dev.pgbelay.batch;
 
 /** What a writer must know of its table before it writes. */
 final class CatalogSql {
+  /**
+   * Changes with whatever a shape is made of: xmin is that of the catalog's rows. Of a partitioned
+   * table the triggers of all partitions count.
+   */
+  private static final String FINGERPRINT =
+      """
+      hashtextextended(concat_ws('|', c.xmin, c.relrowsecurity,
+        row_security_active(c.oid), has_database_privilege(current_database(), 'TEMP'),
+        (select string_agg(concat(a.attnum, ':', a.xmin), ',' order by a.attnum)
+         from pg_attribute a where a.attrelid = c.oid and a.attnum > 0),
+        (select string_agg(concat(d.oid, ':', d.xmin), ',' order by d.oid)
+         from pg_attrdef d where d.adrelid = c.oid),
+        (select string_agg(concat(i.indexrelid, ':', i.xmin), ',' order by i.indexrelid)
+         from pg_index i where i.indrelid = c.oid),
+        (select string_agg(concat(t.oid, ':', t.xmin), ',' order by t.oid)
+         from pg_trigger t
+         where not t.tgisinternal
+           and (t.tgrelid = c.oid
+                or t.tgrelid in (select p.relid from pg_partition_tree(c.oid) p)))), 0)
+      """;
+
   static final String FIND_TABLE =
       """
       select c.oid::bigint,
@@ -12,11 +33,35 @@ final class CatalogSql {
              coalesce(row_security_active(c.oid), false),
              has_database_privilege(current_database(), 'TEMP'),
              current_setting('server_version_num')::int / 10000,
+             {fingerprint},
              coalesce((select bit_or(t.tgtype::int) from pg_trigger t
-                       where t.tgrelid = c.oid and not t.tgisinternal and t.tgenabled <> 'D'
+                       where (t.tgrelid = c.oid
+                              or t.tgrelid in (select p.relid from pg_partition_tree(c.oid) p))
+                         and not t.tgisinternal and t.tgenabled <> 'D'
                          and (t.tgtype & 1) = 1 and (t.tgtype & 66) <> 0), 0)
       from pg_class c join pg_namespace n on n.oid = c.relnamespace
       where c.oid = to_regclass(?)
+      """
+          .replace("{fingerprint}", FINGERPRINT);
+
+  private static final String LOOK =
+      """
+      select c.oid::bigint, {fingerprint}, transaction_timestamp()::text
+      from pg_class c where c.oid = to_regclass(?)
+      """
+          .replace("{fingerprint}", FINGERPRINT);
+
+  private static final String LOCKED_LOOK =
+      """
+      savepoint pgbelay_look;
+      {lock};
+      release savepoint pgbelay_look;
+      """;
+
+  static final String UNDO_LOOK =
+      """
+      rollback to savepoint pgbelay_look;
+      release savepoint pgbelay_look
       """;
 
   /** Asked through the pool's proxy before each COPY, for the plan may be older than the table. */
@@ -28,11 +73,6 @@ final class CatalogSql {
                      where a.attrelid = c.oid and a.attidentity = 'a' and a.attname = any(?))
       from pg_class c
       where c.oid = to_regclass(?)
-      """;
-
-  static final String RESOLVE_TABLE =
-      """
-      select coalesce(to_regclass(?)::oid::bigint, 0)
       """;
 
   static final String LIST_COLUMNS =
@@ -100,11 +140,27 @@ final class CatalogSql {
                                           join pg_namespace cn on cn.oid = co.collnamespace
                                      where co.oid = k.coll) end
                    from unnest(i.indcollation::oid[]) with ordinality k(coll, n)
-                   where k.n <= i.indnkeyatts order by k.n)
+                   where k.n <= i.indnkeyatts order by k.n),
+             array(select distinct d.refobjsubid
+                   from pg_depend d
+                   where d.classid = 'pg_class'::regclass and d.objid = i.indexrelid
+                     and d.refclassid = 'pg_class'::regclass and d.refobjid = i.indrelid
+                     and d.refobjsubid > 0
+                     and not exists (select from unnest(i.indkey::int2[]) with ordinality k(c, n)
+                                     where k.n > i.indnkeyatts and k.c = d.refobjsubid))
       from pg_index i join pg_class c on c.oid = i.indexrelid
       where i.indrelid = ?::bigint::oid and i.indisunique and i.indisvalid and i.indislive
       order by i.indisprimary desc, c.relname
       """;
 
   private CatalogSql() {}
+
+  /**
+   * What the table is now.
+   *
+   * @param lock a statement that locks it and does nothing else; empty for none
+   */
+  static String look(String lock) {
+    return lock.isEmpty() ? LOOK : LOCKED_LOOK.replace("{lock}", lock) + LOOK;
+  }
 }

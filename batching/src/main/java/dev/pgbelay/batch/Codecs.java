@@ -83,7 +83,11 @@ final class Codecs {
 
   /** Trailing spaces beyond the length are cut by the server, as SQL wants it. */
   private static void requireLength(String text, int maxLength, String type) {
-    String kept = text.stripTrailing();
+    int end = text.length();
+    while (end > 0 && text.charAt(end - 1) == ' ') {
+      end--;
+    }
+    String kept = text.substring(0, end);
     if (kept.codePointCount(0, kept.length()) > maxLength
         && text.codePointCount(0, text.length()) > maxLength) {
       throw new UnfitValueException(

@@ -6,8 +6,8 @@ import org.jspecify.annotations.Nullable;
 import org.postgresql.copy.CopyIn;
 
 /**
- * Rows on their way into COPY BINARY. Each full buffer is sent at once, so that the server parses
- * while the next rows are encoded.
+ * Rows on their way into COPY BINARY, which begins with the first full buffer. Each one is sent at
+ * once, so that the server parses while the next rows are encoded.
  */
 final class CopyStream<R> {
   private static final byte[] SIGNATURE = {
@@ -20,7 +20,10 @@ final class CopyStream<R> {
   private final boolean staged;
   private final int fields;
   private final ByteSink buffer = new ByteSink(BUFFER + (BUFFER >> 2));
-  private final CopyIn copy;
+  private final BatchConnection connection;
+  private final StatementSql sql;
+  private @Nullable CopyIn copy;
+  private boolean begun;
   private long bytes;
   private long rows;
 
@@ -28,8 +31,9 @@ final class CopyStream<R> {
    * @param staged into a stage, which has flags and an ordinal beside the columns
    */
   CopyStream(
-      BatchConnection connection, StatementSql sql, List<ShapeColumn<R>> columns, boolean staged)
-      throws SQLException {
+      BatchConnection connection, StatementSql sql, List<ShapeColumn<R>> columns, boolean staged) {
+    this.connection = connection;
+    this.sql = sql;
     this.columns = columns;
     this.staged = staged;
     this.codecs = new ValueCodec[columns.size()];
@@ -44,7 +48,6 @@ final class CopyStream<R> {
       count += staged && column.isDefault() != null ? 2 : 1;
     }
     this.fields = count;
-    this.copy = connection.copyIn(sql);
     buffer.putBytes(SIGNATURE);
   }
 
@@ -68,7 +71,7 @@ final class CopyStream<R> {
       buffer.putLong(ordinal);
     }
     rows++;
-    if (buffer.size() >= BUFFER) {
+    if (begun && buffer.size() >= BUFFER) {
       send();
     }
   }
@@ -84,10 +87,21 @@ final class CopyStream<R> {
     }
   }
 
-  private void send() throws SQLException {
+  private CopyIn send() throws SQLException {
+    CopyIn active = copy;
+    if (active == null) {
+      active = connection.copyIn(sql);
+      copy = active;
+    }
     bytes += buffer.size();
-    copy.writeToCopy(buffer.bytes(), 0, buffer.size());
+    active.writeToCopy(buffer.bytes(), 0, buffer.size());
     buffer.truncate(0);
+    return active;
+  }
+
+  /** From now on full buffers are sent, and the connection is busy until {@link #finish}. */
+  void begin() {
+    begun = true;
   }
 
   long rows() {
@@ -101,14 +115,13 @@ final class CopyStream<R> {
   /** How many rows the server took. */
   long finish() throws SQLException {
     buffer.putShort(-1);
-    send();
-    return copy.endCopy();
+    return send().endCopy();
   }
 
   /** Ends the COPY with an error on the server; its transaction must be rolled back. */
   void abandon(Throwable cause) {
     try {
-      if (copy.isActive()) {
+      if (copy != null && copy.isActive()) {
         copy.cancelCopy();
       }
     } catch (SQLException e) {

@@ -1,5 +1,6 @@
 package dev.pgbelay.batch;
 
+import dev.pgbelay.core.PgBelayException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.BinaryOperator;
@@ -66,18 +67,18 @@ public final class Duplicates {
    * Duplicates.last().fold(STOCK.QUANTITY, (earlier, later) -> earlier.plus(later))
    * }</pre>
    *
-   * @throws IllegalArgumentException after {@link #fail()}, and for a column that has a fold
+   * @throws PgBelayException after {@link #fail()}, and for a column that has a fold
    */
   @SuppressWarnings("unchecked")
   public <T> Duplicates fold(Field<T> column, BinaryOperator<Field<T>> expression) {
     if (kept == Kept.NONE) {
-      throw new IllegalArgumentException("fold belongs to first() or last(), not to fail()");
+      throw new PgBelayException("fold belongs to first() or last(), not to fail()");
     }
     Map<Field<?>, BinaryOperator<Field<?>>> all = new LinkedHashMap<>(folds);
     BinaryOperator<Field<?>> erased =
         (earlier, later) -> expression.apply((Field<T>) earlier, (Field<T>) later);
     if (all.put(column, erased) != null) {
-      throw new IllegalArgumentException("column " + column + " has a fold already");
+      throw new PgBelayException("column " + column + " has a fold already");
     }
     return new Duplicates(kept, Map.copyOf(all));
   }

@@ -71,10 +71,11 @@ final class GuardedWrite {
   /** Null once the rows are written. */
   private @Nullable SQLException attempt(WriteUnit unit, BitSet leftOut) throws SQLException {
     boolean stays = budget.take();
+    long counted = outcomes.counted();
     while (true) {
       connection.savepoint(SAVEPOINT);
       try {
-        attempt(unit, leftOut, stays);
+        attempt(unit, leftOut, stays, counted);
         return null;
       } catch (UntoldFatesException e) {
         connection.unwind(SAVEPOINT, null);
@@ -93,7 +94,7 @@ final class GuardedWrite {
    * @param stays as a subtransaction; otherwise as a probe that is rolled back, and then, once it
    *     is known to work, as part of what is around it
    */
-  private void attempt(WriteUnit unit, BitSet leftOut, boolean stays)
+  private void attempt(WriteUnit unit, BitSet leftOut, boolean stays, long counted)
       throws SQLException, UntoldFatesException {
     boolean checksDuplicates = checksDuplicates();
     unit.write(leftOut, stays && !checksDuplicates);
@@ -102,6 +103,7 @@ final class GuardedWrite {
     }
     if (!stays) {
       connection.unwind(SAVEPOINT, null);
+      outcomes.resetCounted(counted);
       unit.write(leftOut, false);
     } else if (checksDuplicates) {
       connection.release();
@@ -125,14 +127,18 @@ final class GuardedWrite {
       outcomes.reject(rejection);
     }
     if (!found.isEmpty() && outcomes.rejected() >= MAX_REJECTIONS) {
-      throw BatchException.contract(
-          shape.describe()
-              + ": more than "
-              + MAX_REJECTIONS
-              + " rows were refused, so something other than single rows is wrong; the last one"
-              + " with SQLSTATE "
-              + found.values().iterator().next().getSQLState());
+      throw tooMany(shape, String.valueOf(found.values().iterator().next().getSQLState()));
     }
+  }
+
+  static BatchException tooMany(Shape<?> shape, String sqlState) {
+    return BatchException.contract(
+        shape.describe()
+            + ": "
+            + MAX_REJECTIONS
+            + " rows or more were refused, so something other than single rows is wrong; the last one"
+            + " with SQLSTATE "
+            + sqlState);
   }
 
   private boolean checksDuplicates() {

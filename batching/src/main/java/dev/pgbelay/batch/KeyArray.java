@@ -1,5 +1,6 @@
 package dev.pgbelay.batch;
 
+import dev.pgbelay.core.PgBelayException;
 import java.math.BigDecimal;
 import java.time.Instant;
 import java.time.LocalDate;
@@ -48,7 +49,7 @@ final class KeyArray {
 
   /**
    * @param values without nulls, as {@code Converter.to} gives them
-   * @throws IllegalArgumentException for a value that the text form cannot carry
+   * @throws PgBelayException for a value that the text form cannot carry
    */
   static String of(List<?> values) {
     StringBuilder array = new StringBuilder(values.size() * 12 + 2).append('{');
@@ -88,7 +89,7 @@ final class KeyArray {
 
   private static void requireYear(int year) {
     if (year < 1 || year > 9999) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "a key lies in the year "
               + year
               + ": dates as keys are understood from year 1 to 9999 only");
@@ -100,7 +101,7 @@ final class KeyArray {
     for (int i = 0; i < text.length(); i++) {
       char c = text.charAt(i);
       if (c == '\0') {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "a key contains the character NUL, which PostgreSQL cannot store");
       }
       if (c == '"' || c == '\\') {

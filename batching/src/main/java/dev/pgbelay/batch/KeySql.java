@@ -109,8 +109,14 @@ final class KeySql {
   String join() {
     List<String> join = new ArrayList<>();
     for (int number : shape.keyIndex().columns()) {
-      String name = StatementSql.quote(shape.columnNumbered(number).name());
-      join.add(shape.renderedTable() + "." + name + " = excluded." + name);
+      PgColumn column = shape.columnNumbered(number);
+      String name = StatementSql.quote(column.name());
+      String stored = shape.renderedTable() + "." + name;
+      String equal = stored + " = excluded." + name;
+      join.add(
+          shape.keyIndex().nullsNotDistinct() && !column.notNull()
+              ? "(" + equal + " or (" + stored + " is null and excluded." + name + " is null))"
+              : equal);
     }
     return String.join(" and ", join);
   }

@@ -1,5 +1,6 @@
 package dev.pgbelay.batch;
 
+import dev.pgbelay.core.PgBelayException;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -59,13 +60,13 @@ public final class Loaded<K, T> {
   /**
    * The value for {@code key}, empty if it has no row.
    *
-   * @throws IllegalArgumentException if this key was not asked for: that nothing is known about it
-   *     must not pass for "no row"
+   * @throws PgBelayException if this key was not asked for: that nothing is known about it must not
+   *     pass for "no row"
    */
   public Optional<T> find(K key) {
     Optional<T> answer = answers.get(key);
     if (answer == null) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "this key was not among the "
               + answers.size()
               + " that were loaded; load it, or ask with an equal object (BigDecimal 1.0 and 1.00"

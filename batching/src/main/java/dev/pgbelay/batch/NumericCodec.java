@@ -10,6 +10,7 @@ final class NumericCodec implements ValueCodec {
   private static final int POSITIVE_INFINITY = 0xD000;
   private static final int NEGATIVE_INFINITY = 0xF000;
   private static final int MAX_SCALE = 16383;
+  private static final int MAX_WHOLE_DIGITS = 131_072;
   private static final int MAX_WEIGHT_GROUPS = 32768;
   private static final BigInteger GROUP = BigInteger.valueOf(10_000);
   private static final long[] POWERS = new long[19];
@@ -40,6 +41,9 @@ final class NumericCodec implements ValueCodec {
       }
     }
     BigDecimal decimal = Numbers.decimal(value);
+    if (decimal.signum() != 0 && (long) decimal.precision() - decimal.scale() > MAX_WHOLE_DIGITS) {
+      throw UnfitValueException.range("numeric");
+    }
     if (decimal.scale() < 0) {
       decimal = decimal.setScale(0);
     }

@@ -75,6 +75,15 @@ final class Outcomes {
     }
   }
 
+  long counted() {
+    return counted;
+  }
+
+  /** Forgets rows that were counted and then rolled back. */
+  void resetCounted(long before) {
+    counted = before;
+  }
+
   BatchResult toResult(WritePlan.Operation operation, WritePlan.Path path) {
     long[] counts = new long[Outcome.values().length];
     for (int row = 0; row < size; row++) {

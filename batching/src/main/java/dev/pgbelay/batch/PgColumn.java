@@ -37,9 +37,13 @@ record PgColumn(
     return generated || !identity.isEmpty() || defaultSql != null;
   }
 
-  /** Whether {@code =} exists for the type, so that a change can be told. */
+  /** Whether {@code =} exists for the type and means sameness: of boxes it compares areas. */
   boolean isComparable() {
-    return !(builtIn && (baseType.equals("json") || baseType.equals("xml")));
+    return !(builtIn
+        && switch (baseType.startsWith("_") ? baseType.substring(1) : baseType) {
+          case "json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle" -> true;
+          default -> false;
+        });
   }
 
   boolean isCollatable() {

@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
  * @param alias the name alone, quoted
  * @param kind {@code r} for a table, {@code p} for a partitioned one, {@code v} for a view, …
  * @param triggers bits of pg_trigger.tgtype over all row triggers that run before or instead
+ * @param fingerprint changes with the definition
  */
 record PgTable(
     long oid,
@@ -22,6 +23,7 @@ record PgTable(
     boolean tempAllowed,
     int major,
     int triggers,
+    long fingerprint,
     Map<String, PgColumn> columns,
     List<UniqueIndex> uniqueIndexes) {
   private static final int ON_INSERT = 4;
@@ -33,7 +35,12 @@ record PgTable(
 
   /** Whether a trigger may keep a row from being inserted, or change it. */
   boolean mayDropInserts() {
-    return (triggers & ON_INSERT) != 0 || rules;
+    return (triggers & ON_INSERT) != 0 || rules || !isPlain();
+  }
+
+  /** Of views and foreign tables nobody knows what becomes of a row. */
+  private boolean isPlain() {
+    return kind.equals("r") || isPartitioned();
   }
 
   boolean mayDropUpserts() {

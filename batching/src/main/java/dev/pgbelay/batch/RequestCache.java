@@ -2,6 +2,7 @@ package dev.pgbelay.batch;
 
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -53,6 +54,6 @@ public final class RequestCache<K, T> {
 
   /** The keys that are remembered, those without a row included. */
   public List<K> known() {
-    return List.copyOf(known.keySet());
+    return Collections.unmodifiableList(new ArrayList<>(known.keySet()));
   }
 }

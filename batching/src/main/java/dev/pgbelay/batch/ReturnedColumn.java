@@ -1,8 +1,14 @@
 package dev.pgbelay.batch;
 
+import dev.pgbelay.core.PgBelayException;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.SQLXML;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
+import java.time.LocalTime;
+import java.time.OffsetDateTime;
+import java.time.OffsetTime;
 import java.util.Arrays;
 import java.util.BitSet;
 import org.jooq.Field;
@@ -15,6 +21,7 @@ import org.postgresql.util.PGobject;
 final class ReturnedColumn {
   private final String name;
   private final boolean whole;
+  private final @Nullable Class<?> temporal;
   private final BitSet known = new BitSet();
   private long[] longs;
   private @Nullable Object[] objects;
@@ -28,8 +35,21 @@ final class ReturnedColumn {
               case "int2", "int4", "int8" -> true;
               default -> false;
             };
+    this.temporal = column.builtIn() ? temporal(column.baseType()) : null;
     this.longs = new long[whole ? 16 : 0];
     this.objects = new Object[whole ? 0 : 16];
+  }
+
+  /** The driver's own choice for these loses microseconds, infinities and zones. */
+  private static @Nullable Class<?> temporal(String type) {
+    return switch (type) {
+      case "date" -> LocalDate.class;
+      case "time" -> LocalTime.class;
+      case "timetz" -> OffsetTime.class;
+      case "timestamp" -> LocalDateTime.class;
+      case "timestamptz" -> OffsetDateTime.class;
+      default -> null;
+    };
   }
 
   String name() {
@@ -52,7 +72,7 @@ final class ReturnedColumn {
       if (row >= objects.length) {
         objects = Arrays.copyOf(objects, Math.max(row + 1, objects.length * 2));
       }
-      Object value = from.getObject(index);
+      Object value = temporal == null ? from.getObject(index) : from.getObject(index, temporal);
       if (value instanceof PGobject object) {
         value = object.getValue();
       } else if (value instanceof SQLXML xml) {
@@ -71,7 +91,7 @@ final class ReturnedColumn {
 
   long[] longs() {
     if (!whole) {
-      throw new IllegalArgumentException("column " + name + " is not a whole number");
+      throw new PgBelayException("column " + name + " is not a whole number");
     }
     return longs;
   }

@@ -13,9 +13,13 @@ final class RowFailure {
       return false;
     }
     return switch (state.substring(0, 2)) {
-      // Cardinality (a second row with the key), data, integrity, check option, RAISE in a trigger.
-      case "21", "22", "23", "44", "P0" -> true;
-      default -> state.equals("42501") && rowSecurity;
+      // Connection, features, transactions, cursors, authorization, names, resources, states of
+      // the server, intervention, system, configuration, foreign data, faults of the server.
+      case "08", "0A", "25", "26", "28", "2D", "34", "3B", "3D", "3F", "40" -> false;
+      case "53", "55", "57", "58", "F0", "HV", "XX" -> false;
+      case "42" -> state.equals("42501") && rowSecurity;
+      // Data, integrity, a limit that a value exceeds, and whatever a trigger raises.
+      default -> true;
     };
   }
 

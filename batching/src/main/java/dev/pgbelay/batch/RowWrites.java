@@ -155,19 +155,16 @@ final class RowWrites<R> {
       return;
     }
     boolean more = mustLookAgain();
-    long[] seen = new long[2];
+    Seen seen = new Seen();
     connection.query(
         statement(shape, source, paired),
         values,
         thenRelease && !more,
-        row -> {
-          seen[0]++;
-          read(row, sent, seen);
-        });
-    if (shape.operation() == WritePlan.Operation.INSERT) {
+        row -> read(row, sent, seen));
+    if (countsWritten()) {
       requireAllPaired(seen);
-    } else if (shape.operation() == WritePlan.Operation.UPSERT
-        && shape.sql().mustClassifyUpserts()) {
+    }
+    if (shape.operation() == WritePlan.Operation.UPSERT && shape.sql().mustClassifyUpserts()) {
       classify(source, values, sent);
     }
     if (thenRelease && more) {
@@ -176,8 +173,22 @@ final class RowWrites<R> {
   }
 
   private boolean mustLookAgain() {
-    return (shape.operation() == WritePlan.Operation.UPSERT && shape.sql().mustClassifyUpserts())
+    return switch (shape.operation()) {
+      case INSERT -> !mergesInserts();
+      case UPSERT -> shape.sql().mustClassifyUpserts() || shape.table().mayDropUpserts();
+      case UPDATE, DELETE -> false;
+    };
+  }
+
+  /** Whether the statement says how many rows it wrote, beside which of them. */
+  private boolean countsWritten() {
+    return shape.operation() == WritePlan.Operation.UPSERT
         || (shape.operation() == WritePlan.Operation.INSERT && !mergesInserts());
+  }
+
+  private static final class Seen {
+    long paired;
+    long written;
   }
 
   private boolean mergesInserts() {
@@ -187,9 +198,8 @@ final class RowWrites<R> {
   private void count(Source source, BatchConnection.Values values, Sent sent, boolean thenRelease)
       throws SQLException, UntoldFatesException {
     Outcome outcome = uniform();
-    boolean certain =
-        shape.operation() == WritePlan.Operation.UPSERT
-            || (shape.operation() == WritePlan.Operation.INSERT && !shape.table().mayDropInserts());
+    // Of all others the count decides whether the rows may stay.
+    boolean certain = shape.operation() == WritePlan.Operation.UPSERT;
     long count =
         connection.update(statement(shape, source, paired), values, thenRelease && certain);
     if (shape.operation() == WritePlan.Operation.UPSERT) {
@@ -212,14 +222,21 @@ final class RowWrites<R> {
     };
   }
 
-  private void read(ResultSet row, Sent sent, long[] seen) throws SQLException {
-    int at = sent.place(row.getLong(1));
-    int code = row.getInt(2);
-    outcomes.set(at, FATES[code]);
-    outcomes.readReturned(at, row, RETURNED_AT);
-    if (shape.operation() == WritePlan.Operation.INSERT && !mergesInserts()) {
-      seen[1] = row.getLong(RETURNED_AT + shape.returned().size());
+  private void read(ResultSet row, Sent sent, Seen seen) throws SQLException {
+    if (countsWritten()) {
+      seen.written = row.getLong(RETURNED_AT + shape.returned().size());
     }
+    long ordinal = row.getLong(1);
+    if (row.wasNull()) {
+      return;
+    }
+    int at = sent.place(ordinal);
+    Outcome fate = FATES[row.getInt(2)];
+    if (fate == Outcome.INSERTED || fate == Outcome.UPDATED) {
+      seen.paired++;
+    }
+    outcomes.set(at, fate);
+    outcomes.readReturned(at, row, RETURNED_AT);
   }
 
   private static final Outcome[] FATES = {
@@ -231,14 +248,17 @@ final class RowWrites<R> {
     Outcome.DELETED
   };
 
-  private void requireAllPaired(long[] seen) {
-    if (!mergesInserts() && seen[0] != seen[1]) {
+  private void requireAllPaired(Seen seen) {
+    if (seen.paired != seen.written) {
       throw BatchException.contract(
           shape.describe()
               + ": "
-              + (seen[1] - seen[0])
-              + " inserted rows have another key than was given, as when a trigger rewrites it, so"
-              + " they cannot be paired with their input before PostgreSQL 17");
+              + seen.paired
+              + " of "
+              + seen.written
+              + " written rows could be paired with their input. A trigger rewrites the key, or drops"
+              + " rows that no key tells apart; write such rows with countsOnly(), or insert them on"
+              + " PostgreSQL 17 or later");
     }
   }
 

@@ -153,6 +153,9 @@ final class Shape<R> {
         && settings.duplicates().kept() == Duplicates.Kept.NONE
         && !settings.partial()
         && !settings.ignoreConflicts()
+        // It notices only rows that are really updated.
+        && !settings.onlyIfChanged()
+        && settings.condition() == null
         && !updated.isEmpty();
   }
 
@@ -306,6 +309,16 @@ final class Shape<R> {
                 + columnNumbered(number).name()
                 + " of the key is not mapped, so no row can"
                 + " be found by it");
+      }
+    }
+    for (int number : index.uses()) {
+      if (!isMapped(columnNumbered(number).name())) {
+        throw refused(
+            "unique index "
+                + index.describe()
+                + " depends on column "
+                + columnNumbered(number).name()
+                + ", which is not mapped, so which rows it covers cannot be told");
       }
     }
     return index;

@@ -204,6 +204,26 @@ final class ShapeSql<R> {
                     "returned", change.returnedOf("u"))));
   }
 
+  /** Locks the table as the write will, and does nothing else. */
+  StatementSql lockTable() {
+    return once(
+        "lockTable",
+        () ->
+            switch (shape.operation()) {
+              case INSERT, UPSERT ->
+                  StatementSql.fill(WriteSql.LOCK_FOR_INSERT, Map.of("table", table()));
+              case UPDATE ->
+                  StatementSql.fill(
+                      WriteSql.LOCK_FOR_UPDATE,
+                      Map.of(
+                          "table", table(),
+                          "column",
+                              StatementSql.of(
+                                  StatementSql.quote(shape.updatedColumns().get(0).name()))));
+              case DELETE -> StatementSql.fill(WriteSql.LOCK_FOR_DELETE, Map.of("table", table()));
+            });
+  }
+
   StatementSql createStage() {
     return once(
         "createStage",
@@ -260,8 +280,9 @@ final class ShapeSql<R> {
 
   private StatementSql locked(StatementSql from, boolean tellChanged) {
     List<String> order = new ArrayList<>();
-    for (int number : shape.keyIndex().columns()) {
-      order.add("excluded." + StatementSql.quote(shape.columnNumbered(number).name()));
+    UniqueIndex index = shape.keyIndex();
+    for (int k = 0; k < index.columns().size(); k++) {
+      order.add(key.expression(index, k, "excluded."));
     }
     StatementSql lock =
         shape.settings().unordered()

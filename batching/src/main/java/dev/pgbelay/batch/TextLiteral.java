@@ -147,7 +147,9 @@ final class TextLiteral {
         literal.append(',');
       }
       Object element = Array.get(elements, i);
-      if (element != null && element.getClass().isArray() && !(element instanceof byte[])) {
+      if (element instanceof Collection<?> nested) {
+        append(nested.toArray(), literal);
+      } else if (element != null && element.getClass().isArray() && !(element instanceof byte[])) {
         append(element, literal);
       } else {
         appendElement(element, literal);

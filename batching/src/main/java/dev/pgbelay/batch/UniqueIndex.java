@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
  * @param columns attribute numbers of its keys, 0 for an expression
  * @param expressions its keys as SQL, over the columns of the table
  * @param collations quoted, empty where the key has none
+ * @param uses attribute numbers of the columns that keys and predicate are made of
  */
 record UniqueIndex(
     String name,
@@ -20,7 +21,8 @@ record UniqueIndex(
     @Nullable String predicate,
     List<Integer> columns,
     List<String> expressions,
-    List<String> collations) {
+    List<String> collations,
+    List<Integer> uses) {
 
   String describe() {
     return name

@@ -13,6 +13,9 @@ final class WriteCall<R> {
   private static final String CALL = "pgbelay_call";
   private static final String COPIED = "pgbelay_copy";
 
+  /** Rows whose length says how many more may be pulled. */
+  private static final int SAMPLE = 64;
+
   private final Shape<R> shape;
   private final WriterSettings<R> settings;
   private final BatchConnection connection;
@@ -100,48 +103,112 @@ final class WriteCall<R> {
     path = Path.COPY;
     openCall();
     Chunk<R> chunk = new Chunk<>(source.place());
-    boolean bare = !budget.take();
-    if (!bare) {
-      connection.savepoint(COPIED);
-    }
-    CopyStream<R> stream =
-        new CopyStream<>(connection, shape.sql().copyTable(), shape.columns(), false);
+    boolean stays = budget.take();
+    connection.savepoint(COPIED);
     try {
-      while (!source.isEmpty()
-          && chunk.rows.size() < settings.chunkRows()
-          && stream.bytes() < settings.chunkBytes()) {
-        int place = source.place();
-        R row = source.next();
-        chunk.add(row);
-        outcomes.grow(place + 1);
-        try {
-          stream.add(row, place);
-        } catch (UnfitValueException e) {
-          refuse(e, place);
-          chunk.leaveOutLast();
-        }
-      }
-      if (stream.finish() == stream.rows()) {
-        chunk.goodPlaces().forEach(at -> outcomes.set(at, BatchResult.Outcome.INSERTED));
-        if (!bare) {
+      if (copyNext(chunk, shape.sql().copyTable(), false)) {
+        if (stays) {
           connection.release();
+        } else {
+          // Known to work: once more, as part of what is around it.
+          connection.unwind(COPIED, null);
+          copyAgain(chunk);
         }
+        chunk.goodPlaces().forEach(at -> outcomes.set(at, BatchResult.Outcome.INSERTED));
         return;
       }
       connection.unwind(COPIED, null);
       writes.tellFates();
     } catch (SQLException e) {
-      stream.abandon(e);
+      boolean known = connection.isOpen(COPIED);
       connection.unwind(COPIED, e);
-      if (bare || !RowFailure.is(e, shape.table().rowSecurity())) {
+      if (!known || !RowFailure.is(e, shape.table().rowSecurity())) {
         throw e;
       }
     } catch (Throwable t) {
-      stream.abandon(t);
       connection.unwind(COPIED, t);
       throw t;
     }
     guarded.write(new ArrayUnit<>(writes, encoder, chunk.rows, chunk.first, null), chunk.leftOut);
+  }
+
+  /**
+   * Sends the next rows. All of them but a sample, which tells how long they are, are pulled before
+   * COPY begins: while it lasts, whoever makes the rows could not use the connection.
+   *
+   * @return whether the server took as many as were sent
+   */
+  private boolean copyNext(Chunk<R> chunk, StatementSql into, boolean staged) throws SQLException {
+    CopyStream<R> stream = new CopyStream<>(connection, into, shape.columns(), staged);
+    try {
+      pull(chunk, Math.min(SAMPLE, settings.chunkRows()));
+      int encoded = encode(chunk, 0, stream);
+      if (encoded == chunk.rows.size()) {
+        long length = Math.max(1, stream.bytes() / Math.max(1, encoded));
+        pull(chunk, (int) Math.min(settings.chunkRows(), settings.chunkBytes() / length + 1));
+        stream.begin();
+        encoded = encode(chunk, encoded, stream);
+      }
+      source.pushBack(chunk.removeFrom(encoded));
+      outcomes.grow(chunk.first + encoded);
+      chunk.refused.forEach(outcomes::reject);
+      return stream.finish() == stream.rows();
+    } catch (Throwable t) {
+      stream.abandon(t);
+      throw t;
+    }
+  }
+
+  private void copyAgain(Chunk<R> chunk) throws SQLException {
+    CopyStream<R> stream =
+        new CopyStream<>(connection, shape.sql().copyTable(), shape.columns(), false);
+    stream.begin();
+    try {
+      for (int i = chunk.leftOut.nextClearBit(0);
+          i < chunk.rows.size();
+          i = chunk.leftOut.nextClearBit(i + 1)) {
+        stream.add(chunk.rows.get(i), chunk.first + i);
+      }
+      if (stream.finish() != stream.rows()) {
+        throw BatchException.contract(
+            shape.describe() + ": a trigger took rows once and dropped them the second time");
+      }
+    } catch (Throwable t) {
+      stream.abandon(t);
+      throw t;
+    }
+  }
+
+  private void pull(Chunk<R> chunk, int upTo) {
+    while (chunk.rows.size() < upTo && !source.isEmpty()) {
+      chunk.rows.add(source.next());
+    }
+  }
+
+  /** The index behind the last row that was encoded; the chunk's bytes end it. */
+  private int encode(Chunk<R> chunk, int from, CopyStream<R> stream) throws SQLException {
+    int index = from;
+    while (index < chunk.rows.size() && (index == 0 || stream.bytes() < settings.chunkBytes())) {
+      try {
+        stream.add(chunk.rows.get(index), chunk.first + index);
+      } catch (UnfitValueException e) {
+        refuse(chunk, index, e);
+      }
+      index++;
+    }
+    return index;
+  }
+
+  private void refuse(Chunk<R> chunk, int index, UnfitValueException unfit) {
+    BatchResult.Rejection rejection = unfit.rejection(chunk.first + index);
+    if (!settings.partial()) {
+      throw BatchException.rejected(shape.describe(), rejection, null);
+    }
+    chunk.leftOut.set(index);
+    chunk.refused.add(rejection);
+    if (outcomes.rejected() + chunk.refused.size() >= GuardedWrite.MAX_REJECTIONS) {
+      throw GuardedWrite.tooMany(shape, rejection.sqlState());
+    }
   }
 
   private void writeByKey() throws SQLException {
@@ -170,15 +237,11 @@ final class WriteCall<R> {
         && encoder.bytes() < settings.chunkBytes()) {
       int place = source.place();
       R row = source.next();
-      chunk.add(row);
+      chunk.rows.add(row);
       try {
         encoder.add(row, place);
       } catch (UnfitValueException e) {
-        chunk.refused.add(e.rejection(place));
-        chunk.leaveOutLast();
-        if (!settings.partial()) {
-          throw BatchException.rejected(shape.describe(), e.rejection(place), null);
-        }
+        refuse(chunk, place - chunk.first, e);
       }
     }
     return chunk;
@@ -195,13 +258,6 @@ final class WriteCall<R> {
         new ArrayUnit<>(writes, encoder, chunk.rows, chunk.first, chunk.leftOut), chunk.leftOut);
   }
 
-  private void refuse(UnfitValueException unfit, int place) {
-    if (!settings.partial()) {
-      throw BatchException.rejected(shape.describe(), unfit.rejection(place), null);
-    }
-    outcomes.reject(unfit.rejection(place));
-  }
-
   private void stage() throws SQLException {
     path = Path.STAGED;
     if (!shape.table().tempAllowed()) {
@@ -213,26 +269,13 @@ final class WriteCall<R> {
     openCall();
     connection.command(shape.sql().createStage());
     BitSet leftOut = new BitSet();
-    CopyStream<R> stream =
-        new CopyStream<>(connection, shape.sql().copyStage(), shape.columns(), true);
-    try {
-      while (!source.isEmpty()) {
-        int place = source.place();
-        outcomes.grow(place + 1);
-        try {
-          stream.add(source.next(), place);
-        } catch (UnfitValueException e) {
-          refuse(e, place);
-          leftOut.set(place);
-        }
-        if ((place + 1) % settings.chunkRows() == 0) {
-          settings.progress().accept(place + 1);
-        }
+    while (!source.isEmpty()) {
+      Chunk<R> chunk = new Chunk<>(source.place());
+      copyNext(chunk, shape.sql().copyStage(), true);
+      chunk.leftOut.stream().forEach(index -> leftOut.set(chunk.first + index));
+      if (!source.isEmpty()) {
+        settings.progress().accept(outcomes.size());
       }
-      stream.finish();
-    } catch (Throwable t) {
-      stream.abandon(t);
-      throw t;
     }
     guarded.write(new StageUnit<>(writes, connection, outcomes.size()), leftOut);
     connection.command(shape.sql().dropStage());
@@ -250,12 +293,12 @@ final class WriteCall<R> {
       this.first = first;
     }
 
-    void add(R row) {
-      rows.add(row);
-    }
-
-    void leaveOutLast() {
-      leftOut.set(rows.size() - 1);
+    /** The rows from there on, which are not part of it after all. */
+    List<R> removeFrom(int index) {
+      List<R> tail = rows.subList(index, rows.size());
+      List<R> removed = new ArrayList<>(tail);
+      tail.clear();
+      return removed;
     }
 
     IntStream goodPlaces() {

@@ -1,6 +1,7 @@
 package dev.pgbelay.batch;
 
 import dev.pgbelay.batch.BatchResult.Outcome;
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
@@ -41,6 +42,7 @@ public final class WriteCoalescer<R> implements AutoCloseable {
 
   private static final Logger log = LoggerFactory.getLogger(WriteCoalescer.class);
   private static final long IDLE_MILLIS = 50;
+  private static final long IDLE_NANOS = TimeUnit.MILLISECONDS.toNanos(IDLE_MILLIS);
 
   private final Transactions transactions;
   private final BatchWriter<R> writer;
@@ -108,7 +110,7 @@ public final class WriteCoalescer<R> implements AutoCloseable {
     try {
       if (!queue.offer(entry) && !queue.offer(entry, submitWaitNanos, TimeUnit.NANOSECONDS)) {
         events.refused();
-        throw BatchException.contract(
+        throw BatchException.full(
             "coalescer "
                 + name
                 + " is full: rows come faster than the database takes them. Submit fewer, raise"
@@ -118,7 +120,7 @@ public final class WriteCoalescer<R> implements AutoCloseable {
       Thread.currentThread().interrupt();
       throw BatchException.contract("interrupted while waiting for room in coalescer " + name);
     }
-    if (abandoned && queue.remove(entry)) {
+    if (closing && flushers.stream().noneMatch(Thread::isAlive) && queue.remove(entry)) {
       requireOpen();
     }
     return entry.future();
@@ -126,7 +128,7 @@ public final class WriteCoalescer<R> implements AutoCloseable {
 
   private void requireOpen() {
     if (closing) {
-      throw BatchException.contract("coalescer " + name + " is closed and takes no more rows");
+      throw BatchException.closed("coalescer " + name + " is closed and takes no more rows");
     }
   }
 
@@ -138,7 +140,9 @@ public final class WriteCoalescer<R> implements AutoCloseable {
 
   /**
    * Takes no more rows, writes those that were submitted, and returns when all futures are complete
-   * or the time is up. What could not be written by then fails with a {@link BatchException}.
+   * or the time is up. What is still queued then fails with a {@link BatchException}. A flush that
+   * is under way then is not interrupted: its rows may still be written, and its futures complete
+   * when it ends.
    *
    * @return whether everything was written in time
    */
@@ -155,16 +159,16 @@ public final class WriteCoalescer<R> implements AutoCloseable {
       inTime &= !flusher.isAlive();
     }
     abandoned = true;
+    int left = failQueued("was closed before it was written");
+    events.closed();
+    return inTime && left == 0;
+  }
+
+  private int failQueued(String why) {
     List<Entry<R>> left = new ArrayList<>();
     queue.drainTo(left);
-    for (Entry<R> entry : left) {
-      entry
-          .future()
-          .completeExceptionally(
-              BatchException.contract("coalescer " + name + " was closed before it was written"));
-    }
-    events.closed();
-    return inTime && left.isEmpty();
+    fail(left, BatchException.closed("coalescer " + name + " " + why));
+    return left.size();
   }
 
   private void flushUntilClosed() {
@@ -185,8 +189,9 @@ public final class WriteCoalescer<R> implements AutoCloseable {
         flush(batch);
       } catch (InterruptedException e) {
         // Nobody else interrupts this thread, so somebody wants it to end at once.
-        fail(batch, BatchException.contract("coalescer " + name + " was interrupted"));
         closing = true;
+        fail(batch, BatchException.closed("coalescer " + name + " was interrupted"));
+        failQueued("was interrupted before it was written");
         return;
       } catch (Throwable t) {
         log.error("coalescer {} failed with {} rows in hand", name, batch.size(), t);
@@ -203,9 +208,13 @@ public final class WriteCoalescer<R> implements AutoCloseable {
       Entry<R> next = queue.poll();
       if (next == null) {
         long wait = closing ? 0 : end - System.nanoTime();
-        next = wait <= 0 ? null : queue.poll(wait, TimeUnit.NANOSECONDS);
-        if (next == null) {
+        if (wait <= 0) {
           return "delay";
+        }
+        // In slices, for nothing wakes this up when the coalescer is closed.
+        next = queue.poll(Math.min(wait, IDLE_NANOS), TimeUnit.NANOSECONDS);
+        if (next == null) {
+          continue;
         }
       }
       batch.add(next);
@@ -226,15 +235,16 @@ public final class WriteCoalescer<R> implements AutoCloseable {
     Map<Integer, BatchResult.Rejection> rejections = new HashMap<>();
     result.rejections().forEach(rejection -> rejections.put(rejection.row(), rejection));
     for (int i = 0; i < batch.size(); i++) {
-      Entry<R> entry = batch.get(i);
+      CompletableFuture<Outcome> future = batch.get(i).future();
       BatchResult.Rejection rejection = rejections.get(i);
-      events.waited(Duration.ofNanos(System.nanoTime() - entry.submitted()));
       if (rejection == null) {
-        entry.future().complete(result.outcome(i));
+        future.complete(result.outcome(i));
       } else {
-        entry.future().completeExceptionally(BatchException.rejectedAlone(name, rejection));
+        future.completeExceptionally(BatchException.rejectedAlone(name, rejection));
       }
     }
+    long now = System.nanoTime();
+    batch.forEach(entry -> events.waited(Duration.ofNanos(now - entry.submitted())));
   }
 
   private BatchResult write(Tx tx, List<R> rows) {
@@ -382,7 +392,7 @@ public final class WriteCoalescer<R> implements AutoCloseable {
 
     private static void require(boolean holds, String option, Object value, String range) {
       if (!holds) {
-        throw new IllegalArgumentException(option + " must be " + range + ", is " + value);
+        throw new PgBelayException(option + " must be " + range + ", is " + value);
       }
     }
 

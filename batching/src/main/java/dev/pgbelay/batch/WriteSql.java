@@ -20,6 +20,14 @@ final class WriteSql {
         and i.pgbelay_ord <> all ({excluded}::bigint[])
       """;
 
+  /** Planned and not run: takes the lock that the write will take, and asks for its privilege. */
+  static final String LOCK_FOR_INSERT = "explain (costs off) insert into {table} default values";
+
+  static final String LOCK_FOR_UPDATE =
+      "explain (costs off) update {table} set {column} = default where false";
+
+  static final String LOCK_FOR_DELETE = "explain (costs off) delete from {table} where false";
+
   static final String CREATE_STAGE =
       """
       create temporary table {stage} ({definitions}, pgbelay_ord bigint) on commit drop
@@ -50,8 +58,8 @@ final class WriteSql {
         select {values}{generatedValues} from s
         returning {keys}{returning}
       )
-      select s.pgbelay_ord, 0 as pgbelay_code{returned}, w.pgbelay_count
-      from (select w.*, count(*) over () as pgbelay_count from w) as w join s on {join}
+      select s.pgbelay_ord, 0 as pgbelay_code{returned}, c.pgbelay_count
+      from (select count(*) as pgbelay_count from w) as c left join (w join s on {join}) on true
       """;
 
   static final String KEYED = "select i.*{keys} from ({input}) as i";
@@ -121,7 +129,8 @@ final class WriteSql {
         on conflict ({target}){predicate} {action}
         returning {keys}, {inserted} as pgbelay_new{returning}
       )
-      select s.pgbelay_ord, {code}{returned} from s left join w on {join}
+      select s.pgbelay_ord, {code}{returned}, (select count(*) from w)
+      from s left join w on {join}
       """;
 
   static final String DO_NOTHING = "do nothing";

@@ -6,6 +6,7 @@ import static org.jooq.impl.DSL.field;
 import static org.jooq.impl.DSL.name;
 
 import dev.pgbelay.batch.BatchResult.Outcome;
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.testing.PostgresExtension;
 import java.util.ArrayList;
@@ -170,7 +171,7 @@ class BatchDefaultsTest {
     BatchResult deleted = transactions.run(tx -> writer.delete(tx, List.of(new Row(1, null))));
     assertThat(deleted.returned(0, LABEL)).isEqualTo("new");
     assertThatThrownBy(() -> deleted.returned(0, ID))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(PgBelayException.class)
         .hasMessageContaining("id");
   }
 

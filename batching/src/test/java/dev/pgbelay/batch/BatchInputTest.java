@@ -14,6 +14,7 @@ import static org.jooq.impl.DSL.table;
 
 import dev.pgbelay.batch.BatchSchema.Item;
 import dev.pgbelay.batch.WritePlan.Operation;
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.testing.PostgresExtension;
 import java.util.ArrayList;
@@ -137,16 +138,16 @@ class BatchInputTest {
   @Test
   void optionsThatDoNotGoTogether_areRefusedByBuild() {
     assertThatThrownBy(() -> items().column(QTY, Item::qty).build())
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(PgBelayException.class)
         .hasMessageContaining("qty is mapped twice");
     assertThatThrownBy(() -> items().ignoreConflicts().onlyIfChanged().build())
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(PgBelayException.class)
         .hasMessageContaining("ignoreConflicts");
     assertThatThrownBy(() -> items().chunk(0, 1 << 20))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(PgBelayException.class)
         .hasMessageContaining("chunk rows must be from 1 to 1000000, are 0");
     assertThatThrownBy(() -> BatchWriter.into(ITEM, Item.class).build())
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(PgBelayException.class)
         .hasMessageContaining("column(");
   }
 

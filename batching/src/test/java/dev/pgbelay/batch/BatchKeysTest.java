@@ -152,6 +152,49 @@ class BatchKeysTest {
   }
 
   @Test
+  void nullsNotDistinct_areFoundByUpdatesAndDeletesToo() {
+    create("create table t (a int, b int, v int, unique nulls not distinct (a, b))");
+    BatchWriter<Row> writer = writer().key(A, B).build();
+    upsert(writer, new Row(1, null, 1), new Row(null, null, 2), new Row(2, 2, 3));
+    BatchResult updated =
+        transactions.run(
+            tx -> writer.update(tx, List.of(new Row(1, null, 7), new Row(3, null, 7))));
+    assertThat(updated.rows(Outcome.UPDATED)).containsExactly(0);
+    assertThat(updated.rows(Outcome.SKIPPED)).containsExactly(1);
+    assertThat(count("a = 1 and v = 7")).isEqualTo(1);
+    BatchResult deleted =
+        transactions.run(tx -> writer.delete(tx, List.of(new Row(null, null, 0))));
+    assertThat(deleted.count(Outcome.DELETED)).isEqualTo(1);
+    assertThat(count("true")).isEqualTo(2);
+  }
+
+  @Test
+  void everyOperation_locksInTheCollationOfTheIndex() {
+    create("create table t (a text collate \"und-x-icu\" primary key, b text, v int)");
+    BatchWriter<Row> writer = writer().build();
+    transactions.execute(
+        tx -> {
+          for (WritePlan.Operation operation :
+              List.of(
+                  WritePlan.Operation.UPSERT,
+                  WritePlan.Operation.UPDATE,
+                  WritePlan.Operation.DELETE)) {
+            writer.insert(tx, List.of(new Row(operation.name(), "x", 1)));
+            BatchResult result =
+                switch (operation) {
+                  case UPSERT -> writer.upsert(tx, List.of(new Row("UPSERT", "y", 2)));
+                  case UPDATE -> writer.update(tx, List.of(new Row("UPDATE", "y", 2)));
+                  default -> writer.delete(tx, List.of(new Row("DELETE", "y", 2)));
+                };
+            assertThat(result.written()).isEqualTo(1);
+            assertThat(String.join("\n", writer.plan(tx, operation, 10).sql()))
+                .containsPattern(
+                    "(?s)collate .*und-x-icu.*order by|order by .*collate .*und-x-icu");
+          }
+        });
+  }
+
+  @Test
   void partialIndex_decidesOnlyWhatItCovers() {
     create("create table t (a int, b text, v int)");
     create("create unique index t_active on t (a) where b = 'active'");

@@ -70,10 +70,10 @@ class BatchMetersTest {
   }
 
   @Test
-  void callOfOneChunk_isOneMessage() {
+  void callOfOneChunk_isOneMessageAndForInsertsAReleaseMore() {
     BatchWriter<Item> writer = items().name("stock").meterRegistry(meters).build();
     transactions.run(tx -> writer.insert(tx, items(0, 100)));
-    assertThat(counter("pgbelay.batch.statements", "operation", "insert")).isEqualTo(1);
+    assertThat(counter("pgbelay.batch.statements", "operation", "insert")).isEqualTo(2);
     transactions.run(tx -> writer.upsert(tx, items(0, 100)));
     assertThat(counter("pgbelay.batch.statements", "operation", "upsert")).isEqualTo(1);
   }

@@ -253,7 +253,7 @@ class BatchModelTest {
                   told = outcomes(call(writer, of, tx));
                 } catch (BatchException e) {
                   told = List.of();
-                  assertThat(e.rejection()).isPresent();
+                  assertThat(e.rejection()).as("%s of %s", e.getMessage(), of).isPresent();
                 }
                 assertThat(stored(tx.dsl())).as("case %s", of).isEqualTo(table);
                 return told;

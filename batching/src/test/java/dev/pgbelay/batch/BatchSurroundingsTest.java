@@ -281,7 +281,7 @@ class BatchSurroundingsTest {
                   tx.dsl());
           WriteCall<Item> call =
               new WriteCall<>(
-                  shape, session, new RowSource<>(rows.iterator()), SavepointBudget.of(tx));
+                  shape, session, new RowSource<>(rows.iterator()), new SavepointBudget());
           BatchResult result = call.run();
           assertThat(result.rows(Outcome.REJECTED).toArray()).containsExactly(bad);
           last.set(call.probes());
@@ -310,7 +310,7 @@ class BatchSurroundingsTest {
   }
 
   @Test
-  void changedTable_isLookedAtAgainAfterTheFailure() {
+  void changedTable_isLookedAtAgain() {
     BatchWriter<Item> writer = items().build();
     transactions.run(tx -> writer.upsert(tx, items(0, 5)));
     sql("alter table item drop constraint item_pkey");
@@ -318,8 +318,6 @@ class BatchSurroundingsTest {
     BatchWriter<Item> keyed = items().key(BatchSchema.ID).build();
     transactions.run(tx -> keyed.upsert(tx, items(0, 5)));
     sql("alter table item drop constraint other_key");
-    assertThatThrownBy(() -> transactions.run(tx -> keyed.upsert(tx, items(0, 5))))
-        .isInstanceOf(DataAccessException.class);
     assertThatThrownBy(() -> transactions.run(tx -> keyed.upsert(tx, items(0, 5))))
         .isInstanceOf(BatchException.class)
         .hasMessageContaining("no unique index");

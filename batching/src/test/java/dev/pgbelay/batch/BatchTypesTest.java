@@ -134,6 +134,7 @@ class BatchTypesTest {
             new Integer[] {},
             new Integer[][] {{1, 2}, {3, null}}),
         type("text[]", null, (Object) new String[] {"{", "}", "\"", "\\", null, "NULL", ", "}),
+        type("text[][]", "{{{a,b},{c,d}}}", List.of(List.of("a", "b"), List.of("c", "d"))),
         type("text[][]", null, (Object) new String[][] {{"a", "b"}, {"c", "{d}"}}),
         type("inet", "{10.0.0.1,::1}", loopback("10.0.0.1"), "::1/128"),
         type(
@@ -324,6 +325,50 @@ class BatchTypesTest {
         .hasMessageContaining(sqlState);
   }
 
+  @Test
+  void returnedTimes_keepMicrosecondsAndInfinities() {
+    transactions.execute(
+        tx ->
+            tx.dsl()
+                .execute(
+                    "create table t (id int primary key, d date default 'infinity',"
+                        + " t time default '23:59:59.123456',"
+                        + " ts timestamp default '-infinity',"
+                        + " tz timestamptz default '2026-01-01 00:00:00.000001+00')"));
+    Field<LocalTime> time = field(name("t"), LocalTime.class);
+    Field<LocalDate> date = field(name("d"), LocalDate.class);
+    Field<LocalDateTime> local = field(name("ts"), LocalDateTime.class);
+    Field<OffsetDateTime> zoned = field(name("tz"), OffsetDateTime.class);
+    BatchWriter<Row> writer =
+        BatchWriter.into(T, Row.class)
+            .column(ID, Row::id)
+            .returning(time, date, local, zoned)
+            .build();
+    BatchResult result =
+        transactions.run(tx -> writer.insertReturning(tx, List.of(new Row(1, null))));
+    assertThat(result.returned(0, time)).isEqualTo(LocalTime.of(23, 59, 59, 123_456_000));
+    assertThat(result.returned(0, date)).isEqualTo(LocalDate.MAX);
+    assertThat(result.returned(0, local)).isEqualTo(LocalDateTime.MIN);
+    OffsetDateTime at = result.returned(0, zoned);
+    assertThat(at == null ? null : at.toInstant())
+        .isEqualTo(Instant.parse("2026-01-01T00:00:00.000001Z"));
+  }
+
+  @Test
+  void boxesOfTheSameArea_areDifferentToOnlyIfChanged() {
+    BatchWriter<Row> writer = writerOf("box");
+    BatchWriter<Row> changed =
+        BatchWriter.into(T, Row.class)
+            .column(ID, Row::id)
+            .column(field(name("v"), Object.class), Row::value)
+            .onlyIfChanged()
+            .build();
+    transactions.run(tx -> writer.insert(tx, List.of(new Row(1, "(2,1),(0,0)"))));
+    BatchResult result =
+        transactions.run(tx -> changed.upsert(tx, List.of(new Row(1, "(1,2),(0,0)"))));
+    assertThat(result.outcome(0)).isEqualTo(Outcome.UPDATED);
+  }
+
   static Stream<Arguments> misfits() {
     return Stream.of(
         Arguments.of("smallint", 32768, "22003"),
@@ -333,6 +378,8 @@ class BatchTypesTest {
         Arguments.of("numeric(5,2)", new BigDecimal("999.995"), "22003"),
         Arguments.of("numeric(5,2)", new BigDecimal("1000"), "22003"),
         Arguments.of("varchar(3)", "abcd", "22001"),
+        Arguments.of("varchar(2)", "ab\n\n", "22001"),
+        Arguments.of("numeric", new BigDecimal("1e1000000000"), "22003"),
         Arguments.of("text", "a\0b", "22021"),
         Arguments.of("text", "half \ud83d", "22021"),
         Arguments.of("int[]", new Object[] {"\0"}, "22021"),

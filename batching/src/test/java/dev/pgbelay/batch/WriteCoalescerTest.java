@@ -131,7 +131,9 @@ class WriteCoalescerTest {
                   }
                 })
             .isInstanceOf(BatchException.class)
-            .hasMessageContaining("full");
+            .hasMessageContaining("full")
+            .extracting(e -> ((BatchException) e).reason())
+            .isEqualTo(BatchException.Reason.QUEUE_FULL);
         assertThat(taken).hasSizeBetween(2, 3);
         assertThat(meters.get("pgbelay.batch.coalescer.queued").gauge().value()).isEqualTo(2);
         assertThat(meters.get("pgbelay.batch.coalescer.refusals").counter().count()).isEqualTo(1);
