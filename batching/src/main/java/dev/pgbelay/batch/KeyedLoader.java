@@ -1,6 +1,8 @@
 package dev.pgbelay.batch;
 
 import dev.pgbelay.core.PgBelayException;
+import java.sql.ResultSet;
+import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
@@ -43,8 +45,7 @@ public final class KeyedLoader<K, T> {
   private final Table<?> table;
   private final List<Field<?>> key;
   private final Function<? super K, ? extends @Nullable List<?>> parts;
-  private final RecordMapper<? super Record, ? extends T> mapper;
-  private final int answerColumn;
+  private final KeyedRows<T> rows;
   private final @Nullable KeyedSql anyOfSql;
   private final KeyedSql joinedSql;
 
@@ -52,8 +53,7 @@ public final class KeyedLoader<K, T> {
     this.table = builder.table;
     this.key = builder.key;
     this.parts = builder.parts;
-    this.mapper = builder.mapperOrRecord();
-    this.answerColumn = builder.columns.size();
+    this.rows = builder.rowsOrRecords();
     boolean pairedInJava = key.size() == 1 && isEqualInJava(key.get(0).getConverter().fromType());
     this.anyOfSql = pairedInJava ? new KeyedSql(table, key, builder.columns, true) : null;
     this.joinedSql = new KeyedSql(table, key, builder.columns, false);
@@ -87,7 +87,7 @@ public final class KeyedLoader<K, T> {
    *
    * @throws PgBelayException if a key has several rows: it is not unique, and which row would be
    *     chosen nobody could say; use {@link #children}
-   * @throws IllegalArgumentException for a key that PostgreSQL could not store (text with NUL)
+   * @throws PgBelayException for a key that PostgreSQL could not store (text with NUL)
    * @throws org.jooq.exception.DataAccessException from the database, as it is
    */
   public Loaded<K, T> load(DSLContext dsl, Collection<? extends K> keys) {
@@ -101,25 +101,32 @@ public final class KeyedLoader<K, T> {
       // Two keys may have become one value on the way to the database: then the server pairs them.
       boolean pairedHere = anyOfSql != null && byValue.size() == asked.keys().size();
       KeyedSql sql = pairedHere && anyOfSql != null ? anyOfSql : joinedSql;
-      for (Record row : sql.fetch(dsl, asked.arrays())) {
-        Object answer = row.get(answerColumn);
-        K of =
-            pairedHere
-                ? Objects.requireNonNull(byValue.get(answer))
-                : asked.keys().get(((Long) answer).intValue() - 1);
-        Optional<T> before = answers.put(of, Optional.of(map(row)));
-        if (before != null && before.isPresent()) {
-          throw new PgBelayException(
-              "load from "
-                  + table.getName()
-                  + " by "
-                  + names()
-                  + ": a key has more than one row, so it is not unique; load by a unique key, or"
-                  + " read the rows under each key with children(...)");
-        }
-      }
+      sql.read(
+          dsl,
+          asked.arrays(),
+          rows,
+          (answer, value) -> {
+            K of =
+                pairedHere
+                    ? Objects.requireNonNull(byValue.get(answer))
+                    : asked.keys().get(((Long) answer).intValue() - 1);
+            Optional<T> before = answers.put(of, Optional.of(value));
+            if (before != null && before.isPresent()) {
+              throw severalRows();
+            }
+          });
     }
     return new Loaded<>(new ArrayList<>(keys), answers);
+  }
+
+  private PgBelayException severalRows() {
+    return new PgBelayException(
+        "load from "
+            + table.getName()
+            + " by "
+            + names()
+            + ": a key has more than one row, so it is not unique; load by a unique key, or"
+            + " read the rows under each key with children(...)");
   }
 
   /**
@@ -139,10 +146,10 @@ public final class KeyedLoader<K, T> {
       int limitPerParent,
       List<? extends SortField<?>> order) {
     if (limitPerParent < 1) {
-      throw new IllegalArgumentException("limitPerParent must be at least 1, is " + limitPerParent);
+      throw new PgBelayException("limitPerParent must be at least 1, is " + limitPerParent);
     }
     if (order.isEmpty()) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "children need an order: without one, which rows a limit keeps is chance");
     }
     Map<K, List<T>> children = new LinkedHashMap<>();
@@ -151,15 +158,21 @@ public final class KeyedLoader<K, T> {
     }
     Asked<K> asked = ask(children.keySet());
     if (!asked.keys().isEmpty()) {
-      for (Record row : joinedSql.fetch(dsl, asked.arrays(), limitPerParent, order)) {
-        K parent = asked.keys().get(((Long) row.get(answerColumn)).intValue() - 1);
-        List<T> under = Objects.requireNonNull(children.get(parent));
-        if (under.isEmpty()) {
-          under = new ArrayList<>();
-          children.put(parent, under);
-        }
-        under.add(map(row));
-      }
+      joinedSql.read(
+          dsl,
+          asked.arrays(),
+          limitPerParent,
+          order,
+          rows,
+          (answer, value) -> {
+            K parent = asked.keys().get(((Long) answer).intValue() - 1);
+            List<T> under = Objects.requireNonNull(children.get(parent));
+            if (under.isEmpty()) {
+              under = new ArrayList<>();
+              children.put(parent, under);
+            }
+            under.add(value);
+          });
     }
     children.replaceAll((parent, under) -> Collections.unmodifiableList(under));
     return Collections.unmodifiableMap(children);
@@ -170,9 +183,15 @@ public final class KeyedLoader<K, T> {
     return new RequestCache<>(this);
   }
 
-  private T map(Record row) {
-    return Objects.requireNonNull(
-        mapper.map(row), "the mapper made null of a row; a missing key is said by Loaded instead");
+  /**
+   * Makes a value of a row as JDBC gives it.
+   *
+   * @param <T> what a row becomes
+   */
+  @FunctionalInterface
+  public interface RowMapper<T> {
+    /** The loader's columns are columns 1 to n, in their order; further columns are not yours. */
+    T map(ResultSet row) throws SQLException;
   }
 
   private String names() {
@@ -210,7 +229,7 @@ public final class KeyedLoader<K, T> {
         continue;
       }
       if (given.size() != key.size()) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "a key has %d parts, but %s is loaded by %d columns (%s)"
                 .formatted(given.size(), table.getName(), key.size(), names()));
       }
@@ -249,19 +268,19 @@ public final class KeyedLoader<K, T> {
     private final List<Field<?>> key;
     private final Function<? super K, ? extends @Nullable List<?>> parts;
     private List<Field<?>> columns;
-    private final @Nullable RecordMapper<? super Record, ? extends T> mapper;
+    private final @Nullable KeyedRows<T> rows;
 
     private Builder(
         Table<?> table,
         List<Field<?>> key,
         Function<? super K, ? extends @Nullable List<?>> parts,
         List<Field<?>> columns,
-        @Nullable RecordMapper<? super Record, ? extends T> mapper) {
+        @Nullable KeyedRows<T> rows) {
       this.table = table;
       this.key = key;
       this.parts = parts;
       this.columns = columns;
-      this.mapper = mapper;
+      this.rows = rows;
     }
 
     private Builder(
@@ -273,9 +292,9 @@ public final class KeyedLoader<K, T> {
 
     /** Only a builder of records has no mapper: {@link #map} is what gives it another type. */
     @SuppressWarnings("unchecked")
-    private RecordMapper<? super Record, ? extends T> mapperOrRecord() {
+    private KeyedRows<T> rowsOrRecords() {
       Field<?>[] selected = columns.toArray(Field<?>[]::new);
-      return mapper == null ? row -> (T) row.into(selected) : mapper;
+      return rows == null ? new KeyedRows.OfRecord<>(row -> (T) row.into(selected)) : rows;
     }
 
     /** The columns to read; all that jOOQ knows of the table otherwise. */
@@ -291,27 +310,39 @@ public final class KeyedLoader<K, T> {
      *     per row and key, after the statement; must not return null
      */
     public <U> Builder<K, U> map(RecordMapper<? super Record, ? extends U> mapper) {
-      return new Builder<>(table, key, parts, columns, mapper);
+      return new Builder<>(table, key, parts, columns, new KeyedRows.OfRecord<U>(mapper));
+    }
+
+    /**
+     * What a row becomes, read from JDBC directly: without a record per row, and past jOOQ's
+     * listeners, converters and bindings.
+     *
+     * @param mapper reads {@link #columns} by their place, from 1; is called by the thread that
+     *     loads while the statement is open, so it must not use the connection; must not return
+     *     null
+     */
+    public <U> Builder<K, U> mapRow(RowMapper<? extends U> mapper) {
+      return new Builder<>(table, key, parts, columns, new KeyedRows.OfResultSet<U>(mapper));
     }
 
     /**
      * Checks that keys and columns can be used, without asking the database.
      *
-     * @throws IllegalArgumentException naming the option and what is wrong with it
+     * @throws PgBelayException naming the option and what is wrong with it
      */
     public KeyedLoader<K, T> build() {
       if (key.isEmpty()) {
-        throw new IllegalArgumentException("key of " + table.getName() + ": at least one column");
+        throw new PgBelayException("key of " + table.getName() + ": at least one column");
       }
       if (columns.isEmpty()) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "columns of "
                 + table.getName()
                 + ": jOOQ knows none of this table, so name them with columns(...)");
       }
       for (Field<?> field : key) {
         if (!KeyArray.takes(field.getConverter().fromType())) {
-          throw new IllegalArgumentException(
+          throw new PgBelayException(
               "key %s of %s: %s cannot be a key here; load by a number, text, uuid, boolean, enum,"
                       .formatted(
                           field.getName(),
@@ -320,7 +351,7 @@ public final class KeyedLoader<K, T> {
                   + " date, time or bytea");
         }
         if (key.size() == 1 && field.getType().isArray()) {
-          throw new IllegalArgumentException(
+          throw new PgBelayException(
               "key %s of %s: arrays have no equality in Java; put a converter on the field"
                   .formatted(field.getName(), table.getName()));
         }

@@ -6,6 +6,10 @@ import static org.jooq.impl.DSL.name;
 import static org.jooq.impl.DSL.val;
 
 import dev.pgbelay.keyset.internal.UntypedText;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Types;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -18,12 +22,15 @@ import org.jooq.Record;
 import org.jooq.Result;
 import org.jooq.Select;
 import org.jooq.SortField;
+import org.jooq.SortOrder;
 import org.jooq.Table;
 import org.jooq.conf.ParamType;
 import org.jooq.conf.Settings;
 import org.jooq.conf.SettingsTools;
 import org.jooq.conf.StatementType;
+import org.jooq.exception.DataAccessException;
 import org.jooq.impl.DSL;
+import org.jooq.impl.QOM.NullOrdering;
 import org.jooq.impl.SQLDataType;
 import org.jspecify.annotations.Nullable;
 
@@ -44,6 +51,7 @@ final class KeyedSql {
   private final List<Field<?>> columns;
   private final boolean byValue;
   private final Map<Shape, Text> texts = new ConcurrentHashMap<>();
+  private final Map<Sighting, Text> sightings = new ConcurrentHashMap<>();
 
   /**
    * @param byValue whether rows come back with their key's value, for Java to find the request;
@@ -60,37 +68,139 @@ final class KeyedSql {
   private record Shape(Settings settings, int limit, List<? extends SortField<?>> order) {}
 
   /**
+   * A shape by the fields that it was asked with, for jOOQ renders a query part to hash it. Fields
+   * are compared as objects: callers mostly have them as constants.
+   */
+  private record Sighting(Settings settings, int limit, List<Sort> order) {}
+
+  private record Sort(Field<?> field, SortOrder order, @Nullable NullOrdering nulls) {
+    @Override
+    @SuppressWarnings("ReferenceEquality") // that is the point
+    public boolean equals(@Nullable Object other) {
+      return other instanceof Sort sort
+          && sort.field == field
+          && sort.order == order
+          && sort.nulls == nulls;
+    }
+
+    @Override
+    public int hashCode() {
+      return 31 * System.identityHashCode(field) + order.hashCode();
+    }
+  }
+
+  /**
    * @param sql null where the table itself brings parameters, or jOOQ is set to send values as part
    *     of the text: then jOOQ renders and binds each time
    */
   private record Text(@Nullable String sql, List<Field<?>> fields) {}
 
   /** Rows of the keys, in no order. */
-  Result<? extends Record> fetch(DSLContext dsl, List<String> keyArrays) {
-    return fetch(dsl, keyArrays, 0, List.of());
+  <T> void read(
+      DSLContext dsl, List<String> keyArrays, KeyedRows<T> rows, KeyedRows.Found<T> found) {
+    read(dsl, keyArrays, 0, List.of(), rows, found);
   }
 
   /** At most {@code limit} rows per key, in the order of the keys and then in {@code order}. */
-  Result<? extends Record> fetch(
-      DSLContext dsl, List<String> keyArrays, int limit, List<? extends SortField<?>> order) {
+  <T> void read(
+      DSLContext dsl,
+      List<String> keyArrays,
+      int limit,
+      List<? extends SortField<?>> order,
+      KeyedRows<T> rows,
+      KeyedRows.Found<T> found) {
     Shape shape = new Shape(dsl.settings(), limit, order);
-    Text text = texts.get(shape);
-    if (text == null) {
-      text = render(dsl, shape);
-      if (texts.size() < MAX_TEXTS) {
-        texts.put(new Shape(SettingsTools.clone(dsl.settings()), limit, List.copyOf(order)), text);
+    Text text = text(dsl, shape);
+    int answer = columns.size();
+    if (rows instanceof KeyedRows.OfRecord<T> of) {
+      for (Record row : records(dsl, shape, text, keyArrays)) {
+        found.row(row.get(answer), KeyedRows.required(of.mapper().map(row)));
+      }
+    } else if (rows instanceof KeyedRows.OfResultSet<T> of) {
+      String sql = text.sql();
+      if (sql == null) {
+        try (ResultSet result = statement(dsl, shape, keyArrays).fetchResultSet()) {
+          readAll(result, text, of, found);
+        } catch (SQLException e) {
+          throw new DataAccessException("a row could not be read", e);
+        }
+      } else {
+        run(dsl, sql, text, keyArrays, of, found);
       }
     }
+  }
+
+  private <T> void run(
+      DSLContext dsl,
+      String sql,
+      Text text,
+      List<String> keyArrays,
+      KeyedRows.OfResultSet<T> rows,
+      KeyedRows.Found<T> found) {
+    dsl.connection(
+        connection -> {
+          try (PreparedStatement statement = connection.prepareStatement(sql)) {
+            for (int i = 0; i < keyArrays.size(); i++) {
+              statement.setObject(i + 1, keyArrays.get(i), Types.OTHER);
+            }
+            try (ResultSet result = statement.executeQuery()) {
+              readAll(result, text, rows, found);
+            }
+          }
+        });
+  }
+
+  private <T> void readAll(
+      ResultSet result, Text text, KeyedRows.OfResultSet<T> rows, KeyedRows.Found<T> found)
+      throws SQLException {
+    int answer = columns.size();
+    Field<?> field = text.fields().get(answer);
+    while (result.next()) {
+      found.row(
+          KeyedRows.answer(result, answer + 1, field),
+          KeyedRows.required(rows.mapper().map(result)));
+    }
+  }
+
+  private Result<? extends Record> records(
+      DSLContext dsl, Shape shape, Text text, List<String> keyArrays) {
     if (text.sql() == null) {
-      Select<?> statement = statement(shape, keyArrays);
-      statement.attach(dsl.configuration());
-      return statement.coerce(text.fields()).fetch();
+      return statement(dsl, shape, keyArrays).coerce(text.fields()).fetch();
     }
     Object[] binds = new Object[keyArrays.size()];
     for (int i = 0; i < binds.length; i++) {
       binds[i] = val(keyArrays.get(i), KEY_ARRAY);
     }
     return dsl.resultQuery(text.sql(), binds).coerce(text.fields()).fetch();
+  }
+
+  private Select<?> statement(DSLContext dsl, Shape shape, List<String> keyArrays) {
+    Select<?> statement = statement(shape, keyArrays);
+    statement.attach(dsl.configuration());
+    return statement;
+  }
+
+  private Text text(DSLContext dsl, Shape shape) {
+    List<Sort> sorts = new ArrayList<>(shape.order().size());
+    for (SortField<?> sort : shape.order()) {
+      sorts.add(new Sort(sort.$field(), sort.$sortOrder(), sort.$nullOrdering()));
+    }
+    Text known = sightings.get(new Sighting(shape.settings(), shape.limit(), sorts));
+    if (known != null) {
+      return known;
+    }
+    Settings settings = SettingsTools.clone(shape.settings());
+    Text text = texts.get(shape);
+    if (text == null) {
+      text = render(dsl, shape);
+      if (texts.size() < MAX_TEXTS) {
+        texts.put(new Shape(settings, shape.limit(), List.copyOf(shape.order())), text);
+      }
+    }
+    if (sightings.size() < MAX_TEXTS) {
+      sightings.put(new Sighting(settings, shape.limit(), sorts), text);
+    }
+    return text;
   }
 
   private Text render(DSLContext dsl, Shape shape) {

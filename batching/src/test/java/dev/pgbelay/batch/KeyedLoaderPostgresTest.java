@@ -167,7 +167,7 @@ class KeyedLoaderPostgresTest {
     assertThat(loaded.missing()).containsExactly(-1L, -2L);
     assertThat(loaded.find(-1L)).isEmpty();
     assertThatThrownBy(() -> loaded.find(3L))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(PgBelayException.class)
         .hasMessageContaining("was not among the 3");
   }
 
@@ -235,7 +235,7 @@ class KeyedLoaderPostgresTest {
             .build();
 
     assertThatThrownBy(() -> loader.load(dsl, List.of(1L)))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(PgBelayException.class)
         .hasMessageContaining("1 parts")
         .hasMessageContaining("order_id, position");
   }
@@ -313,7 +313,7 @@ class KeyedLoaderPostgresTest {
         KeyedLoader.of(table(name("token")), code).columns(code).build();
 
     assertThatThrownBy(() -> loader.load(dsl, List.of("a\0b")))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(PgBelayException.class)
         .hasMessageContaining("NUL");
   }
 
@@ -383,11 +383,50 @@ class KeyedLoaderPostgresTest {
   @Test
   void childrenWithoutOrderOrLimit_areRefused() {
     assertThatThrownBy(() -> LINES.children(dsl, List.of(1L), 0, List.of(POSITION.asc())))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(PgBelayException.class)
         .hasMessageContaining("limitPerParent");
     assertThatThrownBy(() -> LINES.children(dsl, List.of(1L), 1, List.of()))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(PgBelayException.class)
         .hasMessageContaining("order");
+  }
+
+  @Test
+  void rowsByJdbc_areTheSameAsByRecords() {
+    KeyedLoader<Long, Order> byId =
+        KeyedLoader.of(ORDERS, ORDER_ID)
+            .columns(ORDER_ID, TOTAL)
+            .mapRow(row -> new Order(row.getLong(1), row.getBigDecimal(2)))
+            .build();
+    KeyedLoader<Long, Integer> lines =
+        KeyedLoader.of(LINE, LINE_ORDER).columns(POSITION).mapRow(row -> row.getInt(1)).build();
+    KeyedLoader<LineKey, String> byKey =
+        KeyedLoader.<LineKey>of(
+                LINE,
+                List.of(LINE_ORDER, POSITION),
+                key -> Arrays.asList(key.order(), key.position()))
+            .columns(PRODUCT)
+            .mapRow(row -> row.getString(1))
+            .build();
+    List<Long> ids = List.of(42L, 7L, 99_999L, 30_000L, 7L);
+    assertThat(byId.load(dsl, ids).inOrder()).isEqualTo(BY_ID.load(dsl, ids).inOrder());
+    for (int limit : new int[] {1, 3, 100}) {
+      // Twice, for the text of the first time is found by the field.
+      for (int i = 0; i < 2; i++) {
+        assertThat(lines.children(dsl, ids, limit, List.of(POSITION.desc())))
+            .isEqualTo(LINES.children(dsl, ids, limit, List.of(POSITION.desc())));
+        assertThat(lines.children(dsl, ids, limit, List.of(POSITION.asc())))
+            .isEqualTo(LINES.children(dsl, ids, limit, List.of(POSITION.asc())));
+      }
+    }
+    List<LineKey> keys = List.of(new LineKey(1, 2), new LineKey(1, null), new LineKey(7, 8));
+    assertThat(byKey.load(dsl, keys).inOrder()).isEqualTo(LINE_BY_KEY.load(dsl, keys).inOrder());
+    KeyedLoader<Integer, String> small =
+        KeyedLoader.of(LINE, POSITION).columns(PRODUCT).mapRow(row -> row.getString(1)).build();
+    assertThat(small.children(dsl, List.of(3), 1, List.of(LINE_ORDER.asc())))
+        .containsEntry(3, List.of("p3"));
+    assertThatThrownBy(() -> small.load(dsl, List.of(3)))
+        .isInstanceOf(PgBelayException.class)
+        .hasMessageContaining("more than one row");
   }
 
   @Test
@@ -426,6 +465,12 @@ class KeyedLoaderPostgresTest {
                 .children(dsl, List.of(1L, 45_000L), 2, List.of(expensive.field(TOTAL).asc()))
                 .get(45_000L))
         .hasSize(1);
+    KeyedLoader<Long, BigDecimal> byJdbc =
+        KeyedLoader.of(expensive, expensive.field(ORDER_ID))
+            .mapRow(each -> each.getBigDecimal(2))
+            .build();
+    assertThat(byJdbc.load(dsl, List.of(39_999L, 40_001L)).found())
+        .containsExactly(Map.entry(40_001L, new BigDecimal("40001.00")));
   }
 
   @Test
@@ -470,10 +515,10 @@ class KeyedLoaderPostgresTest {
     Field<byte[]> hash = field(name("hash"), byte[].class);
 
     assertThatThrownBy(() -> KeyedLoader.of(table(name("t")), hash).columns(hash).build())
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(PgBelayException.class)
         .hasMessageContaining("no equality");
     assertThatThrownBy(() -> KeyedLoader.of(ORDERS, ORDER_ID).build())
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(PgBelayException.class)
         .hasMessageContaining("columns(...)");
   }
 }
