@@ -469,7 +469,7 @@ class LockHazardsPostgresTest {
       assertThat(closing.get()).isEqualTo(1);
       other.commit();
       assertThat(run.get()).isTrue();
-      assertThat(attempts[0]).isEqualTo(2);
+      assertThat(attempts[0]).isGreaterThan(1);
     }
   }
 
