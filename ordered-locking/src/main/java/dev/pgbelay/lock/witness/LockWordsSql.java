@@ -11,6 +11,9 @@ final class LockWordsSql {
   static final String FOR_UPDATE = "FOR UPDATE";
   static final String AT_COMMIT = "COMMIT";
 
+  /** The setting by which statements of LockOrder are known. */
+  static final String EPOCH_OF_LOCK_ORDER = "pgbelay.lock_epoch";
+
   /** Commands that lock no rows and no tables. */
   static final Set<String> WITHOUT_LOCKS =
       Set.of(

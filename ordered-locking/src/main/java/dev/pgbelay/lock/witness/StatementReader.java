@@ -35,7 +35,19 @@ final class StatementReader {
         reader.readStatement(statement);
       }
     }
+    if (isOfLockOrder(tokens)) {
+      reader.pieces.removeIf(Piece.Advisory.class::isInstance);
+    }
     return new Footprint(List.copyOf(reader.pieces), masked(tokens));
+  }
+
+  /** Its names are of classes that cannot be told here, and it keeps their order itself. */
+  private static boolean isOfLockOrder(List<SqlToken> tokens) {
+    return tokens.stream()
+        .anyMatch(
+            token ->
+                token.kind() == SqlToken.Kind.STRING
+                    && token.text().equals(LockWordsSql.EPOCH_OF_LOCK_ORDER));
   }
 
   /** The text without values and comments, cut where it gets long. */

@@ -112,6 +112,17 @@ class StatementReaderTest {
   }
 
   @Test
+  void namesOfLockOrder_areLeftToIt() {
+    assertThat(
+            StatementReader.read(
+                    "select pg_advisory_xact_lock(k), current_setting('pgbelay.lock_epoch') from unnest(?) k")
+                .pieces())
+        .isEmpty();
+    assertThat(StatementReader.read("select pg_advisory_xact_lock(k) from unnest(?) k").pieces())
+        .hasSize(1);
+  }
+
+  @Test
   void values_areMasked() {
     assertThat(
             StatementReader.read(
