@@ -64,13 +64,13 @@ final class PageSql {
 
   /** The same rows; behind their columns one more for each key, NULL and of the key's own type. */
   PageStatement typedPage(PageShape shape) {
-    return statement(plan(shape), select(shape, true)).typed();
+    return statement(plan(shape), select(shape, true), true);
   }
 
   /** No rows, and columns of the keys' own types. */
   PageStatement keyTypes() {
     List<SelectFieldOrAsterisk> list = row.keysAlone();
-    return statement(SCAN, base.select().$select(list).$limit(inline(0))).typed();
+    return statement(SCAN, base.select().$select(list).$limit(inline(0)), true);
   }
 
   /**
@@ -247,8 +247,12 @@ final class PageSql {
   }
 
   private PageStatement statement(String plan, Select<?> select) {
+    return statement(plan, select, false);
+  }
+
+  private PageStatement statement(String plan, Select<?> select, boolean typed) {
     Renderer.Template template = renderer.template(select);
     List<Slot> slots = template.params().stream().map(SeekSql::slot).toList();
-    return new PageStatement(plan, template.pieces(), slots);
+    return new PageStatement(plan, template.pieces(), slots, typed);
   }
 }

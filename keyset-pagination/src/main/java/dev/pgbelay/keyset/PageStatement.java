@@ -59,22 +59,14 @@ final class PageStatement {
    * A statement cut at its parameters.
    *
    * @param plan the kind of plan, for metrics
+   * @param typed whether its last columns are there for the types of the keys
    */
-  PageStatement(String plan, List<String> pieces, List<Slot> slots) {
-    this(plan, pieces, slots, false);
-  }
-
-  private PageStatement(String plan, List<String> pieces, List<Slot> slots, boolean typed) {
+  PageStatement(String plan, List<String> pieces, List<Slot> slots, boolean typed) {
     this.plan = plan;
     this.typed = typed;
     this.pieces = pieces;
     this.slots = slots;
     this.bound = slots.stream().filter(slot -> !(slot instanceof LimitSlot)).toList();
-  }
-
-  /** The same, knowing that its last columns are there for the types of the keys. */
-  PageStatement typed() {
-    return new PageStatement(plan, pieces, slots, true);
   }
 
   boolean isTyped() {
