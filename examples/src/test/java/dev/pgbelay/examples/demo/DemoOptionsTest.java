@@ -21,9 +21,9 @@ class DemoOptionsTest {
     ByteArrayOutputStream console = new ByteArrayOutputStream();
     assertThat(Demo.run(new PrintStream(console, true, StandardCharsets.UTF_8), "--list")).isZero();
     assertThat(console.toString(StandardCharsets.UTF_8).lines())
-        .singleElement()
-        .asString()
-        .matches("keyset +\\S.*");
+        .satisfiesExactly(
+            line -> assertThat(line).matches("keyset +\\S.*"),
+            line -> assertThat(line).matches("batching +\\S.*"));
   }
 
   @ParameterizedTest
