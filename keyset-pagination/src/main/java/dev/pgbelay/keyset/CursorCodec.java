@@ -243,12 +243,12 @@ public final class CursorCodec {
     /**
      * Checks the options.
      *
-     * @throws IllegalArgumentException if maxChars is not 64 to 1048576, or the time to live is not
+     * @throws PgBelayException if maxChars is not 64 to 1048576, or the time to live is not
      *     positive
      */
     public CursorCodec build() {
       if (timeToLive != null && (timeToLive.isNegative() || timeToLive.isZero())) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "cursor codec: timeToLive must be positive, but is " + timeToLive);
       }
       return new CursorCodec(this);

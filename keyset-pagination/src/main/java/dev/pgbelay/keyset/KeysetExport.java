@@ -96,11 +96,11 @@ public final class KeysetExport<T> {
    * Rows per statement, and held in memory at a time: 1 to 100,000. The query's page cap does not
    * apply.
    *
-   * @throws IllegalArgumentException outside of that range
+   * @throws PgBelayException outside of that range
    */
   public KeysetExport<T> chunkRows(int chunkRows) {
     if (chunkRows < 1 || chunkRows > MAX_CHUNK_ROWS) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "keyset export of '%s': chunkRows must be 1 to %d, but is %d"
               .formatted(query.name(), MAX_CHUNK_ROWS, chunkRows));
     }
@@ -217,7 +217,7 @@ public final class KeysetExport<T> {
    */
   public Progress snapshot(int readers, IntFunction<? extends Consumer<? super T>> receivers) {
     if (readers < 1 || readers > 64) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "keyset export of '%s': readers must be 1 to 64, but is %d"
               .formatted(query.name(), readers));
     }

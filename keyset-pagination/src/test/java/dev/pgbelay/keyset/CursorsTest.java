@@ -9,7 +9,7 @@ import static dev.pgbelay.keyset.OrdersSchema.SHIPPED_AT;
 import static dev.pgbelay.keyset.OrdersSchema.STATUS;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import static org.jooq.impl.DSL.field;
 import static org.jooq.impl.DSL.inline;
@@ -17,6 +17,7 @@ import static org.jooq.impl.DSL.name;
 import static org.jooq.impl.DSL.param;
 import static org.jooq.impl.DSL.select;
 
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.token.KeyRing;
 import dev.pgbelay.core.token.TokenSigner;
 import dev.pgbelay.keyset.InvalidCursorException.Reason;
@@ -218,7 +219,7 @@ class CursorsTest {
     assertThat(query(codec).position(cursor)).isNotNull();
     now.set(Instant.parse("2026-11-20T12:10:00Z"));
     assertThat(refusal(query(codec), cursor)).isEqualTo(Reason.EXPIRED);
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(PgBelayException.class)
         .isThrownBy(
             () -> CursorCodec.builder(KeyRing.of("k", SECRET)).timeToLive(Duration.ZERO).build())
         .withMessageContaining("timeToLive");

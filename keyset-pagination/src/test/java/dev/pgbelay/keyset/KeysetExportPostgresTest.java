@@ -6,7 +6,7 @@ import static dev.pgbelay.keyset.OrdersSchema.ID;
 import static dev.pgbelay.keyset.OrdersSchema.ORDERS;
 import static dev.pgbelay.keyset.OrdersSchema.SHIPPED_AT;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import static org.jooq.impl.DSL.select;
@@ -309,7 +309,7 @@ class KeysetExportPostgresTest {
     String cursor = other.fetch(dsl, PageRequest.first(1)).cursors().get(0);
     assertThatThrownBy(() -> KeysetExport.of(byTime, transactions).resume(cursor, item -> {}))
         .isInstanceOf(InvalidCursorException.class);
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(PgBelayException.class)
         .isThrownBy(() -> KeysetExport.of(byTime, transactions).chunkRows(0))
         .withMessageContaining("chunkRows");
   }

@@ -1,5 +1,6 @@
 package dev.pgbelay.testing;
 
+import dev.pgbelay.core.PgBelayException;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -56,7 +57,7 @@ public final class Interleaving implements AutoCloseable {
   /** How long any single wait may take. */
   public Interleaving withLimit(Duration limit) {
     if (limit.isZero() || limit.isNegative()) {
-      throw new IllegalArgumentException("the limit must be positive: " + limit);
+      throw new PgBelayException("the limit must be positive: " + limit);
     }
     watch.limit(limit);
     return this;

@@ -1,5 +1,6 @@
 package dev.pgbelay.testing;
 
+import dev.pgbelay.core.PgBelayException;
 import java.io.File;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -63,7 +64,7 @@ public final class PgBouncer implements AutoCloseable {
                         "no pgbouncer on the PATH, in PGBELAY_PGBOUNCER_HOME or at"
                             + " -Dpgbelay.pgbouncer"));
     if (poolSize < 1) {
-      throw new IllegalArgumentException("poolSize is " + poolSize + ": at least 1");
+      throw new PgBelayException("poolSize is " + poolSize + ": at least 1");
     }
     try {
       for (int attempt = 1; ; attempt++) {

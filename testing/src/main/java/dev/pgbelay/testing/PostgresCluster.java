@@ -1,5 +1,6 @@
 package dev.pgbelay.testing;
 
+import dev.pgbelay.core.PgBelayException;
 import java.io.IOException;
 import java.sql.SQLException;
 import java.util.LinkedHashMap;
@@ -126,7 +127,7 @@ public final class PostgresCluster implements AutoCloseable {
 
   static void requireSettingName(String name) {
     if (!name.matches("[A-Za-z_][A-Za-z0-9_.]*")) {
-      throw new IllegalArgumentException("not a server setting's name: " + name);
+      throw new PgBelayException("not a server setting's name: " + name);
     }
   }
 
@@ -209,7 +210,7 @@ public final class PostgresCluster implements AutoCloseable {
     /** So many replicas that stream from the primary; none by default. */
     public Builder replicas(int count) {
       if (count < 0 || count > 9) {
-        throw new IllegalArgumentException("replicas is " + count + ": between 0 and 9");
+        throw new PgBelayException("replicas is " + count + ": between 0 and 9");
       }
       this.replicas = count;
       return this;

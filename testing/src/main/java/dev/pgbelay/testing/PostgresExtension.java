@@ -1,5 +1,6 @@
 package dev.pgbelay.testing;
 
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.observe.StatementObserver;
 import java.sql.SQLException;
 import java.time.ZoneId;
@@ -101,7 +102,7 @@ public final class PostgresExtension
   /** The most connections the pool opens; 10 by default. */
   public PostgresExtension withPoolSize(int poolSize) {
     if (poolSize < 1) {
-      throw new IllegalArgumentException("poolSize is " + poolSize + ": at least 1");
+      throw new PgBelayException("poolSize is " + poolSize + ": at least 1");
     }
     this.poolSize = poolSize;
     return this;

@@ -1,5 +1,6 @@
 package dev.pgbelay.testing;
 
+import dev.pgbelay.core.PgBelayException;
 import java.net.InetSocketAddress;
 import java.sql.Connection;
 import java.sql.DriverManager;
@@ -159,7 +160,7 @@ public final class PostgresNode {
    */
   public void lag(Duration delay) {
     if (delay.isNegative()) {
-      throw new IllegalArgumentException("a lag cannot be negative: " + delay);
+      throw new PgBelayException("a lag cannot be negative: " + delay);
     }
     configure("recovery_min_apply_delay", delay.toMillis() + "ms");
   }

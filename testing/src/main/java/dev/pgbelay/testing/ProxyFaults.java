@@ -1,5 +1,6 @@
 package dev.pgbelay.testing;
 
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.testing.CommitTracker.Fate;
 import dev.pgbelay.testing.FaultProxy.Direction;
 import java.time.Duration;
@@ -42,14 +43,14 @@ final class ProxyFaults {
 
   synchronized void arm(Fate fate, int nth) {
     if (nth < 1) {
-      throw new IllegalArgumentException("the nth commit is counted from 1, not " + nth);
+      throw new PgBelayException("the nth commit is counted from 1, not " + nth);
     }
     armed.add(new Armed(fate, nth));
   }
 
   synchronized void cutAtRandom(long seed, double before, double after) {
     if (!(before >= 0 && after >= 0 && before + after <= 1)) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "shares are between 0 and 1 and sum to at most 1: " + before + ", " + after);
     }
     random = new Random(seed);
@@ -82,7 +83,7 @@ final class ProxyFaults {
 
   synchronized void cutAfterBytes(Direction direction, long bytes) {
     if (bytes < 0) {
-      throw new IllegalArgumentException("bytes is " + bytes + ": at least 0");
+      throw new PgBelayException("bytes is " + bytes + ": at least 0");
     }
     bytesToGo.put(direction, bytes);
   }
@@ -125,7 +126,7 @@ final class ProxyFaults {
 
   synchronized void delay(Duration roundTrip) {
     if (roundTrip.isNegative()) {
-      throw new IllegalArgumentException("a delay cannot be negative: " + roundTrip);
+      throw new PgBelayException("a delay cannot be negative: " + roundTrip);
     }
     delayNanos = roundTrip.toNanos() / 2;
   }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import dev.pgbelay.core.PgBelayException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -295,7 +296,7 @@ class PostgresClusterTest {
   @ValueSource(strings = {"", "1x", "a b", "fsync = off #"})
   void settingsName_isCheckedBeforeItReachesAFile(String name) {
     assertThatThrownBy(() -> PostgresCluster.builder().serverConfig(name, "on"))
-        .isInstanceOf(IllegalArgumentException.class);
+        .isInstanceOf(PgBelayException.class);
   }
 
   @Test

@@ -72,16 +72,16 @@ public final class KeysetRanges {
    *
    * @param name for messages
    * @param keys columns of the table that together are unique and never NULL
-   * @throws IllegalArgumentException without keys, or if one is declared nullable
+   * @throws PgBelayException without keys, or if one is declared nullable
    */
   public static KeysetRanges over(
       String name, Table<?> table, Condition filter, List<? extends Field<?>> keys) {
     if (keys.isEmpty()) {
-      throw new IllegalArgumentException("ranges of '%s': a key is needed".formatted(name));
+      throw new PgBelayException("ranges of '%s': a key is needed".formatted(name));
     }
     for (Field<?> key : keys) {
       if (key.getDataType().nullability() == Nullability.NULL) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "ranges of '%s': key %s is declared nullable; only columns that are NOT NULL can be keys of ranges"
                 .formatted(name, key.getName()));
       }
@@ -94,12 +94,12 @@ public final class KeysetRanges {
    *
    * @param after an earlier range's end; null for the start
    * @param rows at least 1
-   * @throws IllegalArgumentException if {@code after} is not a position of these keys
+   * @throws PgBelayException if {@code after} is not a position of these keys
    * @throws PgBelayException if a key turns out to be NULL in a row
    */
   public Range next(DSLContext dsl, @Nullable String after, int rows) {
     if (rows < 1) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "ranges of '%s': rows must be at least 1, is %d".formatted(name, rows));
     }
     Condition behind =
@@ -151,8 +151,8 @@ public final class KeysetRanges {
     return texts;
   }
 
-  private IllegalArgumentException foreign() {
-    return new IllegalArgumentException(
+  private PgBelayException foreign() {
+    return new PgBelayException(
         "ranges of '%s': this is not a position of these keys (%s); positions come from Range.end()"
             .formatted(name, keys.stream().map(Field::getName).collect(Collectors.joining(", "))));
   }
