@@ -131,6 +131,15 @@ final class BatchConnection {
     }
   }
 
+  /** Makes the transaction, or what is behind its innermost savepoint, impossible to commit. */
+  void abort(Throwable cause) {
+    try {
+      command(WriteSql.ABORT);
+    } catch (SQLException e) {
+      cause.addSuppressed(e);
+    }
+  }
+
   boolean isOpen(String name) {
     return name.equals(pending) || open.contains(name);
   }

@@ -10,7 +10,9 @@ final class CatalogSql {
       """
       hashtextextended(concat_ws('|', c.xmin, c.relrowsecurity,
         row_security_active(c.oid), has_database_privilege(current_database(), 'TEMP'),
-        (select string_agg(concat(a.attnum, ':', a.xmin), ',' order by a.attnum)
+        (select string_agg(concat(a.attnum, ':', a.xmin, ':',
+                  (select d.xmin from pg_type d where d.oid = a.atttypid and d.typtype = 'd')),
+                  ',' order by a.attnum)
          from pg_attribute a where a.attrelid = c.oid and a.attnum > 0),
         (select string_agg(concat(d.oid, ':', d.xmin), ',' order by d.oid)
          from pg_attrdef d where d.adrelid = c.oid),

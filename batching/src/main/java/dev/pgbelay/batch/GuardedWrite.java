@@ -104,9 +104,29 @@ final class GuardedWrite {
     if (!stays) {
       connection.unwind(SAVEPOINT, null);
       outcomes.resetCounted(counted);
-      unit.write(leftOut, false);
+      writeForGood(unit, leftOut);
     } else if (checksDuplicates) {
       connection.release();
+    }
+  }
+
+  /** What is written now cannot be taken back alone: it must not come to be written again. */
+  private void writeForGood(WriteUnit unit, BitSet leftOut) throws SQLException {
+    if (shape.operation() != WritePlan.Operation.INSERT && !writes.countsOnly()) {
+      // Others may have changed rows since they were tried; a count could not tell which.
+      writes.tellFates();
+    }
+    try {
+      unit.write(leftOut, false);
+    } catch (UntoldFatesException e) {
+      BatchException changed =
+          BatchException.contract(
+              shape.describe() + ": a trigger took rows once and dropped them the second time");
+      connection.abort(changed);
+      throw changed;
+    } catch (RuntimeException e) {
+      connection.abort(e);
+      throw e;
     }
   }
 

@@ -108,14 +108,15 @@ final class KeySql {
   /** The stored row of a key: the table against rows that are named {@code excluded}. */
   String join() {
     List<String> join = new ArrayList<>();
-    for (int number : shape.keyIndex().columns()) {
-      PgColumn column = shape.columnNumbered(number);
-      String name = StatementSql.quote(column.name());
-      String stored = shape.renderedTable() + "." + name;
-      String equal = stored + " = excluded." + name;
+    UniqueIndex index = shape.keyIndex();
+    for (int k = 0; k < index.columns().size(); k++) {
+      // The server drops a collation that is the column's own.
+      String stored = expression(index, k, shape.renderedTable() + ".");
+      String given = expression(index, k, "excluded.");
+      String equal = stored + " = " + given;
       join.add(
-          shape.keyIndex().nullsNotDistinct() && !column.notNull()
-              ? "(" + equal + " or (" + stored + " is null and excluded." + name + " is null))"
+          index.nullsNotDistinct() && !shape.columnNumbered(index.columns().get(k)).notNull()
+              ? "(" + equal + " or (" + stored + " is null and " + given + " is null))"
               : equal);
     }
     return String.join(" and ", join);

@@ -15,6 +15,9 @@ final class Routes {
   /** Updates and deletes are faster as arrays for as long as those fit into one statement. */
   static final int STAGE_UPDATES_FROM = 100_001;
 
+  /** Up to so many upserts a statement costs less than the catalog entries of a stage. */
+  static final int UPSERTS_AT_ONCE = 1_000;
+
   private Routes() {}
 
   static <R> boolean copies(WriterSettings<R> settings, Shape<R> shape, RowSource<R> source) {
@@ -37,17 +40,20 @@ final class Routes {
 
   private static int stageFrom(WriterSettings<?> settings, Shape<?> shape) {
     return shape.operation() == WritePlan.Operation.UPSERT
-        ? Math.min(STAGE_FROM, settings.chunkRows() + 1)
+        ? Math.min(STAGE_FROM, Math.max(settings.chunkRows(), UPSERTS_AT_ONCE) + 1)
         : STAGE_UPDATES_FROM;
   }
 
   /** The most rows of one statement. */
   static int chunkRows(WriterSettings<?> settings, Shape<?> shape) {
-    boolean one =
-        settings.path() == null
-            && (shape.operation() == WritePlan.Operation.UPDATE
-                || shape.operation() == WritePlan.Operation.DELETE);
-    return one ? STAGE_UPDATES_FROM : settings.chunkRows();
+    if (settings.path() != null) {
+      return settings.chunkRows();
+    }
+    return switch (shape.operation()) {
+      case INSERT -> settings.chunkRows();
+      case UPSERT -> Math.max(settings.chunkRows(), UPSERTS_AT_ONCE);
+      case UPDATE, DELETE -> STAGE_UPDATES_FROM;
+    };
   }
 
   static Path pathOf(WriterSettings<?> settings, Shape<?> shape, int rows) {

@@ -53,7 +53,17 @@ record ShapeColumn<R>(
       return new ShapeColumn<>(
           mapped, column, element, own, shaped ? column.baseTypeWithLength() : null, own);
     }
-    return new ShapeColumn<>(mapped, column, TEXT, Codecs.literal(), column.type(), copyOf(column));
+    return new ShapeColumn<>(
+        mapped, column, TEXT, Codecs.literal(), castOf(column), copyOf(column));
+  }
+
+  /** With a precision only where a cast rounds as assignment does: of bits it would cut. */
+  private static String castOf(PgColumn column) {
+    boolean rounds =
+        column.builtIn()
+            && column.typmod() >= 0
+            && (column.baseType().equals("interval") || column.baseType().equals("timetz"));
+    return rounds ? column.baseTypeWithLength() : column.type();
   }
 
   private static @Nullable ValueCodec copyOf(PgColumn column) {

@@ -20,6 +20,7 @@ final class ShapeSql<R> {
   private final KeySql key;
   private final ChangeSql change;
   private final SourceSql<R> source;
+  private final ByKeySql<R> byKey;
   private final Map<String, StatementSql> rendered = new HashMap<>();
 
   ShapeSql(Shape<R> shape, DSLContext dsl) {
@@ -27,6 +28,7 @@ final class ShapeSql<R> {
     this.key = new KeySql(shape);
     this.change = new ChangeSql(shape, dsl);
     this.source = new SourceSql<>(shape, key, change);
+    this.byKey = new ByKeySql<>(shape, key, change, source);
   }
 
   private synchronized StatementSql once(String name, Supplier<StatementSql> render) {
@@ -126,82 +128,19 @@ final class ShapeSql<R> {
   }
 
   StatementSql updateCounted(Source from) {
-    return once(
-        "updateCounted" + from,
-        () ->
-            shape.settings().unordered()
-                ? StatementSql.fill(
-                    WriteSql.UPDATE_COUNTED_UNORDERED,
-                    Map.of(
-                        "table", table(),
-                        "sets", change.sets(),
-                        "input", source.input(from),
-                        "join", StatementSql.of(key.join())))
-                : StatementSql.fill(
-                    WriteSql.UPDATE_COUNTED,
-                    Map.of(
-                        "l", locked(source.input(from).wrap("(", ")"), false),
-                        "table", table(),
-                        "sets", change.sets(),
-                        "join", StatementSql.of(key.join()))));
+    return once("updateCounted" + from, () -> byKey.updateCounted(from));
   }
 
   StatementSql updatePaired(Source from, boolean groups) {
-    return once(
-        "updatePaired" + from + groups,
-        () ->
-            StatementSql.fill(
-                WriteSql.UPDATE_PAIRED,
-                Map.of(
-                    "s", source.rows(from, false, groups),
-                    "l", locked(StatementSql.of("s"), true),
-                    "table", table(),
-                    "sets", change.sets(),
-                    "join", StatementSql.of(key.join()),
-                    "where", change.guards().wrap(change.guards().isEmpty() ? "" : " and ", ""),
-                    "missing",
-                        StatementSql.of(
-                            shape.settings().onlyIfChanged()
-                                ? "case when l.pgbelay_changed then 3 else 2 end"
-                                : "3"),
-                    "returning", change.returning(),
-                    "returned", change.returnedOf("u"))));
+    return once("updatePaired" + from + groups, () -> byKey.updatePaired(from, groups));
   }
 
   StatementSql deleteCounted(Source from) {
-    return once(
-        "deleteCounted" + from,
-        () ->
-            shape.settings().unordered()
-                ? StatementSql.fill(
-                    WriteSql.DELETE_COUNTED_UNORDERED,
-                    Map.of(
-                        "table", table(),
-                        "input", source.input(from),
-                        "join", StatementSql.of(key.join())))
-                : StatementSql.fill(
-                    WriteSql.DELETE_COUNTED,
-                    Map.of(
-                        "l", locked(source.input(from).wrap("(", ")"), false),
-                        "table", table(),
-                        "join", StatementSql.of(key.join()))));
+    return once("deleteCounted" + from, () -> byKey.deleteCounted(from));
   }
 
   StatementSql deletePaired(Source from, boolean groups) {
-    return once(
-        "deletePaired" + from + groups,
-        () ->
-            StatementSql.fill(
-                WriteSql.DELETE_PAIRED,
-                Map.of(
-                    "s", source.rows(from, false, groups),
-                    "l", locked(StatementSql.of("s"), false),
-                    "table", table(),
-                    "join", StatementSql.of(key.join()),
-                    "where",
-                        change.condition().wrap(change.condition().isEmpty() ? "" : " and ", ""),
-                    "returning", change.returning(),
-                    "returned", change.returnedOf("u"))));
+    return once("deletePaired" + from + groups, () -> byKey.deletePaired(from, groups));
   }
 
   /** Locks the table as the write will, and does nothing else. */
@@ -276,38 +215,6 @@ final class ShapeSql<R> {
 
   private StatementSql names() {
     return source.each(column -> StatementSql.quote(column.name()));
-  }
-
-  private StatementSql locked(StatementSql from, boolean tellChanged) {
-    List<String> order = new ArrayList<>();
-    UniqueIndex index = shape.keyIndex();
-    for (int k = 0; k < index.columns().size(); k++) {
-      order.add(key.expression(index, k, "excluded."));
-    }
-    StatementSql lock =
-        shape.settings().unordered()
-            ? StatementSql.EMPTY
-            : StatementSql.fill(
-                WriteSql.LOCK_IN_ORDER,
-                Map.of(
-                    "order", StatementSql.of(String.join(", ", order)),
-                    "strength", StatementSql.of(shape.changesKeys() ? "update" : "no key update"),
-                    "alias", StatementSql.of(shape.table().alias())));
-    return StatementSql.fill(
-        WriteSql.LOCKED,
-        Map.of(
-            "changed",
-            tellChanged && shape.settings().onlyIfChanged()
-                ? change.changed().wrap(", ", " as pgbelay_changed")
-                : StatementSql.EMPTY,
-            "s",
-            from,
-            "table",
-            table(),
-            "join",
-            StatementSql.of(key.join()),
-            "lock",
-            lock));
   }
 
   /** Fails where a row's values, or its key, cannot be computed; writes nothing. */

@@ -8,6 +8,7 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
 
@@ -18,6 +19,9 @@ import org.postgresql.PGConnection;
  */
 final class Shapes<R> {
   private static final int MAX_LOOKS = 5;
+
+  /** A point outside of quotes. */
+  private static final Pattern QUALIFIED = Pattern.compile("^(\"[^\"]*\"|[^\".])*\\.");
 
   private record Target(String url, String table, Operation operation, boolean returning) {}
 
@@ -40,8 +44,8 @@ final class Shapes<R> {
     TransactionState state = TransactionState.known(tx);
     Shape<R> shape = known.get(target);
     // A name without a schema may mean another table after a change of the search_path.
-    boolean certain = target.table().contains(".");
-    if (shape != null && certain && state != null && state.hasChecked(shape)) {
+    boolean certain = QUALIFIED.matcher(target.table()).find();
+    if (shape != null && certain && state != null && state.hasChecked(shape, tx)) {
       return shape;
     }
     for (int look = 0; look < MAX_LOOKS; look++) {
@@ -51,7 +55,7 @@ final class Shapes<R> {
       Look now = Catalog.look(connection, shape.sql().lockTable().text(), target.table());
       if (now.isOf(shape.table())) {
         known.put(target, shape);
-        TransactionState.of(tx, driver, now.began()).check(shape);
+        TransactionState.of(tx, driver, now.began()).check(shape, tx);
         return shape;
       }
       shape = null;

@@ -1,10 +1,10 @@
 package dev.pgbelay.batch;
 
 import dev.pgbelay.core.Tx;
-import java.util.Collections;
+import dev.pgbelay.core.internal.SavepointRollbacks;
 import java.util.IdentityHashMap;
 import java.util.Map;
-import java.util.Set;
+import java.util.OptionalLong;
 import java.util.WeakHashMap;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
@@ -19,7 +19,7 @@ final class TransactionState {
 
   private final String began;
   private final SavepointBudget budget = new SavepointBudget();
-  private final Set<Shape<?>> checked = Collections.newSetFromMap(new IdentityHashMap<>());
+  private final IdentityHashMap<Shape<?>, Long> checked = new IdentityHashMap<>();
 
   private TransactionState(String began) {
     this.began = began;
@@ -52,11 +52,19 @@ final class TransactionState {
   }
 
   /** Whether the table is locked against changes of its definition, and is as the shape has it. */
-  boolean hasChecked(Shape<?> shape) {
-    return checked.contains(shape);
+  boolean hasChecked(Shape<?> shape, Tx tx) {
+    Long then = checked.get(shape);
+    OptionalLong now = rollbacks(tx);
+    // A lock ends with the savepoint under which it was taken. Of a joined transaction's savepoints
+    // nobody knows.
+    return then != null && now.isPresent() && now.getAsLong() == then;
   }
 
-  void check(Shape<?> shape) {
-    checked.add(shape);
+  void check(Shape<?> shape, Tx tx) {
+    checked.put(shape, rollbacks(tx).orElse(0));
+  }
+
+  private static OptionalLong rollbacks(Tx tx) {
+    return SavepointRollbacks.of(tx.dsl().configuration());
   }
 }

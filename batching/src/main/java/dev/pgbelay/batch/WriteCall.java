@@ -141,22 +141,31 @@ final class WriteCall<R> {
   private boolean copyNext(Chunk<R> chunk, StatementSql into, boolean staged) throws SQLException {
     CopyStream<R> stream = new CopyStream<>(connection, into, shape.columns(), staged);
     try {
-      pull(chunk, Math.min(SAMPLE, settings.chunkRows()));
-      int encoded = encode(chunk, 0, stream);
-      if (encoded == chunk.rows.size()) {
-        long length = Math.max(1, stream.bytes() / Math.max(1, encoded));
-        pull(chunk, (int) Math.min(settings.chunkRows(), settings.chunkBytes() / length + 1));
-        stream.begin();
-        encoded = encode(chunk, encoded, stream);
+      try {
+        pull(chunk, Math.min(SAMPLE, settings.chunkRows()));
+        encode(chunk, stream);
+        if (chunk.encoded == chunk.rows.size()) {
+          long length = Math.max(1, stream.bytes() / Math.max(1, chunk.encoded));
+          pull(chunk, (int) Math.min(settings.chunkRows(), settings.chunkBytes() / length + 1));
+          stream.begin();
+          encode(chunk, stream);
+        }
+      } finally {
+        // The server may refuse a row while later ones are still on their way.
+        close(chunk);
       }
-      source.pushBack(chunk.removeFrom(encoded));
-      outcomes.grow(chunk.first + encoded);
-      chunk.refused.forEach(outcomes::reject);
       return stream.finish() == stream.rows();
     } catch (Throwable t) {
       stream.abandon(t);
       throw t;
     }
+  }
+
+  /** What was encoded is the chunk; what was pulled beyond it goes back. */
+  private void close(Chunk<R> chunk) {
+    source.pushBack(chunk.removeFrom(chunk.encoded));
+    outcomes.grow(chunk.first + chunk.encoded);
+    chunk.refused.forEach(outcomes::reject);
   }
 
   private void copyAgain(Chunk<R> chunk) throws SQLException {
@@ -185,18 +194,18 @@ final class WriteCall<R> {
     }
   }
 
-  /** The index behind the last row that was encoded; the chunk's bytes end it. */
-  private int encode(Chunk<R> chunk, int from, CopyStream<R> stream) throws SQLException {
-    int index = from;
-    while (index < chunk.rows.size() && (index == 0 || stream.bytes() < settings.chunkBytes())) {
+  /** Encodes what was pulled, as far as the chunk's bytes allow. */
+  private void encode(Chunk<R> chunk, CopyStream<R> stream) throws SQLException {
+    while (chunk.encoded < chunk.rows.size()
+        && (chunk.encoded == 0 || stream.bytes() < settings.chunkBytes())) {
+      int index = chunk.encoded;
       try {
         stream.add(chunk.rows.get(index), chunk.first + index);
       } catch (UnfitValueException e) {
         refuse(chunk, index, e);
       }
-      index++;
+      chunk.encoded++;
     }
-    return index;
   }
 
   private void refuse(Chunk<R> chunk, int index, UnfitValueException unfit) {
@@ -288,6 +297,9 @@ final class WriteCall<R> {
     final BitSet leftOut = new BitSet();
     final List<BatchResult.Rejection> refused = new ArrayList<>();
     final int first;
+
+    /** How many of the rows COPY has taken, or refused by name. */
+    int encoded;
 
     Chunk(int first) {
       this.first = first;

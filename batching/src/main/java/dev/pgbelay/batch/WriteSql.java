@@ -2,6 +2,9 @@ package dev.pgbelay.batch;
 
 /** The statements of {@link BatchWriter}; {@link ShapeSql} fills in tables, columns and keys. */
 final class WriteSql {
+  /** Fails, for there is none of that name. */
+  static final String ABORT = "rollback to savepoint pgbelay_rows_that_must_not_stay";
+
   private static final String SAVEPOINT = "savepoint ";
   private static final String RELEASE = "release savepoint ";
   private static final String ROLLBACK = "rollback to savepoint ";

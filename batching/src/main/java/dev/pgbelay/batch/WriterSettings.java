@@ -1,7 +1,10 @@
 package dev.pgbelay.batch;
 
+import dev.pgbelay.core.PgBelayException;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.LongConsumer;
 import org.jooq.Condition;
 import org.jooq.Field;
@@ -29,6 +32,27 @@ record WriterSettings<R>(
     WritePlan.@Nullable Path path,
     List<Field<?>> returning,
     LongConsumer progress) {
+
+  WriterSettings {
+    Set<String> names = new HashSet<>();
+    for (MappedColumn<R> column : columns) {
+      if (!names.add(column.name())) {
+        throw new PgBelayException("column " + column.name() + " is mapped twice");
+      }
+    }
+    if (columns.isEmpty()) {
+      throw new PgBelayException("no column is mapped; name some with column(…)");
+    }
+    if (ignoreConflicts && (updated != null || !sets.isEmpty() || onlyIfChanged)) {
+      throw new PgBelayException(
+          "ignoreConflicts() updates nothing, so updating(…), set(…) and onlyIfChanged() have no"
+              + " meaning beside it");
+    }
+    if (countsOnly && partial) {
+      throw new PgBelayException(
+          "partial() needs to tell the fate of each row, which countsOnly() leaves out");
+    }
+  }
 
   WriterSettings<R> partially() {
     return new WriterSettings<>(

@@ -1,5 +1,8 @@
 package dev.pgbelay.batch;
 
+import static dev.pgbelay.batch.BatchSchema.ID;
+import static dev.pgbelay.batch.BatchSchema.ITEM;
+import static dev.pgbelay.batch.BatchSchema.QTY;
 import static dev.pgbelay.batch.BatchSchema.item;
 import static dev.pgbelay.batch.BatchSchema.items;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -7,6 +10,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pgbelay.batch.BatchResult.Outcome;
 import dev.pgbelay.batch.BatchSchema.Item;
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.testing.PostgresExtension;
@@ -15,6 +19,7 @@ import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.jooq.impl.DSL;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -102,6 +107,67 @@ class BatchBudgetTest {
             assertThat(writer.upsert(tx, items(i * 10, i * 10 + 10)).written()).isEqualTo(10);
           }
         });
+  }
+
+  /** From the {@code nth} row that is written on, counted over all tries. */
+  private void fromTheRow(int nth, String event, String does) {
+    transactions.execute(
+        tx ->
+            tx.dsl()
+                .execute(
+                    "create sequence tries owned by item.id; create function touch() returns"
+                        + " trigger language plpgsql as $$ begin if nextval('tries') >= "
+                        + nth
+                        + " then "
+                        + does
+                        + " end if; return new; end $$; create trigger touching before "
+                        + event
+                        + " on item for each row execute function touch()"));
+  }
+
+  private void spendBudget(Tx tx, BatchWriter<Item> writer) {
+    for (int i = 0; i < SavepointBudget.PER_TRANSACTION; i++) {
+      writer.upsert(tx, items(1000 + i, 1001 + i));
+    }
+  }
+
+  @Test
+  void rowThatIsGoneBetweenTryAndWrite_doesNotMakeTheOthersBeUpdatedTwice() {
+    BatchWriter<Item> adding = items().updating(QTY).set(QTY, QTY.plus(DSL.excluded(QTY))).build();
+    transactions.run(tx -> items().build().insert(tx, List.of(item(1), item(2))));
+    // 1 and 2: the try; 3: the first of the rows that stay
+    fromTheRow(4, "update", "return null;");
+    transactions.execute(
+        tx -> {
+          spendBudget(tx, items().build());
+          BatchResult result = adding.update(tx, List.of(item(1).withQty(10), item(2).withQty(10)));
+          assertThat(result.rows(Outcome.UPDATED)).containsExactly(0);
+          assertThat(result.rows(Outcome.SKIPPED)).containsExactly(1);
+        });
+    assertThat(
+            transactions.<List<Integer>, RuntimeException>run(
+                tx ->
+                    tx.dsl()
+                        .fetchValues(DSL.select(QTY).from(ITEM).where(ID.in(1L, 2L)).orderBy(ID))))
+        .containsExactly(11, 2);
+  }
+
+  @Test
+  void writeThatFailsBehindTheFortiethBatch_cannotBeCommittedInPart() {
+    fromTheRow(SavepointBudget.PER_TRANSACTION + 4, "insert", "new.id := new.id + 100000;");
+    BatchWriter<Item> writer = items().build();
+    assertThatThrownBy(
+            () ->
+                transactions.execute(
+                    tx -> {
+                      spendBudget(tx, writer);
+                      assertThatThrownBy(() -> writer.upsert(tx, items(1, 3)))
+                          .isInstanceOf(BatchException.class)
+                          .hasMessageContaining("rewrites the key");
+                    }))
+        .as("a caller that goes on all the same")
+        .isInstanceOf(PgBelayException.class);
+    assertThat(transactions.<Integer, RuntimeException>run(BatchBudgetTest::count)).isZero();
   }
 
   @Test

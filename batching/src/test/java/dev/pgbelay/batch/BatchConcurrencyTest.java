@@ -220,6 +220,58 @@ class BatchConcurrencyTest {
     assertThat(runs).allMatch(count -> count > 0);
   }
 
+  private record Word(String word, int n) {}
+
+  /** Upper and lower case alternate in the collation of the key and do not in that of arrays. */
+  @Test
+  void mixedOperationsUnderAnotherCollation_neverDeadlock() throws Exception {
+    long seed = seed();
+    plain.execute(
+        tx ->
+            tx.dsl()
+                .execute(
+                    "create table child (word text collate \"und-x-icu\" primary key, n int)"));
+    org.jooq.Field<Integer> count = field(name("n"), SQLDataType.INTEGER);
+    BatchWriter<Word> writer =
+        BatchWriter.into(DSL.table(name("public", "child")), Word.class)
+            .column(field(name("word"), String.class), Word::word)
+            .column(count, Word::n)
+            .build();
+    Transactions once =
+        Transactions.builder(postgres.dataSource())
+            .retry(
+                new TxOptions.Retry(
+                    1, Duration.ofSeconds(1), Duration.ofMillis(1), Duration.ofMillis(1), Set.of()))
+            .build();
+    AtomicInteger[] calls = {new AtomicInteger(), new AtomicInteger(), new AtomicInteger()};
+    together(
+        writers(
+            i -> {
+              Random random = new Random(seed + i);
+              return () -> {
+                List<Word> rows = new ArrayList<>();
+                for (int id = 0; id < ROWS; id++) {
+                  if (random.nextInt(10) < 8) {
+                    char letter = (char) ((id % 2 == 0 ? 'a' : 'A') + id / 2 % 26);
+                    rows.add(new Word(letter + " " + id, id));
+                  }
+                }
+                Collections.shuffle(rows, random);
+                int operation = random.nextInt(20);
+                switch (operation) {
+                  case 0 -> once.run(tx -> writer.delete(tx, rows.subList(0, rows.size() / 4)));
+                  case 1, 2, 3, 4, 5, 6, 7, 8, 9 -> once.run(tx -> writer.update(tx, rows));
+                  default -> once.run(tx -> writer.upsert(tx, rows));
+                }
+                calls[operation == 0 ? 0 : operation < 10 ? 1 : 2].incrementAndGet();
+                return true;
+              };
+            }));
+    assertThat(calls[1].get()).isPositive();
+    assertThat(calls[2].get()).isPositive();
+    System.out.println("deletes, updates, upserts: " + List.of(calls));
+  }
+
   record Child(int id, int code, int parent, int n) {}
 
   @Test

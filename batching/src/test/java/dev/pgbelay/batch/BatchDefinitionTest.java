@@ -94,12 +94,50 @@ class BatchDefinitionTest {
       alter.execute("alter table t alter price type numeric(12,4), alter label set default 'b'");
       CompletableFuture<BatchResult> write =
           CompletableFuture.supplyAsync(
-              () -> transactions.run(tx -> writer.upsert(tx, row(2, "1.2345", null))));
+              () -> transactions.run(tx -> writer.upsert(tx, row(2, "1.2345", null))),
+              task -> new Thread(task).start());
       Awaitility.await().until(this::somebodyWaits);
       changing.commit();
       write.get(20, TimeUnit.SECONDS);
     }
     assertThat(stored(2)).isEqualTo("1.2345 b");
+  }
+
+  @Test
+  void changeAfterASavepointGaveTheLockBack_holdsForTheNextWriteOfTheTransaction() {
+    sql("create table t (id int primary key, price numeric(10,2), label text default 'a')");
+    BatchWriter<Row> writer = writer();
+    transactions.execute(
+        tx -> {
+          assertThatThrownBy(
+                  () ->
+                      tx.dsl()
+                          .transaction(
+                              inner -> {
+                                writer.upsert(tx, row(1, "1.2345", null));
+                                throw new IllegalStateException("back to the savepoint");
+                              }))
+              .isInstanceOf(IllegalStateException.class);
+          sql("alter table t alter price type numeric(12,4), alter label set default 'b'");
+          writer.upsert(tx, row(2, "1.2345", null));
+        });
+    assertThat(stored(2)).isEqualTo("1.2345 b");
+  }
+
+  @Test
+  void newDefaultOfADomain_holdsForTheNextTransaction() {
+    sql("create domain labelled as text default 'a'");
+    try {
+      sql("create table t (id int primary key, price numeric, label labelled)");
+      BatchWriter<Row> writer = writer();
+      transactions.run(tx -> writer.upsert(tx, row(1, "1", null)));
+      sql("alter domain labelled set default 'b'");
+      transactions.run(tx -> writer.upsert(tx, row(2, "1", null)));
+      assertThat(stored(1)).isEqualTo("1 a");
+      assertThat(stored(2)).isEqualTo("1 b");
+    } finally {
+      sql("drop table t; drop domain labelled");
+    }
   }
 
   private boolean somebodyWaits() throws SQLException {

@@ -214,6 +214,58 @@ class BatchKeysTest {
   }
 
   @Test
+  void partialIndex_isNoKeyForUpdatesAndDeletes() {
+    create("create table t (a int, b text, v int)");
+    create("create unique index t_active on t (a) where b = 'active'");
+    create("insert into t values (1, 'active', 1), (1, 'gone', 1)");
+    BatchWriter<Row> writer = writer().keyIndex("t_active").updating(V).build();
+    for (WritePlan.Operation operation :
+        List.of(WritePlan.Operation.UPDATE, WritePlan.Operation.DELETE)) {
+      assertThatThrownBy(
+              () ->
+                  transactions.execute(
+                      tx -> {
+                        List<Row> rows = List.of(new Row(1, "active", 5));
+                        if (operation == WritePlan.Operation.UPDATE) {
+                          writer.update(tx, rows);
+                        } else {
+                          writer.delete(tx, rows);
+                        }
+                      }))
+          .isInstanceOf(BatchException.class)
+          .hasMessageContaining("t_active is partial");
+    }
+    assertThat(count("v = 1")).isEqualTo(2);
+  }
+
+  @Test
+  void updatesAndDeletes_findRowsByTheCollationOfTheIndex() {
+    create(
+        "create collation if not exists caseless"
+            + " (provider = icu, locale = 'und-u-ks-level2', deterministic = false)");
+    create("create table t (a text not null, b text, v int)");
+    create("create unique index t_caseless on t (a collate caseless)");
+    create("insert into t values ('Ann', 'x', 1), ('Bob', 'x', 1)");
+    BatchWriter<Row> writer = writer().keyIndex("t_caseless").updating(V).build();
+    BatchResult updated =
+        transactions.run(tx -> writer.update(tx, List.of(new Row("ANN", "x", 2))));
+    assertThat(updated.count(Outcome.UPDATED)).isEqualTo(1);
+    assertThat(count("a = 'Ann' and v = 2")).isEqualTo(1);
+    BatchResult deleted =
+        transactions.run(tx -> writer.delete(tx, List.of(new Row("bob", "x", 2))));
+    assertThat(deleted.count(Outcome.DELETED)).isEqualTo(1);
+  }
+
+  @Test
+  void intervalsThatTheColumnRoundsTogether_areOneKey() {
+    create("create table t (a interval(0) primary key, b text, v int)");
+    BatchWriter<Row> writer = writer().build();
+    assertThat(upsert(writer, new Row("1.2 s", "x", 1), new Row("1.3 s", "y", 2)))
+        .containsExactly(Outcome.DUPLICATE, Outcome.INSERTED);
+    assertThat(upsert(writer, new Row("1.4 s", "x", 1))).containsExactly(Outcome.UPDATED);
+  }
+
+  @Test
   void expressionIndex_decidesByItsExpression() {
     create("create table t (a text not null, b text, v int)");
     create("create unique index t_lower on t (lower(a))");
@@ -253,6 +305,23 @@ class BatchKeysTest {
     BatchResult deleted =
         transactions.run(tx -> writer.delete(tx, List.of(new Row(1, 1, 0), new Row(9, 1, 0))));
     assertThat(deleted.count(Outcome.DELETED)).isEqualTo(1);
+  }
+
+  /** A limit: nothing but the lock on the new row tells it from one that was there. */
+  @Test
+  void rowOfAPartitionedTargetThatItsOwnTriggerRefersTo_isToldAsUpdated() {
+    create(
+        "create table t (a int primary key, b int, v int) partition by range (a);"
+            + "create table t1 partition of t for values from (0) to (100);"
+            + "create table note (a int references t);"
+            + "create or replace function noting() returns trigger language plpgsql as"
+            + " 'begin insert into note values (new.a); return null; end';"
+            + "create trigger noting after insert on t for each row execute function noting()");
+    try {
+      assertThat(upsert(writer().build(), new Row(1, 1, 1))).containsExactly(Outcome.UPDATED);
+    } finally {
+      create("drop table note; drop function noting() cascade");
+    }
   }
 
   @Test

@@ -380,10 +380,26 @@ class BatchSurroundingsTest {
 
   @Test
   void isolationRepeatableRead_worksAndConflictsAreTold() {
-    BatchWriter<Item> writer = items().build();
-    transactions.run(
-        TxOptions.builder().isolation(TxOptions.Isolation.REPEATABLE_READ).build(),
-        tx -> writer.upsert(tx, items(0, 10)));
+    BatchWriter<Item> writer = items().partial().build();
+    TxOptions once =
+        TxOptions.builder()
+            .isolation(TxOptions.Isolation.REPEATABLE_READ)
+            .retry(TxOptions.Retry.none())
+            .build();
+    transactions.run(once, tx -> writer.upsert(tx, items(0, 10)));
     assertThat(count("true")).isEqualTo(10);
+    assertThatThrownBy(
+            () ->
+                transactions.execute(
+                    once,
+                    tx -> {
+                      tx.dsl().fetchCount(BatchSchema.ITEM);
+                      sql("update item set qty = 50 where id = 3");
+                      writer.update(tx, items(0, 10));
+                    }))
+        .as("not taken for a bad row")
+        .satisfies(
+            e -> assertThat(Failures.classify(e)).isEqualTo(FailureKind.SERIALIZATION_FAILURE));
+    assertThat(count("qty = 50")).isEqualTo(1);
   }
 }

@@ -216,6 +216,27 @@ class BatchWriterTest {
   }
 
   @Test
+  void fewRowsInTinyChunks_doNotPayForAStage() {
+    BatchWriter<Item> writer = items().chunk(10, 8 << 20).build();
+    transactions.execute(
+        tx -> {
+          for (WritePlan.Operation operation :
+              new WritePlan.Operation[] {
+                WritePlan.Operation.UPSERT, WritePlan.Operation.UPDATE, WritePlan.Operation.DELETE
+              }) {
+            assertThat(writer.plan(tx, operation, 11).path()).isEqualTo(WritePlan.Path.UNNEST);
+          }
+          assertThat(writer.plan(tx, WritePlan.Operation.UPSERT, Routes.UPSERTS_AT_ONCE).path())
+              .isEqualTo(WritePlan.Path.UNNEST);
+          assertThat(writer.plan(tx, WritePlan.Operation.UPSERT, Routes.UPSERTS_AT_ONCE + 1).path())
+              .isEqualTo(WritePlan.Path.STAGED);
+          BatchResult result = writer.upsert(tx, items(0, Routes.UPSERTS_AT_ONCE));
+          assertThat(result.path()).isEqualTo(WritePlan.Path.UNNEST);
+          assertThat(result.written()).isEqualTo(Routes.UPSERTS_AT_ONCE);
+        });
+  }
+
+  @Test
   void poisonRows_arePickedOutAndTheRestIsWritten() {
     BatchWriter<Item> writer = items().partial().build();
     List<Item> rows = new ArrayList<>(items(0, 1000));

@@ -1,5 +1,6 @@
 package dev.pgbelay.core;
 
+import dev.pgbelay.core.internal.SavepointRollbacks;
 import java.sql.Connection;
 import java.sql.Savepoint;
 import java.time.Duration;
@@ -41,6 +42,7 @@ final class OwnedTx implements ConnectionOwner {
   private final Object attempt = new Object();
   private @Nullable String id;
   private boolean noRetry;
+  private long rollbacks;
 
   /**
    * @param opener tells the transactions of one {@link Transactions} from those of another
@@ -77,7 +79,7 @@ final class OwnedTx implements ConnectionOwner {
     return configuration.connectionProvider() instanceof Provider provider ? provider.tx() : null;
   }
 
-  private final class Provider implements ConnectionProvider {
+  private final class Provider implements ConnectionProvider, SavepointRollbacks {
     @Override
     public Connection acquire() {
       return guarded;
@@ -88,6 +90,11 @@ final class OwnedTx implements ConnectionOwner {
 
     OwnedTx tx() {
       return OwnedTx.this;
+    }
+
+    @Override
+    public long savepointRollbacks() {
+      return rollbacks;
     }
   }
 
@@ -147,6 +154,7 @@ final class OwnedTx implements ConnectionOwner {
   /** What happened since then has not happened: its hooks and its failures are forgotten. */
   @Override
   public void rolledBackTo(Savepoint savepoint) {
+    rollbacks++;
     Mark mark = marks.get(savepoint);
     if (mark != null) {
       hooks.subList(Math.min(mark.hooks(), hooks.size()), hooks.size()).clear();

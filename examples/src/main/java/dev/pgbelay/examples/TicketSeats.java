@@ -126,7 +126,9 @@ public final class TicketSeats {
   }
 
   private CompletableFuture<String> start(Booking booking) {
-    return CompletableFuture.supplyAsync(() -> transactions.run(booking::in))
+    // Each on a thread of its own, for one may wait for the other.
+    return CompletableFuture.supplyAsync(
+            () -> transactions.run(booking::in), task -> new Thread(task).start())
         .exceptionally(failed -> Failures.classify(failed).toString());
   }
 

@@ -1,6 +1,7 @@
 package dev.pgbelay.batch.chunk;
 
 import dev.pgbelay.batch.chunk.JobRefusedException.Reason;
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import java.time.Duration;
@@ -118,7 +119,7 @@ public final class CascadeDelete {
   public Report run() {
     List<ChunkedJob> jobs = children.stream().map(this::job).toList();
     requireDeclared();
-    jobs.forEach(ChunkedJob::dryRun);
+    jobs.forEach(ChunkedJob::requireRunnable);
     requireAllowed();
     if (!mark.isEmpty()) {
       transactions.execute(
@@ -300,7 +301,7 @@ public final class CascadeDelete {
     /** Refuses if there are more children than this; 10,000 unless said. At least 0. */
     public Builder<K> restrictTo(long rows) {
       if (rows < 0) {
-        throw new IllegalArgumentException("restrictTo must not be negative, is " + rows);
+        throw new PgBelayException("restrictTo must not be negative, is " + rows);
       }
       this.allowed = OptionalLong.of(rows);
       return this;
@@ -321,11 +322,11 @@ public final class CascadeDelete {
     /**
      * Checks the definition, without the database.
      *
-     * @throws IllegalArgumentException if there are no children
+     * @throws PgBelayException if there are no children
      */
     public CascadeDelete build() {
       if (children.isEmpty()) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "cascade '" + name + "': no children; then a DELETE of the parent is all it takes");
       }
       return new CascadeDelete(this);

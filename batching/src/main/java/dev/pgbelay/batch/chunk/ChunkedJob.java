@@ -3,6 +3,7 @@ package dev.pgbelay.batch.chunk;
 import dev.pgbelay.batch.chunk.JobPlan.Sizing;
 import dev.pgbelay.batch.chunk.JobPlan.Timing;
 import dev.pgbelay.batch.chunk.JobRefusedException.Reason;
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.internal.Claimant;
 import dev.pgbelay.core.schema.SchemaInstaller;
@@ -74,6 +75,11 @@ public final class ChunkedJob {
 
   ChunkReport run(JobSql sql) {
     return new ChunkRunner(plan, sql, claimant.next()).run();
+  }
+
+  /** Refuses what {@link #run()} would refuse before its claim. */
+  void requireRunnable() {
+    new JobCheck(plan).requireRunnable();
   }
 
   /** To look at the job and steer it. */
@@ -235,7 +241,10 @@ public final class ChunkedJob {
       return this;
     }
 
-    /** For one chunk: 100 ms to 1 hour, 20 seconds unless said. */
+    /**
+     * For one chunk: 100 ms to 1 hour, 20 seconds unless said. It may be longer than the lease: a
+     * chunk that is under way holds the job's row, so nobody takes over before it ends.
+     */
     public Builder chunkTimeout(Duration duration) {
       this.chunkTimeout = duration;
       return this;
@@ -247,7 +256,10 @@ public final class ChunkedJob {
       return this;
     }
 
-    /** Between two looks while the job waits: 10 ms to 1 minute, 500 ms unless said. */
+    /**
+     * Between two looks while the job waits: 10 ms to 1 minute, and at most half of the lease; 500
+     * ms unless said.
+     */
     public Builder pollInterval(Duration duration) {
       this.poll = duration;
       return this;
@@ -318,11 +330,11 @@ public final class ChunkedJob {
      * Checks what can be checked without the database.
      *
      * @throws JobRefusedException if the work changes a key column
-     * @throws IllegalArgumentException naming the option and what is wrong with it
+     * @throws PgBelayException naming the option and what is wrong with it
      */
     public ChunkedJob build() {
       if (key.isEmpty()) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "job '"
                 + name
                 + "': jOOQ knows no primary key of "
@@ -331,7 +343,7 @@ public final class ChunkedJob {
       }
       JobWork chosen = work;
       if (chosen == null) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "job '" + name + "': nothing to do; choose delete, update, insertInto or apply");
       }
       chosen.requireUnchanged(name, key);

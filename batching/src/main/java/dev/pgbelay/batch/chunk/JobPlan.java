@@ -1,5 +1,6 @@
 package dev.pgbelay.batch.chunk;
 
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import java.time.Duration;
@@ -30,10 +31,10 @@ record JobPlan(
 
   JobPlan {
     if (name.isBlank() || name.length() > 200) {
-      throw new IllegalArgumentException("name must have 1 to 200 characters, is '" + name + "'");
+      throw new PgBelayException("name must have 1 to 200 characters, is '" + name + "'");
     }
     if (maxRowsPerSecond.filter(rows -> rows < 1).isPresent()) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "maxRowsPerSecond must be at least 1, is " + maxRowsPerSecond.get());
     }
   }
@@ -62,7 +63,7 @@ record JobPlan(
     Sizing {
       require("target", target, Duration.ofMillis(10), Duration.ofMinutes(1));
       if (min < 1 || first < min || max < first || max > 10_000_000) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "chunkRows: must be 1 <= min <= first <= max <= 10000000, is min %d, first %d, max %d"
                 .formatted(min, first, max));
       }
@@ -93,12 +94,17 @@ record JobPlan(
       require("signalInterval", signalInterval, Duration.ZERO, Duration.ofMinutes(1));
       require("stuckAfter", stuckAfter, Duration.ofMillis(1), Duration.ofDays(1));
       require("patience", patience, Duration.ZERO, Duration.ofDays(1));
+      if (poll.multipliedBy(2).compareTo(lease) > 0) {
+        throw new PgBelayException(
+            "pollInterval must be at most half of the lease, which is renewed at each poll: is %s, the lease %s"
+                .formatted(poll, lease));
+      }
     }
   }
 
   private static void require(String option, Duration value, Duration least, Duration most) {
     if (value.compareTo(least) < 0 || value.compareTo(most) > 0) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "%s must be between %s and %s, is %s".formatted(option, least, most, value));
     }
   }

@@ -1,5 +1,6 @@
 package dev.pgbelay.batch.chunk;
 
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import java.time.Duration;
 import java.time.Instant;
@@ -25,14 +26,14 @@ public final class Purge {
    * index on them, and it reads nothing but what it deletes; by the primary key it reads the table.
    *
    * @param keep at least 1 second
-   * @throws IllegalArgumentException if the column has no time zone: use {@link
-   *     #olderThan(Transactions, String, Table, Field, Duration, ZoneId)}
+   * @throws PgBelayException if the column has no time zone: use {@link #olderThan(Transactions,
+   *     String, Table, Field, Duration, ZoneId)}
    */
   public static ChunkedJob.Builder olderThan(
       Transactions transactions, String name, Table<?> table, Field<?> column, Duration keep) {
     Class<?> type = column.getType();
     if (type != OffsetDateTime.class && type != Instant.class) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "purge '"
               + name
               + "': column "
@@ -60,7 +61,7 @@ public final class Purge {
       ZoneId zone) {
     Class<?> type = column.getType();
     if (type != LocalDateTime.class && type != LocalDate.class) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "purge '"
               + name
               + "': column "
@@ -75,7 +76,7 @@ public final class Purge {
   private static ChunkedJob.Builder purge(
       Transactions transactions, String name, Table<?> table, Duration keep, Condition old) {
     if (keep.compareTo(Duration.ofSeconds(1)) < 0) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "purge '" + name + "': keep must be at least 1 second, is " + keep);
     }
     return ChunkedJob.over(transactions, name, table).where(old).delete().restartWhenDone(true);

@@ -31,12 +31,17 @@ final class PurgeSql {
   private PurgeSql() {}
 
   static Condition older(Field<?> at, Duration age) {
-    return DSL.condition(OLDER, at, inline(age.toSeconds()));
+    return DSL.condition(OLDER, at, inline(wholeSeconds(age)));
   }
 
   static Condition older(Field<?> at, Duration age, ZoneId zone) {
     String sql = at.getType() == LocalDate.class ? DAY_OLDER_IN_ZONE : OLDER_IN_ZONE;
-    return DSL.condition(sql, at, inline(age.toSeconds()), zone(zone));
+    return DSL.condition(sql, at, inline(wholeSeconds(age)), zone(zone));
+  }
+
+  /** Rounded up: nothing goes before its time. */
+  private static long wholeSeconds(Duration age) {
+    return age.toSeconds() + (age.toNanosPart() > 0 ? 1 : 0);
   }
 
   /** A text such as -08:00 would be read as POSIX has it: west of Greenwich positive. */

@@ -9,7 +9,9 @@ import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.testing.TemplateInitializer;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import javax.sql.DataSource;
 import org.jooq.DSLContext;
 import org.jooq.Field;
@@ -51,6 +53,17 @@ final class ChunkFixture {
   private static final AtomicInteger NAMES = new AtomicInteger();
 
   private ChunkFixture() {}
+
+  /** On a thread of its own: the common pool has a single one on two processors, from JDK 25 on. */
+  static <T> CompletableFuture<T> started(Supplier<T> work) {
+    return CompletableFuture.supplyAsync(
+        work,
+        task -> {
+          Thread thread = new Thread(task, "started by a test");
+          thread.setDaemon(true);
+          thread.start();
+        });
+  }
 
   static String freshName() {
     return "job-" + NAMES.incrementAndGet();

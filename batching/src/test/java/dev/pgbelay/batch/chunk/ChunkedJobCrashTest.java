@@ -5,6 +5,7 @@ import static dev.pgbelay.batch.chunk.ChunkFixture.effects;
 import static dev.pgbelay.batch.chunk.ChunkFixture.fill;
 import static dev.pgbelay.batch.chunk.ChunkFixture.freshName;
 import static dev.pgbelay.batch.chunk.ChunkFixture.leftOut;
+import static dev.pgbelay.batch.chunk.ChunkFixture.started;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -193,7 +194,7 @@ class ChunkedJobCrashTest {
       fill(own, 1_500);
       CountDownLatch third = new CountDownLatch(30);
       CompletableFuture<ChunkReport> running =
-          CompletableFuture.supplyAsync(
+          started(
               () ->
                   effects(Transactions.of(pool), job)
                       .chunkRows(20, 1, 20)
@@ -260,7 +261,7 @@ class ChunkedJobCrashTest {
     CountDownLatch inside = new CountDownLatch(1);
     CountDownLatch goOn = new CountDownLatch(1);
     CompletableFuture<ChunkReport> first =
-        CompletableFuture.supplyAsync(
+        started(
             () ->
                 effects(Transactions.of(postgres.dataSource()), job)
                     .apply(
@@ -292,7 +293,7 @@ class ChunkedJobCrashTest {
         java.util.stream.IntStream.range(0, 4)
             .mapToObj(
                 i ->
-                    CompletableFuture.supplyAsync(
+                    started(
                         () -> {
                           ChunkReport report;
                           do {
@@ -346,7 +347,7 @@ class ChunkedJobCrashTest {
     CountDownLatch stopped = new CountDownLatch(1);
     CountDownLatch goOn = new CountDownLatch(1);
     CompletableFuture<ChunkReport> first =
-        CompletableFuture.supplyAsync(
+        started(
             () ->
                 effects(Transactions.of(postgres.dataSource()), job)
                     .meterRegistry(registry)
@@ -373,7 +374,7 @@ class ChunkedJobCrashTest {
     fill(dsl, 300);
     AtomicInteger attempts = new AtomicInteger();
     CompletableFuture<ChunkReport> first =
-        CompletableFuture.supplyAsync(
+        started(
             () ->
                 effects(unretried(postgres.dataSource()), job)
                     .apply(
@@ -403,12 +404,48 @@ class ChunkedJobCrashTest {
   }
 
   @Test
+  void chunkLongerThanTheLease_isNotTakenOver() throws Exception {
+    fill(dsl, 50);
+    CountDownLatch inside = new CountDownLatch(1);
+    CompletableFuture<ChunkReport> first =
+        started(
+            () ->
+                effects(Transactions.of(postgres.dataSource()), job)
+                    .apply(
+                        "1",
+                        chunk -> {
+                          inside.countDown();
+                          chunk.tx().dsl().execute("select pg_sleep(2.5)");
+                          return ChunkFixture.writeEffects(chunk);
+                        })
+                    .lease(Duration.ofSeconds(1))
+                    .build()
+                    .run());
+    inside.await();
+    ChunkedJob other =
+        effects(Transactions.of(postgres.dataSource()), job)
+            .lockTimeout(Duration.ofMillis(50))
+            .build();
+    boolean beyondItsLease = false;
+    while (!first.isDone()) {
+      beyondItsLease |= !other.control().status().orElseThrow().running();
+      assertThat(other.run().outcome())
+          .isIn(ChunkReport.Outcome.HELD_ELSEWHERE, ChunkReport.Outcome.ALREADY_DONE);
+    }
+
+    assertThat(beyondItsLease).isTrue();
+    assertThat(first.get().outcome()).isEqualTo(ChunkReport.Outcome.DONE);
+    assertThat(first.get().rows()).isEqualTo(50);
+    assertThat(doubled(dsl)).isZero();
+  }
+
+  @Test
   void runnerStoppedInsideAChunk_isEndedByTheServerAndReplaced() throws Exception {
     fill(dsl, 500);
     CountDownLatch stopped = new CountDownLatch(1);
     CountDownLatch goOn = new CountDownLatch(1);
     CompletableFuture<ChunkReport> first =
-        CompletableFuture.supplyAsync(
+        started(
             () ->
                 effects(unretried(postgres.dataSource()), job)
                     .apply(

@@ -213,6 +213,50 @@ class ChunkedJobKillTest {
     assertThat(doubled(dsl)).isZero();
   }
 
+  @Test
+  void jobOfAMap_isResumedByOtherProcesses() throws Exception {
+    fill(dsl, 200);
+    String job = freshName() + "-resumed";
+    int processes = 0;
+    String last = "";
+    while (!last.startsWith("ended")) {
+      assertThat(++processes).as("processes, the last one said: " + last).isLessThan(9);
+      awaitLeaseEnd(job);
+      Process process =
+          new ProcessBuilder(
+                  Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                  "-XX:TieredStopAtLevel=1",
+                  "-Dorg.jooq.no-logo=true",
+                  "-Dorg.jooq.no-tips=true",
+                  "-cp",
+                  System.getProperty("java.class.path"),
+                  ResumedJob.class.getName(),
+                  cluster.primary().jdbcUrl(),
+                  job,
+                  String.valueOf(processes < 5 ? 4 : NEVER))
+              .redirectErrorStream(true)
+              .start();
+      try (BufferedReader said = process.inputReader(StandardCharsets.UTF_8)) {
+        for (String line; (line = said.readLine()) != null; ) {
+          assertThat(line).doesNotContain("JobRefusedException");
+          last = line;
+        }
+      }
+      assertThat(process.waitFor(10, TimeUnit.SECONDS)).isTrue();
+    }
+
+    assertThat(processes).isEqualTo(5);
+    assertThat(last).startsWith("ended DONE");
+    assertThat(dsl.fetchCount(ChunkFixture.ITEM, ChunkFixture.DONE.ne(1)))
+        .as("rows worked on twice, or left out")
+        .isZero();
+  }
+
+  private void awaitLeaseEnd(String job) {
+    JobControl control = JobControl.of(Transactions.of(pool), job);
+    await(() -> control.status().stream().noneMatch(JobControl.Status::running));
+  }
+
   private static void await(java.util.concurrent.Callable<Boolean> condition) {
     Awaitility.await()
         .atMost(Duration.ofSeconds(20))

@@ -4,6 +4,7 @@ import static dev.pgbelay.batch.chunk.ChunkFixture.doubled;
 import static dev.pgbelay.batch.chunk.ChunkFixture.effects;
 import static dev.pgbelay.batch.chunk.ChunkFixture.fill;
 import static dev.pgbelay.batch.chunk.ChunkFixture.leftOut;
+import static dev.pgbelay.batch.chunk.ChunkFixture.started;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.zaxxer.hikari.HikariConfig;
@@ -43,7 +44,7 @@ class ChunkedJobPgBouncerTest {
                   .throttle(ThrottleSignal.defaults())
                   .chunkRows(20, 1, 20)
                   .build();
-          jobs.add(CompletableFuture.supplyAsync(job::run));
+          jobs.add(started(job::run));
         }
         for (CompletableFuture<ChunkReport> job : jobs) {
           assertThat(job.join().rows()).isEqualTo(1_000);

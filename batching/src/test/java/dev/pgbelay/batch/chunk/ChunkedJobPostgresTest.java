@@ -13,6 +13,7 @@ import static dev.pgbelay.batch.chunk.ChunkFixture.fill;
 import static dev.pgbelay.batch.chunk.ChunkFixture.freshName;
 import static dev.pgbelay.batch.chunk.ChunkFixture.leftOut;
 import static dev.pgbelay.batch.chunk.ChunkFixture.quick;
+import static dev.pgbelay.batch.chunk.ChunkFixture.started;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.jooq.impl.DSL.field;
@@ -20,6 +21,9 @@ import static org.jooq.impl.DSL.name;
 import static org.jooq.impl.DSL.table;
 
 import dev.pgbelay.batch.chunk.JobRefusedException.Reason;
+import dev.pgbelay.core.FailureKind;
+import dev.pgbelay.core.Failures;
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.testing.HeldTransaction;
 import dev.pgbelay.testing.PostgresExtension;
@@ -492,6 +496,8 @@ class ChunkedJobPostgresTest {
     assertRefused("chunkTimeout", over().chunkTimeout(Duration.ZERO));
     assertRefused("lockTimeout", over().lockTimeout(Duration.ofHours(1)));
     assertRefused("pollInterval", over().pollInterval(Duration.ZERO));
+    assertRefused(
+        "pollInterval", over().lease(Duration.ofSeconds(1)).pollInterval(Duration.ofMillis(501)));
     assertRefused("signalInterval", over().signalInterval(Duration.ofMillis(-1)));
     assertRefused("stuckAfter", over().stuckAfter(Duration.ZERO));
     assertRefused("patience", over().patience(Duration.ofDays(2)));
@@ -506,7 +512,7 @@ class ChunkedJobPostgresTest {
 
   private static void assertRefused(String option, ChunkedJob.Builder builder) {
     assertThatThrownBy(() -> builder.delete().build())
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(PgBelayException.class)
         .hasMessageContaining(option + (option.equals("chunkRows") ? ":" : " must be"));
   }
 
@@ -558,7 +564,7 @@ class ChunkedJobPostgresTest {
                 "select * from pgbelay.chunk_job where name = '" + job + "' for update")) {
       assertThat(held.pid()).isPositive();
       running =
-          CompletableFuture.supplyAsync(
+          started(
               () -> effects(transactions, job).lockTimeout(Duration.ofSeconds(20)).build().run());
       assertThatThrownBy(() -> running.get(500, TimeUnit.MILLISECONDS))
           .as("waits")
@@ -590,6 +596,76 @@ class ChunkedJobPostgresTest {
               e -> assertThat(e.reason()).isEqualTo(Reason.WALKS_ITS_OWN_ROWS));
     }
     assertThat(dsl.fetchCount(table(name("parted")))).isEqualTo(10);
+  }
+
+  /** No statement of it runs into a timeout of its own. */
+  private static long slowly(Chunk chunk) {
+    for (Long id :
+        chunk.tx().dsl().fetchValues(DSL.select(ID).from(chunk.table()).where(chunk.rows()))) {
+      chunk.tx().dsl().execute("select pg_sleep(0.01)");
+      chunk.tx().dsl().insertInto(EFFECT, ID).values(id).execute();
+    }
+    return 1;
+  }
+
+  @Test
+  void chunkOfManyShortStatements_isEndedAtItsDeadlineAndTriedAgainSmaller() {
+    fill(dsl, 120);
+    ChunkReport report =
+        effects(transactions, job)
+            .apply("1", ChunkedJobPostgresTest::slowly)
+            .chunkRows(100, 1, 100)
+            .chunkTimeout(Duration.ofMillis(600))
+            .build()
+            .run();
+
+    assertThat(report.outcome()).isEqualTo(ChunkReport.Outcome.DONE);
+    assertThat(report.retried()).isPositive();
+    assertThat(report.largestChunk()).isLessThanOrEqualTo(60);
+    assertThat(leftOut(dsl)).isZero();
+    assertThat(doubled(dsl)).isZero();
+  }
+
+  @Test
+  void chunkThatNeverFits_endsTheRunByNameWithItsPositionKept() {
+    fill(dsl, 20);
+    ChunkedJob.Builder builder =
+        effects(transactions, job)
+            .chunkRows(10, 10, 10)
+            .chunkTimeout(Duration.ofMillis(500))
+            .patience(Duration.ofSeconds(1));
+    assertThatThrownBy(
+            () ->
+                builder
+                    .apply(
+                        "1",
+                        chunk -> {
+                          long rows = ChunkFixture.writeEffects(chunk);
+                          if (dsl.fetchCount(EFFECT) > 0) {
+                            chunk.tx().dsl().execute("select pg_sleep(5)");
+                          }
+                          return rows;
+                        })
+                    .build()
+                    .run())
+        .satisfies(
+            e ->
+                assertThat(Failures.classify(e))
+                    .isIn(FailureKind.DEADLINE_EXCEEDED, FailureKind.STATEMENT_TIMEOUT));
+    assertThat(JobControl.of(transactions, job).status().orElseThrow().running())
+        .as("the claim is given back")
+        .isFalse();
+
+    assertThat(
+            builder
+                .chunkTimeout(Duration.ofSeconds(20))
+                .apply("1", ChunkFixture::writeEffects)
+                .build()
+                .run()
+                .rows())
+        .isEqualTo(10);
+    assertThat(leftOut(dsl)).isZero();
+    assertThat(doubled(dsl)).isZero();
   }
 
   @Test

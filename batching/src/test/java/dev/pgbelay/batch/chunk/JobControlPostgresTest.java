@@ -6,6 +6,7 @@ import static dev.pgbelay.batch.chunk.ChunkFixture.effects;
 import static dev.pgbelay.batch.chunk.ChunkFixture.fill;
 import static dev.pgbelay.batch.chunk.ChunkFixture.freshName;
 import static dev.pgbelay.batch.chunk.ChunkFixture.leftOut;
+import static dev.pgbelay.batch.chunk.ChunkFixture.started;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pgbelay.core.Transactions;
@@ -34,7 +35,7 @@ class JobControlPostgresTest {
     fill(dsl, 5_000);
     ChunkedJob slow =
         effects(transactions, job).chunkRows(10, 1, 10).maxRowsPerSecond(1_000).build();
-    CompletableFuture<ChunkReport> running = CompletableFuture.supplyAsync(slow::run);
+    CompletableFuture<ChunkReport> running = started(slow::run);
     await(() -> dsl.fetchCount(EFFECT) > 0);
     return running;
   }
@@ -119,8 +120,7 @@ class JobControlPostgresTest {
     assertThat(control.status().orElseThrow().running()).as("the claim is given back").isFalse();
 
     control.pause();
-    CompletableFuture<ChunkReport> second =
-        CompletableFuture.supplyAsync(() -> effects(transactions, job).build().run());
+    CompletableFuture<ChunkReport> second = started(() -> effects(transactions, job).build().run());
     await(() -> control.status().orElseThrow().throttledBy().isPresent());
     int before = dsl.fetchCount(EFFECT);
     assertThat(before).isLessThan(100);

@@ -16,6 +16,7 @@ import static org.jooq.impl.DSL.name;
 import static org.jooq.impl.DSL.table;
 
 import dev.pgbelay.batch.chunk.JobRefusedException.Reason;
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.testing.PostgresExtension;
 import java.time.Duration;
@@ -97,7 +98,7 @@ class ReadyMadeJobsPostgresTest {
 
     assertThatThrownBy(
             () -> Purge.olderThan(transactions, job, logged, local, Duration.ofMinutes(50)))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(PgBelayException.class)
         .hasMessageContaining("zone");
     ChunkReport report =
         quick(
@@ -382,6 +383,69 @@ class ReadyMadeJobsPostgresTest {
     assertThat(dsl.fetchCount(PARENT)).isEqualTo(3);
     assertThat(cascade().build().run().outcome()).isEqualTo(CascadeDelete.Outcome.DELETED);
     assertThat(dsl.fetchCount(CHILD)).isEqualTo(1_000);
+  }
+
+  @Test
+  void retentionWithAFractionOfASecond_isRoundedUp() {
+    dsl.transaction(
+        inner -> {
+          inner.dsl().execute("truncate item");
+          inner
+              .dsl()
+              .execute(
+                  "insert into item select i, 1, now() - i * interval '500 ms', null, 0"
+                      + " from generate_series(1, 5) i");
+          assertThat(
+                  inner
+                      .dsl()
+                      .fetchValues(
+                          DSL.select(ID)
+                              .from(ITEM)
+                              .where(PurgeSql.older(MADE_AT, Duration.ofMillis(1_400)))))
+              .as("older than 2 s, not than 1 s")
+              .containsExactly(5L);
+        });
+  }
+
+  @Test
+  void referenceToAPartitionOfTheParent_mustBeDeclaredToo() {
+    dsl.execute(
+        """
+        create table owner (id bigint primary key) partition by range (id);
+        create table owner_1 partition of owner for values from (0) to (100);
+        insert into owner values (1);
+        create table held (
+          owner_id bigint not null references owner on delete cascade, id bigint,
+          primary key (owner_id, id)) partition by hash (id);
+        create table held_0 partition of held for values with (modulus 1, remainder 0);
+        create table badge (id bigint primary key, owner_id bigint references owner_1 on delete cascade);
+        insert into held values (1, 1);
+        insert into badge values (1, 1);
+        """);
+    try {
+      CascadeDelete.Builder<Long> delete =
+          CascadeDelete.of(
+                  transactions, job, table(name("owner")), field(name("id"), Long.class), 1L)
+              .child(table(name("held")), field(name("owner_id"), Long.class), CHILD_ID)
+              .jobs(ChunkFixture::quick);
+      assertThatThrownBy(() -> delete.build().run())
+          .isInstanceOfSatisfying(
+              JobRefusedException.class,
+              e -> assertThat(e.reason()).isEqualTo(Reason.UNDECLARED_CHILDREN))
+          .hasMessageContaining("badge (owner_id) ON DELETE CASCADE")
+          .hasMessageNotContaining("held");
+      assertThat(dsl.fetchCount(table(name("badge")))).isOne();
+      dsl.execute("create index on badge (owner_id, id)");
+      assertThat(
+              delete
+                  .child(table(name("badge")), field(name("owner_id"), Long.class), CHILD_ID)
+                  .build()
+                  .run()
+                  .outcome())
+          .isEqualTo(CascadeDelete.Outcome.DELETED);
+    } finally {
+      dsl.execute("drop table badge, held, owner");
+    }
   }
 
   @Test

@@ -7,6 +7,7 @@ import static dev.pgbelay.batch.chunk.ChunkFixture.effects;
 import static dev.pgbelay.batch.chunk.ChunkFixture.fill;
 import static dev.pgbelay.batch.chunk.ChunkFixture.freshName;
 import static dev.pgbelay.batch.chunk.ChunkFixture.quick;
+import static dev.pgbelay.batch.chunk.ChunkFixture.started;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.zaxxer.hikari.HikariConfig;
@@ -80,7 +81,7 @@ class ThrottleSignalPostgresTest {
 
   private CompletableFuture<ChunkReport> runWith(ThrottleSignal signal) {
     ChunkedJob built = effects(transactions, job).throttle(List.of(signal)).build();
-    return CompletableFuture.supplyAsync(built::run);
+    return started(built::run);
   }
 
   /** The job stands still with the reason in its row, and finishes once the cause is gone. */
@@ -126,12 +127,14 @@ class ThrottleSignalPostgresTest {
   void replicaThatIsSlow_holdsTheJobUpByTime() throws Exception {
     dsl.execute("create table if not exists written (id int)");
     cluster.replica().lag(Duration.ofSeconds(60));
-    CompletableFuture<Void> writes =
-        CompletableFuture.runAsync(
+    CompletableFuture<Integer> writes =
+        started(
             () -> {
+              int rows = 0;
               while (throttledBy().isEmpty()) {
-                dsl.execute("insert into written values (0)");
+                rows += dsl.execute("insert into written values (0)");
               }
+              return rows;
             });
 
     assertHeldUp(
@@ -153,7 +156,7 @@ class ThrottleSignalPostgresTest {
     statement.execute("set vacuum_cost_delay = 50");
     statement.execute("set vacuum_cost_limit = 50");
     CompletableFuture<Boolean> vacuum =
-        CompletableFuture.supplyAsync(
+        started(
             () -> {
               try {
                 return statement.execute("vacuum item");
@@ -178,7 +181,7 @@ class ThrottleSignalPostgresTest {
             .update(Map.of(DONE, 2))
             .throttle(List.of(ThrottleSignal.vacuum()))
             .build();
-    CompletableFuture<ChunkReport> running = CompletableFuture.supplyAsync(built::run);
+    CompletableFuture<ChunkReport> running = started(built::run);
 
     await().until(() -> throttledBy().filter(text -> text.contains("vacuum of item")).isPresent());
     statement.cancel();
@@ -299,8 +302,7 @@ class ThrottleSignalPostgresTest {
                       chunk.tx().dsl().update(ITEM).set(DONE, 1).where(chunk.rows()).execute();
                   if (waiter[0] == null) {
                     waiter[0] =
-                        CompletableFuture.supplyAsync(
-                            () -> dsl.update(ITEM).set(DONE, 9).where(ID.eq(50L)).execute());
+                        started(() -> dsl.update(ITEM).set(DONE, 9).where(ID.eq(50L)).execute());
                     await()
                         .until(
                             () ->
@@ -358,7 +360,7 @@ class ThrottleSignalPostgresTest {
             .stuckAfter(Duration.ofMillis(100))
             .meterRegistry(registry)
             .build();
-    CompletableFuture<ChunkReport> running = CompletableFuture.supplyAsync(built::run);
+    CompletableFuture<ChunkReport> running = started(built::run);
     await()
         .until(
             () ->
