@@ -1,6 +1,7 @@
 package dev.pgbelay.batch;
 
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.internal.ArrayLiteral;
 import java.math.BigDecimal;
 import java.time.Instant;
 import java.time.LocalDate;
@@ -8,8 +9,6 @@ import java.time.LocalDateTime;
 import java.time.LocalTime;
 import java.time.OffsetDateTime;
 import java.time.OffsetTime;
-import java.time.ZoneOffset;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.UUID;
 import org.jooq.EnumType;
@@ -52,63 +51,9 @@ final class KeyArray {
    * @throws PgBelayException for a value that the text form cannot carry
    */
   static String of(List<?> values) {
-    StringBuilder array = new StringBuilder(values.size() * 12 + 2).append('{');
-    for (Object value : values) {
-      if (array.length() > 1) {
-        array.append(',');
-      }
-      append(array, value);
-    }
-    return array.append('}').toString();
-  }
-
-  private static void append(StringBuilder array, Object value) {
-    if (value instanceof Long || value instanceof Integer || value instanceof UUID) {
-      array.append(value);
-    } else {
-      appendQuoted(array, text(value));
-    }
-  }
-
-  private static String text(Object value) {
-    if (value instanceof EnumType literal) {
-      return literal.getLiteral();
-    } else if (value instanceof byte[] bytes) {
-      return "\\x" + HexFormat.of().formatHex(bytes);
-    } else if (value instanceof LocalDate date) {
-      requireYear(date.getYear());
-    } else if (value instanceof LocalDateTime at) {
-      requireYear(at.getYear());
-    } else if (value instanceof OffsetDateTime at) {
-      requireYear(at.getYear());
-    } else if (value instanceof Instant at) {
-      requireYear(at.atOffset(ZoneOffset.UTC).getYear());
-    }
-    return value.toString();
-  }
-
-  private static void requireYear(int year) {
-    if (year < 1 || year > 9999) {
-      throw new PgBelayException(
-          "a key lies in the year "
-              + year
-              + ": dates as keys are understood from year 1 to 9999 only");
-    }
-  }
-
-  private static void appendQuoted(StringBuilder array, String text) {
-    array.append('"');
-    for (int i = 0; i < text.length(); i++) {
-      char c = text.charAt(i);
-      if (c == '\0') {
-        throw new PgBelayException(
-            "a key contains the character NUL, which PostgreSQL cannot store");
-      }
-      if (c == '"' || c == '\\') {
-        array.append('\\');
-      }
-      array.append(c);
-    }
-    array.append('"');
+    ArrayLiteral array =
+        ArrayLiteral.of(values.size(), wrong -> new PgBelayException("a key " + wrong));
+    values.forEach(array::add);
+    return array.toString();
   }
 }
