@@ -325,6 +325,7 @@ class BatchConcurrencyTest {
                 int hot = random.nextInt(10);
                 retrying.execute(
                     tx -> {
+                      tx.dsl().execute("set local deadlock_timeout = '50ms'");
                       tx.dsl().execute("update parent set n = n + 1 where id = ?", hot);
                       writer.upsert(tx, rows.subList(0, rows.size() / 2));
                       writer.upsert(tx, rows.subList(rows.size() / 2, rows.size()));

@@ -104,7 +104,8 @@ class BatchDefinitionTest {
   }
 
   @Test
-  void changeAfterASavepointGaveTheLockBack_holdsForTheNextWriteOfTheTransaction() {
+  void changeAfterASavepointGaveTheLockBack_holdsForTheNextWriteOfTheTransaction()
+      throws Exception {
     sql("create table t (id int primary key, price numeric(10,2), label text default 'a')");
     BatchWriter<Row> writer = writer();
     transactions.execute(
@@ -118,7 +119,11 @@ class BatchDefinitionTest {
                                 throw new IllegalStateException("back to the savepoint");
                               }))
               .isInstanceOf(IllegalStateException.class);
-          sql("alter table t alter price type numeric(12,4), alter label set default 'b'");
+          try (Connection another = postgres.database().connect();
+              Statement alter = another.createStatement()) {
+            alter.execute(
+                "alter table t alter price type numeric(12,4), alter label set default 'b'");
+          }
           writer.upsert(tx, row(2, "1.2345", null));
         });
     assertThat(stored(2)).isEqualTo("1.2345 b");

@@ -394,7 +394,10 @@ class BatchSurroundingsTest {
                     once,
                     tx -> {
                       tx.dsl().fetchCount(BatchSchema.ITEM);
-                      sql("update item set qty = 50 where id = 3");
+                      try (Connection another = postgres.database().connect();
+                          Statement update = another.createStatement()) {
+                        update.execute("update item set qty = 50 where id = 3");
+                      }
                       writer.update(tx, items(0, 10));
                     }))
         .as("not taken for a bad row")

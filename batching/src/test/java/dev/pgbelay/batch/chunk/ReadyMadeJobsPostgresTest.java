@@ -418,7 +418,8 @@ class ReadyMadeJobsPostgresTest {
           owner_id bigint not null references owner on delete cascade, id bigint,
           primary key (owner_id, id)) partition by hash (id);
         create table held_0 partition of held for values with (modulus 1, remainder 0);
-        create table badge (id bigint primary key, owner_id bigint references owner_1 on delete cascade);
+        create table badge (
+          id bigint primary key, owner_id bigint not null references owner_1 on delete cascade);
         insert into held values (1, 1);
         insert into badge values (1, 1);
         """);
