@@ -4,12 +4,14 @@ import dev.pgbelay.core.PgBelayException;
 import java.sql.Array;
 import java.sql.BatchUpdateException;
 import java.sql.Connection;
+import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Savepoint;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
+import org.postgresql.PGStatement;
 import org.postgresql.core.BaseConnection;
 import org.postgresql.jdbc.PgArray;
 import org.postgresql.jdbc.PgResultSet;
@@ -107,6 +109,14 @@ public final class PgDriver {
   public static Array binaryArray(PGConnection driver, int arrayType, byte[] bytes)
       throws SQLException {
     return new PgArray((BaseConnection) driver, arrayType, bytes);
+  }
+
+  /**
+   * Has the statement planned at each execution, for the tables as they are then: a plan that was
+   * made while a queue was empty reads the whole of it once it is full.
+   */
+  public static void planEachTime(PreparedStatement statement) throws SQLException {
+    statement.unwrap(PGStatement.class).setPrepareThreshold(0);
   }
 
   /** Whether the server said no, in contrast to the driver before it sent anything. */
