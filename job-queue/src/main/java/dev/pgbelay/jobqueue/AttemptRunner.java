@@ -1,0 +1,168 @@
+package dev.pgbelay.jobqueue;
+
+import dev.pgbelay.jobqueue.JobOutcome.Verdict;
+import dev.pgbelay.jobqueue.Settlement.Fate;
+import dev.pgbelay.jobqueue.Work.Fetched;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Runs one job after the other on its thread, and says what is to be written about each. */
+final class AttemptRunner implements Runnable {
+  private static final Logger LOG = LoggerFactory.getLogger(AttemptRunner.class);
+
+  /** A kind with what to do about it. */
+  record Handling<P>(JobKind<P> kind, JobHandler<P> handler, RetryPolicy retry) {}
+
+  private final Work work;
+  private final Map<String, Handling<?>> handlings;
+  private final Registration registration;
+  private final SettleSql sql;
+  private final Settler settler;
+  private final WorkMeters meters;
+  private final AtomicBoolean stopping;
+
+  AttemptRunner(
+      Work work,
+      Map<String, Handling<?>> handlings,
+      Registration registration,
+      SettleSql sql,
+      Settler settler,
+      WorkMeters meters,
+      AtomicBoolean stopping) {
+    this.work = work;
+    this.handlings = handlings;
+    this.registration = registration;
+    this.sql = sql;
+    this.settler = settler;
+    this.meters = meters;
+    this.stopping = stopping;
+  }
+
+  @Override
+  public void run() {
+    while (true) {
+      try {
+        Fetched fetched = work.next(100, TimeUnit.MILLISECONDS);
+        if (fetched != null) {
+          try {
+            attempt(fetched);
+          } finally {
+            work.ended();
+          }
+        } else if (stopping.get()) {
+          return;
+        }
+      } catch (InterruptedException e) {
+        // Meant for an attempt that has ended meanwhile; a stop is told by the flag.
+        LOG.debug("interrupted between two jobs", e);
+      }
+    }
+  }
+
+  private void attempt(Fetched fetched) {
+    ClaimedJob job = fetched.job();
+    try {
+      if (!registration.awaitLive(fetched.identity(), stopping)) {
+        work.settled(); // rescued by others, or left to them
+        return;
+      }
+    } catch (InterruptedException e) {
+      settler.add(Settlement.of(job, Fate.HANDED_BACK, work));
+      return;
+    }
+    Handling<?> handling = handlings.get(job.kind());
+    if (handling == null) {
+      settler.add(Settlement.of(job, Fate.HANDED_BACK, work)); // claims ask for known kinds only
+      return;
+    }
+    attempt(fetched, handling);
+  }
+
+  private <P> void attempt(Fetched fetched, Handling<P> handling) {
+    ClaimedJob job = fetched.job();
+    P payload;
+    try {
+      payload = handling.kind().codec().decode(job.payload());
+    } catch (Throwable e) {
+      LOG.warn("{}: its payload cannot be read ({})", job, e.getClass().getName());
+      settler.add(
+          Settlement.of(job, Fate.DEAD, work)
+              .because("payload cannot be read: " + e.getClass().getName()));
+      return;
+    }
+    JobContext context =
+        new JobContext(job, fetched.identity(), sql, meters, work, fetched.position());
+    long start = System.nanoTime();
+    @Nullable JobOutcome outcome = null;
+    @Nullable Throwable failure = null;
+    try {
+      outcome = handling.handler().run(context, payload);
+    } catch (Throwable e) {
+      failure = e;
+    }
+    boolean interrupted = Thread.interrupted();
+    meters.ran(job.kind(), System.nanoTime() - start);
+    if (context.isCompleted()) {
+      meters.settled(work.queue(), Fate.DONE);
+      work.settled();
+      return;
+    }
+    Settlement settlement =
+        failure != null
+            ? failed(job, failure, handling.retry(), interrupted)
+            : context.isCompleteCalled()
+                ? uncommitted(job, handling.retry())
+                : ended(job, outcome == null ? JobOutcome.done() : outcome);
+    settler.add(settlement.perhapsDone(context.isCompleteCalled()));
+  }
+
+  private Settlement ended(ClaimedJob job, JobOutcome outcome) {
+    Verdict verdict = outcome.verdict();
+    @Nullable String reason = outcome.reason().orElse(null);
+    Duration delay = outcome.delay().orElse(Duration.ZERO);
+    return switch (verdict) {
+      case DONE -> Settlement.of(job, Fate.DONE, work);
+      case DISCARD -> Settlement.of(job, Fate.DISCARDED, work).because(reason);
+      case SNOOZE -> Settlement.of(job, Fate.SNOOZED, work).after(delay);
+      case RETRY_LATER ->
+          retried(job, Optional.of(delay), reason == null ? "retry asked for" : reason);
+    };
+  }
+
+  private Settlement uncommitted(ClaimedJob job, RetryPolicy retry) {
+    return retried(
+        job,
+        retry.pauseAfter(new IllegalStateException(), job.attempt()),
+        "complete(tx) was called, and its transaction was not committed");
+  }
+
+  private Settlement failed(
+      ClaimedJob job, Throwable failure, RetryPolicy retry, boolean interrupted) {
+    if (stopping.get() && (interrupted || failure instanceof InterruptedException)) {
+      return Settlement.of(job, Fate.HANDED_BACK, work);
+    }
+    LOG.info("{} failed: {}", job, failure.getClass().getName());
+    LOG.debug("{} failed", job, failure);
+    return retried(job, retry.pauseAfter(failure, job.attempt()), text(failure));
+  }
+
+  /** The row of the job holds its payload; what an exception says of it may stand beside it. */
+  private static String text(Throwable failure) {
+    String message = failure.getMessage();
+    return failure.getClass().getName() + (message == null ? "" : ": " + message);
+  }
+
+  private Settlement retried(ClaimedJob job, Optional<Duration> pause, String reason) {
+    if (pause.isEmpty() || job.attempt() >= job.maxAttempts()) {
+      LOG.warn("{} becomes a dead letter", job);
+      return Settlement.of(job, Fate.DEAD, work).because(reason);
+    }
+    return Settlement.of(job, Fate.RETRIED, work).because(reason).after(pause.get());
+  }
+}

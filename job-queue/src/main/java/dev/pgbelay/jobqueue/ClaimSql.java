@@ -1,0 +1,143 @@
+package dev.pgbelay.jobqueue;
+
+import dev.pgbelay.core.internal.Fence;
+import dev.pgbelay.core.internal.PgDriver;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * The statements that take jobs.
+ *
+ * <p>A claim locks its worker's row {@code FOR KEY SHARE}: the row cannot be fenced while a claim
+ * is under way, and renewals pass. The row locks of the chosen jobs stand in a materialised CTE, so
+ * that the limit is applied once, and the update goes by key whatever the planner thinks of the
+ * number of rows.
+ */
+class ClaimSql {
+  /**
+   * Binds idle milliseconds, claimant, number, queue, least place, kinds, limit, claimant, number.
+   */
+  private static final String CLAIM =
+      """
+      WITH bounds AS MATERIALIZED (
+        SELECT set_config('idle_in_transaction_session_timeout', ? || 'ms', true)),
+      me AS MATERIALIZED (
+        SELECT w.claimant
+          FROM <worker> AS w, bounds
+         WHERE w.claimant = ? AND w.claim_floor < ?
+           AND w.fenced_at IS NULL AND w.expires_at > clock_timestamp()
+           FOR KEY SHARE OF w),
+      due AS MATERIALIZED (
+        SELECT j.id
+          FROM <job> AS j
+         WHERE j.queue = ? AND j.state = 'ready' AND j.place >= ?
+           AND j.kind = ANY (CAST(? AS text[]))
+           AND EXISTS (SELECT FROM me)
+         ORDER BY j.place, j.id
+         LIMIT ?
+           FOR NO KEY UPDATE OF j SKIP LOCKED)
+      UPDATE <job> AS j
+         SET state = 'running', claimant = ?, claim_number = ?, attempt = j.attempt + 1
+       WHERE j.id = ANY (ARRAY(SELECT id FROM due))
+      RETURNING j.id, j.place, j.queue, j.kind, j.attempt, j.max_attempts, j.headers, j.payload\
+      """;
+
+  /** Binds claimant; claimant, number. Waits for a claim that is still under way. */
+  private static final String RAISE_CLAIM_FLOOR =
+      """
+      WITH me AS MATERIALIZED (
+        SELECT w.claimant FROM <worker> AS w WHERE w.claimant = ? FOR UPDATE)
+      UPDATE <worker> AS w
+         SET claim_floor = greatest(w.claim_floor, ?)
+        FROM me
+       WHERE w.claimant = me.claimant\
+      """;
+
+  /** Binds claimant, number. */
+  private static final String FIND_CLAIMED =
+      """
+      SELECT j.id, j.place, j.queue, j.kind, j.attempt, j.max_attempts, j.headers, j.payload
+        FROM <job> AS j
+       WHERE j.state = 'running' AND j.claimant = ? AND j.claim_number = ?\
+      """;
+
+  private final String claim;
+  private final String raiseClaimFloor;
+  private final String findClaimed;
+
+  ClaimSql(String schema) {
+    TablesSql tables = new TablesSql(schema);
+    this.claim = tables.fill(CLAIM);
+    this.raiseClaimFloor = tables.fill(RAISE_CLAIM_FLOOR);
+    this.findClaimed = tables.fill(FIND_CLAIMED);
+  }
+
+  /** Jobs of one queue, in the order of their places; none if the worker may not claim. */
+  List<ClaimedJob> claim(
+      Connection connection,
+      Fence fence,
+      String queue,
+      long leastPlace,
+      Set<String> kinds,
+      int limit,
+      Duration idle)
+      throws SQLException {
+    try (PreparedStatement update = connection.prepareStatement(claim)) {
+      PgDriver.planEachTime(update);
+      update.setString(1, Long.toString(idle.toMillis()));
+      int next = fence.bind(update, 2);
+      update.setString(next++, queue);
+      update.setLong(next++, leastPlace);
+      update.setArray(next++, connection.createArrayOf("text", kinds.toArray()));
+      update.setInt(next++, limit);
+      fence.bind(update, next);
+      return read(update, fence);
+    }
+  }
+
+  /**
+   * What a claim has taken whose answer was lost. After this it takes nothing any more, also if it
+   * has not begun yet.
+   */
+  List<ClaimedJob> recover(Connection connection, Fence fence) throws SQLException {
+    try (PreparedStatement update = connection.prepareStatement(raiseClaimFloor)) {
+      update.setObject(1, fence.claimant());
+      update.setLong(2, fence.number());
+      update.executeUpdate();
+    }
+    try (PreparedStatement select = connection.prepareStatement(findClaimed)) {
+      PgDriver.planEachTime(select);
+      fence.bind(select, 1);
+      return read(select, fence);
+    }
+  }
+
+  private static List<ClaimedJob> read(PreparedStatement statement, Fence fence)
+      throws SQLException {
+    List<ClaimedJob> jobs = new ArrayList<>();
+    try (ResultSet row = statement.executeQuery()) {
+      while (row.next()) {
+        jobs.add(
+            new ClaimedJob(
+                row.getLong(1),
+                row.getLong(2),
+                row.getString(3),
+                row.getString(4),
+                row.getInt(5),
+                row.getInt(6),
+                Headers.read(Headers.texts(row, 7)),
+                row.getBytes(8),
+                fence));
+      }
+    }
+    jobs.sort(Comparator.comparingLong(ClaimedJob::place).thenComparingLong(ClaimedJob::id));
+    return jobs;
+  }
+}

@@ -1,0 +1,112 @@
+package dev.pgbelay.jobqueue;
+
+import static org.jooq.impl.DSL.val;
+
+import java.time.Instant;
+import java.time.OffsetDateTime;
+import java.util.List;
+import org.jooq.DSLContext;
+import org.jooq.Record;
+import org.jooq.Table;
+import org.jooq.impl.DSL;
+
+/** The statements on dead letters. {@code {0}} is their table, {@code {1}} that of the jobs. */
+class DeadLetterSql {
+  private static final String LIST =
+      """
+      SELECT id, kind, queue, attempt, reason, failures, headers, enqueued_at, died_at
+        FROM {0}
+       WHERE kind = {2} AND id > {3}
+       ORDER BY id
+       LIMIT {4}\
+      """;
+
+  private static final String LIST_ALL =
+      """
+      SELECT id, kind, queue, attempt, reason, failures, headers, enqueued_at, died_at
+        FROM {0}
+       WHERE id > {2}
+       ORDER BY id
+       LIMIT {3}\
+      """;
+
+  private static final String REDRIVE =
+      """
+      WITH gone AS (DELETE FROM {0} WHERE id = {2} RETURNING *)
+      INSERT INTO {1} (id, place, enqueued_at, max_attempts, priority, state, queue, kind, headers,
+                       failures, payload)
+      SELECT id,
+             CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)
+               - 1000000 * CAST(priority AS bigint),
+             enqueued_at, max_attempts, priority, 'ready', queue, kind, headers, failures, payload
+        FROM gone\
+      """;
+
+  private static final String REDRIVE_KIND =
+      """
+      WITH page AS MATERIALIZED (
+        SELECT id FROM {0} WHERE kind = {2} ORDER BY id LIMIT {3} FOR UPDATE SKIP LOCKED),
+      gone AS (DELETE FROM {0} WHERE id = ANY (ARRAY(SELECT id FROM page)) RETURNING *)
+      INSERT INTO {1} (id, place, enqueued_at, max_attempts, priority, state, queue, kind, headers,
+                       failures, payload)
+      SELECT id,
+             CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)
+               - 1000000 * CAST(priority AS bigint),
+             enqueued_at, max_attempts, priority, 'ready', queue, kind, headers, failures, payload
+        FROM gone\
+      """;
+
+  private static final String DELETE = "DELETE FROM {0} WHERE id = {2}";
+
+  private final Table<?> dead;
+  private final Table<?> job;
+
+  DeadLetterSql(String schema) {
+    this.dead = DSL.table(DSL.name(schema, "job_dead"));
+    this.job = DSL.table(DSL.name(schema, "job"));
+  }
+
+  List<DeadLetter> list(DSLContext dsl, String kind, long after, int limit) {
+    return dsl.resultQuery(LIST, dead, job, val(kind), val(after), val(limit))
+        .fetch(DeadLetterSql::letter);
+  }
+
+  List<DeadLetter> listAll(DSLContext dsl, long after, int limit) {
+    return dsl.resultQuery(LIST_ALL, dead, job, val(after), val(limit))
+        .fetch(DeadLetterSql::letter);
+  }
+
+  int redrive(DSLContext dsl, long id) {
+    return dsl.query(REDRIVE, dead, job, val(id)).execute();
+  }
+
+  int redriveKind(DSLContext dsl, String kind, int limit) {
+    return dsl.query(REDRIVE_KIND, dead, job, val(kind), val(limit)).execute();
+  }
+
+  int delete(DSLContext dsl, long id) {
+    return dsl.query(DELETE, dead, job, val(id)).execute();
+  }
+
+  private static DeadLetter letter(Record row) {
+    return new DeadLetter(
+        row.get("id", Long.class),
+        row.get("kind", String.class),
+        row.get("queue", String.class),
+        row.get("attempt", Integer.class),
+        row.get("reason", String.class),
+        texts(row, "failures"),
+        Headers.read(texts(row, "headers")),
+        instant(row, "enqueued_at"),
+        instant(row, "died_at"));
+  }
+
+  private static List<String> texts(Record row, String column) {
+    String[] texts = row.get(column, String[].class);
+    return texts == null ? List.of() : List.of(texts);
+  }
+
+  private static Instant instant(Record row, String column) {
+    return row.get(column, OffsetDateTime.class).toInstant();
+  }
+}

@@ -1,0 +1,158 @@
+package dev.pgbelay.jobqueue;
+
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Types;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The statements that add jobs. A place is the microsecond in which a job falls due, less its
+ * priority. Ids are drawn row by row as the rows of the arrays come, so in the order of the arrays
+ * they ascend.
+ */
+class EnqueueSql {
+  private static final String ENQUEUE_NOW =
+      """
+      INSERT INTO <job> (queue, kind, state, place, max_attempts, priority, headers, payload)
+      VALUES (?, ?, 'ready',
+              CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) - 1000000 * CAST(? AS bigint),
+              ?, ?, CAST(? AS text[]), ?)
+      RETURNING id\
+      """;
+
+  private static final String ENQUEUE_LIKE =
+      """
+      INSERT INTO <job> (queue, kind, state, place, max_attempts, priority, headers, payload)
+      SELECT ?, ?, 'ready',
+             CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) - 1000000 * CAST(? AS bigint),
+             CAST(? AS integer), CAST(? AS integer), CAST(? AS text[]), given.payload
+        FROM unnest(CAST(? AS bytea[])) AS given(payload)
+      RETURNING id\
+      """;
+
+  /** Moments and delays in microseconds, of which each job has one or none. */
+  private static final String ENQUEUE_EACH =
+      """
+      INSERT INTO <job> (queue, kind, state, place, run_at, max_attempts, priority, headers, payload)
+      SELECT given.queue, given.kind,
+             CASE WHEN due.at > due.now THEN 'scheduled' ELSE 'ready' END,
+             CAST(extract(epoch FROM due.at) * 1000000 AS bigint)
+               - 1000000 * CAST(given.priority AS bigint),
+             CASE WHEN due.at > due.now THEN due.at END,
+             given.max_attempts, given.priority, CAST(given.headers AS text[]), given.payload
+        FROM unnest(CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bigint[]), CAST(? AS bigint[]),
+                    CAST(? AS integer[]), CAST(? AS integer[]), CAST(? AS text[]),
+                    CAST(? AS bytea[]))
+               AS given(queue, kind, moment, delay, priority, max_attempts, headers, payload)
+             CROSS JOIN LATERAL (SELECT clock_timestamp() AS now) AS clock
+             CROSS JOIN LATERAL (
+               SELECT clock.now,
+                      CASE WHEN given.moment IS NOT NULL
+                           THEN to_timestamp(0) + given.moment * interval '1 microsecond'
+                           ELSE clock.now + given.delay * interval '1 microsecond' END AS at) AS due
+      RETURNING id\
+      """;
+
+  private final String enqueueNow;
+  private final String enqueueLike;
+  private final String enqueueEach;
+
+  EnqueueSql(String schema) {
+    TablesSql tables = new TablesSql(schema);
+    this.enqueueNow = tables.fill(ENQUEUE_NOW);
+    this.enqueueLike = tables.fill(ENQUEUE_LIKE);
+    this.enqueueEach = tables.fill(ENQUEUE_EACH);
+  }
+
+  /** One that is due at once. */
+  long enqueueNow(Connection connection, NewJob<?> job, byte[] payload) throws SQLException {
+    try (PreparedStatement insert = connection.prepareStatement(enqueueNow)) {
+      insert.setString(1, job.queue());
+      insert.setString(2, job.kind().name());
+      insert.setLong(3, job.priority().toSeconds());
+      insert.setInt(4, job.maxAttempts());
+      insert.setInt(5, (int) job.priority().toSeconds());
+      setText(insert, 6, Headers.write(job.headers()));
+      insert.setBytes(7, payload);
+      try (ResultSet row = insert.executeQuery()) {
+        row.next();
+        return row.getLong(1);
+      }
+    }
+  }
+
+  /** Several that differ in their payload only and are due at once. */
+  long[] enqueueLike(Connection connection, NewJob<?> like, byte[][] payloads) throws SQLException {
+    try (PreparedStatement insert = connection.prepareStatement(enqueueLike)) {
+      insert.setString(1, like.queue());
+      insert.setString(2, like.kind().name());
+      insert.setLong(3, like.priority().toSeconds());
+      insert.setInt(4, like.maxAttempts());
+      insert.setInt(5, (int) like.priority().toSeconds());
+      setText(insert, 6, Headers.write(like.headers()));
+      insert.setArray(7, connection.createArrayOf("bytea", payloads));
+      return ids(insert, payloads.length);
+    }
+  }
+
+  /** Several of any sort. */
+  long[] enqueueEach(Connection connection, List<? extends NewJob<?>> jobs, byte[][] payloads)
+      throws SQLException {
+    int count = jobs.size();
+    String[] queues = new String[count];
+    String[] kinds = new String[count];
+    @Nullable Long[] moments = new Long[count];
+    Long[] delays = new Long[count];
+    Integer[] priorities = new Integer[count];
+    Integer[] attempts = new Integer[count];
+    @Nullable String[] headers = new String[count];
+    for (int i = 0; i < count; i++) {
+      NewJob<?> job = jobs.get(i);
+      queues[i] = job.queue();
+      kinds[i] = job.kind().name();
+      moments[i] = job.runAt().map(at -> ChronoUnit.MICROS.between(Instant.EPOCH, at)).orElse(null);
+      delays[i] = job.delay().toNanos() / 1_000;
+      priorities[i] = (int) job.priority().toSeconds();
+      attempts[i] = job.maxAttempts();
+      headers[i] = Headers.write(job.headers());
+    }
+    try (PreparedStatement insert = connection.prepareStatement(enqueueEach)) {
+      insert.setArray(1, connection.createArrayOf("text", queues));
+      insert.setArray(2, connection.createArrayOf("text", kinds));
+      insert.setArray(3, connection.createArrayOf("bigint", moments));
+      insert.setArray(4, connection.createArrayOf("bigint", delays));
+      insert.setArray(5, connection.createArrayOf("integer", priorities));
+      insert.setArray(6, connection.createArrayOf("integer", attempts));
+      insert.setArray(7, connection.createArrayOf("text", headers));
+      insert.setArray(8, connection.createArrayOf("bytea", payloads));
+      return ids(insert, count);
+    }
+  }
+
+  private static long[] ids(PreparedStatement insert, int count) throws SQLException {
+    long[] ids = new long[count];
+    try (ResultSet row = insert.executeQuery()) {
+      for (int i = 0; i < count; i++) {
+        row.next();
+        ids[i] = row.getLong(1);
+      }
+    }
+    Arrays.sort(ids);
+    return ids;
+  }
+
+  private static void setText(PreparedStatement statement, int index, @Nullable String text)
+      throws SQLException {
+    if (text == null) {
+      statement.setNull(index, Types.VARCHAR);
+    } else {
+      statement.setString(index, text);
+    }
+  }
+}

@@ -1,0 +1,130 @@
+package dev.pgbelay.jobqueue;
+
+import dev.pgbelay.core.CommitPosition;
+import dev.pgbelay.core.TransactionException;
+import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.internal.StatementStart;
+import dev.pgbelay.jobqueue.Registration.Identity;
+import java.sql.SQLException;
+import java.util.Map;
+import java.util.Optional;
+import org.jooq.exception.DataAccessException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a handler knows of its attempt, and how it finishes its job in its own transaction. Belongs
+ * to the attempt; what only reads is safe for several threads.
+ */
+public final class JobContext {
+  private final ClaimedJob job;
+  private final Identity identity;
+  private final SettleSql sql;
+  private final WorkMeters meters;
+  private final Settlement.Slots slots;
+  private final @Nullable CommitPosition position;
+  private volatile boolean completeCalled;
+  private volatile boolean completed;
+
+  JobContext(
+      ClaimedJob job,
+      Identity identity,
+      SettleSql sql,
+      WorkMeters meters,
+      Settlement.Slots slots,
+      @Nullable CommitPosition position) {
+    this.job = job;
+    this.identity = identity;
+    this.sql = sql;
+    this.meters = meters;
+    this.slots = slots;
+    this.position = position;
+  }
+
+  /** The same in all attempts of a job, and never given to another: fit for an idempotency key. */
+  public long jobId() {
+    return job.id();
+  }
+
+  public String kind() {
+    return job.kind();
+  }
+
+  public String queue() {
+    return job.queue();
+  }
+
+  /** This attempt, from 1; snoozed and handed back ones are not counted. */
+  public int attempt() {
+    return job.attempt();
+  }
+
+  public int maxAttempts() {
+    return job.maxAttempts();
+  }
+
+  /** What the job was enqueued with. */
+  public Map<String, String> headers() {
+    return job.headers();
+  }
+
+  /**
+   * A place in the log behind the commit that enqueued the job: a replica that has replayed it
+   * shows what the job was enqueued with. Empty where the server does not tell.
+   */
+  public Optional<CommitPosition> position() {
+    return Optional.ofNullable(position);
+  }
+
+  /**
+   * Whether the job is known to be somebody else's by now, so that going on is pointless. False is
+   * no promise: what may be written is decided by {@link #complete}.
+   */
+  public boolean isLost() {
+    return identity.isLost();
+  }
+
+  /**
+   * Finishes the job in the caller's transaction, so that its effects and the end of the job are
+   * committed together, or neither is. One round trip. From here to the end of the transaction
+   * nobody else can have the job, so call it last, or keep the rest short.
+   *
+   * <p>What the handler returns afterwards is ignored. If the transaction is not committed, the
+   * attempt has failed.
+   *
+   * @throws LeaseLostException if the job is not this worker's any more. Nothing was changed, and
+   *     the transaction can then not be committed, whoever catches this; only a rollback to a
+   *     savepoint from before this call goes on
+   * @throws DataAccessException if the database refuses
+   */
+  public void complete(Tx tx) {
+    StatementStart.announce(tx.dsl().configuration());
+    boolean held;
+    try {
+      held = sql.complete(tx.connection(), job.id(), job.fence(), slots);
+    } catch (SQLException e) {
+      throw new DataAccessException(
+          "job " + job.id() + " was not completed: SQLSTATE " + e.getSQLState(), e);
+    }
+    if (!held) {
+      SettleSql.abortTransaction(tx.connection(), job.id());
+      meters.stale();
+      throw new LeaseLostException(job.id());
+    }
+    completeCalled = true;
+    try {
+      tx.afterCommit(commit -> completed = true);
+    } catch (TransactionException noCallback) {
+      // A joined transaction without a callback: whether it was committed is asked afterwards.
+      completed = false;
+    }
+  }
+
+  boolean isCompleteCalled() {
+    return completeCalled;
+  }
+
+  /** Whether it is known that the transaction of {@link #complete} was committed. */
+  boolean isCompleted() {
+    return completed;
+  }
+}

@@ -1,0 +1,228 @@
+package dev.pgbelay.jobqueue;
+
+import dev.pgbelay.core.internal.Fence;
+import dev.pgbelay.core.internal.PgDriver;
+import dev.pgbelay.jobqueue.Settlement.Fate;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The statements that write about claimed jobs. Each has the fence in itself, and returns the jobs
+ * that it did not find under it, with whether they exist at all.
+ */
+class SettleSql {
+  /** What every statement of this class has about the rows it changes. */
+  static final String FENCE = "AND j.claimant = ? AND j.claim_number = given.number";
+
+  private static final String DAY =
+      "CAST(floor(extract(epoch FROM clock_timestamp()) / 86400) AS integer)";
+
+  private static final String NOT_FOUND =
+      """
+      SELECT given.id, EXISTS (SELECT FROM <job> AS j WHERE j.id = given.id)
+        FROM given
+       WHERE NOT EXISTS (SELECT FROM changed WHERE changed.id = given.id)\
+      """;
+
+  /** Binds ids, numbers, reasons, claimant, outcome. */
+  private static final String FINISH =
+      """
+      WITH given AS MATERIALIZED (
+        SELECT * FROM unnest(CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS text[]))
+                        AS g(id, number, reason)),
+      changed AS (
+        DELETE FROM <job> AS j USING given
+         WHERE j.id = given.id <fence>
+        RETURNING j.id, j.attempt, j.queue, j.kind, given.reason),
+      kept AS (
+        INSERT INTO <finished> (id, finished_at, finished_day, attempt, outcome, queue, kind, reason)
+        SELECT id, clock_timestamp(), <day>, attempt, ?, queue, kind, reason FROM changed)
+      """
+          + NOT_FOUND;
+
+  /** Binds ids, numbers, reasons, node, claimant. */
+  private static final String BURY =
+      """
+      WITH given AS MATERIALIZED (
+        SELECT * FROM unnest(CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS text[]))
+                        AS g(id, number, reason)),
+      node AS MATERIALIZED (SELECT CAST(? AS text) AS name),
+      changed AS (
+        DELETE FROM <job> AS j USING given
+         WHERE j.id = given.id <fence>
+        RETURNING j.*, given.reason),
+      kept AS (
+        INSERT INTO <dead> (id, enqueued_at, attempt, max_attempts, priority, queue, kind, reason,
+                          headers, failures, payload)
+        SELECT id, enqueued_at, attempt, max_attempts, priority, queue, kind, reason, headers,
+               failures[greatest(1, cardinality(failures) - 6):]
+                 || format('attempt %s, %s, %s: %s', attempt, clock_timestamp(), node.name, reason),
+               payload
+          FROM changed, node)
+      """
+          + NOT_FOUND;
+
+  /**
+   * Binds ids, numbers, delays in microseconds, whether the attempt counts, reasons, node,
+   * claimant.
+   */
+  private static final String PUT_BACK =
+      """
+      WITH given AS MATERIALIZED (
+        SELECT g.*, clock_timestamp() + g.delay * interval '1 microsecond' AS due
+          FROM unnest(CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS bigint[]),
+                      CAST(? AS boolean[]), CAST(? AS text[]))
+                 AS g(id, number, delay, counts, reason)),
+      node AS MATERIALIZED (SELECT CAST(? AS text) AS name),
+      changed AS (
+        UPDATE <job> AS j
+           SET state = CASE WHEN given.delay > 0 THEN 'scheduled' ELSE 'ready' END,
+               run_at = CASE WHEN given.delay > 0 THEN given.due END,
+               place = CASE WHEN given.delay IS NULL THEN j.place
+                            ELSE CAST(extract(epoch FROM given.due) * 1000000 AS bigint)
+                                 - 1000000 * CAST(j.priority AS bigint) END,
+               attempt = j.attempt - CASE WHEN given.counts THEN 0 ELSE 1 END,
+               claimant = NULL, claim_number = NULL,
+               failures = CASE WHEN given.reason IS NULL THEN j.failures ELSE
+                 j.failures[greatest(1, cardinality(j.failures) - 6):]
+                 || format('attempt %s, %s, %s: %s', j.attempt, clock_timestamp(), node.name,
+                           given.reason) END
+          FROM given, node
+         WHERE j.id = given.id <fence>
+        RETURNING j.id)
+      """
+          + NOT_FOUND;
+
+  /** Fails on purpose, and with it the transaction: the text is no number. Binds a text. */
+  private static final String ABORT_TRANSACTION = "SELECT CAST(CAST(? AS text) AS bigint)";
+
+  private final String finish;
+  private final String bury;
+  private final String putBack;
+
+  SettleSql(String schema) {
+    this(schema, FENCE);
+  }
+
+  /** With another fence: tests show that without it the statements do harm. */
+  SettleSql(String schema, String fence) {
+    TablesSql tables = new TablesSql(schema);
+    this.finish = tables.fill(FINISH.replace("<fence>", fence).replace("<day>", DAY));
+    this.bury = tables.fill(BURY.replace("<fence>", fence).replace("<day>", DAY));
+    this.putBack = tables.fill(PUT_BACK.replace("<fence>", fence).replace("<day>", DAY));
+  }
+
+  /**
+   * Writes what became of jobs of one claimant that share a fate.
+   *
+   * @return those that were not under their fence any more, and whether they still exist
+   */
+  Map<Long, Boolean> settle(
+      Connection connection, Fate fate, UUID claimant, String node, List<Settlement> settlements)
+      throws SQLException {
+    return switch (fate) {
+      case DONE, DISCARDED -> finish(connection, fate, claimant, settlements);
+      case DEAD -> bury(connection, claimant, node, settlements);
+      case RETRIED, SNOOZED, HANDED_BACK -> putBack(connection, fate, claimant, node, settlements);
+    };
+  }
+
+  private Map<Long, Boolean> finish(
+      Connection connection, Fate fate, UUID claimant, List<Settlement> settlements)
+      throws SQLException {
+    try (PreparedStatement delete = connection.prepareStatement(finish)) {
+      int next = bindKeys(connection, delete, settlements);
+      delete.setArray(next++, connection.createArrayOf("text", reasons(settlements)));
+      delete.setObject(next++, claimant);
+      delete.setString(next, fate.tag());
+      return notFound(delete);
+    }
+  }
+
+  private Map<Long, Boolean> bury(
+      Connection connection, UUID claimant, String node, List<Settlement> settlements)
+      throws SQLException {
+    try (PreparedStatement delete = connection.prepareStatement(bury)) {
+      int next = bindKeys(connection, delete, settlements);
+      delete.setArray(next++, connection.createArrayOf("text", reasons(settlements)));
+      delete.setString(next++, node);
+      delete.setObject(next, claimant);
+      return notFound(delete);
+    }
+  }
+
+  private Map<Long, Boolean> putBack(
+      Connection connection, Fate fate, UUID claimant, String node, List<Settlement> settlements)
+      throws SQLException {
+    @Nullable Object[] delays =
+        settlements.stream()
+            .map(Settlement::delay)
+            .map(delay -> delay == null ? null : micros(delay))
+            .toArray();
+    @Nullable Object[] counts = settlements.stream().map(one -> fate == Fate.RETRIED).toArray();
+    try (PreparedStatement update = connection.prepareStatement(putBack)) {
+      int next = bindKeys(connection, update, settlements);
+      update.setArray(next++, connection.createArrayOf("bigint", delays));
+      update.setArray(next++, connection.createArrayOf("boolean", counts));
+      update.setArray(next++, connection.createArrayOf("text", reasons(settlements)));
+      update.setString(next++, node);
+      update.setObject(next, claimant);
+      return notFound(update);
+    }
+  }
+
+  private static Long micros(Duration delay) {
+    return delay.toNanos() / 1_000;
+  }
+
+  private static @Nullable Object[] reasons(List<Settlement> settlements) {
+    return settlements.stream().map(Settlement::reason).toArray();
+  }
+
+  private static int bindKeys(
+      Connection connection, PreparedStatement statement, List<Settlement> settlements)
+      throws SQLException {
+    PgDriver.planEachTime(statement);
+    Object[] ids = settlements.stream().map(Settlement::id).toArray();
+    Object[] numbers = settlements.stream().map(one -> one.fence().number()).toArray();
+    statement.setArray(1, connection.createArrayOf("bigint", ids));
+    statement.setArray(2, connection.createArrayOf("bigint", numbers));
+    return 3;
+  }
+
+  private static Map<Long, Boolean> notFound(PreparedStatement statement) throws SQLException {
+    Map<Long, Boolean> notFound = new HashMap<>();
+    try (ResultSet row = statement.executeQuery()) {
+      while (row.next()) {
+        notFound.put(row.getLong(1), row.getBoolean(2));
+      }
+    }
+    return notFound;
+  }
+
+  /** Finishes one job in the handler's own transaction; whether it was under its fence. */
+  boolean complete(Connection connection, long id, Fence fence, Settlement.Slots slots)
+      throws SQLException {
+    Settlement done = new Settlement(id, fence, Fate.DONE, null, null, false, slots);
+    return finish(connection, Fate.DONE, fence.claimant(), List.of(done)).isEmpty();
+  }
+
+  /** Makes PostgreSQL refuse the transaction's commit. */
+  static void abortTransaction(Connection connection, long id) {
+    try (PreparedStatement failing = connection.prepareStatement(ABORT_TRANSACTION)) {
+      failing.setString(1, "job " + id + " is not this worker's any more");
+      failing.execute();
+    } catch (SQLException expected) {
+      // 22P02, and the transaction is aborted; or it could not be sent, and cannot be committed.
+      return;
+    }
+  }
+}

@@ -1,0 +1,75 @@
+package dev.pgbelay.jobqueue;
+
+import dev.pgbelay.core.internal.Fence;
+import java.time.Duration;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What is to be written about a claimed job.
+ *
+ * @param delay for what comes back, not before so much time; null puts it back where it was
+ * @param reason of a failure
+ * @param perhapsDone whether {@code complete(tx)} was called, so that a job that is gone is done
+ * @param slots whose slot is free once this is written
+ */
+record Settlement(
+    long id,
+    Fence fence,
+    Fate fate,
+    @Nullable Duration delay,
+    @Nullable String reason,
+    boolean perhapsDone,
+    Slots slots) {
+  private static final int LONGEST_REASON = 1_000;
+
+  /** What becomes of the job. */
+  enum Fate {
+    DONE("done"),
+    DISCARDED("discarded"),
+    RETRIED("retried"),
+    SNOOZED("snoozed"),
+    HANDED_BACK("handed_back"),
+    DEAD("dead");
+
+    private final String tag;
+
+    Fate(String tag) {
+      this.tag = tag;
+    }
+
+    String tag() {
+      return tag;
+    }
+  }
+
+  Settlement {
+    if (reason != null) {
+      String clean = reason.replace('\0', ' ');
+      reason = clean.length() > LONGEST_REASON ? clean.substring(0, LONGEST_REASON) + "…" : clean;
+    }
+  }
+
+  static Settlement of(ClaimedJob job, Fate fate, Slots slots) {
+    return new Settlement(job.id(), job.fence(), fate, null, null, false, slots);
+  }
+
+  Settlement because(@Nullable String text) {
+    return new Settlement(id, fence, fate, delay, text, perhapsDone, slots);
+  }
+
+  Settlement after(Duration time) {
+    return new Settlement(id, fence, fate, time, reason, perhapsDone, slots);
+  }
+
+  Settlement perhapsDone(boolean called) {
+    return new Settlement(id, fence, fate, delay, reason, called, slots);
+  }
+
+  /** Who counts the jobs that are claimed and not yet settled. */
+  interface Slots {
+    String queue();
+
+    /** One is settled, or the claim is lost. */
+    void settled();
+  }
+}

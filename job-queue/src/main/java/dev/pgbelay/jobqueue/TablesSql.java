@@ -1,0 +1,31 @@
+package dev.pgbelay.jobqueue;
+
+import java.util.Locale;
+import org.jooq.SQLDialect;
+import org.jooq.impl.DSL;
+
+/** The tables' quoted names, for the places {@code <job>}, {@code <worker>} and so on. */
+final class TablesSql {
+  private final String schema;
+
+  TablesSql(String schema) {
+    this.schema = schema;
+  }
+
+  /** The statement with the names in their places. */
+  String fill(String sql) {
+    return sql.replace("<job>", name("job"))
+        .replace("<worker>", name("job_worker"))
+        .replace("<finished>", name("job_finished"))
+        .replace("<dead>", name("job_dead"));
+  }
+
+  /** One day's part of the finished jobs. */
+  String slot(int number) {
+    return name(String.format(Locale.ROOT, "job_finished_%02d", number));
+  }
+
+  private String name(String table) {
+    return DSL.using(SQLDialect.POSTGRES).render(DSL.table(DSL.name(schema, table)));
+  }
+}

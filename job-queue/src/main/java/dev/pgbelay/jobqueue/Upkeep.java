@@ -1,0 +1,150 @@
+package dev.pgbelay.jobqueue;
+
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.core.background.BackgroundLoop;
+import dev.pgbelay.core.background.Pass;
+import io.micrometer.core.instrument.MeterRegistry;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What every worker does for all queues: makes jobs ready that fall due, takes jobs back from
+ * workers that are not heard of, and forgets what was finished long ago. Any number may do it at
+ * once.
+ */
+final class Upkeep implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Upkeep.class);
+  private static final TxOptions PROMOTE = TxOptions.forPath("jobqueue-promote");
+  private static final TxOptions RESCUE = TxOptions.forPath("jobqueue-rescue");
+  private static final TxOptions RETAIN =
+      TxOptions.builder().path("jobqueue-retain").lockTimeout(Duration.ofMillis(500)).build();
+  private static final int PAGE = 500;
+
+  private final Transactions transactions;
+  private final WorkerSql sql;
+  private final WorkMeters meters;
+  private final Runnable promoted;
+  private final BackgroundLoop promotion;
+  private final BackgroundLoop rescue;
+  private final BackgroundLoop retention;
+  private final RetentionSql retentionSql;
+  private final int retentionDays;
+
+  Upkeep(
+      String name,
+      Transactions transactions,
+      WorkerSql sql,
+      RetentionSql retentionSql,
+      int retentionDays,
+      Duration lease,
+      Duration pollInterval,
+      Runnable promoted,
+      WorkMeters meters,
+      @Nullable MeterRegistry registry) {
+    this.transactions = transactions;
+    this.sql = sql;
+    this.retentionSql = retentionSql;
+    this.retentionDays = retentionDays;
+    this.meters = meters;
+    this.promoted = promoted;
+    this.promotion =
+        BackgroundLoop.builder("jobs-" + name + "-promote", this::promote)
+            .idlePause(pollInterval, pollInterval)
+            .meterRegistry(registry)
+            .build();
+    Duration third = lease.dividedBy(3);
+    this.rescue =
+        BackgroundLoop.builder("jobs-" + name + "-rescue", this::rescue)
+            .idlePause(third, third)
+            .meterRegistry(registry)
+            .build();
+    this.retention =
+        BackgroundLoop.builder("jobs-" + name + "-retain", this::retain)
+            .idlePause(Duration.ofMinutes(10), Duration.ofHours(1))
+            .failurePause(Duration.ofSeconds(1), Duration.ofMinutes(10))
+            .meterRegistry(registry)
+            .build();
+  }
+
+  void start() {
+    promotion.start();
+    rescue.start();
+    retention.start();
+  }
+
+  private Pass promote() throws Exception {
+    int count = transactions.run(PROMOTE, tx -> sql.promote(tx.connection(), PAGE));
+    if (count > 0) {
+      promoted.run();
+      return Pass.worked(count);
+    }
+    Duration next = transactions.run(PROMOTE, tx -> sql.untilNext(tx.connection()));
+    return Pass.idle(next);
+  }
+
+  private Pass rescue() throws Exception {
+    int fenced =
+        transactions.run(
+            RESCUE, tx -> sql.fenceExpired(tx.connection()) + sql.fenceUnknown(tx.connection()));
+    if (fenced > 0) {
+      LOG.warn("{} workers were not heard of; their jobs are handed back", fenced);
+    }
+    int jobs = 0;
+    for (UUID claimant : transactions.run(RESCUE, tx -> sql.fenced(tx.connection()))) {
+      jobs += rescue(claimant);
+    }
+    if (jobs > 0) {
+      meters.rescued(jobs);
+      promoted.run();
+    }
+    return Pass.worked(jobs);
+  }
+
+  /** All that is not being completed at this moment. */
+  private int rescue(UUID claimant) throws Exception {
+    int jobs = 0;
+    int page;
+    do {
+      WorkerSql.Rescued rescued =
+          transactions.run(RESCUE, tx -> sql.rescue(tx.connection(), claimant, PAGE));
+      page = rescued.back() + rescued.buried();
+      jobs += page;
+      if (rescued.buried() > 0) {
+        LOG.warn("{} jobs become dead letters: their last worker died", rescued.buried());
+      }
+    } while (page == PAGE && !rescue.isStopping());
+    transactions.execute(RESCUE, tx -> sql.removeFenced(tx.connection(), claimant));
+    return jobs;
+  }
+
+  /** One slot that is in use just now must not keep the others full. */
+  Pass retain() throws Exception {
+    int emptied = 0;
+    @Nullable Exception failed = null;
+    for (int slot :
+        transactions.run(RETAIN, tx -> retentionSql.expired(tx.connection(), retentionDays))) {
+      try {
+        transactions.execute(RETAIN, tx -> retentionSql.empty(tx.connection(), slot));
+        emptied++;
+      } catch (RuntimeException | SQLException e) {
+        failed = e;
+      }
+    }
+    if (failed != null) {
+      throw failed;
+    }
+    return Pass.worked(emptied);
+  }
+
+  @Override
+  public void close() {
+    promotion.close();
+    rescue.close();
+    retention.close();
+  }
+}

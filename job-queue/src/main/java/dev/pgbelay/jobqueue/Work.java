@@ -1,0 +1,265 @@
+package dev.pgbelay.jobqueue;
+
+import dev.pgbelay.core.Commit;
+import dev.pgbelay.core.CommitPosition;
+import dev.pgbelay.core.OutcomeUnknownException;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.core.background.BackgroundLoop;
+import dev.pgbelay.core.background.Pass;
+import dev.pgbelay.core.internal.Fence;
+import dev.pgbelay.jobqueue.Registration.Identity;
+import dev.pgbelay.jobqueue.Settlement.Fate;
+import io.micrometer.core.instrument.MeterRegistry;
+import java.time.Duration;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The jobs of one queue that this process has claimed: fetched ahead of the threads that run them,
+ * as many as are worked off in a moment, and no more.
+ */
+final class Work implements Settlement.Slots {
+  private static final TxOptions CLAIM = TxOptions.forPath("jobqueue-claim");
+
+  /** The largest claim. */
+  private static final int LARGEST_CLAIM = 500;
+
+  /** The most jobs that wait here for a thread. */
+  private static final int MOST_AHEAD = 1_500;
+
+  /** So much work is fetched ahead. */
+  private static final double SECONDS_AHEAD = 0.1;
+
+  /** A job that waits longer than this for a thread goes back, and others may have it. */
+  private static final long LONGEST_WAIT = TimeUnit.SECONDS.toNanos(5);
+
+  /**
+   * A job in the buffer.
+   *
+   * @param position covers the commit that enqueued it
+   */
+  record Fetched(
+      ClaimedJob job, Identity identity, @Nullable CommitPosition position, long fetchedAt) {}
+
+  private final String queue;
+  private final int threads;
+  private final Set<String> kinds;
+  private final Duration lease;
+  private final Transactions transactions;
+  private final ClaimSql sql;
+  private final Registration registration;
+  private final Settler settler;
+  private final WorkMeters meters;
+  private final LowWaterMark mark = new LowWaterMark();
+  private final BackgroundLoop loop;
+
+  private final BlockingQueue<Fetched> buffer = new LinkedBlockingQueue<>();
+
+  /** Claimed here and not settled yet. */
+  private final AtomicInteger outstanding = new AtomicInteger();
+
+  private final AtomicInteger running = new AtomicInteger();
+  private final AtomicInteger begun = new AtomicInteger();
+
+  private volatile int ahead;
+  private volatile boolean exhausted = true;
+
+  // Used within passes only.
+  private long measuredAt = System.nanoTime();
+  private int measuredBegun;
+  private @Nullable LostClaim lostClaim;
+
+  /** A claim whose answer did not come. */
+  private record LostClaim(Identity identity, Fence fence) {}
+
+  Work(
+      String name,
+      String queue,
+      int threads,
+      Set<String> kinds,
+      Duration lease,
+      Duration pollInterval,
+      Transactions transactions,
+      ClaimSql sql,
+      Registration registration,
+      Settler settler,
+      WorkMeters meters,
+      @Nullable MeterRegistry registry) {
+    this.queue = queue;
+    this.threads = threads;
+    this.kinds = kinds;
+    this.lease = lease;
+    this.transactions = transactions;
+    this.sql = sql;
+    this.registration = registration;
+    this.settler = settler;
+    this.meters = meters;
+    Duration first = Duration.ofMillis(50);
+    this.loop =
+        BackgroundLoop.builder(name, this::fetch)
+            .idlePause(pollInterval.compareTo(first) < 0 ? pollInterval : first, pollInterval)
+            .failurePause(Duration.ofMillis(100), Duration.ofSeconds(5))
+            .meterRegistry(registry)
+            .build();
+  }
+
+  @Override
+  public String queue() {
+    return queue;
+  }
+
+  int running() {
+    return running.get();
+  }
+
+  int buffered() {
+    return buffer.size();
+  }
+
+  int outstanding() {
+    return outstanding.get();
+  }
+
+  void start() {
+    loop.start();
+  }
+
+  void wakeUp() {
+    loop.wakeUp();
+  }
+
+  private Pass fetch() throws Exception {
+    handBackWhatWaitsTooLong();
+    measure();
+    if (lostClaim != null) {
+      return Pass.worked(recover(lostClaim));
+    }
+    int room = room();
+    if (room < refill()) {
+      return Pass.idle();
+    }
+    int limit = Math.min(room, LARGEST_CLAIM);
+    LowWaterMark.Look look = mark.look();
+    Identity identity = registration.identity();
+    int found = claim(identity, look.leastPlace(), limit);
+    mark.looked(look);
+    exhausted = found < limit && look.full();
+    return found > 0
+        ? Pass.worked(found)
+        : look.full() ? Pass.idle() : Pass.idle(mark.untilFullLook());
+  }
+
+  private int claim(Identity identity, long leastPlace, int limit) throws Exception {
+    Fence fence = identity.nextClaim();
+    Commit<List<ClaimedJob>> commit;
+    try {
+      commit =
+          transactions.commit(
+              CLAIM,
+              tx -> sql.claim(tx.connection(), fence, queue, leastPlace, kinds, limit, lease));
+    } catch (OutcomeUnknownException e) {
+      lostClaim = new LostClaim(identity, fence);
+      throw e;
+    }
+    take(identity, commit);
+    return commit.value().size();
+  }
+
+  private int recover(LostClaim lost) throws Exception {
+    Commit<List<ClaimedJob>> commit =
+        transactions.commit(CLAIM, tx -> sql.recover(tx.connection(), lost.fence()));
+    lostClaim = null;
+    take(lost.identity(), commit);
+    return 1;
+  }
+
+  private void take(Identity identity, Commit<List<ClaimedJob>> commit) {
+    List<ClaimedJob> jobs = commit.value();
+    if (jobs.isEmpty()) {
+      return;
+    }
+    outstanding.addAndGet(jobs.size());
+    meters.claimed(queue, jobs.size());
+    mark.claimedUpTo(jobs.get(jobs.size() - 1).place());
+    CommitPosition position = commit.position().orElse(null);
+    long now = System.nanoTime();
+    for (ClaimedJob job : jobs) {
+      buffer.add(new Fetched(job, identity, position, now));
+    }
+  }
+
+  private int room() {
+    return threads + ahead - outstanding.get();
+  }
+
+  private int refill() {
+    return Math.max(1, Math.min(LARGEST_CLAIM, (threads + ahead) / 2));
+  }
+
+  /** From how many jobs were begun since the last time, how many are to be fetched ahead. */
+  private void measure() {
+    long now = System.nanoTime();
+    long nanos = now - measuredAt;
+    int count = begun.get() - measuredBegun;
+    if (nanos < TimeUnit.MILLISECONDS.toNanos(1) || (count == 0 && buffer.isEmpty())) {
+      return;
+    }
+    double perSecond = count * 1e9 / nanos;
+    int wanted = (int) Math.min(MOST_AHEAD, perSecond * SECONDS_AHEAD);
+    ahead = Math.max(wanted, ahead - Math.max(1, ahead / 4));
+    measuredAt = now;
+    measuredBegun = begun.get();
+  }
+
+  private void handBackWhatWaitsTooLong() {
+    long now = System.nanoTime();
+    Fetched oldest = buffer.peek();
+    while (oldest != null && now - oldest.fetchedAt() > LONGEST_WAIT && buffer.remove(oldest)) {
+      ahead = 0;
+      handBack(oldest);
+      oldest = buffer.peek();
+    }
+  }
+
+  private void handBack(Fetched fetched) {
+    settler.add(Settlement.of(fetched.job(), Fate.HANDED_BACK, this));
+  }
+
+  /** The next job to run, or null if there is none within the time. */
+  @Nullable Fetched next(long time, TimeUnit unit) throws InterruptedException {
+    Fetched fetched = buffer.poll(time, unit);
+    if (fetched != null) {
+      running.incrementAndGet();
+      begun.incrementAndGet();
+    }
+    return fetched;
+  }
+
+  /** The handler has returned; the slot is taken until that is written. */
+  void ended() {
+    running.decrementAndGet();
+  }
+
+  @Override
+  public void settled() {
+    outstanding.decrementAndGet();
+    if (!exhausted && room() >= refill()) {
+      loop.wakeUp();
+    }
+  }
+
+  /** Claims no more, and hands back what waits for a thread. */
+  void stopFetching(Duration deadline) {
+    loop.stop(deadline);
+    Fetched waiting;
+    while ((waiting = buffer.poll()) != null) {
+      handBack(waiting);
+    }
+  }
+}

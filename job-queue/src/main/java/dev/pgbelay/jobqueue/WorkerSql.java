@@ -1,0 +1,273 @@
+package dev.pgbelay.jobqueue;
+
+import dev.pgbelay.core.internal.Fence;
+import dev.pgbelay.core.internal.LeaseKeepAlive;
+import dev.pgbelay.core.internal.PgDriver;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.UUID;
+
+/**
+ * The statements about workers: they are kept alive, fenced when they are not heard of, and then
+ * their jobs go back page by page.
+ */
+class WorkerSql {
+  private static final String REGISTER =
+      """
+      INSERT INTO <worker> (claimant, node, expires_at)
+      VALUES (?, ?, clock_timestamp() + CAST(? AS bigint) * interval '1 millisecond')
+      ON CONFLICT (claimant) DO NOTHING\
+      """;
+
+  private static final String RENEW =
+      """
+      UPDATE <worker>
+         SET expires_at = clock_timestamp() + CAST(? AS bigint) * interval '1 millisecond'
+       WHERE claimant = ANY (CAST(? AS uuid[])) AND fenced_at IS NULL
+      RETURNING claimant\
+      """;
+
+  private static final String UNREGISTER =
+      """
+      DELETE FROM <worker> AS w
+       WHERE w.claimant = ?
+         AND NOT EXISTS (SELECT FROM <job> AS j
+                          WHERE j.claimant = w.claimant AND j.state = 'running')\
+      """;
+
+  /** One whose claim is under way is passed over, and found the next time. */
+  private static final String FENCE_EXPIRED =
+      """
+      UPDATE <worker> AS w
+         SET fenced_at = clock_timestamp()
+       WHERE w.claimant = ANY (ARRAY(
+               SELECT e.claimant FROM <worker> AS e
+                WHERE e.fenced_at IS NULL AND e.expires_at < clock_timestamp()
+                  FOR UPDATE SKIP LOCKED))\
+      """;
+
+  /** Jobs that run for nobody, as after a row of this table was deleted by hand. */
+  private static final String FENCE_UNKNOWN =
+      """
+      INSERT INTO <worker> (claimant, node, expires_at, fenced_at)
+      SELECT DISTINCT j.claimant, 'unknown', clock_timestamp(), clock_timestamp()
+        FROM <job> AS j
+       WHERE j.state = 'running'
+         AND NOT EXISTS (SELECT FROM <worker> AS w WHERE w.claimant = j.claimant)
+      ON CONFLICT (claimant) DO NOTHING\
+      """;
+
+  private static final String LIST_FENCED =
+      "SELECT claimant FROM <worker> WHERE fenced_at IS NOT NULL ORDER BY fenced_at";
+
+  /**
+   * Binds claimant, limit, claimant twice. Jobs that are being completed at this moment are passed
+   * over. The fence is in the row: it is the claimant.
+   */
+  private static final String RESCUE =
+      """
+      WITH page AS MATERIALIZED (
+        SELECT j.id FROM <job> AS j
+         WHERE j.claimant = ? AND j.state = 'running'
+         LIMIT ?
+           FOR UPDATE OF j SKIP LOCKED),
+      back AS (
+        UPDATE <job> AS j
+           SET state = 'ready', claimant = NULL, claim_number = NULL,
+               failures = j.failures[greatest(1, cardinality(j.failures) - 6):]
+                 || format('attempt %s, %s: worker was not heard of', j.attempt, clock_timestamp())
+         WHERE j.id = ANY (ARRAY(SELECT id FROM page))
+           AND j.claimant = ? AND j.attempt < j.max_attempts
+        RETURNING j.id),
+      gone AS (
+        DELETE FROM <job> AS j
+         WHERE j.id = ANY (ARRAY(SELECT id FROM page))
+           AND j.claimant = ? AND j.attempt >= j.max_attempts
+        RETURNING j.*),
+      buried AS (
+        INSERT INTO <dead> (id, enqueued_at, attempt, max_attempts, priority, queue, kind, reason,
+                          headers, failures, payload)
+        SELECT id, enqueued_at, attempt, max_attempts, priority, queue, kind,
+               'worker was not heard of in the last attempt', headers, failures, payload
+          FROM gone)
+      SELECT (SELECT count(*) FROM back), (SELECT count(*) FROM gone)\
+      """;
+
+  private static final String REMOVE_FENCED =
+      """
+      DELETE FROM <worker> AS w
+       WHERE w.claimant = ? AND w.fenced_at IS NOT NULL
+         AND NOT EXISTS (SELECT FROM <job> AS j
+                          WHERE j.claimant = w.claimant AND j.state = 'running')\
+      """;
+
+  /** Binds limit. */
+  private static final String PROMOTE =
+      """
+      WITH due AS MATERIALIZED (
+        SELECT j.id FROM <job> AS j
+         WHERE j.state = 'scheduled' AND j.run_at <= clock_timestamp()
+         ORDER BY j.run_at
+         LIMIT ?
+           FOR NO KEY UPDATE OF j SKIP LOCKED)
+      UPDATE <job> AS j
+         SET state = 'ready', run_at = NULL
+       WHERE j.id = ANY (ARRAY(SELECT id FROM due))\
+      """;
+
+  private static final String MILLIS_TO_NEXT =
+      """
+      SELECT CAST(extract(epoch FROM j.run_at - clock_timestamp()) * 1000 AS bigint)
+        FROM <job> AS j
+       WHERE j.state = 'scheduled'
+       ORDER BY j.run_at
+       LIMIT 1\
+      """;
+
+  private final String register;
+  private final String renew;
+  private final String unregister;
+  private final String fenceExpired;
+  private final String fenceUnknown;
+  private final String listFenced;
+  private final String rescue;
+  private final String removeFenced;
+  private final String promote;
+  private final String millisToNext;
+
+  WorkerSql(String schema) {
+    TablesSql tables = new TablesSql(schema);
+    this.register = tables.fill(REGISTER);
+    this.renew = tables.fill(RENEW);
+    this.unregister = tables.fill(UNREGISTER);
+    this.fenceExpired = tables.fill(FENCE_EXPIRED);
+    this.fenceUnknown = tables.fill(FENCE_UNKNOWN);
+    this.listFenced = tables.fill(LIST_FENCED);
+    this.rescue = tables.fill(RESCUE);
+    this.removeFenced = tables.fill(REMOVE_FENCED);
+    this.promote = tables.fill(PROMOTE);
+    this.millisToNext = tables.fill(MILLIS_TO_NEXT);
+  }
+
+  /** May be sent twice. */
+  void register(Connection connection, UUID claimant, String node, Duration lease)
+      throws SQLException {
+    try (PreparedStatement insert = connection.prepareStatement(register)) {
+      insert.setObject(1, claimant);
+      insert.setString(2, node);
+      insert.setLong(3, lease.toMillis());
+      insert.executeUpdate();
+    }
+  }
+
+  LeaseKeepAlive.Renewed renew(Connection connection, List<Fence> workers, Duration lease)
+      throws SQLException {
+    Set<UUID> found = new HashSet<>();
+    try (PreparedStatement update = connection.prepareStatement(renew)) {
+      update.setQueryTimeout((int) Math.max(1, lease.toSeconds() / 3));
+      update.setLong(1, lease.toMillis());
+      update.setArray(
+          2, connection.createArrayOf("uuid", workers.stream().map(Fence::claimant).toArray()));
+      try (ResultSet row = update.executeQuery()) {
+        while (row.next()) {
+          found.add(row.getObject(1, UUID.class));
+        }
+      }
+    }
+    Set<Fence> renewed = new HashSet<>();
+    Set<Fence> lost = new HashSet<>();
+    for (Fence worker : workers) {
+      (found.contains(worker.claimant()) ? renewed : lost).add(worker);
+    }
+    return new LeaseKeepAlive.Renewed(renewed, lost);
+  }
+
+  /** Only if no job is left under it; otherwise it expires, and they are rescued. */
+  void unregister(Connection connection, UUID claimant) throws SQLException {
+    executeFor(connection, unregister, claimant);
+  }
+
+  int fenceExpired(Connection connection) throws SQLException {
+    return execute(connection, fenceExpired);
+  }
+
+  int fenceUnknown(Connection connection) throws SQLException {
+    return execute(connection, fenceUnknown);
+  }
+
+  List<UUID> fenced(Connection connection) throws SQLException {
+    List<UUID> claimants = new ArrayList<>();
+    try (PreparedStatement select = connection.prepareStatement(listFenced);
+        ResultSet row = select.executeQuery()) {
+      while (row.next()) {
+        claimants.add(row.getObject(1, UUID.class));
+      }
+    }
+    return claimants;
+  }
+
+  /**
+   * A page of a dead worker's jobs.
+   *
+   * @param back those that may be tried again
+   * @param buried those whose attempts are used up
+   */
+  record Rescued(int back, int buried) {}
+
+  Rescued rescue(Connection connection, UUID claimant, int limit) throws SQLException {
+    try (PreparedStatement page = connection.prepareStatement(rescue)) {
+      PgDriver.planEachTime(page);
+      page.setObject(1, claimant);
+      page.setInt(2, limit);
+      page.setObject(3, claimant);
+      page.setObject(4, claimant);
+      try (ResultSet row = page.executeQuery()) {
+        row.next();
+        return new Rescued(row.getInt(1), row.getInt(2));
+      }
+    }
+  }
+
+  void removeFenced(Connection connection, UUID claimant) throws SQLException {
+    executeFor(connection, removeFenced, claimant);
+  }
+
+  int promote(Connection connection, int limit) throws SQLException {
+    try (PreparedStatement update = connection.prepareStatement(promote)) {
+      PgDriver.planEachTime(update);
+      update.setInt(1, limit);
+      return update.executeUpdate();
+    }
+  }
+
+  /** Until the next scheduled job falls due; a day if there is none. */
+  Duration untilNext(Connection connection) throws SQLException {
+    try (PreparedStatement select = connection.prepareStatement(millisToNext);
+        ResultSet row = select.executeQuery()) {
+      return row.next() ? Duration.ofMillis(Math.max(1, row.getLong(1))) : Duration.ofDays(1);
+    }
+  }
+
+  private static int execute(Connection connection, String statement) throws SQLException {
+    try (PreparedStatement prepared = connection.prepareStatement(statement)) {
+      PgDriver.planEachTime(prepared);
+      return prepared.executeUpdate();
+    }
+  }
+
+  private static void executeFor(Connection connection, String statement, UUID claimant)
+      throws SQLException {
+    try (PreparedStatement prepared = connection.prepareStatement(statement)) {
+      PgDriver.planEachTime(prepared);
+      prepared.setObject(1, claimant);
+      prepared.executeUpdate();
+    }
+  }
+}
