@@ -5,6 +5,7 @@ import dev.pgbelay.benchmarks.export.ExportScenario;
 import dev.pgbelay.benchmarks.hotrow.HotRowScenario;
 import dev.pgbelay.benchmarks.locking.LockingScenario;
 import dev.pgbelay.benchmarks.paging.PagingScenario;
+import dev.pgbelay.benchmarks.queue.QueueScenario;
 import dev.pgbelay.benchmarks.reads.LoaderScenario;
 import dev.pgbelay.benchmarks.witness.WitnessScenario;
 import dev.pgbelay.benchmarks.writes.CoalescerScenario;
@@ -49,7 +50,8 @@ public final class Bench implements Callable<Integer> {
           new LockingScenario(),
           new ChunksScenario(),
           new HotRowScenario(),
-          new WitnessScenario());
+          new WitnessScenario(),
+          new QueueScenario());
 
   @Parameters(
       arity = "0..*",
