@@ -86,7 +86,9 @@ public final class JobContext {
   /**
    * Finishes the job in the caller's transaction, so that its effects and the end of the job are
    * committed together, or neither is. One round trip. From here to the end of the transaction
-   * nobody else can have the job, so call it last, or keep the rest short.
+   * nobody else can have the job, so call it last, or keep the rest short. So that a process that
+   * is stopped here does not keep the job for ever, {@code idle_in_transaction_session_timeout} is
+   * set for this transaction to the worker's lease.
    *
    * <p>What the handler returns afterwards is ignored. If the transaction is not committed, the
    * attempt has failed.

@@ -66,7 +66,9 @@ public final class JobWorker implements AutoCloseable {
     WorkerSql workerSql = new WorkerSql(builder.schema);
     ClaimSql claimSql = new ClaimSql(builder.schema);
     SettleSql settleSql =
-        builder.settleSql == null ? new SettleSql(builder.schema) : builder.settleSql;
+        builder.settleSql == null
+            ? new SettleSql(builder.schema, builder.lease)
+            : builder.settleSql;
     this.registration =
         new Registration(
             name,

@@ -32,12 +32,15 @@ class SettleSql {
        WHERE NOT EXISTS (SELECT FROM changed WHERE changed.id = given.id)\
       """;
 
-  /** Binds ids, numbers, reasons, claimant, outcome. */
+  /** Binds idle milliseconds, ids, numbers, reasons, claimant, outcome. */
   private static final String FINISH =
       """
-      WITH given AS MATERIALIZED (
-        SELECT * FROM unnest(CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS text[]))
-                        AS g(id, number, reason)),
+      WITH bounds AS MATERIALIZED (
+        SELECT set_config('idle_in_transaction_session_timeout', ? || 'ms', true)),
+      given AS MATERIALIZED (
+        SELECT g.*
+          FROM bounds, unnest(CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS text[]))
+                         AS g(id, number, reason)),
       changed AS (
         DELETE FROM <job> AS j USING given
          WHERE j.id = given.id <fence>
@@ -48,12 +51,15 @@ class SettleSql {
       """
           + NOT_FOUND;
 
-  /** Binds ids, numbers, reasons, node, claimant. */
+  /** Binds idle milliseconds, ids, numbers, reasons, node, claimant. */
   private static final String BURY =
       """
-      WITH given AS MATERIALIZED (
-        SELECT * FROM unnest(CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS text[]))
-                        AS g(id, number, reason)),
+      WITH bounds AS MATERIALIZED (
+        SELECT set_config('idle_in_transaction_session_timeout', ? || 'ms', true)),
+      given AS MATERIALIZED (
+        SELECT g.*
+          FROM bounds, unnest(CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS text[]))
+                         AS g(id, number, reason)),
       node AS MATERIALIZED (SELECT CAST(? AS text) AS name),
       changed AS (
         DELETE FROM <job> AS j USING given
@@ -71,14 +77,17 @@ class SettleSql {
           + NOT_FOUND;
 
   /**
-   * Binds ids, numbers, delays in microseconds, whether the attempt counts, reasons, node,
-   * claimant.
+   * Binds idle milliseconds, ids, numbers, delays in microseconds, whether the attempt counts,
+   * reasons, node, claimant.
    */
   private static final String PUT_BACK =
       """
-      WITH given AS MATERIALIZED (
+      WITH bounds AS MATERIALIZED (
+        SELECT set_config('idle_in_transaction_session_timeout', ? || 'ms', true)),
+      given AS MATERIALIZED (
         SELECT g.*, clock_timestamp() + g.delay * interval '1 microsecond' AS due
-          FROM unnest(CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS bigint[]),
+          FROM bounds,
+               unnest(CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS bigint[]),
                       CAST(? AS boolean[]), CAST(? AS text[]))
                  AS g(id, number, delay, counts, reason)),
       node AS MATERIALIZED (SELECT CAST(? AS text) AS name),
@@ -107,13 +116,19 @@ class SettleSql {
   private final String finish;
   private final String bury;
   private final String putBack;
+  private final Duration idle;
 
-  SettleSql(String schema) {
-    this(schema, FENCE);
+  /**
+   * @param idle how long a client that stopped may keep its transaction, and with it the jobs that
+   *     it has written about, from others
+   */
+  SettleSql(String schema, Duration idle) {
+    this(schema, idle, FENCE);
   }
 
   /** With another fence: tests show that without it the statements do harm. */
-  SettleSql(String schema, String fence) {
+  SettleSql(String schema, Duration idle, String fence) {
+    this.idle = idle;
     TablesSql tables = new TablesSql(schema);
     this.finish = tables.fill(FINISH.replace("<fence>", fence).replace("<day>", DAY));
     this.bury = tables.fill(BURY.replace("<fence>", fence).replace("<day>", DAY));
@@ -187,15 +202,16 @@ class SettleSql {
     return settlements.stream().map(Settlement::reason).toArray();
   }
 
-  private static int bindKeys(
+  private int bindKeys(
       Connection connection, PreparedStatement statement, List<Settlement> settlements)
       throws SQLException {
     PgDriver.planEachTime(statement);
     Object[] ids = settlements.stream().map(Settlement::id).toArray();
     Object[] numbers = settlements.stream().map(one -> one.fence().number()).toArray();
-    statement.setArray(1, connection.createArrayOf("bigint", ids));
-    statement.setArray(2, connection.createArrayOf("bigint", numbers));
-    return 3;
+    statement.setString(1, Long.toString(idle.toMillis()));
+    statement.setArray(2, connection.createArrayOf("bigint", ids));
+    statement.setArray(3, connection.createArrayOf("bigint", numbers));
+    return 4;
   }
 
   private static Map<Long, Boolean> notFound(PreparedStatement statement) throws SQLException {

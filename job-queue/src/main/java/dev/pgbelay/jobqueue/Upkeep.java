@@ -19,12 +19,11 @@ import org.slf4j.LoggerFactory;
  */
 final class Upkeep implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Upkeep.class);
-  private static final TxOptions PROMOTE = TxOptions.forPath("jobqueue-promote");
-  private static final TxOptions RESCUE = TxOptions.forPath("jobqueue-rescue");
-  private static final TxOptions RETAIN =
-      TxOptions.builder().path("jobqueue-retain").lockTimeout(Duration.ofMillis(500)).build();
   private static final int PAGE = 500;
 
+  private final TxOptions promoting;
+  private final TxOptions rescuing;
+  private final TxOptions retaining;
   private final Transactions transactions;
   private final WorkerSql sql;
   private final WorkMeters meters;
@@ -46,6 +45,10 @@ final class Upkeep implements AutoCloseable {
       Runnable promoted,
       WorkMeters meters,
       @Nullable MeterRegistry registry) {
+    this.promoting = stoppedAtMost(lease, "jobqueue-promote").build();
+    this.rescuing = stoppedAtMost(lease, "jobqueue-rescue").build();
+    this.retaining =
+        stoppedAtMost(lease, "jobqueue-retain").lockTimeout(Duration.ofMillis(500)).build();
     this.transactions = transactions;
     this.sql = sql;
     this.retentionSql = retentionSql;
@@ -71,6 +74,13 @@ final class Upkeep implements AutoCloseable {
             .build();
   }
 
+  /** A process that is stopped in the middle must not keep rows from others. */
+  static TxOptions.Builder stoppedAtMost(Duration lease, String path) {
+    return TxOptions.builder()
+        .path(path)
+        .setting("idle_in_transaction_session_timeout", lease.toMillis() + "ms");
+  }
+
   void start() {
     promotion.start();
     rescue.start();
@@ -78,24 +88,24 @@ final class Upkeep implements AutoCloseable {
   }
 
   private Pass promote() throws Exception {
-    int count = transactions.run(PROMOTE, tx -> sql.promote(tx.connection(), PAGE));
+    int count = transactions.run(promoting, tx -> sql.promote(tx.connection(), PAGE));
     if (count > 0) {
       promoted.run();
       return Pass.worked(count);
     }
-    Duration next = transactions.run(PROMOTE, tx -> sql.untilNext(tx.connection()));
+    Duration next = transactions.run(promoting, tx -> sql.untilNext(tx.connection()));
     return Pass.idle(next);
   }
 
   private Pass rescue() throws Exception {
     int fenced =
         transactions.run(
-            RESCUE, tx -> sql.fenceExpired(tx.connection()) + sql.fenceUnknown(tx.connection()));
+            rescuing, tx -> sql.fenceExpired(tx.connection()) + sql.fenceUnknown(tx.connection()));
     if (fenced > 0) {
       LOG.warn("{} workers were not heard of; their jobs are handed back", fenced);
     }
     int jobs = 0;
-    for (UUID claimant : transactions.run(RESCUE, tx -> sql.fenced(tx.connection()))) {
+    for (UUID claimant : transactions.run(rescuing, tx -> sql.fenced(tx.connection()))) {
       jobs += rescue(claimant);
     }
     if (jobs > 0) {
@@ -111,14 +121,14 @@ final class Upkeep implements AutoCloseable {
     int page;
     do {
       WorkerSql.Rescued rescued =
-          transactions.run(RESCUE, tx -> sql.rescue(tx.connection(), claimant, PAGE));
+          transactions.run(rescuing, tx -> sql.rescue(tx.connection(), claimant, PAGE));
       page = rescued.back() + rescued.buried();
       jobs += page;
       if (rescued.buried() > 0) {
         LOG.warn("{} jobs become dead letters: their last worker died", rescued.buried());
       }
     } while (page == PAGE && !rescue.isStopping());
-    transactions.execute(RESCUE, tx -> sql.removeFenced(tx.connection(), claimant));
+    transactions.execute(rescuing, tx -> sql.removeFenced(tx.connection(), claimant));
     return jobs;
   }
 
@@ -127,9 +137,9 @@ final class Upkeep implements AutoCloseable {
     int emptied = 0;
     @Nullable Exception failed = null;
     for (int slot :
-        transactions.run(RETAIN, tx -> retentionSql.expired(tx.connection(), retentionDays))) {
+        transactions.run(retaining, tx -> retentionSql.expired(tx.connection(), retentionDays))) {
       try {
-        transactions.execute(RETAIN, tx -> retentionSql.empty(tx.connection(), slot));
+        transactions.execute(retaining, tx -> retentionSql.empty(tx.connection(), slot));
         emptied++;
       } catch (RuntimeException | SQLException e) {
         failed = e;

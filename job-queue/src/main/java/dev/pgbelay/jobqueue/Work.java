@@ -51,6 +51,7 @@ final class Work implements Settlement.Slots {
   private final int threads;
   private final Set<String> kinds;
   private final Duration lease;
+  private final TxOptions recovering;
   private final Transactions transactions;
   private final ClaimSql sql;
   private final Registration registration;
@@ -95,6 +96,7 @@ final class Work implements Settlement.Slots {
     this.threads = threads;
     this.kinds = kinds;
     this.lease = lease;
+    this.recovering = Upkeep.stoppedAtMost(lease, "jobqueue-claim").build();
     this.transactions = transactions;
     this.sql = sql;
     this.registration = registration;
@@ -173,7 +175,7 @@ final class Work implements Settlement.Slots {
 
   private int recover(LostClaim lost) throws Exception {
     Commit<List<ClaimedJob>> commit =
-        transactions.commit(CLAIM, tx -> sql.recover(tx.connection(), lost.fence()));
+        transactions.commit(recovering, tx -> sql.recover(tx.connection(), lost.fence()));
     lostClaim = null;
     take(lost.identity(), commit);
     return 1;

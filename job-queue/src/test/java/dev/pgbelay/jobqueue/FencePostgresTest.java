@@ -76,7 +76,8 @@ class FencePostgresTest {
   void staleWrite_withoutTheFenceTakesTheJobAway(Fate fate) throws Exception {
     PassedOn job = passedOn();
     String before = row(job.held());
-    assertThat(write(new SettleSql("pgbelay", NO_FENCE), fate, job.stale())).isEmpty();
+    assertThat(write(new SettleSql("pgbelay", Duration.ofSeconds(30), NO_FENCE), fate, job.stale()))
+        .isEmpty();
     assertThat(row(job.held())).isNotEqualTo(before);
     assertThat(write(fixture.settle, fate, job.held())).as("the holder's own").isNotEmpty();
   }
@@ -128,7 +129,7 @@ class FencePostgresTest {
   @Test
   void staleComplete_withoutTheFenceCommitsItsEffectsAndTakesTheJobAway() throws Exception {
     PassedOn job = passedOn();
-    SettleSql unfenced = new SettleSql("pgbelay", NO_FENCE);
+    SettleSql unfenced = new SettleSql("pgbelay", Duration.ofSeconds(30), NO_FENCE);
     fixture.transactions.execute(
         tx -> {
           tx.dsl().execute("insert into effect (job_id) values (?)", job.stale().id());
@@ -179,6 +180,23 @@ class FencePostgresTest {
       assertThat(workerRows(slow.claimant.id())).isZero();
       assertThat(fixture.finished("done")).isEqualTo(1);
     }
+  }
+
+  @Test
+  void transactionAboutAJob_isEndedByTheServerWhenItsClientStops() throws Exception {
+    fixture.enqueue(1);
+    ClaimedJob job = fixture.hand().claim(1).get(0);
+    fixture.transactions.execute(
+        tx -> {
+          fixture.settle.complete(tx.connection(), job.id(), job.fence(), fixture.slots());
+          assertThat(
+                  tx.dsl()
+                      .fetchValue("select current_setting('idle_in_transaction_session_timeout')"))
+              .isEqualTo("30s");
+        });
+    assertThat(
+            fixture.dsl.fetchValue("select current_setting('idle_in_transaction_session_timeout')"))
+        .isEqualTo("0");
   }
 
   private int workerRows(UUID claimant) {

@@ -36,7 +36,7 @@ final class QueueFixture {
   final DSLContext dsl;
   final String queue = "q" + NAMES.incrementAndGet();
   final JobQueue jobs = JobQueue.create();
-  final SettleSql settle = new SettleSql("pgbelay");
+  final SettleSql settle = new SettleSql("pgbelay", Duration.ofSeconds(30));
 
   QueueFixture(DataSource dataSource) {
     this.transactions = Transactions.of(dataSource);
