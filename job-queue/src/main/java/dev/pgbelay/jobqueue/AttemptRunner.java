@@ -17,7 +17,13 @@ final class AttemptRunner implements Runnable {
   private static final Logger LOG = LoggerFactory.getLogger(AttemptRunner.class);
 
   /** A kind with what to do about it. */
-  record Handling<P>(JobKind<P> kind, JobHandler<P> handler, RetryPolicy retry) {}
+  record Handling<P>(
+      JobKind<P> kind, JobHandler<P> handler, RetryPolicy retry, Optional<Duration> deadline) {
+
+    Handling<P> within(Duration time) {
+      return new Handling<>(kind, handler, retry, Optional.of(time));
+    }
+  }
 
   private final Work work;
   private final Map<String, Handling<?>> handlings;
@@ -26,6 +32,7 @@ final class AttemptRunner implements Runnable {
   private final Settler settler;
   private final WorkMeters meters;
   private final AtomicBoolean stopping;
+  private final AttemptClock clock = new AttemptClock();
 
   AttemptRunner(
       Work work,
@@ -65,6 +72,11 @@ final class AttemptRunner implements Runnable {
     }
   }
 
+  /** Called by another thread, again and again: interrupts an attempt that is past its deadline. */
+  void checkDeadline() {
+    clock.check(meters);
+  }
+
   private void attempt(Fetched fetched) {
     ClaimedJob job = fetched.job();
     try {
@@ -101,11 +113,13 @@ final class AttemptRunner implements Runnable {
     long start = System.nanoTime();
     @Nullable JobOutcome outcome = null;
     @Nullable Throwable failure = null;
+    clock.begin(job, handling.deadline());
     try {
       outcome = handling.handler().run(context, payload);
     } catch (Throwable e) {
       failure = e;
     }
+    boolean overdue = clock.end();
     boolean interrupted = Thread.interrupted();
     meters.ran(job.kind(), System.nanoTime() - start);
     if (context.isCompleted()) {
@@ -115,7 +129,7 @@ final class AttemptRunner implements Runnable {
     }
     Settlement settlement =
         failure != null
-            ? failed(job, failure, handling.retry(), interrupted)
+            ? failed(job, failure, handling.retry(), interrupted, overdue)
             : context.isCompleteCalled()
                 ? uncommitted(job, handling.retry())
                 : ended(job, outcome == null ? JobOutcome.done() : outcome);
@@ -143,13 +157,14 @@ final class AttemptRunner implements Runnable {
   }
 
   private Settlement failed(
-      ClaimedJob job, Throwable failure, RetryPolicy retry, boolean interrupted) {
-    if (stopping.get() && (interrupted || failure instanceof InterruptedException)) {
+      ClaimedJob job, Throwable failure, RetryPolicy retry, boolean interrupted, boolean overdue) {
+    if (!overdue && stopping.get() && (interrupted || failure instanceof InterruptedException)) {
       return Settlement.of(job, Fate.HANDED_BACK, work);
     }
     LOG.info("{} failed: {}", job, failure.getClass().getName());
     LOG.debug("{} failed", job, failure);
-    return retried(job, retry.pauseAfter(failure, job.attempt()), text(failure));
+    String reason = (overdue ? "interrupted at its deadline: " : "") + text(failure);
+    return retried(job, retry.pauseAfter(failure, job.attempt()), reason);
   }
 
   /** The row of the job holds its payload; what an exception says of it may stand beside it. */

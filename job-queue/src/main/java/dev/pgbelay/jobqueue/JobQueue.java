@@ -10,6 +10,7 @@ import dev.pgbelay.core.schema.SchemaInstaller;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.sql.SQLException;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -107,6 +108,49 @@ public final class JobQueue {
       from = to;
     }
     return ids;
+  }
+
+  /** What became of a call about a job that waits. */
+  public enum Change {
+    /** It was done. */
+    DONE,
+    /** The job is running, or was until just now; nothing was done. */
+    RUNNING,
+    /** There is no such job: it is finished, or a dead letter, or never was. */
+    NOT_FOUND
+  }
+
+  /**
+   * Ends a job that waits; the record of it says cancelled. Waits for a claim of it that is under
+   * way.
+   *
+   * @param reason kept with the record
+   */
+  public Change cancel(Tx tx, long id, String reason) {
+    StatementStart.announce(tx.dsl().configuration());
+    try {
+      return sql.cancel(tx.connection(), id, reason);
+    } catch (SQLException e) {
+      throw new DataAccessException(
+          "job " + id + " was not cancelled: SQLSTATE " + e.getSQLState(), e);
+    }
+  }
+
+  /**
+   * Moves a job that waits to another time, also one that waits for its next attempt. One in the
+   * past makes it as old as that.
+   *
+   * @throws PgBelayException if the moment is before 1970 or after 2200
+   */
+  public Change reschedule(Tx tx, long id, Instant at) {
+    NewJob.requireStorable(at);
+    StatementStart.announce(tx.dsl().configuration());
+    try {
+      return sql.reschedule(tx.connection(), id, at);
+    } catch (SQLException e) {
+      throw new DataAccessException(
+          "job " + id + " was not rescheduled: SQLSTATE " + e.getSQLState(), e);
+    }
   }
 
   private long[] send(Tx tx, List<? extends NewJob<?>> jobs, byte[][] payloads) {

@@ -2,6 +2,8 @@ package dev.pgbelay.jobqueue;
 
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.background.BackgroundLoop;
+import dev.pgbelay.core.background.Pass;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.jobqueue.AttemptRunner.Handling;
 import io.micrometer.core.instrument.MeterRegistry;
@@ -13,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
@@ -42,6 +45,7 @@ import org.slf4j.LoggerFactory;
 public final class JobWorker implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(JobWorker.class);
   private static final Duration AFTER_INTERRUPT = Duration.ofSeconds(1);
+  private static final Duration LOOK = Duration.ofMillis(50);
   private static final Duration FLUSH = Duration.ofSeconds(2);
 
   private final String name;
@@ -50,6 +54,9 @@ public final class JobWorker implements AutoCloseable {
   private final Upkeep upkeep;
   private final List<Work> queues = new ArrayList<>();
   private final List<Thread> threads = new ArrayList<>();
+  private final List<AttemptRunner> runners = new ArrayList<>();
+  private final BackgroundLoop deadlines;
+  private final boolean hasDeadlines;
   private final AtomicBoolean started = new AtomicBoolean();
   private final AtomicBoolean stopping = new AtomicBoolean();
   private final AtomicBoolean interrupted = new AtomicBoolean();
@@ -113,13 +120,18 @@ public final class JobWorker implements AutoCloseable {
       meters.watch(queue.getKey(), work);
       queues.add(work);
       for (int i = 1; i <= queue.getValue(); i++) {
-        Thread thread =
-            builder.threadFactory.newThread(
-                new AttemptRunner(
-                    work, handlings, registration, settleSql, settler, meters, stopping));
-        threads.add(thread);
+        AttemptRunner runner =
+            new AttemptRunner(work, handlings, registration, settleSql, settler, meters, stopping);
+        runners.add(runner);
+        threads.add(builder.threadFactory.newThread(runner));
       }
     }
+    this.deadlines =
+        BackgroundLoop.builder("jobs-" + name + "-deadline", this::checkDeadlines)
+            .idlePause(LOOK, LOOK)
+            .meterRegistry(builder.registry)
+            .build();
+    this.hasDeadlines = handlings.values().stream().anyMatch(one -> one.deadline().isPresent());
   }
 
   /**
@@ -130,6 +142,11 @@ public final class JobWorker implements AutoCloseable {
    */
   public static Builder builder(Transactions transactions, DataSource heartbeats) {
     return new Builder(transactions, heartbeats);
+  }
+
+  private Pass checkDeadlines() {
+    runners.forEach(AttemptRunner::checkDeadline);
+    return Pass.idle();
   }
 
   /**
@@ -145,6 +162,9 @@ public final class JobWorker implements AutoCloseable {
     settler.start();
     upkeep.start();
     queues.forEach(Work::start);
+    if (hasDeadlines) {
+      deadlines.start();
+    }
     threads.forEach(Thread::start);
     wakers.forEach(waker -> waker.addWorker(this));
   }
@@ -205,6 +225,7 @@ public final class JobWorker implements AutoCloseable {
       await(AFTER_INTERRUPT.toNanos());
     }
     settler.drain(System.nanoTime() + FLUSH.toNanos());
+    deadlines.close();
     upkeep.close();
     settler.close();
     if (settler.pending() == 0) {
@@ -320,10 +341,29 @@ public final class JobWorker implements AutoCloseable {
      * @throws PgBelayException if the kind has a handler
      */
     public <P> Builder handle(JobKind<P> kind, RetryPolicy retry, JobHandler<P> handler) {
-      if (handlings.putIfAbsent(kind.name(), new Handling<>(kind, handler, retry)) != null) {
+      if (handlings.putIfAbsent(kind.name(), new Handling<>(kind, handler, retry, Optional.empty()))
+          != null) {
         throw new PgBelayException(
             "kind '" + kind.name() + "' has a handler already: give each kind one");
       }
+      return this;
+    }
+
+    /**
+     * How long one attempt of a kind may take: 100 ms to 1 day, as long as it likes unless said.
+     * After that its thread is interrupted, and what it then throws is a failed attempt; one that
+     * does not heed it is logged, counted, and keeps its thread. Has nothing to do with the lease.
+     *
+     * @throws PgBelayException if the kind has no handler yet
+     */
+    public Builder deadline(JobKind<?> kind, Duration time) {
+      Options.require("deadline", time, Duration.ofMillis(100), Duration.ofDays(1));
+      Handling<?> handling = handlings.get(kind.name());
+      if (handling == null) {
+        throw new PgBelayException(
+            "kind '" + kind.name() + "' has no handler: name it with handle(kind, …) first");
+      }
+      handlings.put(kind.name(), handling.within(time));
       return this;
     }
 

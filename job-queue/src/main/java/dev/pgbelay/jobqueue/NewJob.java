@@ -58,7 +58,7 @@ public record NewJob<P>(
     headers = Collections.unmodifiableMap(new LinkedHashMap<>(headers));
   }
 
-  private static void requireStorable(Instant at) {
+  static void requireStorable(Instant at) {
     Instant least = Instant.parse("1970-01-01T00:00:00Z");
     Instant most = Instant.parse("2200-01-01T00:00:00Z");
     if (at.isBefore(least) || at.isAfter(most)) {

@@ -26,6 +26,10 @@ interface WorkMeters {
 
   default void lostLease() {}
 
+  default void overdue() {}
+
+  default void ignoredInterrupt() {}
+
   /** Into a registry. */
   final class OfMicrometer implements WorkMeters {
     private static final String PREFIX = "pgbelay.jobqueue.";
@@ -34,6 +38,8 @@ interface WorkMeters {
     private final Counter stale;
     private final Counter rescued;
     private final Counter lost;
+    private final Counter overdue;
+    private final Counter deaf;
 
     OfMicrometer(MeterRegistry registry) {
       this.registry = registry;
@@ -49,6 +55,24 @@ interface WorkMeters {
           Counter.builder(PREFIX + "worker.lost")
               .description("Times that this worker found itself given up by others")
               .register(registry);
+      this.overdue =
+          Counter.builder(PREFIX + "overdue")
+              .description("Attempts that were interrupted at their deadline")
+              .register(registry);
+      this.deaf =
+          Counter.builder(PREFIX + "uninterruptible")
+              .description("Attempts that went on for a second after their interrupt")
+              .register(registry);
+    }
+
+    @Override
+    public void overdue() {
+      overdue.increment();
+    }
+
+    @Override
+    public void ignoredInterrupt() {
+      deaf.increment();
     }
 
     @Override

@@ -166,6 +166,47 @@ class JobQueuePostgresTest {
         .doesNotContain("secret");
   }
 
+  private JobQueue.Change cancel(long id) {
+    return fixture.transactions.run(tx -> fixture.jobs.cancel(tx, id, "no longer wanted"));
+  }
+
+  private JobQueue.Change reschedule(long id, String at) {
+    return fixture.transactions.run(tx -> fixture.jobs.reschedule(tx, id, Instant.parse(at)));
+  }
+
+  @Test
+  void cancel_endsWhatWaitsAndNothingElse() throws Exception {
+    long ready = fixture.enqueue(fixture.mail("a"));
+    long later = fixture.enqueue(fixture.mail("b").withDelay(Duration.ofHours(1)));
+    assertThat(cancel(ready)).isEqualTo(JobQueue.Change.DONE);
+    assertThat(cancel(later)).isEqualTo(JobQueue.Change.DONE);
+    assertThat(cancel(ready)).isEqualTo(JobQueue.Change.NOT_FOUND);
+    assertThat(fixture.finished("cancelled")).isEqualTo(2);
+    long running = fixture.enqueue(fixture.mail("c"));
+    assertThat(fixture.hand().claim(1)).hasSize(1);
+    assertThat(cancel(running)).isEqualTo(JobQueue.Change.RUNNING);
+    assertThat(reschedule(running, "2100-01-01T00:00:00Z")).isEqualTo(JobQueue.Change.RUNNING);
+    assertThat(fixture.jobs("running")).isEqualTo(1);
+  }
+
+  @Test
+  void reschedule_movesWhatWaits() {
+    long id = fixture.enqueue(fixture.mail("a").withPriority(Duration.ofSeconds(10)));
+    assertThat(reschedule(id, "2100-01-01T00:00:00Z")).isEqualTo(JobQueue.Change.DONE);
+    assertThat(fixture.jobs("scheduled")).isEqualTo(1);
+    assertThat(reschedule(id, "2020-01-01T00:00:00Z")).isEqualTo(JobQueue.Change.DONE);
+    assertThat(
+            fixture
+                .dsl
+                .fetchSingle("select state, place, run_at from pgbelay.job where id = ?", id)
+                .intoArray())
+        .containsExactly("ready", 1_577_836_790_000_000L, null);
+    assertThatThrownBy(() -> reschedule(id, "1900-01-01T00:00:00Z"))
+        .hasMessageContaining("runAt must be between");
+    assertThat(reschedule(id + 1_000_000, "2020-01-01T00:00:00Z"))
+        .isEqualTo(JobQueue.Change.NOT_FOUND);
+  }
+
   @Test
   void enqueued_isCounted() {
     SimpleMeterRegistry meters = new SimpleMeterRegistry();

@@ -540,6 +540,56 @@ class JobWorkerPostgresTest {
   }
 
   @Test
+  void attemptPastItsDeadline_isInterruptedAndFailed() {
+    fixture.enqueue(fixture.mail("slow").withMaxAttempts(1));
+    start(
+        worker()
+            .handle(
+                QueueFixture.MAIL,
+                (context, payload) -> {
+                  new CountDownLatch(1).await();
+                  return JobOutcome.done();
+                })
+            .deadline(QueueFixture.MAIL, Duration.ofMillis(100)));
+    QueueFixture.await(() -> fixture.dead() == 1);
+    assertThat(
+            fixture.dsl.fetchValue(
+                "select reason from pgbelay.job_dead where queue = ?", fixture.queue))
+        .isEqualTo("interrupted at its deadline: java.lang.InterruptedException");
+    assertThat(meters.get("pgbelay.jobqueue.overdue").counter().count()).isEqualTo(1);
+    assertThat(meters.get("pgbelay.jobqueue.uninterruptible").counter().count()).isZero();
+  }
+
+  @Test
+  void attemptThatIgnoresItsInterrupt_isCountedAndDisturbsNoOther() {
+    CountDownLatch end = new CountDownLatch(1);
+    fixture.enqueue(fixture.mail("deaf"));
+    start(
+        worker()
+            .handle(
+                QueueFixture.MAIL,
+                (context, payload) -> {
+                  while (payload.equals("deaf") && end.getCount() > 0) {
+                    try {
+                      end.await();
+                    } catch (InterruptedException e) {
+                      // goes on
+                      assertThat(end.getCount()).isEqualTo(1);
+                    }
+                  }
+                  assertThat(Thread.currentThread().isInterrupted()).isFalse();
+                  return JobOutcome.done();
+                })
+            .deadline(QueueFixture.MAIL, Duration.ofMillis(100)));
+    QueueFixture.await(() -> meters.get("pgbelay.jobqueue.uninterruptible").counter().count() == 1);
+    fixture.enqueue(50);
+    QueueFixture.await(() -> fixture.finished("done") == 50);
+    end.countDown();
+    QueueFixture.await(() -> fixture.finished("done") == 51);
+    assertThat(meters.get("pgbelay.jobqueue.overdue").counter().count()).isEqualTo(1);
+  }
+
+  @Test
   void badInput_isRefusedByName() {
     assertThatThrownBy(() -> worker().build()).hasMessageContaining("has no handler");
     assertThatThrownBy(
@@ -554,6 +604,8 @@ class JobWorkerPostgresTest {
         .hasMessageContaining("concurrency of queue 'other' must be between 1 and 1000, is 0");
     assertThatThrownBy(() -> worker().lease(Duration.ofMillis(10)))
         .hasMessageContaining("lease must be between");
+    assertThatThrownBy(() -> worker().deadline(QueueFixture.MAIL, Duration.ofSeconds(1)))
+        .hasMessageContaining("kind 'mail' has no handler");
     assertThatThrownBy(() -> worker().retention(Duration.ofHours(3)))
         .hasMessageContaining("retention must be between");
     assertThatThrownBy(() -> worker().pollInterval(Duration.ZERO))

@@ -61,7 +61,7 @@ CREATE TABLE ${schema}.job_finished (
   -- Days since 1970-01-01, UTC.
   finished_day  integer NOT NULL,
   attempt       integer NOT NULL,
-  outcome       text NOT NULL CHECK (outcome IN ('done', 'discarded')),
+  outcome       text NOT NULL CHECK (outcome IN ('done', 'discarded', 'cancelled')),
   queue         text NOT NULL,
   kind          text NOT NULL,
   reason        text
