@@ -90,16 +90,46 @@ class ClaimSql {
       Duration idle)
       throws SQLException {
     try (PreparedStatement update = connection.prepareStatement(claim)) {
-      PgDriver.planEachTime(update);
-      update.setString(1, Long.toString(idle.toMillis()));
-      int next = fence.bind(update, 2);
-      update.setString(next++, queue);
-      update.setLong(next++, leastPlace);
-      update.setArray(next++, connection.createArrayOf("text", kinds.toArray()));
-      update.setInt(next++, limit);
-      fence.bind(update, next);
+      bind(update, connection, fence, queue, leastPlace, kinds, limit, idle);
       return read(update, fence);
     }
+  }
+
+  /** What the server says of a claim that it really makes; for tests. */
+  String explainClaim(
+      Connection connection, Fence fence, String queue, Set<String> kinds, int limit)
+      throws SQLException {
+    try (PreparedStatement update =
+        connection.prepareStatement("EXPLAIN (ANALYZE, BUFFERS) " + claim)) {
+      bind(update, connection, fence, queue, Long.MIN_VALUE, kinds, limit, Duration.ofSeconds(30));
+      StringBuilder plan = new StringBuilder();
+      try (ResultSet row = update.executeQuery()) {
+        while (row.next()) {
+          plan.append(row.getString(1)).append('\n');
+        }
+      }
+      return plan.toString();
+    }
+  }
+
+  private static void bind(
+      PreparedStatement update,
+      Connection connection,
+      Fence fence,
+      String queue,
+      long leastPlace,
+      Set<String> kinds,
+      int limit,
+      Duration idle)
+      throws SQLException {
+    PgDriver.planEachTime(update);
+    update.setString(1, Long.toString(idle.toMillis()));
+    int next = fence.bind(update, 2);
+    update.setString(next++, queue);
+    update.setLong(next++, leastPlace);
+    update.setArray(next++, connection.createArrayOf("text", kinds.toArray()));
+    update.setInt(next++, limit);
+    fence.bind(update, next);
   }
 
   /**

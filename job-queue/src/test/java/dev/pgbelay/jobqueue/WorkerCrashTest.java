@@ -7,6 +7,7 @@ import dev.pgbelay.core.OutcomeUnknownException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.testing.FaultProxy;
 import dev.pgbelay.testing.PgBouncer;
+import dev.pgbelay.testing.PostgresCluster;
 import dev.pgbelay.testing.PostgresExtension;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.time.Duration;
@@ -271,6 +272,45 @@ class WorkerCrashTest {
       QueueFixture.await(() -> fixture.finished("done") == total);
       assertThat(worker.stop(Duration.ofSeconds(10)).isClean()).isTrue();
       assertThat(runs.get()).isGreaterThanOrEqualTo(total);
+    }
+  }
+
+  @Test
+  void serverCrash_losesNoJobAndDoublesNoEffect() throws Exception {
+    int total = 1_000;
+    try (PostgresCluster cluster = PostgresCluster.builder().start();
+        HikariDataSource pool = QueueFixture.pool(cluster.primary().jdbcUrl(), 6);
+        HikariDataSource beats = QueueFixture.pool(cluster.primary().jdbcUrl(), 1)) {
+      QueueFixture.SCHEMA.initialize(pool);
+      QueueFixture own = new QueueFixture(pool);
+      JobWorker worker =
+          JobWorker.builder(own.transactions, beats)
+              .name(QueueFixture.freshName())
+              .queue(own.queue, 4)
+              .pollInterval(Duration.ofMillis(20))
+              .handle(
+                  QueueFixture.MAIL,
+                  RetryPolicy.exponential(Duration.ofMillis(10), Duration.ofMillis(50)),
+                  (context, payload) -> {
+                    own.transactions.execute(
+                        tx -> {
+                          tx.dsl()
+                              .execute("insert into effect (job_id) values (?)", context.jobId());
+                          context.complete(tx);
+                        });
+                    return JobOutcome.done();
+                  })
+              .build();
+      own.enqueue(total);
+      worker.start();
+      QueueFixture.await(() -> own.finished("done") > total / 10);
+      cluster.primary().crash();
+      cluster.primary().restart();
+      QueueFixture.await(() -> own.finished("done") == total);
+      assertThat(worker.stop(Duration.ofSeconds(10)).isClean()).isTrue();
+      assertThat(own.count("select count(*) from effect")).isEqualTo(total);
+      assertThat(own.count("select count(distinct job_id) from effect")).isEqualTo(total);
+      assertThat(own.jobs("running") + own.jobs("ready") + own.dead()).isZero();
     }
   }
 

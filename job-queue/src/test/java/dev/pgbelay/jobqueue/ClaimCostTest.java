@@ -1,0 +1,91 @@
+package dev.pgbelay.jobqueue;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.pgbelay.testing.PostgresExtension;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** What a claim reads, with little and with much around it. */
+class ClaimCostTest {
+  private static final int FEW = 1_000;
+  private static final int MANY = QueueFixture.FULL ? 1_000_000 : 100_000;
+  private static final int LIMIT = 500;
+  private static final Pattern HITS =
+      Pattern.compile("Buffers: shared hit=(\\d+)(?: read=(\\d+))?");
+
+  @RegisterExtension
+  static final PostgresExtension postgres =
+      PostgresExtension.create().withTemplate(QueueFixture.SCHEMA);
+
+  private final QueueFixture fixture = new QueueFixture(postgres.dataSource());
+
+  private void fill(String queue, int due, int later) {
+    fixture.dsl.execute(
+        "insert into pgbelay.job (queue, kind, state, place, run_at, max_attempts, payload)"
+            + " select ?, 'mail', case when i <= ? then 'ready' else 'scheduled' end, i,"
+            + " case when i > ? then now() + interval '1 day' end, 3, '\\x00'"
+            + " from generate_series(1, ?) i",
+        queue,
+        due,
+        due,
+        due + later);
+  }
+
+  /** The first claim as well: no statistics, and a plan that nobody has cached. */
+  private String claim(String queue) throws Exception {
+    QueueFixture.Hand hand = fixture.hand();
+    String[] plan = new String[1];
+    fixture.transactions.execute(
+        tx ->
+            plan[0] =
+                hand.claims.explainClaim(
+                    tx.connection(), hand.claimant.next(), queue, Set.of("mail"), LIMIT));
+    return plan[0];
+  }
+
+  private static long buffers(String plan) {
+    Matcher hits = HITS.matcher(plan);
+    assertThat(hits.find()).as(plan).isTrue();
+    return Long.parseLong(hits.group(1))
+        + (hits.group(2) == null ? 0 : Long.parseLong(hits.group(2)));
+  }
+
+  @Test
+  void claim_readsAsMuchOfAFullQueueAsOfASmallOne() throws Exception {
+    fill(fixture.queue, FEW, 0);
+    long few = buffers(claim(fixture.queue));
+    String crowded = fixture.queue + "-crowded";
+    fill(crowded, MANY, MANY);
+    fixture.dsl.execute(
+        "insert into pgbelay.job_finished (id, finished_at, finished_day, attempt, outcome, queue,"
+            + " kind) select i, now(), 20000, 1, 'done', ?, 'mail' from generate_series(1, ?) i",
+        crowded,
+        MANY);
+    String plan = claim(crowded);
+    long many = buffers(plan);
+    System.out.println(
+        "buffers of a claim of "
+            + LIMIT
+            + ": "
+            + few
+            + " with "
+            + FEW
+            + " jobs due, "
+            + many
+            + " with "
+            + MANY
+            + " due, scheduled and finished each");
+    assertThat(plan).contains("Index Scan using job_ready").doesNotContain("Seq Scan on job ");
+    assertThat((double) many / few).isLessThanOrEqualTo(2);
+    assertThat(
+            fixture.count(
+                "select count(*) from pgbelay.job where queue = ? and state = 'running'", crowded))
+        .isEqualTo(LIMIT);
+    fixture.dsl.execute("analyze pgbelay.job");
+    assertThat((double) buffers(claim(crowded)) / few).as("with statistics").isLessThanOrEqualTo(2);
+  }
+}
