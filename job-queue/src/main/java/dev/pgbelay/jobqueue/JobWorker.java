@@ -216,9 +216,9 @@ public final class JobWorker implements AutoCloseable {
       queue.stopFetching(Duration.ofSeconds(5));
     }
     await(0);
-    int running = alive();
-    if (running > 0) {
-      if (!interrupted.getAndSet(true)) {
+    if (alive() > 0) {
+      int running = queues.stream().mapToInt(Work::running).sum();
+      if (running > 0 && !interrupted.getAndSet(true)) {
         LOG.warn("worker '{}': {} handlers did not end in time, interrupting them", name, running);
       }
       threads.stream().filter(Thread::isAlive).forEach(Thread::interrupt);
