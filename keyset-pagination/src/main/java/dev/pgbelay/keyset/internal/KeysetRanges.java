@@ -33,11 +33,11 @@ import org.jspecify.annotations.Nullable;
  * <p>Each {@link #next} is one statement through the {@code DSLContext} it is given, with its
  * settings and listeners, and neither ends nor changes a transaction. Ranges follow the key: a row
  * that appears behind a range's end later belongs to none of the following ranges. Keys travel as
- * the server's own text of them, and the server parses them again as what the column is. Immutable
- * and safe for use by several threads.
+ * the server's own text of them, and the server parses them again as what the column is. A position
+ * is as long as its keys: it is unsigned, for those who keep it themselves. Immutable and safe for
+ * use by several threads.
  */
 public final class KeysetRanges {
-  private static final int MAX_POSITION_BYTES = 8_192;
   private static final String WALKED = "pgbelay_range";
 
   private final String name;
@@ -170,13 +170,9 @@ public final class KeysetRanges {
     }
 
     static List<String> decode(KeysetRanges ranges, String position) {
-      byte[] text = position.getBytes(UTF_8);
-      if (text.length > MAX_POSITION_BYTES) {
-        throw ranges.foreign();
-      }
       List<String> values = new ArrayList<>();
       try {
-        ByteBuffer bytes = ByteBuffer.wrap(Base64.getUrlDecoder().decode(text));
+        ByteBuffer bytes = ByteBuffer.wrap(Base64.getUrlDecoder().decode(position));
         for (int k = 0; k < ranges.keys.size(); k++) {
           int length = bytes.getInt();
           if (length < 0 || length > bytes.remaining()) {
@@ -189,7 +185,7 @@ public final class KeysetRanges {
         if (bytes.hasRemaining()) {
           throw ranges.foreign();
         }
-      } catch (BufferUnderflowException e) {
+      } catch (BufferUnderflowException | IllegalArgumentException e) {
         throw ranges.foreign();
       }
       return values;
