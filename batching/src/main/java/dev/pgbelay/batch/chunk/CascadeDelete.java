@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
 import org.jooq.Condition;
 import org.jooq.DSLContext;
 import org.jooq.Field;
@@ -24,8 +25,11 @@ import org.jooq.impl.DSL;
  * that, then its children in chunks, then the parent. {@code ON DELETE CASCADE} would do the same
  * in one transaction, with all its locks and dead rows at once.
  *
- * <p>Every foreign key that refers to the parent or to a table of children must be declared, or the
- * run is refused: the server would otherwise follow it in one statement, or refuse the last step.
+ * <p>Every foreign key that refers to the parent or to a table of children must be declared,
+ * deepest first, or the run is refused: the server would otherwise follow it in one statement, or
+ * refuse the last step. That holds for keys that refer to a partition of such a table, or to what
+ * it is a partition of, too. Whether the condition of {@link Builder#descendants} covers the rows
+ * that refer to the children is up to the caller.
  *
  * <p>Resumes like the {@link ChunkedJob}s that it consists of, which are named {@code name/child
  * table} ({@code -2} and so on behind it where a table comes again). A child that appears behind
@@ -52,6 +56,7 @@ public final class CascadeDelete {
   private final Map<Field<?>, Object> mark;
   private final List<Child> children;
   private final OptionalLong allowed;
+  private final boolean followsCircles;
   private final UnaryOperator<ChunkedJob.Builder> settings;
 
   private CascadeDelete(Builder<?> builder) {
@@ -62,6 +67,7 @@ public final class CascadeDelete {
     this.mark = builder.mark;
     this.children = List.copyOf(builder.children);
     this.allowed = builder.allowed;
+    this.followsCircles = builder.followsCircles;
     this.settings = builder.settings;
   }
 
@@ -113,12 +119,14 @@ public final class CascadeDelete {
    * Deletes, or goes on with it. Blocks as {@link ChunkedJob#run()} does.
    *
    * @throws JobRefusedException with {@code UNDECLARED_CHILDREN} if a foreign key is not declared,
-   *     with {@code NOT_CONFIRMED} if there are more children than allowed, or for the reasons of
-   *     {@link ChunkedJob#run()}; the parent is not marked then
+   *     with {@code WRONG_ORDER} if a table comes before one that refers to it, with {@code
+   *     CIRCULAR_REFERENCE} unless {@link Builder#followCircularReferences}, with {@code
+   *     NOT_CONFIRMED} if there are more children than allowed, or for the reasons of {@link
+   *     ChunkedJob#run()}; the parent is not marked then
    */
   public Report run() {
     List<ChunkedJob> jobs = children.stream().map(this::job).toList();
-    requireDeclared();
+    requireOrder();
     jobs.forEach(ChunkedJob::requireRunnable);
     requireAllowed();
     if (!mark.isEmpty()) {
@@ -152,21 +160,40 @@ public final class CascadeDelete {
     return Outcome.DELETED;
   }
 
-  private void requireDeclared() {
-    List<String> undeclared =
+  private void requireOrder() {
+    List<ForeignKeySql.Fault> faults =
         transactions.run(
             LOOK,
             tx ->
-                ForeignKeySql.undeclared(
+                ForeignKeySql.faults(
                     tx.dsl(),
                     parent,
                     children.stream().map(child -> tx.dsl().render(child.table())).toList(),
                     children.stream().map(Child::foreignKey).toList()));
-    if (!undeclared.isEmpty()) {
-      throw new JobRefusedException(
-          Reason.UNDECLARED_CHILDREN,
-          "cascade '%s': not declared: %s. Its rows would be changed or deleted in one statement, or refuse the last step; declare it with child(...) or descendants(...)"
-              .formatted(name, String.join("; ", undeclared)));
+    refuse(
+        faults,
+        Reason.UNDECLARED_CHILDREN,
+        "cascade '%s': not declared: %s. Its rows would be changed or deleted in one statement, or refuse the last step; declare it with child(...) or descendants(...)");
+    refuse(
+        faults,
+        Reason.WRONG_ORDER,
+        "cascade '%s': declared too late: %s, which comes before it. Its rows would be changed or deleted in one statement with those, or keep them from being deleted; declare what refers first");
+    if (!followsCircles) {
+      refuse(
+          faults,
+          Reason.CIRCULAR_REFERENCE,
+          "cascade '%s': a circle: %s. No order keeps the server from following it in one statement, to rows of other parents too; if that is wanted, and few rows, say followCircularReferences()");
+    }
+  }
+
+  private void refuse(List<ForeignKeySql.Fault> faults, Reason reason, String message) {
+    String found =
+        faults.stream()
+            .filter(fault -> fault.reason() == reason)
+            .map(ForeignKeySql.Fault::reference)
+            .collect(Collectors.joining("; "));
+    if (!found.isEmpty()) {
+      throw new JobRefusedException(reason, message.formatted(name, found));
     }
   }
 
@@ -243,6 +270,7 @@ public final class CascadeDelete {
     private final List<Child> children = new ArrayList<>();
     private Map<Field<?>, Object> mark = Map.of();
     private OptionalLong allowed = OptionalLong.of(DEFAULT_LIMIT);
+    private boolean followsCircles;
     private UnaryOperator<ChunkedJob.Builder> settings = UnaryOperator.identity();
 
     private Builder(
@@ -310,6 +338,17 @@ public final class CascadeDelete {
     /** However many children there are. */
     public Builder<K> confirmed() {
       this.allowed = OptionalLong.empty();
+      return this;
+    }
+
+    /**
+     * Lets the server follow foreign keys by which tables of children refer to themselves, or in a
+     * circle, with CASCADE, SET NULL or SET DEFAULT; refused unless said. What hangs on the rows of
+     * a chunk that way is changed in the chunk's statement: uncounted, however much it is, and of
+     * whatever parent.
+     */
+    public Builder<K> followCircularReferences() {
+      this.followsCircles = true;
       return this;
     }
 

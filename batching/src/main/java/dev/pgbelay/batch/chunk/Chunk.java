@@ -18,7 +18,7 @@ public record Chunk(Tx tx, Table<?> table, Condition rows) {
   /** What a job does with a range. May run several times: the transaction is retried as a whole. */
   @FunctionalInterface
   public interface Work {
-    /** Works on the rows and returns how many it changed. */
+    /** Works on the rows and returns how many it changed; a negative number ends the run. */
     long apply(Chunk chunk);
   }
 }

@@ -5,6 +5,7 @@ import dev.pgbelay.batch.chunk.JobSql.Locked;
 import dev.pgbelay.core.FailureKind;
 import dev.pgbelay.core.Failures;
 import dev.pgbelay.core.OutcomeUnknownException;
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.Fence;
@@ -61,8 +62,8 @@ final class ChunkRunner {
 
   ChunkReport run() {
     try {
-      patience.bearing(new JobCheck(plan)::requireRunnable);
-      Optional<ChunkReport.Outcome> refused = claim();
+      String definition = patience.bearing(new JobCheck(plan)::requireRunnable);
+      Optional<ChunkReport.Outcome> refused = claim(definition);
       if (refused.isPresent()) {
         return count.report(plan.name(), refused.get());
       }
@@ -83,21 +84,21 @@ final class ChunkRunner {
   }
 
   /** Why there is nothing to do, if so. */
-  private Optional<ChunkReport.Outcome> claim() {
+  private Optional<ChunkReport.Outcome> claim(String definition) {
     // A claim whose COMMIT was not answered is found again, or given back: it is the same one.
     claimed = true;
-    Optional<JobSql.Claimed> found = patience.bearing(this::claimUnlessRunning);
+    Optional<JobSql.Claimed> found = patience.bearing(() -> claimUnlessRunning(definition));
     if (found.isEmpty()) {
       claimed = false;
       return Optional.of(ChunkReport.Outcome.HELD_ELSEWHERE);
     }
     String state = found.get().state();
     boolean again = state.equals("DONE") && plan.restartWhenDone();
-    if (!again && !found.get().definition().equals(plan.definition())) {
+    if (!again && !found.get().definition().equals(definition)) {
       throw new JobRefusedException(
           Reason.OTHER_DEFINITION,
           "job '%s' is known as [%s], this one is [%s]: its position means nothing here. Use another name; or JobControl.forget(), which begins at the start, so that an INSERT or a function does again what was done"
-              .formatted(plan.name(), found.get().definition(), plan.definition()));
+              .formatted(plan.name(), found.get().definition(), definition));
     }
     if (!again && (state.equals("DONE") || state.equals("CANCELLED"))) {
       if (state.equals("CANCELLED")) {
@@ -111,7 +112,7 @@ final class ChunkRunner {
     patience.bearing(
         () ->
             plan.transactions()
-                .run(plan.brief("batch-chunk-claim"), tx -> takeUp(tx.dsl(), again)));
+                .run(plan.brief("batch-chunk-claim"), tx -> takeUp(tx.dsl(), again, definition)));
     return Optional.empty();
   }
 
@@ -119,7 +120,7 @@ final class ChunkRunner {
    * Empty if another runner has the job. Whoever only holds its row for a moment, to pause it or to
    * look at it, is waited for as long as for any other lock.
    */
-  private Optional<JobSql.Claimed> claimUnlessRunning() {
+  private Optional<JobSql.Claimed> claimUnlessRunning(String definition) {
     long began = System.nanoTime();
     while (true) {
       JobSql.ClaimAttempt attempt =
@@ -128,7 +129,7 @@ final class ChunkRunner {
                   plan.brief("batch-chunk-claim"),
                   tx -> {
                     Duration lease = plan.timing().lease();
-                    return sql.claim(tx.dsl(), fence, plan.definition(), size.rows(), lease);
+                    return sql.claim(tx.dsl(), fence, definition, size.rows(), lease);
                   });
       if (attempt.claimed().isPresent()
           || attempt.running()
@@ -141,9 +142,9 @@ final class ChunkRunner {
   }
 
   /** Begins at the start, or where the job stands. Changes nothing when it is done again. */
-  private Locked takeUp(DSLContext dsl, boolean again) {
+  private Locked takeUp(DSLContext dsl, boolean again, String definition) {
     if (again) {
-      sql.restart(dsl, fence, plan.definition());
+      sql.restart(dsl, fence, definition);
     }
     Locked locked = sql.lock(dsl, fence).orElseThrow(this::lost);
     if (locked.position() == null) {
@@ -236,6 +237,11 @@ final class ChunkRunner {
         plan.work()
             .function()
             .apply(new Chunk(tx, plan.table(), range.condition().and(plan.filter())));
+    if (changed < 0) {
+      throw new PgBelayException(
+          "job '%s': the function of apply returned %d; it must return how many rows it changed, 0 or more. Its chunk is rolled back"
+              .formatted(plan.name(), changed));
+    }
     boolean waiters = standstill.hasWaitersBehind(tx.dsl());
     boolean last = range.end().isEmpty();
     // What is estimated and shown are rows for which the filter holds.

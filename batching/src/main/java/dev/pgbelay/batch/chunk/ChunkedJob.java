@@ -52,7 +52,8 @@ public final class ChunkedJob {
   /**
    * Begins the definition of a job.
    *
-   * @param name under which the progress is kept; also a tag of the metrics, so from a small set
+   * @param name under which the progress is kept, one for each table and schema; also a tag of the
+   *     metrics, so from a small set
    * @param table a table (or partitioned table) without an alias
    */
   public static Builder over(Transactions transactions, String name, Table<?> table) {
@@ -356,7 +357,6 @@ public final class ChunkedJob {
               filter,
               key,
               chosen,
-              chosen.over(table, key, filter),
               new Sizing(target, rows.first(), rows.min(), rows.max()),
               new Timing(
                   lease, chunkTimeout, lockTimeout, poll, signalInterval, stuckAfter, patience),

@@ -17,9 +17,24 @@ final class JobCheck {
     this.plan = plan;
   }
 
-  /** The name of the index that walks the key. */
+  /** The job in short, with its tables in the schemas where the search path finds them. */
   String requireRunnable() {
-    return plan.transactions().run(plan.briefRead(PATH), tx -> index(tx.dsl()));
+    return plan.transactions()
+        .run(
+            plan.briefRead(PATH),
+            tx -> {
+              index(tx.dsl());
+              return definition(tx.dsl());
+            });
+  }
+
+  private String definition(DSLContext dsl) {
+    return plan.work()
+        .over(
+            KeyIndexSql.requireQualified(dsl, plan.name(), plan.table()),
+            plan.work().target().map(to -> KeyIndexSql.requireQualified(dsl, plan.name(), to)),
+            plan.key(),
+            plan.filter());
   }
 
   private String index(DSLContext dsl) {

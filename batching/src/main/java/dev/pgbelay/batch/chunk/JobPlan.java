@@ -20,7 +20,6 @@ record JobPlan(
     Condition filter,
     List<Field<?>> key,
     JobWork work,
-    String definition,
     Sizing sizing,
     Timing timing,
     List<ThrottleSignal> signals,

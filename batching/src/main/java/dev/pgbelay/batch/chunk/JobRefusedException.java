@@ -24,6 +24,10 @@ public final class JobRefusedException extends PgBelayException {
     OTHER_DEFINITION,
     /** A foreign key refers to what a cascade deletes, from a table that it was not told of. */
     UNDECLARED_CHILDREN,
+    /** A cascade would empty a table before one that refers to it. */
+    WRONG_ORDER,
+    /** Tables of a cascade refer to themselves or in a circle, and the server would follow that. */
+    CIRCULAR_REFERENCE,
     /** More rows would go than was allowed without a confirmation. */
     NOT_CONFIRMED
   }

@@ -56,7 +56,7 @@ record JobWork(
     List<Field<?>> values = List.copyOf(columns.values());
     return new JobWork(
         "insert",
-        "into " + target.getName() + " " + inlined(columns),
+        inlined(columns),
         List.of(),
         Optional.of(target),
         chunk ->
@@ -88,11 +88,16 @@ record JobWork(
     }
   }
 
-  /** In short, with a hash where values could show. */
-  String over(Table<?> table, List<Field<?>> key, Condition filter) {
+  /**
+   * In short, with a hash where values could show.
+   *
+   * @param table with its schema, as {@code into}: tables of one name are not one table
+   */
+  String over(String table, Optional<String> into, List<Field<?>> key, Condition filter) {
     String columns = String.join(", ", key.stream().map(Field::getName).toList());
     String hashed = hash(details + "\0" + inlined(filter));
-    return kind + " over " + table.getName() + " by " + columns + ", " + hashed;
+    String done = kind + into.map(name -> " into " + name).orElse("");
+    return done + " over " + table + " by " + columns + ", " + hashed;
   }
 
   private static String inlined(QueryPart part) {

@@ -80,6 +80,14 @@ final class KeyIndexSql {
              OR to_regclass({0}) IN (SELECT relid FROM pg_partition_tree(to_regclass({1})))\
       """;
 
+  private static final String FIND_QUALIFIED_NAME =
+      """
+      SELECT format('%I.%I', n.nspname, c.relname)
+        FROM pg_class c
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+       WHERE c.oid = to_regclass({0})\
+      """;
+
   private static final String INDEX_DDL = "CREATE %sINDEX CONCURRENTLY ON %s (%s)";
 
   private KeyIndexSql() {}
@@ -87,6 +95,23 @@ final class KeyIndexSql {
   /** The table as the catalog's {@code to_regclass} reads it. */
   static String nameOf(DSLContext dsl, Table<?> table) {
     return dsl.render(table);
+  }
+
+  /**
+   * The table with the schema in which it is found.
+   *
+   * @throws JobRefusedException where there is none
+   */
+  static String requireQualified(DSLContext dsl, String job, Table<?> table) {
+    String name = nameOf(dsl, table);
+    return dsl.resultQuery(FIND_QUALIFIED_NAME, val(name))
+        .fetchOptional(0, String.class)
+        .orElseThrow(
+            () ->
+                new JobRefusedException(
+                    Reason.NOT_FOUND,
+                    "job '%s': no table %s on the search path; check the name and the schema"
+                        .formatted(job, name)));
   }
 
   /**

@@ -33,6 +33,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -454,14 +455,15 @@ class ChunkedJobPostgresTest {
   void sameAssignmentOfBytes_isTheSameDefinition() {
     Field<byte[]> raw = field(name("note"), byte[].class);
     String first =
-        JobWork.update(Map.of(raw, new byte[] {1, 2})).over(ITEM, List.of(ID), DSL.noCondition());
+        JobWork.update(Map.of(raw, new byte[] {1, 2}))
+            .over("public.item", Optional.empty(), List.of(ID), DSL.noCondition());
     assertThat(
             JobWork.update(Map.of(raw, new byte[] {1, 2}))
-                .over(ITEM, List.of(ID), DSL.noCondition()))
+                .over("public.item", Optional.empty(), List.of(ID), DSL.noCondition()))
         .isEqualTo(first);
     assertThat(
             JobWork.update(Map.of(raw, new byte[] {1, 3}))
-                .over(ITEM, List.of(ID), DSL.noCondition()))
+                .over("public.item", Optional.empty(), List.of(ID), DSL.noCondition()))
         .isNotEqualTo(first);
   }
 
@@ -525,8 +527,12 @@ class ChunkedJobPostgresTest {
     other.put(DONE, 1);
     other.put(NOTE, "x");
 
-    assertThat(JobWork.update(one).over(ITEM, List.of(ID), DSL.noCondition()))
-        .isEqualTo(JobWork.update(other).over(ITEM, List.of(ID), DSL.noCondition()));
+    assertThat(
+            JobWork.update(one)
+                .over("public.item", Optional.empty(), List.of(ID), DSL.noCondition()))
+        .isEqualTo(
+            JobWork.update(other)
+                .over("public.item", Optional.empty(), List.of(ID), DSL.noCondition()));
   }
 
   @Test
