@@ -43,6 +43,7 @@ class ScenariosTest {
             "limit",
             "pgbelay",
             "pgbelay (jOOQ records)",
+            "pgbelay (built per request)",
             "hand-written redundant bound",
             "jOOQ seek",
             "jOOQ seek (redundant bound)",

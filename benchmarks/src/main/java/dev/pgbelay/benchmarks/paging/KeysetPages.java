@@ -57,6 +57,22 @@ final class KeysetPages {
     return reader(recordQueries, target);
   }
 
+  /** The query built anew for each page, as a controller does that has optional filters. */
+  PageReader builtPerRequest(Target target) {
+    Event boundary = target.boundary();
+    if (boundary == null) {
+      return () ->
+          ofAccount(target.shape()).fetch(dsl, PageRequest.first(Target.PAGE_SIZE)).items();
+    }
+    String cursor = cursor(ofAccount(target.shape()), target.shape(), boundary);
+    return () ->
+        ofAccount(target.shape()).fetch(dsl, PageRequest.after(cursor, Target.PAGE_SIZE)).items();
+  }
+
+  private KeysetQuery<Event> ofAccount(Shape shape) {
+    return query(shape).mapRow(Event::of).build().with(ACCOUNT, EventsTable.LARGE_ACCOUNT);
+  }
+
   private PageReader reader(Map<Shape, KeysetQuery<Event>> ofShape, Target target) {
     KeysetQuery<Event> query = ofShape.get(target.shape());
     if (query == null) {

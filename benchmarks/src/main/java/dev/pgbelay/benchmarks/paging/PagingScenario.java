@@ -48,6 +48,7 @@ public final class PagingScenario implements Scenario {
     readers.put(Stage.LIMIT, jdbc::rowValueOrBranches);
     readers.put("pgbelay", keyset::rows);
     readers.put("pgbelay (jOOQ records)", keyset::records);
+    readers.put("pgbelay (built per request)", keyset::builtPerRequest);
     readers.put("hand-written redundant bound", jdbc::redundantBound);
     readers.put("jOOQ seek", jooq::seek);
     readers.put("jOOQ seek (redundant bound)", boundedJooq::seek);
