@@ -11,6 +11,7 @@ import org.jooq.Field;
 import org.jooq.Select;
 import org.jooq.SelectFieldOrAsterisk;
 import org.jooq.Table;
+import org.jooq.TableField;
 import org.jooq.impl.DSL;
 import org.jooq.impl.QOM;
 
@@ -89,16 +90,39 @@ record BaseSelect(
 
   /** A key may name a selected expression by its alias, which SQL forbids in WHERE. */
   private static Field<?> underlying(Field<?> key, List<Field<?>> outputs) {
+    Optional<Field<?>> own = aliased(key);
+    if (own.isPresent()) {
+      return own.get();
+    }
     Field<?> named = key;
     if (!isUnqualifiedReference(key)) {
       return key;
     }
     for (Field<?> output : outputs) {
-      if (output instanceof QOM.FieldAlias<?> alias && alias.getName().equals(key.getName())) {
-        named = alias.$aliased();
+      if (output.getName().equals(key.getName())) {
+        named = aliased(output).orElse(isColumn(output) ? named : output);
       }
     }
     return named;
+  }
+
+  /** What an alias stands for, also where jOOQ has put a coercion or a converter around it. */
+  private static Optional<Field<?>> aliased(Field<?> field) {
+    if (field instanceof QOM.FieldAlias<?> alias) {
+      return Optional.of(alias.$aliased());
+    }
+    if (field instanceof QOM.Coerce<?> coerced) {
+      return aliased(coerced.$field()).map(inner -> inner.coerce(field.getDataType()));
+    }
+    return Optional.empty();
+  }
+
+  /** Whether WHERE and ORDER BY mean the same by its name. */
+  private static boolean isColumn(Field<?> output) {
+    return output instanceof QOM.Coerce<?> coerced
+        ? isColumn(coerced.$field())
+        : output instanceof TableField<?, ?>
+            || output.toString().equals(DSL.field(output.getQualifiedName()).toString());
   }
 
   /**
@@ -165,7 +189,7 @@ record BaseSelect(
       }
     }
     for (int i = 0; i < outputs.size(); i++) {
-      if (outputs.get(i) instanceof QOM.FieldAlias<?> alias && alias.$aliased().equals(key)) {
+      if (aliased(outputs.get(i)).filter(key::equals).isPresent()) {
         return Optional.of(i);
       }
     }

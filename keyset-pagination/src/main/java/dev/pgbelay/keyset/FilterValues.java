@@ -83,7 +83,20 @@ final class FilterValues {
           "query '%s': a value inlined in its select contains U+0000, which PostgreSQL's text cannot hold; remove it"
               .formatted(queryName));
     }
+    Map<String, Param<?>> named = new HashMap<>();
     for (Param<?> param : params) {
+      Param<?> namesake =
+          param.getParamName() == null ? null : named.putIfAbsent(param.getParamName(), param);
+      if (namesake != null && !namesake.getType().equals(param.getType())) {
+        throw new InvalidKeysetQueryException(
+            InvalidKeysetQueryException.Reason.SELECT,
+            "query '%s' uses the parameter '%s' as %s and as %s; give each a name of its own"
+                .formatted(
+                    queryName,
+                    param.getParamName(),
+                    namesake.getType().getSimpleName(),
+                    param.getType().getSimpleName()));
+      }
       if (param.getParamName() != null && param.getParamName().startsWith(RESERVED)) {
         throw new InvalidKeysetQueryException(
             InvalidKeysetQueryException.Reason.SELECT,
@@ -119,7 +132,7 @@ final class FilterValues {
                             .formatted(queryName, name, names())));
     Map<String, Optional<Object>> more = new HashMap<>(byName);
     try {
-      Object converted = param.getDataType().convert(value);
+      Object converted = ownCopy(param.getDataType().convert(value));
       WholeNumbers.requireSame(value, converted);
       if (converted == null && value != null) {
         throw new DataTypeException("jOOQ made NULL of it");
@@ -139,6 +152,21 @@ final class FilterValues {
               .formatted(queryName, name, param.getType().getSimpleName()));
     }
     return new FilterValues(queryName, params, Map.copyOf(more));
+  }
+
+  /** The caller's array may change after the cursors were bound to it. */
+  private static @Nullable Object ownCopy(@Nullable Object value) {
+    if (value instanceof byte[] bytes) {
+      return bytes.clone();
+    }
+    if (value instanceof Object[] array) {
+      Object[] copy = array.clone();
+      for (int i = 0; i < copy.length; i++) {
+        copy[i] = ownCopy(copy[i]);
+      }
+      return copy;
+    }
+    return value;
   }
 
   /** Which rule of PostgreSQL a value breaks, and what to do; empty if none. */

@@ -1,6 +1,8 @@
 package dev.pgbelay.keyset;
 
+import dev.pgbelay.core.FailureKind;
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.keyset.PageReader.Chunk;
@@ -189,7 +191,7 @@ public final class KeysetExport<T> {
     } catch (InvalidCursorException e) {
       throw e;
     } catch (RuntimeException e) {
-      if (rowsSoFar == 0 && e instanceof InvalidKeysetQueryException) {
+      if (rowsSoFar == 0 && (e instanceof InvalidKeysetQueryException || isMisuse(e))) {
         throw e;
       }
       throw new Interrupted(
@@ -203,6 +205,10 @@ public final class KeysetExport<T> {
           new Progress(rowsSoFar, bookmark, false),
           e);
     }
+  }
+
+  private static boolean isMisuse(RuntimeException e) {
+    return e instanceof TransactionException failed && failed.kind() == FailureKind.MISUSE;
   }
 
   /**

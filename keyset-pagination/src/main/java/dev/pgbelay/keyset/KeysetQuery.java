@@ -82,8 +82,16 @@ public final class KeysetQuery<T> {
   /**
    * The same query for one tenant, principal or whatever else its rows are visible to. A cursor is
    * refused in every other scope. This binds cursors; it does not filter rows.
+   *
+   * @throws InvalidPageRequestException if the scope is empty
    */
   public KeysetQuery<T> inScope(String scope) {
+    if (scope.isEmpty()) {
+      throw new InvalidPageRequestException(
+          InvalidPageRequestException.Reason.VALUE_UNUSABLE,
+          "query '%s': the scope is empty, which would be the same as none; give the tenant or principal, or leave inScope out"
+              .formatted(prepared.name()));
+    }
     return new KeysetQuery<>(prepared, filters, scope);
   }
 

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Optional;
 import org.jooq.Field;
 import org.jooq.Nullability;
+import org.jooq.Param;
 import org.jooq.Select;
 import org.jooq.SortField;
 import org.jooq.SortOrder;
@@ -56,6 +57,12 @@ final class OrderResolver {
       }
       if (sort.getOrder() == null && sort.$sortOrder() == null) {
         throw refused(ORDER, "needs a direction for " + renderer.label(field));
+      }
+      if (field instanceof Param<?>) {
+        throw refused(
+            ORDER,
+            "orders by the value %s, which is the same in every row (a number is no column's place here); order by the column or expression itself"
+                .formatted(renderer.label(field)));
       }
       keys.add(key(sort, field));
     }

@@ -2,7 +2,9 @@ package dev.pgbelay.keyset;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.jooq.impl.DSL.any;
 import static org.jooq.impl.DSL.field;
+import static org.jooq.impl.DSL.inline;
 import static org.jooq.impl.DSL.lower;
 import static org.jooq.impl.DSL.max;
 import static org.jooq.impl.DSL.name;
@@ -10,8 +12,12 @@ import static org.jooq.impl.DSL.param;
 import static org.jooq.impl.DSL.select;
 import static org.jooq.impl.DSL.selectDistinct;
 import static org.jooq.impl.DSL.table;
+import static org.jooq.impl.DSL.val;
 
+import dev.pgbelay.core.TransactionException;
+import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.token.KeyRing;
+import dev.pgbelay.keyset.view.PageView;
 import dev.pgbelay.testing.PostgresExtension;
 import java.util.ArrayList;
 import java.util.List;
@@ -105,6 +111,113 @@ class DeclaredAndRealPostgresTest {
             walk(
                 query(aliased).orderBy(lower(A_LAST).asc()).notNull(lower(A_LAST)).unique(A_ID), 4))
         .containsExactly(1, 2, 3, 4, 5, 6, 7, 8, 9);
+  }
+
+  @Test
+  void aliasOfACoercedExpression_isItsExpressionThoughAColumnHasItsName() {
+    Field<String> last = lower(A_FIRST).coerce(SQLDataType.CLOB.notNull()).as("last");
+    Field<String> name = field(name("last"), SQLDataType.CLOB.notNull());
+    var aliased = select(A_ID, last).from(A);
+    Integer[] byFirst = {9, 8, 7, 6, 5, 4, 3, 2, 1};
+
+    assertThat(walk(query(aliased).orderBy(name.asc()).unique(A_ID), 2)).containsExactly(byFirst);
+    assertThat(walk(query(aliased).orderBy(last.asc()).unique(A_ID), 2)).containsExactly(byFirst);
+    Field<String> other = last.as("other");
+    assertThat(walk(query(select(A_ID, other).from(A)).orderBy(other.asc()).unique(A_ID), 2))
+        .containsExactly(byFirst);
+    assertThat(walk(query(selectDistinct(A_ID, last).from(A)).orderBy(name.asc()).unique(A_ID), 2))
+        .containsExactly(byFirst);
+  }
+
+  @Test
+  void functionWithoutAlias_isTheFunctionWhereAKeySaysItsName() {
+    Field<String> name = field(name("lower"), SQLDataType.CLOB.notNull());
+
+    assertThat(
+            walk(query(select(A_ID, lower(A_FIRST)).from(A)).orderBy(name.asc()).unique(A_ID), 2))
+        .containsExactly(9, 8, 7, 6, 5, 4, 3, 2, 1);
+  }
+
+  @Test
+  void valueAsAKey_isRefused_alsoWhereSqlWouldTakeItForAColumnsPlace() {
+    var rows = select(A_ID, A_LAST).from(A);
+
+    for (Field<Integer> value : List.of(inline(2), val(2))) {
+      assertThatThrownBy(() -> query(rows).orderBy(value.asc()).unique(A_ID).build())
+          .isInstanceOf(InvalidKeysetQueryException.class)
+          .hasMessageContaining("no column's place");
+    }
+  }
+
+  @Test
+  void arrayGivenForAParameter_mayChangeAfterwards() {
+    Integer[] ids = {1, 2, 3, 4};
+    KeysetQuery<Integer> query =
+        query(select(A_ID).from(A).where(A_ID.eq(any(param("ids", Integer[].class)))))
+            .orderBy(A_ID.asc())
+            .unique(A_ID)
+            .map(row -> row.get(A_ID))
+            .build()
+            .with("ids", ids);
+    String cursor = query.fetch(dsl, PageRequest.first(2)).nextCursor().orElseThrow();
+    ids[2] = 9;
+
+    assertThat(query.fetch(dsl, PageRequest.after(cursor, 9)).items()).containsExactly(3, 4);
+  }
+
+  @Test
+  void parameterNameOfTwoTypes_isRefused() {
+    var rows =
+        select(A_ID)
+            .from(A)
+            .where(A_ID.gt(param("x", Integer.class)).or(A_LAST.eq(param("x", String.class))));
+
+    assertThatThrownBy(() -> query(rows).orderBy(A_ID.asc()).unique(A_ID).build())
+        .isInstanceOf(InvalidKeysetQueryException.class)
+        .hasMessageContaining("'x' as Integer and as String");
+  }
+
+  @Test
+  void emptyScope_isRefusedBecauseItWouldBindNothing() {
+    KeysetQuery<Integer> query =
+        query(select(A_ID).from(A))
+            .orderBy(A_ID.asc())
+            .unique(A_ID)
+            .map(row -> row.get(A_ID))
+            .build();
+
+    assertThatThrownBy(() -> query.inScope(""))
+        .isInstanceOf(InvalidPageRequestException.class)
+        .hasMessageContaining("scope is empty");
+  }
+
+  @Test
+  void exportInsideATransaction_isRefusedInItsOwnWords() {
+    Transactions transactions = Transactions.of(postgres.dataSource());
+    KeysetQuery<Integer> query =
+        query(select(A_ID).from(A))
+            .orderBy(A_ID.asc())
+            .unique(A_ID)
+            .map(row -> row.get(A_ID))
+            .build();
+
+    assertThatThrownBy(
+            () -> transactions.execute(tx -> KeysetExport.of(query, transactions).run(row -> {})))
+        .isInstanceOf(TransactionException.class)
+        .isNotInstanceOf(KeysetExport.Interrupted.class);
+  }
+
+  @Test
+  void mapperThatReturnsNull_isSeenInAPageView() {
+    KeysetQuery<String> query =
+        query(select(A_ID).from(A))
+            .orderBy(A_ID.asc())
+            .unique(A_ID)
+            .map(row -> (String) null)
+            .build();
+
+    assertThat(PageView.of(query.fetch(dsl, PageRequest.first(2)), item -> item).items())
+        .containsExactly(null, null);
   }
 
   @Test

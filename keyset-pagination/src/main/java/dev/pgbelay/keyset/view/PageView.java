@@ -1,6 +1,8 @@
 package dev.pgbelay.keyset.view;
 
 import dev.pgbelay.keyset.Page;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
@@ -37,7 +39,7 @@ public record PageView<T>(
   public record CountView(String rows, String precision) {}
 
   public PageView {
-    items = List.copyOf(items);
+    items = Collections.unmodifiableList(new ArrayList<>(items));
   }
 
   /** The page with each item mapped by the caller to something that JSON can say. */
