@@ -40,10 +40,35 @@ final class CheckSql {
       order by 1
       """;
 
+  /** The partitions with rows of a partitioned table; none for others. */
+  static final String FIND_PARTITIONS =
+      """
+      select pn.nspname::text, pc.relname::text
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      cross join lateral pg_catalog.pg_partition_tree(c.oid) t
+      join pg_catalog.pg_class pc on pc.oid = t.relid
+      join pg_catalog.pg_namespace pn on pn.oid = pc.relnamespace
+      where n.nspname = ? and c.relname = ? and c.relkind = 'p' and t.isleaf and pc.relkind = 'r'
+      order by 1, 2
+      """;
+
+  /** The partitioned table at the top, of one of its partitions. */
+  static final String FIND_ROOT =
+      """
+      select rn.nspname::text, rc.relname::text
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      join pg_catalog.pg_class rc on rc.oid = pg_catalog.pg_partition_root(c.oid)
+      join pg_catalog.pg_namespace rn on rn.oid = rc.relnamespace
+      where n.nspname = ? and c.relname = ? and c.relispartition
+      """;
+
   private static final String PREPARE = "prepare %s as %s";
   private static final String EXPLAIN_EXECUTE = "explain (format json, verbose) execute %s%s";
   private static final String DEALLOCATE = "deallocate %s";
   private static final String CREATE_INDEX = "create index concurrently %s on %s (%s)";
+  private static final String CREATE_INDEX_ON_ROOT = "create index %s on %s (%s)";
 
   private CheckSql() {}
 
@@ -63,5 +88,9 @@ final class CheckSql {
 
   static String createIndex(String name, String table, String columns) {
     return CREATE_INDEX.formatted(name, table, columns);
+  }
+
+  static String createIndexOnRoot(String name, String table, String columns) {
+    return CREATE_INDEX_ON_ROOT.formatted(name, table, columns);
   }
 }

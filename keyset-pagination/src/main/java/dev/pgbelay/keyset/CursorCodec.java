@@ -206,6 +206,8 @@ public final class CursorCodec {
 
   /** Not safe for use by several threads. */
   public static final class Builder {
+    private static final Duration LONGEST_LIFE = Duration.ofDays(3_650);
+
     private final KeyRing ring;
     private int maxChars = 2048;
     private boolean truncatedTag;
@@ -243,13 +245,18 @@ public final class CursorCodec {
     /**
      * Checks the options.
      *
-     * @throws PgBelayException if maxChars is not 64 to 1048576, or the time to live is not
-     *     positive
+     * @throws PgBelayException if maxChars is not 64 to 1048576, or the time to live is not above
+     *     zero and at most 3650 days
      */
     public CursorCodec build() {
       if (timeToLive != null && (timeToLive.isNegative() || timeToLive.isZero())) {
         throw new PgBelayException(
             "cursor codec: timeToLive must be positive, but is " + timeToLive);
+      }
+      if (timeToLive != null && timeToLive.compareTo(LONGEST_LIFE) > 0) {
+        throw new PgBelayException(
+            "cursor codec: timeToLive must be at most %s, but is %s; leave it out for cursors that do not end"
+                .formatted(LONGEST_LIFE, timeToLive));
       }
       return new CursorCodec(this);
     }

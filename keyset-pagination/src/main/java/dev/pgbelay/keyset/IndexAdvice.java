@@ -29,21 +29,45 @@ final class IndexAdvice {
   }
 
   /** The same for the same table and columns, so that running the DDL twice is seen to be that. */
-  private String name(String list) {
-    String table = home.name();
+  private String name(String schema, String of, String list) {
+    String table = of;
     int room = MAX_NAME_BYTES - NAME_SUFFIX_BYTES;
     while (table.getBytes(UTF_8).length > room) {
       table = table.substring(0, table.offsetByCodePoints(table.length(), -1));
     }
     CRC32 sum = new CRC32();
-    sum.update((home.schema() + "." + home.name() + "(" + list + ")").getBytes(UTF_8));
+    sum.update((schema + "." + of + "(" + list + ")").getBytes(UTF_8));
     return "%s_keyset_%08x".formatted(table, sum.getValue());
+  }
+
+  String createIndex() {
+    return createIndex(new Relation.Partition(home.schema(), home.name()));
+  }
+
+  String createIndex(Relation.Partition table) {
+    String list = list();
+    return CheckSql.createIndex(name(table, list), qualified(table), list);
+  }
+
+  /** For a partitioned table. */
+  String createIndexOnRoot() {
+    Relation.Partition table = new Relation.Partition(home.schema(), home.name());
+    String list = list();
+    return CheckSql.createIndexOnRoot(name(table, list), qualified(table), list);
+  }
+
+  private String name(Relation.Partition table, String list) {
+    return query.renderer().text(DSL.name(name(table.schema(), table.name(), list)));
+  }
+
+  private String qualified(Relation.Partition table) {
+    return query.renderer().text(DSL.name(table.schema(), table.name()));
   }
 
   /**
    * Columns that the query compares with one value come first, then the keys as they are sorted.
    */
-  String createIndex() {
+  private String list() {
     List<String> parts = new ArrayList<>();
     Set<String> keyColumns = new LinkedHashSet<>();
     columns.values().forEach(column -> keyColumns.add(column.name()));
@@ -60,9 +84,7 @@ final class IndexAdvice {
               : "(" + unqualified(query.renderer().text(key.field())) + ")";
       parts.add(expression + direction(key));
     }
-    String table = query.renderer().text(DSL.name(home.schema(), home.name()));
-    String list = String.join(", ", parts);
-    return CheckSql.createIndex(query.renderer().text(DSL.name(name(list))), table, list);
+    return String.join(", ", parts);
   }
 
   /** An index knows only columns of its own table. */

@@ -13,14 +13,15 @@ public final class InvalidPageRequestException extends PgBelayException {
     /** Above the query's {@code maxPageSize}. */
     SIZE_ABOVE_CAP,
     /**
-     * The keys of a deep link do not fit the order: too many, NULL where none can be, wrong type.
+     * The keys of a deep link do not fit the order: too many, NULL where none can be, wrong type;
+     * or a first or last page came with a cursor or keys.
      */
     KEYS,
     /** A named parameter of the query has no value. */
     VALUE_MISSING,
     /** A value was given for a name that the query does not have, or with a type it cannot take. */
     VALUE_UNUSABLE,
-    /** The cap of a capped count is zero or negative. */
+    /** The cap of a capped count is below 1 or above 10^12. */
     COUNT_CAP
   }
 

@@ -99,19 +99,32 @@ public final class KeysetCheck {
     return new KeysetVerdict(query.name(), findings, List.copyOf(ddl), plans);
   }
 
-  private static List<Relation> relations(DSLContext dsl, PlanNode plan) {
+  /** The tables of the plan; where it reads partitions, the partitioned table instead. */
+  private List<Relation> relations(DSLContext dsl, PlanNode plan) {
     Map<String, Relation> byAlias = new LinkedHashMap<>();
     plan.walk(
         node ->
             node.attribute("Relation Name")
                 .ifPresent(
-                    name ->
-                        byAlias.computeIfAbsent(
-                            node.attribute("Alias").orElse(name),
-                            alias ->
-                                Relation.load(
-                                    dsl, node.attribute("Schema").orElse("public"), name, alias))));
+                    name -> {
+                      Relation found =
+                          Relation.load(
+                              dsl,
+                              node.attribute("Schema").orElse("public"),
+                              name,
+                              node.attribute("Alias").orElse(name));
+                      Relation whole = found.root(dsl, aliasOfRoot(found.alias()));
+                      byAlias.putIfAbsent(whole.alias(), whole);
+                    }));
     return List.copyOf(byAlias.values());
+  }
+
+  /** PostgreSQL numbers the aliases of a partitioned table's partitions. */
+  private String aliasOfRoot(String alias) {
+    return prepared.keys().stream()
+            .anyMatch(key -> key.field().getQualifiedName().parts()[0].last().equals(alias))
+        ? alias
+        : alias.replaceFirst("_\\d+$", "");
   }
 
   /** The column behind each key that is one, by the key's label. */
@@ -246,7 +259,18 @@ public final class KeysetCheck {
       Optional<String> reason = advice.whyNot(index);
       reason.ifPresent(text -> add(SLOW, text));
     }
-    ddl.add(advice.createIndex());
+    List<Relation.Partition> partitions = home.partitions();
+    if (partitions.isEmpty()) {
+      ddl.add(advice.createIndex());
+      return;
+    }
+    for (Relation.Partition partition : partitions) {
+      ddl.add(advice.createIndex(partition));
+    }
+    add(
+        SLOW,
+        "%s is partitioned, where CREATE INDEX CONCURRENTLY is refused: build the index on each partition, then run %s, which takes those over at once and serves later partitions"
+            .formatted(home.qualifiedName(), advice.createIndexOnRoot()));
   }
 
   private void add(Outcome outcome, String message) {

@@ -1,6 +1,7 @@
 package dev.pgbelay.keyset;
 
 import static dev.pgbelay.keyset.InvalidPageRequestException.Reason.COUNT_CAP;
+import static dev.pgbelay.keyset.InvalidPageRequestException.Reason.KEYS;
 import static dev.pgbelay.keyset.InvalidPageRequestException.Reason.SIZE_ABOVE_CAP;
 import static dev.pgbelay.keyset.InvalidPageRequestException.Reason.SIZE_NOT_POSITIVE;
 import static java.nio.charset.StandardCharsets.UTF_8;
@@ -40,6 +41,8 @@ import org.jspecify.annotations.Nullable;
  * @param <T> what a row becomes
  */
 public final class KeysetQuery<T> {
+  private static final long MAX_COUNT = 1_000_000_000_000L;
+
   private final PreparedQuery<T> prepared;
   private final FilterValues filters;
   private final String scope;
@@ -124,7 +127,9 @@ public final class KeysetQuery<T> {
   private Page<T> page(DSLContext dsl, PageRequest request, long start) {
     Boundary boundary = boundary(request);
     PageShape shape = PageShape.of(request, boundary);
-    int before = shape.around() ? (request.size() - 1) / 2 : 0;
+    // A place behind the last row still shows the row before it.
+    int before =
+        shape.around() ? Math.max((request.size() - 1) / 2, request.size() > 1 ? 1 : 0) : 0;
     Limits limits =
         new Limits(
             request.size() - before + 1,
@@ -156,6 +161,21 @@ public final class KeysetQuery<T> {
           COUNT_CAP,
           "query '%s': a count must be capped at 1 or more, but the cap is %d"
               .formatted(prepared.name(), request.countCap().getAsLong()));
+    }
+    if (request.countCap().isPresent() && request.countCap().getAsLong() > MAX_COUNT) {
+      throw new InvalidPageRequestException(
+          COUNT_CAP,
+          "query '%s': a count must be capped at %d or less, but the cap is %d"
+              .formatted(prepared.name(), MAX_COUNT, request.countCap().getAsLong()));
+    }
+    boolean ofOneEnd =
+        request.position() == PageRequest.Position.FIRST
+            || request.position() == PageRequest.Position.LAST;
+    if (ofOneEnd && (request.cursor().isPresent() || !request.keys().isEmpty())) {
+      throw new InvalidPageRequestException(
+          KEYS,
+          "query '%s': a request for the %s page has a cursor or keys, which would be passed over; ask for a page after or from them"
+              .formatted(prepared.name(), request.position()));
     }
   }
 

@@ -73,7 +73,10 @@ public record PageRequest(
     return at(Position.FROM, cursor, size);
   }
 
-  /** A page with the cursor's own row in the middle, shorter if the order starts or ends nearby. */
+  /**
+   * A page with the cursor's own row in the middle, shorter if the order starts or ends nearby. Of
+   * one row it is that row or the next one, and empty behind the last.
+   */
   public static PageRequest around(String cursor, int size) {
     return at(Position.AROUND, cursor, size);
   }
@@ -100,7 +103,10 @@ public record PageRequest(
         position, Optional.ofNullable(cursor), List.of(), size, false, OptionalLong.empty());
   }
 
-  private static PageRequest atKeys(Position position, int size, @Nullable Object... keys) {
+  private static PageRequest atKeys(
+      Position position, int size, @Nullable Object @Nullable [] given) {
+    // fromKeys(50, null) means one NULL; Java passes no array.
+    @Nullable Object[] keys = given == null ? new @Nullable Object[] {null} : given;
     return new PageRequest(
         position, Optional.empty(), Arrays.asList(keys), size, false, OptionalLong.empty());
   }
@@ -115,7 +121,7 @@ public record PageRequest(
 
   /**
    * Also count the query's rows, all pages together, but no further than {@code cap}: in the same
-   * statement, and it reads up to that many rows on every page.
+   * statement, and it reads up to that many rows on every page. 1 to 10<sup>12</sup>.
    */
   public PageRequest withCountUpTo(long cap) {
     return new PageRequest(position, cursor, keys, size, bothEnds, OptionalLong.of(cap));

@@ -16,9 +16,18 @@ import org.jooq.impl.DSL;
  * A table in a query, as the catalog has it.
  *
  * @param notNull by column name, whether it is declared NOT NULL
+ * @param partitions of a partitioned table
  */
 record Relation(
-    String schema, String name, String alias, Map<String, Boolean> notNull, List<Index> indexes) {
+    String schema,
+    String name,
+    String alias,
+    Map<String, Boolean> notNull,
+    List<Index> indexes,
+    List<Partition> partitions) {
+
+  /** A partition that has rows of its own. */
+  record Partition(String schema, String name) {}
 
   /** A column of one of the query's relations. */
   record Column(String relation, String name, boolean notNull) {}
@@ -57,7 +66,18 @@ record Relation(
         .forEach(
             row -> notNull.put(row.get("name", String.class), row.get("not_null", Boolean.class)));
     List<Index> indexes = dsl.fetch(CheckSql.FIND_INDEXES, schema, name).map(Relation::index);
-    return new Relation(schema, name, alias, notNull, indexes);
+    List<Partition> partitions =
+        dsl.fetch(CheckSql.FIND_PARTITIONS, schema, name)
+            .map(row -> new Partition(row.get(0, String.class), row.get(1, String.class)));
+    return new Relation(schema, name, alias, notNull, indexes, partitions);
+  }
+
+  /** The partitioned table that this one belongs to; itself if there is none. */
+  Relation root(DSLContext dsl, String aliasOfRoot) {
+    Record root = dsl.fetchOne(CheckSql.FIND_ROOT, schema, name);
+    return root == null
+        ? this
+        : load(dsl, root.get(0, String.class), root.get(1, String.class), aliasOfRoot);
   }
 
   private static Index index(Record row) {

@@ -19,9 +19,11 @@ import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.token.KeyRing;
 import dev.pgbelay.keyset.view.PageView;
 import dev.pgbelay.testing.PostgresExtension;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.Record;
@@ -31,6 +33,7 @@ import org.jooq.conf.RenderKeywordCase;
 import org.jooq.conf.Settings;
 import org.jooq.impl.DSL;
 import org.jooq.impl.SQLDataType;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -163,6 +166,62 @@ class DeclaredAndRealPostgresTest {
     ids[2] = 9;
 
     assertThat(query.fetch(dsl, PageRequest.after(cursor, 9)).items()).containsExactly(3, 4);
+  }
+
+  @Test
+  void pageAroundARowThatIsGone_showsTheRowBeforeIt() {
+    KeysetQuery<Integer> query =
+        query(select(A_ID).from(A))
+            .orderBy(A_ID.asc())
+            .unique(A_ID)
+            .map(row -> row.get(A_ID))
+            .build();
+
+    Page<Integer> page = query.fetch(dsl, PageRequest.aroundKeys(2, 10));
+    assertThat(page.items()).containsExactly(9);
+    assertThat(page.hasPrevious()).isTrue();
+    assertThat(query.fetch(dsl, PageRequest.aroundKeys(2, 5)).items()).containsExactly(4, 5);
+    assertThat(query.fetch(dsl, PageRequest.aroundKeys(1, 5)).items()).containsExactly(5);
+    assertThat(query.fetch(dsl, PageRequest.aroundKeys(1, 10)).isEmpty()).isTrue();
+  }
+
+  @Test
+  void requestThatContradictsItself_isRefusedBeforeAnySqlRuns() {
+    KeysetQuery<Integer> query =
+        query(select(A_ID).from(A))
+            .orderBy(A_ID.asc())
+            .unique(A_ID)
+            .map(row -> row.get(A_ID))
+            .build();
+    String cursor = query.fetch(dsl, PageRequest.first(2)).nextCursor().orElseThrow();
+
+    for (PageRequest request :
+        List.of(
+            new PageRequest(
+                PageRequest.Position.FIRST,
+                Optional.of(cursor),
+                List.of(),
+                2,
+                false,
+                OptionalLong.empty()),
+            new PageRequest(
+                PageRequest.Position.LAST,
+                Optional.empty(),
+                List.of(3),
+                2,
+                false,
+                OptionalLong.empty()),
+            PageRequest.first(2).withCountUpTo(Long.MAX_VALUE),
+            PageRequest.fromKeys(2, new @Nullable Object[] {null}))) {
+      assertThatThrownBy(() -> query.fetch(dsl, request))
+          .isInstanceOf(InvalidPageRequestException.class);
+    }
+    assertThatThrownBy(
+            () ->
+                CursorCodec.builder(KeyRing.of("a", new byte[32]))
+                    .timeToLive(Duration.ofSeconds(Long.MAX_VALUE))
+                    .build())
+        .hasMessageContaining("timeToLive");
   }
 
   @Test

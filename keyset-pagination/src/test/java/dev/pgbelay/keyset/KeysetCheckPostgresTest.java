@@ -187,6 +187,48 @@ class KeysetCheckPostgresTest {
   }
 
   @Test
+  void partitionedTable_isProvenByItsOwnKey_andItsIndexIsBuiltPartitionByPartition() {
+    dsl.execute(
+        """
+        drop table orders;
+        create table orders (
+          id bigint primary key, customer_id bigint not null, status int not null,
+          created_at timestamptz not null, shipped_at timestamptz, email text not null)
+        partition by range (id);
+        create table orders_1 partition of orders for values from (0) to (1000);
+        create table orders_2 partition of orders for values from (1000) to (2000);
+        """);
+    KeysetVerdict byId = check(query(ID.desc()));
+    assertThat(byId.findings()).as("%s", byId).isEmpty();
+    assertThat(check(query(ID.desc()).notNull(ID)).requireServed().outcome())
+        .isEqualTo(Outcome.SERVED);
+
+    KeysetVerdict before = check(query(CREATED_AT.desc()));
+    assertThat(before.outcome()).isEqualTo(Outcome.SLOW);
+    assertThat(before.ddl())
+        .hasSize(2)
+        .allSatisfy(
+            ddl ->
+                assertThat(SafeDdl.of(postgres.dataSource()).createIndexConcurrently(ddl).outcome())
+                    .isEqualTo(IndexReport.Outcome.BUILT));
+    String root =
+        before.findings().stream()
+            .map(KeysetVerdict.Finding::message)
+            .filter(message -> message.contains("is partitioned"))
+            .findFirst()
+            .orElseThrow()
+            .replaceFirst(".*then run (create index .*), which takes.*", "$1");
+    dsl.execute(root);
+    assertThat(
+            dsl.fetchValue(
+                "select count(*) from pg_inherits where inhrelid::regclass::text like '%keyset%'"))
+        .as("the partitions' indexes were taken over, not built again")
+        .isEqualTo(2L);
+    KeysetVerdict after = check(query(CREATED_AT.desc()));
+    assertThat(after.findings()).as("%s", after.plans()).isEmpty();
+  }
+
+  @Test
   void orderThatIsNotUnique_isUnsafe() {
     KeysetVerdict verdict =
         check(
