@@ -7,6 +7,7 @@ import dev.pgbelay.benchmarks.locking.LockingScenario;
 import dev.pgbelay.benchmarks.paging.PagingScenario;
 import dev.pgbelay.benchmarks.queue.QueueScenario;
 import dev.pgbelay.benchmarks.reads.LoaderScenario;
+import dev.pgbelay.benchmarks.transactions.TransactionsScenario;
 import dev.pgbelay.benchmarks.witness.WitnessScenario;
 import dev.pgbelay.benchmarks.writes.CoalescerScenario;
 import dev.pgbelay.benchmarks.writes.InsertScenario;
@@ -39,6 +40,7 @@ import picocli.CommandLine.Spec;
 public final class Bench implements Callable<Integer> {
   private static final List<Scenario> SCENARIOS =
       List.of(
+          new TransactionsScenario(),
           new PagingScenario(),
           new ExportScenario(),
           new InsertScenario(),

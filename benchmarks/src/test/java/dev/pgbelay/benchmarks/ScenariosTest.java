@@ -82,6 +82,35 @@ class ScenariosTest {
   }
 
   @Test
+  void transactions_workIsVerified_andTheFileHasEveryContestant(@TempDir Path folder)
+      throws Exception {
+    int exit =
+        new CommandLine(new Bench())
+            .execute(
+                "transactions",
+                "--repeats",
+                "3",
+                "--rounds",
+                "1",
+                "--warm-ups",
+                "0",
+                "--results",
+                folder.toString());
+
+    assertThat(exit).isZero();
+    Map<String, Set<String>> metrics = metricsOfContestants(folder.resolve("transactions.json"));
+    assertThat(metrics)
+        .containsOnlyKeys(
+            "limit",
+            "pgbelay",
+            "pgbelay (deadline)",
+            "Spring TransactionTemplate",
+            "jOOQ transactionResult");
+    assertThat(metrics.values())
+        .allSatisfy(each -> assertThat(each).containsExactlyInAnyOrder("read", "write"));
+  }
+
+  @Test
   void everyScenarioOfBatchingAtTinySize_workIsVerified_andTheFileHasEveryContestant(
       @TempDir Path folder) throws Exception {
     int exit =

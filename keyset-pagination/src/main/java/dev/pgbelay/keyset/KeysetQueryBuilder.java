@@ -128,7 +128,7 @@ public final class KeysetQueryBuilder<T> {
     return withRows(RowSource.ofRecord(outputs(), mapper));
   }
 
-  /** What a row becomes, read from JDBC directly: about twice as fast as through records. */
+  /** What a row becomes, read from JDBC directly: no record is made. */
   public <U> KeysetQueryBuilder<U> mapRow(KeysetQuery.RowMapper<? extends U> mapper) {
     return withRows(RowSource.ofResultSet(mapper));
   }
