@@ -129,7 +129,6 @@ class CursorsTest {
     assertThat(query.position(cursor)).isNotNull();
     assertThat(refusal(query.with("customer", 8L), cursor)).isEqualTo(Reason.OTHER_FILTERS);
     assertThat(refusal(query.inScope("tenant-2"), cursor)).isEqualTo(Reason.OTHER_SCOPE);
-    assertThat(query.inScope("").position(cursor)).isNotNull();
     String scoped = query.inScope("tenant-2").cursor(position(1, 2));
     assertThat(refusal(query, scoped)).isEqualTo(Reason.OTHER_SCOPE);
     for (SortField<?>[] order :
