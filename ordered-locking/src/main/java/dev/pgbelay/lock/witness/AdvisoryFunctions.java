@@ -14,7 +14,8 @@ final class AdvisoryFunctions {
   private AdvisoryFunctions() {}
 
   static boolean isOne(String function) {
-    return LOCK.matcher(function).matches() || UNLOCK.matcher(function).matches();
+    return function.startsWith("pg_")
+        && (LOCK.matcher(function).matches() || UNLOCK.matcher(function).matches());
   }
 
   static Piece read(String function, TokenRange inside) {

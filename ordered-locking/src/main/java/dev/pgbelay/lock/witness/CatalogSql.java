@@ -11,8 +11,13 @@ final class CatalogSql {
              c.relpersistence::text,
              rn.nspname,
              r.relname,
-             EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal),
-             coalesce(array_position(current_schemas(true), n.nspname), 10000)
+             CASE WHEN EXISTS (SELECT FROM pg_trigger t
+                                WHERE t.tgrelid = c.oid AND NOT t.tgisinternal) THEN 'trigger'
+                  WHEN EXISTS (SELECT FROM pg_rewrite w
+                                WHERE w.ev_class = c.oid AND w.rulename <> '_RETURN') THEN 'rule'
+                  ELSE '' END,
+             coalesce(array_position(current_schemas(true), n.nspname), 10000),
+             r.oid
         FROM pg_class c
         JOIN pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_class r
@@ -69,6 +74,20 @@ final class CatalogSql {
        WHERE k.contype = 'f'
          AND k.conparentid = 0
        ORDER BY k.oid
+      """;
+
+  /** Those that can lock and whose text is not looked into; only volatile ones may lock. */
+  static final String FUNCTIONS =
+      """
+      SELECT DISTINCT p.proname
+        FROM pg_proc p
+        JOIN pg_namespace n ON n.oid = p.pronamespace
+        JOIN pg_language l ON l.oid = p.prolang
+       WHERE p.provolatile = 'v'
+         AND p.prokind IN ('f', 'w')
+         AND l.lanname NOT IN ('internal', 'c')
+         AND n.nspname NOT LIKE 'pg\\_%'
+         AND n.nspname <> 'information_schema'
       """;
 
   private CatalogSql() {}

@@ -2,9 +2,9 @@ package dev.pgbelay.lock.witness;
 
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
-import dev.pgbelay.lock.witness.Resolver.Resolved;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Supplier;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
@@ -48,7 +48,7 @@ final class DatabaseView {
       return StatementReader.read(sql);
     } catch (RuntimeException e) {
       LOG.warn("a statement could not be read, and is counted as unseen", e);
-      return new Footprint(List.of(new Piece.Unknown("unread")), "?");
+      return new Footprint(List.of(new Piece.Unknown("unread")), Set.of(), "?");
     }
   }
 

@@ -19,7 +19,12 @@ final class Equalities {
       return found;
     }
     for (TokenRange part : where.split("and")) {
-      addEquality(stripped(part), alias, alone, found);
+      TokenRange inner = stripped(part);
+      if (inner.from() > part.from()) {
+        of(inner, alias, alone).forEach(found::putIfAbsent);
+      } else {
+        addEquality(part, alias, alone, found);
+      }
     }
     return found;
   }
@@ -51,16 +56,19 @@ final class Equalities {
     }
   }
 
+  /** A name with nothing but its qualification: {@code not a.id} is no column. */
   private static @Nullable String column(TokenRange range, String alias, boolean alone) {
-    int length = range.to() - range.from();
-    if (length == 1 && alone && range.isName(range.from())) {
-      return range.text(range.from());
+    int last = range.to() - 1;
+    for (int i = last; i > range.from(); i -= 2) {
+      if (!range.is(i - 1, ".") || !range.isName(i)) {
+        return null;
+      }
     }
-    boolean qualified =
-        length >= 3 && range.is(range.to() - 2, ".") && range.isName(range.to() - 1);
-    return qualified && range.isName(range.to() - 3) && range.text(range.to() - 3).equals(alias)
-        ? range.text(range.to() - 1)
-        : null;
+    if (range.isEmpty() || (last - range.from()) % 2 != 0 || !range.isName(range.from())) {
+      return null;
+    }
+    boolean own = last == range.from() ? alone : range.text(last - 2).equals(alias);
+    return own ? range.text(last) : null;
   }
 
   /**

@@ -3,7 +3,6 @@ package dev.pgbelay.lock.witness;
 import dev.pgbelay.core.internal.PgDriver;
 import dev.pgbelay.lock.witness.DeadlockReport.Known;
 import dev.pgbelay.lock.witness.DeadlockReport.Side;
-import dev.pgbelay.lock.witness.Resolver.Resolved;
 import dev.pgbelay.lock.witness.Wanted.InTable;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -37,10 +36,12 @@ final class Forensics {
       Resolved resolved,
       @Nullable DataSource unobserved) {
     LockStep sharper = named(resolved, wanted, failure);
-    long own = session.pid();
+    List<Long> pids = waiting(failure);
+    // The victim is told itself first; a pooler in front of the server has told another number.
+    long own = pids.isEmpty() ? session.pid() : pids.get(0);
     Side victim = new Side(own, Known.WATCHED, held, sharper, sharper.statement(), "");
     List<Side> others = new ArrayList<>();
-    for (long pid : waiting(failure)) {
+    for (long pid : pids) {
       if (pid != own) {
         others.add(other(session.server(), pid, unobserved));
       }
@@ -68,13 +69,13 @@ final class Forensics {
     return wanted;
   }
 
-  private static Set<Long> waiting(Throwable failure) {
+  private static List<Long> waiting(Throwable failure) {
     Set<Long> pids = new LinkedHashSet<>();
     Matcher matcher = WAITING.matcher(sqlException(failure).flatMap(PgDriver::detail).orElse(""));
     while (matcher.find()) {
       pids.add(Long.parseLong(matcher.group(1)));
     }
-    return pids;
+    return List.copyOf(pids);
   }
 
   private static Optional<SQLException> sqlException(Throwable failure) {

@@ -85,7 +85,7 @@ final class FromClause {
     if (range.is(start, "(")) {
       TokenRange inside = range.inside(start);
       int after = range.next(start);
-      if (StatementReader.isQuery(inside)) {
+      if (QueryReader.isQuery(inside)) {
         subqueries.add(new Subquery(inside, aliasAt(range, after)));
       } else {
         readItems(inside);

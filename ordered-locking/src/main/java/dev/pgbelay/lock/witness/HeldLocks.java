@@ -27,6 +27,7 @@ final class HeldLocks {
     private final LockClass lockClass;
     private final Strength strength;
     private final boolean ownRows;
+    private final @Nullable LockClass cascadeOf;
     private final @Nullable String gate;
     private final LockStep step;
     private final boolean ofSession;
@@ -38,12 +39,14 @@ final class HeldLocks {
         LockClass lockClass,
         Strength strength,
         boolean ownRows,
+        @Nullable LockClass cascadeOf,
         @Nullable String gate,
         LockStep step,
         boolean ofSession) {
       this.lockClass = lockClass;
       this.strength = strength;
       this.ownRows = ownRows;
+      this.cascadeOf = cascadeOf;
       this.gate = gate;
       this.step = step;
       this.ofSession = ofSession;
@@ -59,6 +62,10 @@ final class HeldLocks {
 
     boolean ownRows() {
       return ownRows;
+    }
+
+    @Nullable LockClass cascadeOf() {
+      return cascadeOf;
     }
 
     @Nullable String gate() {
@@ -155,6 +162,19 @@ final class HeldLocks {
       }
     }
     return found;
+  }
+
+  /** Whether only one transaction at a time can have come as far as this lock. */
+  boolean isBehindGate(Held lock) {
+    for (Held each : locks) {
+      if (each == lock) {
+        return false;
+      }
+      if (each.gate() != null) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** What others can wait for row by row; a row that was inserted counts too. */

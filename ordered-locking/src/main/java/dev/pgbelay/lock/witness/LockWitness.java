@@ -5,7 +5,6 @@ import dev.pgbelay.core.background.Pass;
 import dev.pgbelay.core.observe.StatementObserver;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -39,19 +38,16 @@ import org.slf4j.LoggerFactory;
  */
 public final class LockWitness implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(LockWitness.class);
-  private static final int MAX_FINDINGS = 200;
 
   private final double share;
   private final boolean strict;
   private final @Nullable DataSource unobserved;
-  private final Map<Set<String>, String> benign;
   private final LongFunction<String> advisoryClasses;
   private final @Nullable Duration holdLimit;
   private final Consumer<LongHold> onLongHold;
   private final WitnessEvents events;
   private final LockGraph graph = new LockGraph();
-  private final List<LockFinding> findings = new ArrayList<>();
-  private final Set<Object> reported = ConcurrentHashMap.newKeySet();
+  private final Findings findings;
   private final Map<String, AtomicLong> unseen = new ConcurrentHashMap<>();
   private final Set<ObservedSession> open = ConcurrentHashMap.newKeySet();
   private final @Nullable BackgroundLoop holdWatch;
@@ -60,12 +56,12 @@ public final class LockWitness implements AutoCloseable {
     this.share = builder.share;
     this.strict = builder.share >= 1;
     this.unobserved = builder.catalog;
-    this.benign = Map.copyOf(builder.benign);
     this.advisoryClasses = builder.advisoryClasses;
     this.holdLimit = builder.holdLimit;
     this.onLongHold = builder.onLongHold;
     this.events =
         builder.registry == null ? WitnessEvents.NONE : new WitnessMeters(builder.registry, this);
+    this.findings = new Findings(Map.copyOf(builder.benign), events);
     this.holdWatch = holdLimit == null ? null : holdWatch(holdLimit);
     if (holdWatch != null) {
       holdWatch.start();
@@ -132,9 +128,7 @@ public final class LockWitness implements AutoCloseable {
 
   /** What was found so far, oldest first; at most 200. */
   public List<LockFinding> findings() {
-    synchronized (findings) {
-      return List.copyOf(findings);
-    }
+    return findings.all();
   }
 
   /**
@@ -169,7 +163,7 @@ public final class LockWitness implements AutoCloseable {
   }
 
   LockTrace newTrace(DatabaseView view) {
-    return new LockTrace(graph, view, advisoryClasses, this::found);
+    return new LockTrace(view, advisoryClasses, new OrderCheck(graph, view, findings::found));
   }
 
   WitnessEvents events() {
@@ -201,58 +195,6 @@ public final class LockWitness implements AutoCloseable {
   void unseen(String reason) {
     unseen.computeIfAbsent(reason, any -> new AtomicLong()).incrementAndGet();
     events.unseen(reason);
-  }
-
-  private void found(LockFinding finding) {
-    String reason = benign.get(Set.copyOf(finding.classes()));
-    if (reason == null && finding.kind() == LockFinding.Kind.CIRCLE) {
-      List<String> classes = finding.classes();
-      for (int i = 0; i < classes.size() && reason == null; i++) {
-        reason = benign.get(Set.of(classes.get(i), classes.get((i + 1) % classes.size())));
-      }
-    }
-    if (reason != null) {
-      events.benign(finding);
-      return;
-    }
-    events.found(finding);
-    if (isPartlyTold(finding)
-        || reported.size() >= MAX_FINDINGS
-        || !reported.add(identity(finding))) {
-      return;
-    }
-    LOG.warn("{}", finding);
-    synchronized (findings) {
-      findings.add(finding);
-    }
-  }
-
-  /** A circle through two classes that are told to be inverted says nothing new. */
-  private boolean isPartlyTold(LockFinding finding) {
-    if (finding.kind() != LockFinding.Kind.CIRCLE) {
-      return false;
-    }
-    for (String first : finding.classes()) {
-      for (String second : finding.classes()) {
-        if (!first.equals(second)
-            && reported.contains(List.of(LockFinding.Kind.ORDER, Set.of(first, second)))) {
-          return true;
-        }
-      }
-    }
-    return false;
-  }
-
-  /** Between classes one report is enough; within one, each pair of statements has its own. */
-  private static Object identity(LockFinding finding) {
-    Set<String> classes = Set.copyOf(finding.classes());
-    return classes.size() > 1
-        ? List.of(finding.kind(), classes)
-        : List.of(
-            finding.kind(),
-            classes,
-            finding.paths().get(0).held().statement(),
-            finding.paths().get(0).wanted().statement());
   }
 
   /** Ends the watch over hold times; what was found stays. */

@@ -29,7 +29,6 @@ final class LockWordsSql {
           "close",
           "begin",
           "start",
-          "set",
           "checkpoint",
           "load");
 

@@ -1,10 +1,8 @@
 package dev.pgbelay.lock.witness;
 
 import dev.pgbelay.core.Failures;
-import dev.pgbelay.core.observe.BoundValues;
 import dev.pgbelay.core.observe.CallSite;
 import dev.pgbelay.core.observe.SavepointEvent;
-import dev.pgbelay.lock.witness.Resolver.Resolved;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -64,18 +62,10 @@ final class ObservedSession {
     return id;
   }
 
-  /**
-   * One execution, possibly of a batch.
-   *
-   * @param endsTransaction whether no transaction is open behind it
-   */
-  record Execution(
-      String sql,
-      BoundValues values,
-      boolean endsTransaction,
-      OptionalLong updateCount,
-      @Nullable Throwable failure,
-      Supplier<CallSite> callSite) {}
+  /** Names without a schema may mean other tables from now on. */
+  void movedNames() {
+    witness.unseen("search_path");
+  }
 
   /** The statement is about to be sent: what it wants is what it may soon wait for. */
   synchronized void starting(String sql) {

@@ -23,7 +23,8 @@ sealed interface Piece {
     UPDATE,
     DELETE,
     LOCK_TABLE,
-    TRUNCATE
+    TRUNCATE,
+    TRUNCATE_CASCADE
   }
 
   /**

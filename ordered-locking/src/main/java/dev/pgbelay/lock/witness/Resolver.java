@@ -1,6 +1,5 @@
 package dev.pgbelay.lock.witness;
 
-import dev.pgbelay.core.observe.CallSite;
 import dev.pgbelay.lock.witness.Piece.Touch;
 import dev.pgbelay.lock.witness.Piece.Value;
 import dev.pgbelay.lock.witness.Piece.Verb;
@@ -26,76 +25,18 @@ final class Resolver {
     this.reader = reader;
   }
 
-  /**
-   * @param version of the catalog that was asked
-   * @param unknown what may lock and is not seen
-   * @param steps what is wanted as a report tells it, without a call site
-   * @param locksRows whether others may wait for it
-   */
-  record Resolved(
-      Footprint footprint,
-      long version,
-      List<Wanted> wanted,
-      List<String> unknown,
-      List<LockStep> steps,
-      boolean locksRows) {
-    static Resolved of(
-        Footprint footprint, long version, List<Wanted> wanted, List<String> unknown) {
-      List<LockStep> steps = new ArrayList<>();
-      boolean locksRows = false;
-      for (Wanted each : wanted) {
-        if (each instanceof InTable inTable) {
-          locksRows |= inTable.strength().row() != null || inTable.ownRows();
-          steps.add(
-              new LockStep(
-                  inTable.lockClass().name(),
-                  inTable.strength().words(),
-                  inTable.cause(),
-                  footprint.masked(),
-                  null));
-        } else if (each instanceof Wanted.InAdvisory advisory) {
-          locksRows = true;
-          steps.add(
-              new LockStep("advisory", advisory.strength().words(), "", footprint.masked(), null));
-        }
-      }
-      return new Resolved(
-          footprint,
-          version,
-          List.copyOf(wanted),
-          List.copyOf(unknown),
-          List.copyOf(steps),
-          locksRows);
-    }
-
-    /** What it may wait for first. */
-    LockStep firstWanted(@Nullable CallSite callSite) {
-      LockStep first =
-          steps.isEmpty()
-              ? new LockStep("unknown", "", "", footprint.masked(), null)
-              : steps.get(0);
-      return new LockStep(
-          first.lockClass(), first.mode(), first.cause(), first.statement(), callSite);
-    }
-
-    /** Whether the statement can lock anything or change what is held. */
-    boolean isIdle() {
-      return wanted.isEmpty() && unknown.isEmpty();
-    }
-  }
-
   Resolved resolve(Footprint footprint) {
     List<Wanted> wanted = new ArrayList<>();
     List<String> unknown = new ArrayList<>();
     TableCatalog catalog = reader.current();
     for (Piece piece : footprint.pieces()) {
       if (piece instanceof Touch touch) {
-        if (!isOfSystem(touch)) {
-          Optional<TableInfo> info = catalog.find(touch.name());
-          if (info.isEmpty()) {
-            catalog = reader.again();
-            info = catalog.find(touch.name());
-          }
+        Optional<TableInfo> info = catalog.find(touch.name());
+        if (info.isEmpty() && !isOfSystem(touch)) {
+          catalog = reader.again();
+          info = catalog.find(touch.name());
+        }
+        if (info.isPresent() || !isOfSystem(touch)) {
           resolve(touch, info, wanted, unknown);
         }
       } else if (piece instanceof Piece.Advisory advisory) {
@@ -110,6 +51,9 @@ final class Resolver {
       } else {
         wanted.add(new Wanted.Other(piece));
       }
+    }
+    if (catalog.mayLock(footprint.calls())) {
+      unknown.add("function");
     }
     return Resolved.of(footprint, catalog.version(), wanted, unknown);
   }
@@ -139,19 +83,23 @@ final class Resolver {
       unknown.add("view");
       return;
     }
-    if (info.hasTriggers() && touch.verb() != Verb.LOCK_ROWS && touch.verb() != Verb.LOCK_TABLE) {
-      unknown.add("trigger");
+    if (!info.hidden().isEmpty()
+        && touch.verb() != Verb.LOCK_ROWS
+        && touch.verb() != Verb.LOCK_TABLE) {
+      unknown.add(info.hidden());
     }
     wanted.add(
         inTable(
             touch, LockClass.table(info.lockClass()), strength(touch, info), keyOf(touch, info)));
     switch (touch.verb()) {
       case INSERT, INSERT_UNLESS_THERE, UPSERT, UPDATE -> addParents(touch, info, wanted);
-      case DELETE -> addChildren(info, true, new HashSet<>(), 0, wanted);
+      case DELETE ->
+          addChildren(LockClass.table(info.lockClass()), info, true, new HashSet<>(), 0, wanted);
+      case TRUNCATE_CASCADE -> addTruncated(info, new HashSet<>(Set.of(info.lockClass())), wanted);
       default -> {}
     }
     if (touch.verb() == Verb.UPDATE && info.changesKey(touch.written())) {
-      addChildren(info, false, new HashSet<>(), 0, wanted);
+      addChildren(LockClass.table(info.lockClass()), info, false, new HashSet<>(), 0, wanted);
     }
   }
 
@@ -160,7 +108,7 @@ final class Resolver {
     RowMode row =
         switch (touch.verb()) {
           case LOCK_ROWS -> touch.row();
-          case INSERT, LOCK_TABLE, TRUNCATE -> null;
+          case INSERT, LOCK_TABLE, TRUNCATE, TRUNCATE_CASCADE -> null;
           case INSERT_UNLESS_THERE -> RowMode.INSERTED_KEY;
           case UPSERT, UPDATE -> key ? RowMode.UPDATE : RowMode.NO_KEY_UPDATE;
           case DELETE -> RowMode.UPDATE;
@@ -177,7 +125,15 @@ final class Resolver {
       rows.add(values(row, key == null ? List.of() : key.names()));
     }
     return new InTable(
-        lockClass, strength, "", touch.waits(), touch.verb() == Verb.INSERT, false, columns, rows);
+        lockClass,
+        strength,
+        "",
+        touch.waits(),
+        touch.verb() == Verb.INSERT,
+        false,
+        null,
+        columns,
+        rows);
   }
 
   private static List<Value> values(Map<String, Value> row, List<String> columns) {
@@ -233,6 +189,7 @@ final class Resolver {
                 true,
                 false,
                 key.deferred(),
+                null,
                 known ? columns : List.of(),
                 known ? rows : List.of()));
       }
@@ -250,7 +207,12 @@ final class Resolver {
 
   /** Cascades write the rows that point here, after the row itself. */
   private static void addChildren(
-      TableInfo info, boolean deletes, Set<String> seen, int depth, List<Wanted> wanted) {
+      LockClass top,
+      TableInfo info,
+      boolean deletes,
+      Set<String> seen,
+      int depth,
+      List<Wanted> wanted) {
     for (ForeignKey key : info.children()) {
       char action = deletes ? key.onDelete() : key.onUpdate();
       boolean cascades = action == 'c';
@@ -266,11 +228,31 @@ final class Resolver {
                 true,
                 false,
                 false,
+                top,
                 List.of(),
                 List.of()));
         if (cascades && deletes && depth < CASCADE_DEPTH) {
-          addChildren(key.child(), true, seen, depth + 1, wanted);
+          addChildren(top, key.child(), true, seen, depth + 1, wanted);
         }
+      }
+    }
+  }
+
+  private static void addTruncated(TableInfo info, Set<String> seen, List<Wanted> wanted) {
+    for (ForeignKey key : info.children()) {
+      if (seen.add(key.child().lockClass())) {
+        wanted.add(
+            new InTable(
+                LockClass.table(key.child().lockClass()),
+                new Strength(null, TableMode.ACCESS_EXCLUSIVE),
+                "cascade of foreign key " + key.name(),
+                true,
+                false,
+                false,
+                null,
+                List.of(),
+                List.of()));
+        addTruncated(key.child(), seen, wanted);
       }
     }
   }

@@ -13,6 +13,10 @@ record Strength(@Nullable RowMode row, @Nullable TableMode table) {
     return new Strength(shared ? RowMode.KEY_SHARE : RowMode.UPDATE, null);
   }
 
+  boolean isNothing() {
+    return row == null && table == null;
+  }
+
   boolean conflictsWith(Strength other) {
     return conflictsOnRows(other)
         || (table != null && other.table != null && table.conflictsWith(other.table));

@@ -9,28 +9,38 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /** The tables of one database as they were when the catalog was read. Immutable. */
 final class TableCatalog {
-  static final TableCatalog EMPTY = new TableCatalog(Map.of(), 0);
+  static final TableCatalog EMPTY = new TableCatalog(Map.of(), Set.of(), 0);
 
   private final Map<String, List<Entry>> byName;
+  private final Set<String> functions;
   private final long version;
 
   private record Entry(String schema, TableInfo info) {}
 
-  private TableCatalog(Map<String, List<Entry>> byName, long version) {
+  private TableCatalog(Map<String, List<Entry>> byName, Set<String> functions, long version) {
     this.byName = byName;
+    this.functions = functions;
     this.version = version;
   }
 
   long version() {
     return version;
+  }
+
+  /** Whether one of these names is a function that can lock. */
+  boolean mayLock(Set<String> calls) {
+    return !Collections.disjoint(calls, functions);
   }
 
   /**
@@ -55,7 +65,9 @@ final class TableCatalog {
 
   static TableCatalog read(Connection connection, long version) throws SQLException {
     Map<Long, TableInfo> byOid = new HashMap<>();
+    Map<Long, Long> roots = new HashMap<>();
     Map<String, List<Entry>> byName = new HashMap<>();
+    Set<String> functions = new HashSet<>();
     try (Statement statement = connection.createStatement()) {
       try (ResultSet row = statement.executeQuery(CatalogSql.TABLES)) {
         while (row.next()) {
@@ -66,9 +78,10 @@ final class TableCatalog {
                   rootSchema.equals("public") ? root : rootSchema + "." + root,
                   row.getString(4),
                   row.getString(5).equals("t"),
-                  row.getBoolean(8),
+                  row.getString(8),
                   row.getInt(9));
           byOid.put(row.getLong(1), info);
+          roots.put(row.getLong(1), row.getLong(10));
           byName
               .computeIfAbsent(row.getString(3), any -> new ArrayList<>())
               .add(new Entry(row.getString(2), info));
@@ -87,8 +100,20 @@ final class TableCatalog {
           addForeignKey(row, byOid);
         }
       }
+      try (ResultSet row = statement.executeQuery(CatalogSql.FUNCTIONS)) {
+        while (row.next()) {
+          functions.add(row.getString(1));
+        }
+      }
     }
-    return new TableCatalog(byName, version);
+    byOid.forEach(
+        (oid, info) -> {
+          TableInfo root = byOid.get(roots.get(oid));
+          if (root != null && root != info) {
+            info.inherit(root);
+          }
+        });
+    return new TableCatalog(byName, functions, version);
   }
 
   private static List<KeyColumn> columns(ResultSet row) throws SQLException {

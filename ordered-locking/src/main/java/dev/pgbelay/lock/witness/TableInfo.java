@@ -31,18 +31,18 @@ final class TableInfo {
   private final String lockClass;
   private final String kind;
   private final boolean temporary;
-  private final boolean triggers;
+  private final String hidden;
   private final int pathPosition;
   private final List<UniqueKey> keys = new ArrayList<>();
   private final List<ForeignKey> parents = new ArrayList<>();
   private final List<ForeignKey> children = new ArrayList<>();
   private final Set<String> keyColumns = new HashSet<>();
 
-  TableInfo(String lockClass, String kind, boolean temporary, boolean triggers, int pathPosition) {
+  TableInfo(String lockClass, String kind, boolean temporary, String hidden, int pathPosition) {
     this.lockClass = lockClass;
     this.kind = kind;
     this.temporary = temporary;
-    this.triggers = triggers;
+    this.hidden = hidden;
     this.pathPosition = pathPosition;
   }
 
@@ -58,6 +58,12 @@ final class TableInfo {
     key.parent().children.add(key);
   }
 
+  /** The foreign keys of a partitioned table hold for each of its partitions. */
+  void inherit(TableInfo root) {
+    parents.addAll(root.parents);
+    children.addAll(root.children);
+  }
+
   /** The class that its rows belong to: the table, or the root of the partitions. */
   String lockClass() {
     return lockClass;
@@ -71,8 +77,9 @@ final class TableInfo {
     return temporary;
   }
 
-  boolean hasTriggers() {
-    return triggers;
+  /** What writes to it may set off and lock unseen: trigger, rule, or the empty string. */
+  String hidden() {
+    return hidden;
   }
 
   int pathPosition() {

@@ -25,6 +25,11 @@ enum TableMode {
     return (conflicts >> other.level() & 1) == 1;
   }
 
+  /** Whether whoever has this waits for nobody when asking for {@code other}. */
+  boolean covers(TableMode other) {
+    return (conflicts & other.conflicts) == other.conflicts;
+  }
+
   private int level() {
     return switch (this) {
       case ACCESS_SHARE -> 0;

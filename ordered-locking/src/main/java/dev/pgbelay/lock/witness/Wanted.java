@@ -15,6 +15,7 @@ sealed interface Wanted {
    * @param waits false where the statement gives way instead
    * @param ownRows whether the rows are new, so that nobody else can hold them
    * @param deferred whether the lock is taken at COMMIT
+   * @param cascadeOf the class whose rows these rows belong to, where they are written with them
    * @param keys the columns that tell the rows apart; empty where they are not known
    * @param rows the values of those columns, row by row
    */
@@ -25,6 +26,7 @@ sealed interface Wanted {
       boolean waits,
       boolean ownRows,
       boolean deferred,
+      @Nullable LockClass cascadeOf,
       List<KeyColumn> keys,
       List<List<Value>> rows)
       implements Wanted {

@@ -67,6 +67,10 @@ final class WatchedConnection implements InvocationHandler {
               : ending(false, method, args);
       case "commit" -> ending(true, method, args);
       case "close", "abort" -> ending(false, method, args);
+      case "setSchema" -> {
+        session.movedNames();
+        yield call(target, method, args);
+      }
       case "setAutoCommit" -> {
         Object none = call(target, method, args);
         if (PgDriver.state(driver) == PgDriver.State.IDLE) {

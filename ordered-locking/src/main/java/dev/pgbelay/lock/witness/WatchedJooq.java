@@ -6,12 +6,10 @@ import dev.pgbelay.core.internal.PgDriver;
 import dev.pgbelay.core.observe.BoundValues;
 import dev.pgbelay.core.observe.CallSite;
 import dev.pgbelay.core.observe.SavepointEvent.Action;
-import dev.pgbelay.lock.witness.ObservedSession.Execution;
 import java.lang.ref.WeakReference;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Objects;
@@ -80,31 +78,41 @@ public final class WatchedJooq implements ExecuteListener, TransactionListener {
     if (driver == null || sql == null) {
       return null;
     }
+    DeadlockReport deadlock = null;
+    boolean idle = PgDriver.state(driver) == PgDriver.State.IDLE;
+    List<String> texts = texts(context, sql);
     OptionalLong rows =
         context.query() != null && context.resultSet() == null && context.rows() >= 0
             ? OptionalLong.of(context.rows())
             : OptionalLong.empty();
-    return session(driver)
-        .executed(
-            new Execution(
-                sql,
-                values(context),
-                PgDriver.state(driver) == PgDriver.State.IDLE,
-                rows,
-                failure,
-                CallSite::here));
+    for (int i = 0; i < texts.size(); i++) {
+      DeadlockReport report =
+          session(driver)
+              .executed(
+                  new Execution(
+                      texts.get(i),
+                      values(context),
+                      idle && i == texts.size() - 1,
+                      rows,
+                      failure,
+                      CallSite::here));
+      deadlock = report == null ? deadlock : report;
+    }
+    return deadlock;
   }
 
+  /** Of a batch of several statements jOOQ gives the last as the text. */
+  private static List<String> texts(ExecuteContext context, String sql) {
+    String[] batch = context.batchSQL();
+    return batch == null || batch.length < 2 ? List.of(sql) : List.of(batch);
+  }
+
+  /** Not those of a batch, which jOOQ does not tell: its query has those of the template. */
   private static BoundValues values(ExecuteContext context) {
-    List<@Nullable Object[]> sets = new ArrayList<>();
-    Query[] queries = context.batchQueries();
     Query single = context.query();
-    if (single != null) {
-      sets.add(single.getBindValues().toArray());
-    } else if (queries != null && queries.length == 1) {
-      sets.add(queries[0].getBindValues().toArray());
-    }
-    return BoundValues.of(sets);
+    return single == null
+        ? BoundValues.none()
+        : BoundValues.of(List.<@Nullable Object[]>of(single.getBindValues().toArray()));
   }
 
   private ObservedSession session(PGConnection driver) {

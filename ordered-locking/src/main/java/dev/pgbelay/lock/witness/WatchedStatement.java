@@ -2,7 +2,6 @@ package dev.pgbelay.lock.witness;
 
 import dev.pgbelay.core.observe.BoundValues;
 import dev.pgbelay.core.observe.CallSite;
-import dev.pgbelay.lock.witness.ObservedSession.Execution;
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;

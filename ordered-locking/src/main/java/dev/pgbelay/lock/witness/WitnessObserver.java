@@ -5,7 +5,6 @@ import dev.pgbelay.core.observe.StatementEvent;
 import dev.pgbelay.core.observe.StatementObserver;
 import dev.pgbelay.core.observe.TransactionEvent;
 import dev.pgbelay.core.observe.TransactionEvent.Outcome;
-import dev.pgbelay.lock.witness.ObservedSession.Execution;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;

@@ -16,10 +16,12 @@ import org.jspecify.annotations.Nullable;
 /** Reads INSERT, UPDATE, DELETE and MERGE: first what they read from, then what they write. */
 final class WriteReader {
   private final StatementReader reader;
+  private final QueryReader queries;
   private final TokenRange range;
 
   WriteReader(StatementReader reader, TokenRange range) {
     this.reader = reader;
+    this.queries = new QueryReader(reader);
     this.range = range;
   }
 
@@ -50,7 +52,7 @@ final class WriteReader {
     int where = range.find(set, "where");
     int returning = range.find(set, "returning");
     int end = Math.min(Math.min(from, where), returning);
-    reader.lookThrough(range.sub(set, range.to()));
+    queries.lookThrough(range.sub(set, range.to()));
     touch(
         Verb.UPDATE,
         target,
@@ -66,7 +68,7 @@ final class WriteReader {
     int using = range.find(target.end(), "using");
     int where = range.find(target.end(), "where");
     int returning = range.find(target.end(), "returning");
-    reader.lookThrough(range.sub(target.end(), range.to()));
+    queries.lookThrough(range.sub(target.end(), range.to()));
     touch(
         Verb.DELETE,
         target,
@@ -107,7 +109,7 @@ final class WriteReader {
     }
     List<String> columns = null;
     int at = target.end();
-    if (range.is(at, "(") && !StatementReader.isQuery(range.inside(at))) {
+    if (range.is(at, "(") && !QueryReader.isQuery(range.inside(at))) {
       columns = new ArrayList<>();
       for (TokenRange column : range.inside(at).split(",")) {
         columns.add(column.isName(column.from()) ? column.text(column.from()) : "");
@@ -120,10 +122,10 @@ final class WriteReader {
     TokenRange source = range.sub(at, Math.min(conflict, returning));
     List<Map<String, Value>> rows = List.of();
     if (source.is(source.from(), "values")) {
-      reader.lookThrough(source);
+      queries.lookThrough(source);
       rows = columns == null ? List.of() : rows(source, columns);
     } else if (!source.is(source.from(), "default")) {
-      reader.readQuery(source, null);
+      queries.read(source, null);
     }
     Set<String> named = columns == null ? Set.of() : Set.copyOf(columns);
     if (conflict == range.to()) {
@@ -144,7 +146,7 @@ final class WriteReader {
   private void onConflict(
       Target target, int conflict, Set<String> columns, List<Map<String, Value>> rows) {
     int what = range.find(conflict, "do");
-    reader.lookThrough(range.sub(what, range.to()));
+    queries.lookThrough(range.sub(what, range.to()));
     List<String> keys = null;
     if (range.is(conflict + 2, "(")) {
       keys = new ArrayList<>();
@@ -196,7 +198,7 @@ final class WriteReader {
     if (target == null) {
       return;
     }
-    reader.lookThrough(range.sub(target.end(), range.to()));
+    queries.lookThrough(range.sub(target.end(), range.to()));
     Set<String> written = new HashSet<>();
     boolean updates = false;
     boolean deletes = false;

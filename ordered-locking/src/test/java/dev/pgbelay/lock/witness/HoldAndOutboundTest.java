@@ -209,6 +209,49 @@ class HoldAndOutboundTest {
   }
 
   @Test
+  void jooqListener_seesEachStatementOfABatch_andDoesNotTakeItsTemplateForItsKeys()
+      throws Exception {
+    org.postgresql.ds.PGSimpleDataSource direct = new org.postgresql.ds.PGSimpleDataSource();
+    direct.setUrl(postgres.jdbcUrl());
+    try (LockWitness witness = LockWitness.builder().catalog(direct).build()) {
+      WatchedJooq listener = witness.jooqListener();
+      org.jooq.DSLContext dsl =
+          DSL.using(
+              new org.jooq.impl.DefaultConfiguration()
+                  .set(postgres.dataSource())
+                  .set(SQLDialect.POSTGRES)
+                  .set((org.jooq.ExecuteListener) listener)
+                  .set((org.jooq.TransactionListener) listener));
+      dsl.transaction(
+          tx ->
+              tx.dsl()
+                  .batch(tx.dsl().query("update stock set quantity = ? where id = ?", null, null))
+                  .bind(1, 7)
+                  .bind(1, 3)
+                  .execute());
+      assertThat(witness.findings()).isEmpty();
+      dsl.transaction(
+          tx ->
+              tx.dsl()
+                  .batch(
+                      tx.dsl().query("update stock set quantity = 1 where id = 1"),
+                      tx.dsl().query(ACCOUNT))
+                  .execute());
+      dsl.transaction(
+          tx -> {
+            tx.dsl().execute(ACCOUNT);
+            tx.dsl()
+                .batch(tx.dsl().query("update stock set quantity = ? where id = ?", null, null))
+                .bind(1, 7)
+                .execute();
+          });
+      assertThat(witness.findings())
+          .singleElement()
+          .satisfies(finding -> assertThat(finding.classes()).containsExactly("stock", "account"));
+    }
+  }
+
+  @Test
   void badInput_isRefusedByName() {
     assertThatThrownBy(() -> LockWitness.builder().sampled(0))
         .hasMessageContaining("share must be above 0 and below 1, is 0.0");

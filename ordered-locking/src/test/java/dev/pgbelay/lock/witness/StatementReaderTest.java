@@ -61,6 +61,15 @@ class StatementReaderTest {
             + " | DELETE a; UPDATE a",
         "lock a, s.b in access share mode nowait | LOCK_TABLE a gives way; LOCK_TABLE s.b gives way",
         "truncate table only a, b restart identity cascade | TRUNCATE a; TRUNCATE b",
+        "truncate a cascade | TRUNCATE_CASCADE a",
+        "copy s.a (x, y) from stdin with (format csv) | INSERT s.a",
+        "copy a to stdout | ''",
+        "copy (delete from a returning *) to stdout | DELETE a",
+        "select * from a, b for share for update of b, a | LOCK_ROWS a UPDATE; LOCK_ROWS b UPDATE",
+        "select * from a, b for update of b, a | LOCK_ROWS b UPDATE; LOCK_ROWS a UPDATE",
+        "with w as (update b set x = 1), v as (delete from c returning *) update a set x = 1 from v"
+            + " | DELETE c; UPDATE a; UPDATE b",
+        "with w as (select * from b for update) select 1 | ''",
         "declare c cursor for select * from a for update | LOCK_ROWS a UPDATE",
         "explain select * from a for update | ''",
         "select 1; update a set x = 1; delete from b | UPDATE a; DELETE b",
@@ -104,7 +113,7 @@ class StatementReaderTest {
   @Test
   void whatIsNotUnderstood_isSaidToBe() {
     assertThat(
-            List.of("call p(1)", "do $$ x $$", "execute q(1)", "copy a from stdin", "§").stream()
+            List.of("call p(1)", "do $$ x $$", "execute q(1)", "copy 'a'", "§").stream()
                 .map(sql -> StatementReader.read(sql).pieces().get(0))
                 .map(Piece.Unknown.class::cast)
                 .map(Piece.Unknown::what))

@@ -103,6 +103,51 @@ class WitnessMetersTest {
   }
 
   @Test
+  void functionsRulesAndMovedNames_areCountedAsUnseen() throws Exception {
+    Scripted.play(
+        postgres.dataSource(),
+        List.of(
+            c -> {
+              Scripted.run(
+                  c,
+                  "create or replace function pay(bigint) returns bigint language sql as"
+                      + " 'update account set balance = 1 where id = $1 returning id'");
+              Scripted.run(
+                  c,
+                  "create or replace function twice(bigint) returns bigint language sql immutable"
+                      + " as 'select 2 * $1'");
+              Scripted.run(c, "create table if not exists audited(id int)");
+              Scripted.run(
+                  c,
+                  "create or replace rule audit as on update to audited do also"
+                      + " update side.stock set n = 1 where id = 1");
+              c.commit();
+            }));
+    try (LockWitness witness = LockWitness.builder().build()) {
+      Scripted.play(
+          witness.observe(postgres.dataSource()),
+          List.of(
+              sql("select pay(1)", "select twice(count(*)) from account"),
+              sql("select * from public.pay(1)"),
+              sql("update stock set quantity = pay(1) where id = 1"),
+              sql("update audited set id = 2"),
+              sql("set local search_path = side", "select set_config('search_path', 'side', true)"),
+              sql("set constraints all immediate"),
+              c -> {
+                c.setSchema("side");
+                c.rollback();
+                c.setSchema("public");
+              }));
+      assertThat(witness.unseen())
+          .containsEntry("function", 3L)
+          .containsEntry("rule", 1L)
+          .containsEntry("search_path", 4L)
+          .containsEntry("constraints", 1L)
+          .hasSize(4);
+    }
+  }
+
+  @Test
   void sampledShare_findsWhatItSamplesAndCountsTheRest() throws Exception {
     SimpleMeterRegistry registry = new SimpleMeterRegistry();
     try (LockWitness witness = LockWitness.builder().sampled(0.5).meterRegistry(registry).build()) {
