@@ -2,6 +2,7 @@ package dev.pgbelay.benchmarks;
 
 import dev.pgbelay.benchmarks.chunks.ChunksScenario;
 import dev.pgbelay.benchmarks.export.ExportScenario;
+import dev.pgbelay.benchmarks.hotparent.HotParentScenario;
 import dev.pgbelay.benchmarks.hotrow.HotRowScenario;
 import dev.pgbelay.benchmarks.locking.LockingScenario;
 import dev.pgbelay.benchmarks.paging.PagingScenario;
@@ -52,6 +53,7 @@ public final class Bench implements Callable<Integer> {
           new LockingScenario(),
           new ChunksScenario(),
           new HotRowScenario(),
+          new HotParentScenario(),
           new WitnessScenario(),
           new QueueScenario());
 

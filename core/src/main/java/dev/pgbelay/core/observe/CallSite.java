@@ -3,6 +3,7 @@ package dev.pgbelay.core.observe;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Where in the program something was done. Taking it costs a walk over the stack without its
@@ -25,6 +26,25 @@ public final class CallSite {
           "dev.pgbelay.lock.witness.Observed",
           "dev.pgbelay.lock.witness.Watched",
           "org.springframework.");
+
+  /** Classes of this library that send statements for whoever called them. */
+  private static final Set<String> ON_BEHALF_OF_THE_CALLER =
+      Set.of(
+          "dev.pgbelay.lock.Acquisition",
+          "dev.pgbelay.lock.HolderSampler",
+          "dev.pgbelay.lock.LockCatalog",
+          "dev.pgbelay.lock.LockName",
+          "dev.pgbelay.lock.LockOrder",
+          "dev.pgbelay.lock.LockSql",
+          "dev.pgbelay.lock.LockStatements",
+          "dev.pgbelay.lock.LockTable",
+          "dev.pgbelay.lock.RowLockSql",
+          "dev.pgbelay.lock.hotrow.CounterSql",
+          "dev.pgbelay.lock.hotrow.GuardedDecrement",
+          "dev.pgbelay.lock.hotrow.SlottedCounter",
+          "dev.pgbelay.lock.lease.Lease",
+          "dev.pgbelay.lock.lease.LeaseLock",
+          "dev.pgbelay.lock.lease.LeaseSql");
 
   private final Throwable trace;
 
@@ -54,7 +74,10 @@ public final class CallSite {
 
   private static boolean isCaller(StackTraceElement frame) {
     String type = frame.getClassName();
-    return !type.startsWith("dev.pgbelay.testing.ObservedDataSource")
+    int nested = type.indexOf('$');
+    String outer = nested < 0 ? type : type.substring(0, nested);
+    return !ON_BEHALF_OF_THE_CALLER.contains(outer)
+        && !type.startsWith("dev.pgbelay.testing.ObservedDataSource")
         && NOT_THE_CALLER.stream().noneMatch(type::startsWith);
   }
 

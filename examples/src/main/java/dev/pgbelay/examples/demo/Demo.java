@@ -3,6 +3,7 @@ package dev.pgbelay.examples.demo;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.examples.demo.batching.BatchingScenario;
 import dev.pgbelay.examples.demo.keyset.KeysetScenario;
+import dev.pgbelay.examples.demo.locking.LockingScenario;
 import dev.pgbelay.examples.demo.orders.OrderLoader;
 import dev.pgbelay.examples.demo.report.ConsoleTable;
 import dev.pgbelay.examples.demo.report.Report;
@@ -35,7 +36,7 @@ import picocli.CommandLine.Spec;
     })
 public final class Demo implements Callable<Integer> {
   private static final List<DemoScenario> SCENARIOS =
-      List.of(new KeysetScenario(), new BatchingScenario());
+      List.of(new KeysetScenario(), new BatchingScenario(), new LockingScenario());
   private static final long FEWEST_ROWS = 10_000;
   private static final long MOST_ROWS = 100_000_000;
 

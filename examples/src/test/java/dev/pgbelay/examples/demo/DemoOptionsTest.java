@@ -23,7 +23,8 @@ class DemoOptionsTest {
     assertThat(console.toString(StandardCharsets.UTF_8).lines())
         .satisfiesExactly(
             line -> assertThat(line).matches("keyset +\\S.*"),
-            line -> assertThat(line).matches("batching +\\S.*"));
+            line -> assertThat(line).matches("batching +\\S.*"),
+            line -> assertThat(line).matches("locking +\\S.*"));
   }
 
   @ParameterizedTest

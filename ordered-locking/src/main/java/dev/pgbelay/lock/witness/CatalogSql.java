@@ -17,7 +17,10 @@ final class CatalogSql {
                                 WHERE w.ev_class = c.oid AND w.rulename <> '_RETURN') THEN 'rule'
                   ELSE '' END,
              coalesce(array_position(current_schemas(true), n.nspname), 10000),
-             r.oid
+             r.oid,
+             (SELECT coalesce(array_agg(a.attname::text ORDER BY a.attnum), '{}')
+                FROM pg_attribute a
+               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
         FROM pg_class c
         JOIN pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_class r

@@ -35,7 +35,7 @@ final class CommandReader {
       set();
     } else if (!readControl() && !LockWordsSql.WITHOUT_LOCKS.contains(word)) {
       if (LockWordsSql.DDL.contains(word)) {
-        reader.add(new Piece.Ddl());
+        reader.add(isTemporary() ? temporaryTable() : new Piece.Ddl());
       } else if (range.is(at, "declare")) {
         int query = range.find(at, "for");
         reader.readStatement(range.sub(query + 1, range.to()));
@@ -43,6 +43,19 @@ final class CommandReader {
         reader.add(new Unknown(range.token(at).isName() ? word : "statement"));
       }
     }
+  }
+
+  private boolean isTemporary() {
+    int at = range.from() + 1;
+    return range.is(range.from(), "create")
+        && range.isAny(range.isAny(at, "global", "local") ? at + 1 : at, "temp", "temporary");
+  }
+
+  private Piece temporaryTable() {
+    int name = range.find(range.from(), "table") + 1;
+    FromClause.Named named =
+        FromClause.name(range, range.are(name, "if", "not", "exists") ? name + 3 : name);
+    return named == null ? new Piece.Ddl() : new Piece.TemporaryTable(named.table().name());
   }
 
   private boolean readControl() {

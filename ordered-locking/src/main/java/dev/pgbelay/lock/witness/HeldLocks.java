@@ -1,11 +1,13 @@
 package dev.pgbelay.lock.witness;
 
 import dev.pgbelay.lock.witness.TableInfo.KeyColumn;
+import dev.pgbelay.lock.witness.Wanted.InTable;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Deque;
 import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -18,9 +20,13 @@ final class HeldLocks {
 
   private final List<Held> locks = new ArrayList<>();
   private final Deque<Mark> savepoints = new ArrayDeque<>();
+
+  /** What foreign keys that are checked at COMMIT will want. */
+  private final Set<InTable> deferred = new LinkedHashSet<>();
+
   private int keys;
 
-  private record Mark(String name, int locks) {}
+  private record Mark(String name, int locks, int deferred) {}
 
   /** The locks that one statement took in one class. */
   static final class Held {
@@ -90,7 +96,7 @@ final class HeldLocks {
 
     /** Whether a key that is not among ours is known to be of another row. */
     boolean isComparable(LockKey key) {
-      return keys.stream().anyMatch(own -> own.isOfSameColumns(key));
+      return !keys.isEmpty() && keys.stream().anyMatch(own -> own.isOfSameColumns(key));
     }
 
     /** Whether whoever has this needs nothing more to lock the same rows with {@code wanted}. */
@@ -178,19 +184,35 @@ final class HeldLocks {
   }
 
   /** What others can wait for row by row; a row that was inserted counts too. */
-  List<LockStep> rowLocks() {
-    return locks.stream()
-        .filter(each -> each.strength().row() != null || each.ownRows())
-        .map(Held::step)
-        .toList();
+  boolean hasRowLocks() {
+    for (Held each : locks) {
+      if (each.strength().row() != null || each.ownRows()) {
+        return true;
+      }
+    }
+    return false;
   }
 
   List<LockStep> steps() {
-    return locks.stream().map(Held::step).toList();
+    List<LockStep> steps = new ArrayList<>(locks.size());
+    for (Held each : locks) {
+      steps.add(each.step());
+    }
+    return steps;
+  }
+
+  void defer(InTable wanted) {
+    if (deferred.size() < MAX_HELD) {
+      deferred.add(wanted);
+    }
+  }
+
+  List<InTable> deferred() {
+    return List.copyOf(deferred);
   }
 
   void savepoint(String name) {
-    savepoints.push(new Mark(name, locks.size()));
+    savepoints.push(new Mark(name, locks.size(), deferred.size()));
   }
 
   void release(String name) {
@@ -208,6 +230,11 @@ final class HeldLocks {
         savepoints.pop();
       }
       int floor = savepoints.getFirst().locks();
+      int kept = savepoints.getFirst().deferred();
+      if (kept < deferred.size()) {
+        List<InTable> before = List.copyOf(deferred).subList(0, kept);
+        deferred.retainAll(Set.copyOf(before));
+      }
       if (floor < locks.size()) {
         locks.subList(floor, locks.size()).removeIf(each -> !each.ofSession);
       }
@@ -226,6 +253,7 @@ final class HeldLocks {
   void clear() {
     locks.removeIf(each -> !each.ofSession);
     savepoints.clear();
+    deferred.clear();
     keys = 0;
   }
 }

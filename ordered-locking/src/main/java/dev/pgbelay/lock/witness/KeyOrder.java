@@ -50,7 +50,12 @@ final class KeyOrder {
   }
 
   static boolean isPlain(LockKey key) {
-    return key.columns().stream().allMatch(KeyOrder::isByBytes);
+    for (KeyColumn column : key.columns()) {
+      if (!isByBytes(column)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   private OptionalInt compare(KeyColumn column, Object left, Object right) {

@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * secrets.
  */
 record LockKey(List<KeyColumn> columns, List<Object> values) {
+  private static final int DIGITS = 19;
   private static final BigInteger LONGEST = BigInteger.valueOf(Long.MAX_VALUE);
 
   /** Null where a value is null, or of a type whose equality is not plain. */
@@ -76,7 +77,11 @@ record LockKey(List<KeyColumn> columns, List<Object> values) {
       return ((Number) raw).longValue();
     }
     if (raw instanceof String || raw instanceof BigInteger || raw instanceof BigDecimal) {
-      BigInteger number = new BigDecimal(raw.toString()).toBigInteger();
+      BigDecimal given = new BigDecimal(raw.toString());
+      if ((long) given.precision() - given.scale() > DIGITS) {
+        return null; // not of any of these types, and perhaps a number of a billion digits
+      }
+      BigInteger number = given.toBigInteger();
       return number.abs().compareTo(LONGEST) <= 0 ? number.longValue() : null;
     }
     return null;

@@ -7,8 +7,11 @@ import dev.pgbelay.lock.witness.Piece.Value;
 import dev.pgbelay.lock.witness.Wanted.InAdvisory;
 import dev.pgbelay.lock.witness.Wanted.InTable;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.LongFunction;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,10 +19,14 @@ import org.jspecify.annotations.Nullable;
  * which it gives back, and when. Not safe for several threads.
  */
 final class LockTrace {
+  private static final int MOST_TEMPORARY = 1_000;
+
   private final DatabaseView database;
   private final LongFunction<String> advisoryClasses;
   private final OrderCheck check;
-  private final List<InTable> deferred = new ArrayList<>();
+
+  /** Names of the session's own tables, which may hide others. */
+  private final Set<String> temporary = new HashSet<>();
 
   LockTrace(DatabaseView database, LongFunction<String> advisoryClasses, OrderCheck check) {
     this.database = database;
@@ -41,8 +48,11 @@ final class LockTrace {
       CallSite callSite) {
     for (Wanted each : wanted) {
       if (each instanceof InTable inTable) {
+        if (temporary.contains(inTable.lockClass().name())) {
+          continue;
+        }
         if (inTable.deferred()) {
-          deferred.add(inTable);
+          held().defer(inTable);
         } else {
           take(inTable, statement, values, set, keeps, callSite);
         }
@@ -68,17 +78,21 @@ final class LockTrace {
         AdvisoryKey key = advisoryKey(unlock.arguments(), values, set);
         held().unlockSession(key.lockClass(), key.key());
       }
+    } else if (piece instanceof Piece.TemporaryTable table) {
+      if (temporary.size() < MOST_TEMPORARY) {
+        temporary.add(table.name());
+      }
     } else if (piece instanceof Piece.Ddl) {
       database.schemaChanged();
     } else if (piece instanceof Piece.End) {
-      end(true, callSite);
+      end(true, () -> callSite);
     }
   }
 
-  void end(boolean committed, CallSite callSite) {
+  void end(boolean committed, Supplier<CallSite> callSite) {
     if (committed) {
-      for (InTable wanted : deferred) {
-        LockStep step = step(wanted, LockWordsSql.AT_COMMIT, callSite);
+      for (InTable wanted : held().deferred()) {
+        LockStep step = step(wanted, LockWordsSql.AT_COMMIT, callSite.get());
         check.acquire(
             new Request(
                 wanted.lockClass(),
@@ -93,7 +107,7 @@ final class LockTrace {
                 false));
       }
     }
-    deferred.clear();
+    temporary.clear(); // of those that live on, the names are known as nobody else's
     held().clear();
   }
 
@@ -161,7 +175,7 @@ final class LockTrace {
     if (wanted.strength().row() == null) {
       return "table " + wanted.lockClass();
     }
-    return wanted.isConstant() && wanted.rows().size() == 1
+    return wanted.rows().size() == 1 && wanted.isConstant()
         ? "row of " + wanted.lockClass() + " " + wanted.keys() + wanted.rows()
         : null;
   }

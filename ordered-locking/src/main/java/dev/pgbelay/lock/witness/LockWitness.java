@@ -1,5 +1,6 @@
 package dev.pgbelay.lock.witness;
 
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
 import dev.pgbelay.core.observe.StatementObserver;
@@ -34,7 +35,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>It changes nothing in what it watches. Statements go out as they are; beside them it reads the
  * catalog on a connection of its own. Reports hold neither bound values nor literals. Memory is
- * bounded: 20,000 orders, 200 findings, 2,000 statements per database. Safe for several threads.
+ * bounded: 20,000 orders and 2,000 statements per database, 200 findings. Safe for several threads.
  */
 public final class LockWitness implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(LockWitness.class);
@@ -46,7 +47,8 @@ public final class LockWitness implements AutoCloseable {
   private final @Nullable Duration holdLimit;
   private final Consumer<LongHold> onLongHold;
   private final WitnessEvents events;
-  private final LockGraph graph = new LockGraph();
+  private final Map<String, LockGraph> graphs = new ConcurrentHashMap<>();
+  private final AtomicLong dropped = new AtomicLong();
   private final Findings findings;
   private final Map<String, AtomicLong> unseen = new ConcurrentHashMap<>();
   private final Set<ObservedSession> open = ConcurrentHashMap.newKeySet();
@@ -134,12 +136,12 @@ public final class LockWitness implements AutoCloseable {
   /**
    * For the end of a test run, or a health check.
    *
-   * @throws LockOrderException with all reports, if there are any
+   * @throws LockFindingsException with all reports, if there are any
    */
   public void requireNone() {
     List<LockFinding> found = findings();
     if (!found.isEmpty()) {
-      throw new LockOrderException(found);
+      throw new LockFindingsException(found);
     }
   }
 
@@ -155,15 +157,30 @@ public final class LockWitness implements AutoCloseable {
 
   /** Orders learned so far. */
   long orders() {
-    return graph.size();
+    return graphs.values().stream().mapToLong(LockGraph::size).sum();
+  }
+
+  /** Orders that were seen and not learned, because there was no place left. */
+  long dropped() {
+    return dropped.get();
   }
 
   boolean isSampled() {
     return strict || ThreadLocalRandom.current().nextDouble() < share;
   }
 
-  LockTrace newTrace(DatabaseView view) {
-    return new LockTrace(view, advisoryClasses, new OrderCheck(graph, view, findings::found));
+  LockTrace newTrace(DatabaseView view, String name) {
+    LockGraph graph = graphs.computeIfAbsent(name, any -> new LockGraph(dropped));
+    return new LockTrace(view, this::advisoryClass, new OrderCheck(graph, view, findings::found));
+  }
+
+  private String advisoryClass(long key) {
+    try {
+      return advisoryClasses.apply(key);
+    } catch (RuntimeException e) {
+      LOG.warn("advisoryClasses failed; the lock is taken for one without a class of its own", e);
+      return "advisory";
+    }
   }
 
   WitnessEvents events() {
@@ -189,7 +206,11 @@ public final class LockWitness implements AutoCloseable {
   void heldTooLong(LongHold hold) {
     events.heldTooLong(hold);
     LOG.warn("{}", hold);
-    onLongHold.accept(hold);
+    try {
+      onLongHold.accept(hold);
+    } catch (RuntimeException e) {
+      LOG.warn("the listener for long holds failed", e);
+    }
   }
 
   void unseen(String reason) {
@@ -226,7 +247,7 @@ public final class LockWitness implements AutoCloseable {
      */
     public Builder sampled(double share) {
       if (!(share > 0 && share < 1)) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "share must be above 0 and below 1, is "
                 + share
                 + "; without sampled(…) all are watched");
@@ -253,10 +274,10 @@ public final class LockWitness implements AutoCloseable {
      */
     public Builder benign(String first, String second, String reason) {
       if (first.isBlank() || second.isBlank()) {
-        throw new IllegalArgumentException("benign: a class's name is blank");
+        throw new PgBelayException("benign: a class's name is blank");
       }
       if (reason.isBlank()) {
-        throw new IllegalArgumentException(
+        throw new PgBelayException(
             "benign(" + first + ", " + second + "): say why; the reason is blank");
       }
       benign.put(first.equals(second) ? Set.of(first) : Set.of(first, second), reason);
@@ -280,7 +301,7 @@ public final class LockWitness implements AutoCloseable {
      */
     public Builder holdLimit(Duration limit) {
       if (limit.compareTo(Duration.ofMillis(1)) < 0 || limit.compareTo(Duration.ofHours(1)) > 0) {
-        throw new IllegalArgumentException("holdLimit must be 1 ms to 1 h, is " + limit);
+        throw new PgBelayException("holdLimit must be 1 ms to 1 h, is " + limit);
       }
       this.holdLimit = limit;
       return this;

@@ -3,19 +3,25 @@ package dev.pgbelay.lock.witness;
 import dev.pgbelay.core.Failures;
 import dev.pgbelay.core.observe.CallSite;
 import dev.pgbelay.core.observe.SavepointEvent;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One server session as a witness sees it: what its transaction did to locks. Its own thread feeds
  * it, others may ask what it holds.
  */
 final class ObservedSession {
+  private static final Logger LOG = LoggerFactory.getLogger(LockWitness.class);
+  private static final String DEADLOCK = "40P01";
   private static final int STEPS_KEPT = 64;
   private static final Duration A_WAIT = Duration.ofMillis(5);
 
@@ -30,31 +36,35 @@ final class ObservedSession {
   /** What is kept of a transaction that is not sampled. */
   private final List<LockStep> passed = new ArrayList<>();
 
-  private boolean inTransaction;
+  private volatile boolean inTransaction;
   private boolean sampled;
   private boolean held;
   private boolean tooLongTold;
   private long firstLockNanos;
   private @Nullable Thread thread;
   private List<LockStep> lastSteps = List.of();
-  private @Nullable LockStep waitingFor;
-  private @Nullable LockStep waitedFor;
+  private @Nullable Resolved waitingFor;
+  private @Nullable Resolved waitedFor;
   private long statementNanos;
   private long waitedUntilNanos;
   private long lastEndNanos;
 
-  ObservedSession(LockWitness witness, DatabaseView database, ObservedSessions.Id id) {
-    this(witness, database, id, () -> false);
+  ObservedSession(LockWitness witness, DatabaseView database, ObservedSessions.Id id, String name) {
+    this(witness, database, id, name, () -> false);
   }
 
   /** For those who do not see the ends of transactions. */
   ObservedSession(
-      LockWitness witness, DatabaseView database, ObservedSessions.Id id, BooleanSupplier idle) {
+      LockWitness witness,
+      DatabaseView database,
+      ObservedSessions.Id id,
+      String name,
+      BooleanSupplier idle) {
     this.witness = witness;
     this.idle = idle;
     this.database = database;
     this.id = id;
-    this.trace = witness.newTrace(database);
+    this.trace = witness.newTrace(database, name);
     ObservedSessions.add(this);
   }
 
@@ -68,17 +78,38 @@ final class ObservedSession {
   }
 
   /** The statement is about to be sent: what it wants is what it may soon wait for. */
-  synchronized void starting(String sql) {
-    waitingFor = database.statement(sql).firstWanted(null);
-    statementNanos = System.nanoTime();
+  void starting(String sql) {
+    try {
+      Resolved resolved = database.statement(sql);
+      synchronized (this) {
+        waitingFor = resolved;
+        statementNanos = System.nanoTime();
+      }
+    } catch (RuntimeException e) {
+      failed(e);
+    }
+  }
+
+  /** A witness that fails must not take the application with it. */
+  private void failed(RuntimeException e) {
+    LOG.warn("the lock witness failed, and has not seen all of a transaction", e);
   }
 
   /** The report of the deadlock that the execution failed with, if it did. */
   @Nullable DeadlockReport executed(Execution execution) {
+    try {
+      return follow(execution);
+    } catch (RuntimeException e) {
+      failed(e);
+      return null;
+    }
+  }
+
+  private @Nullable DeadlockReport follow(Execution execution) {
     Resolved resolved = database.statement(execution.sql());
     String state =
         execution.failure() == null ? "" : Failures.sqlState(execution.failure()).orElse("");
-    boolean deadlock = state.equals("40P01");
+    boolean deadlock = state.equals(DEADLOCK);
     List<LockStep> before;
     LongHold hold;
     synchronized (this) {
@@ -90,19 +121,45 @@ final class ObservedSession {
     if (hold != null) {
       witness.heldTooLong(hold);
     }
-    if (!deadlock || execution.failure() == null) {
-      return null;
-    }
+    return deadlock && execution.failure() != null
+        ? report(resolved, before, execution.failure(), execution.callSite().get())
+        : null;
+  }
+
+  private DeadlockReport report(
+      Resolved resolved, List<LockStep> before, Throwable failure, CallSite callSite) {
     DeadlockReport report =
         Forensics.report(
-            id,
-            resolved.firstWanted(execution.callSite().get()),
-            before,
-            execution.failure(),
-            resolved,
-            database.unobserved());
+            id, resolved.firstWanted(callSite), before, failure, resolved, database.unobserved());
     witness.events().deadlock(report);
     return report;
+  }
+
+  /**
+   * The report of a deadlock that COMMIT ran into: over what foreign keys that are checked there
+   * want, or what triggers do there. Asked before {@link #end}.
+   */
+  @Nullable DeadlockReport failedToCommit(SQLException failure) {
+    if (!DEADLOCK.equals(failure.getSQLState())) {
+      return null;
+    }
+    try {
+      List<LockStep> before;
+      Resolved wanted;
+      synchronized (this) {
+        before = steps();
+        wanted =
+            Resolved.of(
+                new Footprint(List.of(), Set.of(), LockWordsSql.AT_COMMIT),
+                0,
+                List.copyOf(trace.held().deferred()),
+                List.of());
+      }
+      return report(wanted, before, failure, CallSite.here());
+    } catch (RuntimeException e) {
+      failed(e);
+      return null;
+    }
   }
 
   /** A statement that took long may just have been let through by a victim's end. */
@@ -153,7 +210,7 @@ final class ObservedSession {
         trace.take(
             resolved.wanted(), resolved.footprint().masked(), execution.values(), set, keeps, here);
       }
-      held = !trace.held().rowLocks().isEmpty();
+      held = trace.held().hasRowLocks();
     } else if (keeps) {
       pass(resolved);
     }
@@ -189,7 +246,7 @@ final class ObservedSession {
       case RELEASED -> trace.held().release(name);
       case ROLLED_BACK_TO -> trace.held().rollbackTo(name);
     }
-    if (sampled && trace.held().rowLocks().isEmpty()) {
+    if (sampled && !trace.held().hasRowLocks()) {
       held = false;
       firstLockNanos = 0;
     }
@@ -197,12 +254,16 @@ final class ObservedSession {
 
   /** The transaction has ended; without one nothing happens. */
   void end(boolean committed, Supplier<CallSite> callSite) {
-    LongHold hold;
-    synchronized (this) {
-      hold = ending(committed, callSite);
-    }
-    if (hold != null) {
-      witness.heldTooLong(hold);
+    try {
+      LongHold hold;
+      synchronized (this) {
+        hold = ending(committed, callSite);
+      }
+      if (hold != null) {
+        witness.heldTooLong(hold);
+      }
+    } catch (RuntimeException e) {
+      failed(e);
     }
   }
 
@@ -224,7 +285,7 @@ final class ObservedSession {
     lastSteps = steps();
     lastEndNanos = System.nanoTime();
     if (sampled) {
-      trace.end(committed, callSite.get());
+      trace.end(committed, callSite);
     }
     passed.clear();
     inTransaction = false;
@@ -268,7 +329,7 @@ final class ObservedSession {
     return inTransaction && held;
   }
 
-  synchronized boolean isInTransaction() {
+  boolean isInTransaction() {
     return inTransaction;
   }
 
@@ -282,9 +343,10 @@ final class ObservedSession {
     boolean justEnded = !inTransaction && System.nanoTime() - lastEndNanos < moment.toNanos();
     boolean justWaited =
         waitedFor != null && System.nanoTime() - waitedUntilNanos < moment.toNanos();
+    Resolved wanted = waitingFor != null || !justWaited ? waitingFor : waitedFor;
     return new OtherSide(
         steps.isEmpty() && justEnded ? lastSteps : steps,
-        waitingFor != null || !justWaited ? waitingFor : waitedFor);
+        wanted == null ? null : wanted.firstWanted(null));
   }
 
   record OtherSide(List<LockStep> held, @Nullable LockStep waitingFor) {}

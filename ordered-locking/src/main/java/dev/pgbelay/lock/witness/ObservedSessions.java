@@ -29,6 +29,13 @@ final class ObservedSessions {
       int end = start < 0 ? -1 : url.indexOf('/', start + 2);
       return new Id(end < 0 ? "" : url.substring(start + 2, end), pid);
     }
+
+    /** Server and database of the driver's URL, by which orders of locks are kept apart. */
+    static String database(String url) {
+      int start = url.indexOf("//");
+      int end = url.indexOf('?', Math.max(start, 0));
+      return start < 0 ? "" : url.substring(start + 2, end < 0 ? url.length() : end);
+    }
   }
 
   static void add(ObservedSession session) {
@@ -50,7 +57,16 @@ final class ObservedSessions {
       here = new ArrayList<>(2);
       ON_THIS_THREAD.set(here);
     }
+    if (here.size() >= 8) { // those whose transactions other threads have ended
+      here.removeIf(each -> !each.isInTransaction());
+    }
     here.add(session);
+  }
+
+  /** How many are kept for this thread. */
+  static int enteredOnThisThread() {
+    List<ObservedSession> here = ON_THIS_THREAD.get();
+    return here == null ? 0 : here.size();
   }
 
   static void leave(ObservedSession session) {

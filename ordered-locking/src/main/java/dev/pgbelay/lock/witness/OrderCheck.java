@@ -129,6 +129,7 @@ final class OrderCheck {
   private void checkRowOrder(List<Held> same, Strength wanted, Request request) {
     LockKey key = request.key();
     if (key == null
+        || same.isEmpty()
         || !wanted.conflictsOnRows(wanted)
         || same.stream().anyMatch(each -> each.holds(key))) {
       return;
@@ -168,15 +169,18 @@ final class OrderCheck {
   }
 
   private void addOrders(LockClass lockClass, Strength wanted, LockStep step) {
+    if (held.all().isEmpty()) {
+      return;
+    }
     Set<Order> added = new HashSet<>();
     Set<String> gates = Set.of();
     for (Held each : held.all()) {
       // Rows written with another row of the class belong to that one: nobody who wants it has
       // them.
       if (!each.lockClass().equals(lockClass) && !lockClass.equals(each.cascadeOf())) {
-        Order order = new Order(each.lockClass(), each.strength(), lockClass, wanted, gates);
+        Order order = new Order(each.lockClass(), each.strength(), lockClass, wanted);
         if (added.add(order)) {
-          graph.add(order, () -> new Path(each.step(), step)).ifPresent(sink);
+          graph.add(order, gates, () -> new Path(each.step(), step)).ifPresent(sink);
         }
       }
       if (each.gate() != null) {

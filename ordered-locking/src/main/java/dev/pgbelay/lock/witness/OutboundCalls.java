@@ -1,6 +1,7 @@
 package dev.pgbelay.lock.witness;
 
 import dev.pgbelay.core.FailureKind;
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.core.Transactions;
 import io.micrometer.core.instrument.Counter;
@@ -73,7 +74,7 @@ public final class OutboundCalls {
    */
   public void mark(String target) {
     if (target.isBlank()) {
-      throw new IllegalArgumentException("target is blank: name the service that is called");
+      throw new PgBelayException("target is blank: name the service that is called");
     }
     boolean observed = false;
     for (ObservedSession session : ObservedSessions.openOnThisThread()) {

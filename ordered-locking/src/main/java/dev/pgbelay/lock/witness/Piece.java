@@ -1,5 +1,7 @@
 package dev.pgbelay.lock.witness;
 
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -47,7 +49,35 @@ sealed interface Piece {
       Set<String> written,
       List<Map<String, Value>> keys,
       @Nullable List<String> target)
-      implements Piece {}
+      implements Piece {
+    /** The name of the n-th column where an INSERT does not name its columns. */
+    static String position(int n) {
+      return "\0" + n;
+    }
+
+    private static boolean isByPosition(Map<String, Value> row) {
+      return row.keySet().stream().anyMatch(name -> name.startsWith("\0"));
+    }
+
+    /** With the columns' names in place of their positions. */
+    Touch withColumnsOf(TableInfo table) {
+      if (keys.stream().noneMatch(Touch::isByPosition)) {
+        return this;
+      }
+      List<Map<String, Value>> named = new ArrayList<>();
+      for (Map<String, Value> row : keys) {
+        Map<String, Value> values = new HashMap<>();
+        for (int n = 0; n < table.columns().size(); n++) {
+          Value value = row.get(position(n));
+          if (value != null) {
+            values.put(table.columns().get(n), value);
+          }
+        }
+        named.add(values);
+      }
+      return new Touch(verb, name, row, this.table, waits, written, named, target);
+    }
+  }
 
   /**
    * An advisory lock.
@@ -74,6 +104,9 @@ sealed interface Piece {
 
   /** The schema changes, so what was read of the catalog may no longer hold. */
   record Ddl() implements Piece {}
+
+  /** A table that only its own session sees. */
+  record TemporaryTable(String name) implements Piece {}
 
   /** What may lock and is not understood: counted, never guessed. */
   record Unknown(String what) implements Piece {}

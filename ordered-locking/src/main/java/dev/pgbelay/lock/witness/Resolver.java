@@ -13,13 +13,18 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /** Adds to a statement's footprint what only the catalog knows. */
 final class Resolver {
   private static final int CASCADE_DEPTH = 8;
+  private static final int MOST_TEMPORARY = 1_000;
 
   private final CatalogReader reader;
+
+  /** Tables of sessions of their own, which no other session can look up. */
+  private final Set<String> temporary = ConcurrentHashMap.newKeySet();
 
   Resolver(CatalogReader reader) {
     this.reader = reader;
@@ -32,12 +37,15 @@ final class Resolver {
     for (Piece piece : footprint.pieces()) {
       if (piece instanceof Touch touch) {
         Optional<TableInfo> info = catalog.find(touch.name());
+        if (info.isEmpty() && temporary.contains(touch.name().name())) {
+          continue;
+        }
         if (info.isEmpty() && !isOfSystem(touch)) {
           catalog = reader.again();
           info = catalog.find(touch.name());
         }
         if (info.isPresent() || !isOfSystem(touch)) {
-          resolve(touch, info, wanted, unknown);
+          resolve(info.map(touch::withColumnsOf).orElse(touch), info, wanted, unknown);
         }
       } else if (piece instanceof Piece.Advisory advisory) {
         wanted.add(
@@ -48,6 +56,11 @@ final class Resolver {
                 advisory.ofSession()));
       } else if (piece instanceof Piece.Unknown what) {
         unknown.add(what.what());
+      } else if (piece instanceof Piece.TemporaryTable table) {
+        if (temporary.size() < MOST_TEMPORARY) {
+          temporary.add(table.name());
+        }
+        wanted.add(new Wanted.Other(piece));
       } else {
         wanted.add(new Wanted.Other(piece));
       }

@@ -79,7 +79,8 @@ final class TableCatalog {
                   row.getString(4),
                   row.getString(5).equals("t"),
                   row.getString(8),
-                  row.getInt(9));
+                  row.getInt(9),
+                  texts(row, 11));
           byOid.put(row.getLong(1), info);
           roots.put(row.getLong(1), row.getLong(10));
           byName

@@ -33,17 +33,25 @@ final class TableInfo {
   private final boolean temporary;
   private final String hidden;
   private final int pathPosition;
+  private final List<String> columns;
   private final List<UniqueKey> keys = new ArrayList<>();
   private final List<ForeignKey> parents = new ArrayList<>();
   private final List<ForeignKey> children = new ArrayList<>();
   private final Set<String> keyColumns = new HashSet<>();
 
-  TableInfo(String lockClass, String kind, boolean temporary, String hidden, int pathPosition) {
+  TableInfo(
+      String lockClass,
+      String kind,
+      boolean temporary,
+      String hidden,
+      int pathPosition,
+      List<String> columns) {
     this.lockClass = lockClass;
     this.kind = kind;
     this.temporary = temporary;
     this.hidden = hidden;
     this.pathPosition = pathPosition;
+    this.columns = columns;
   }
 
   void add(UniqueKey key) {
@@ -84,6 +92,10 @@ final class TableInfo {
 
   int pathPosition() {
     return pathPosition;
+  }
+
+  List<String> columns() {
+    return columns;
   }
 
   List<UniqueKey> keys() {

@@ -32,8 +32,14 @@ sealed interface Wanted {
       implements Wanted {
     /** Whether the keys stand in the text, so that each execution means the same rows. */
     boolean isConstant() {
-      return !rows.isEmpty()
-          && rows.stream().flatMap(List::stream).allMatch(value -> value.ordinal() == 0);
+      for (List<Value> row : rows) {
+        for (Value value : row) {
+          if (value.ordinal() != 0) {
+            return false;
+          }
+        }
+      }
+      return !rows.isEmpty();
     }
   }
 

@@ -123,10 +123,16 @@ final class WatchedConnection implements InvocationHandler {
   private @Nullable Object ending(
       boolean commits, Method method, @Nullable Object @Nullable [] args) throws Throwable {
     boolean aborted = PgDriver.state(driver) == PgDriver.State.FAILED;
+    boolean done = false;
     try {
-      return call(target, method, args);
+      Object result = call(target, method, args);
+      done = true;
+      return result;
+    } catch (SQLException failure) {
+      DeadlockReport deadlock = commits ? session.failedToCommit(failure) : null;
+      throw deadlock == null ? failure : new DeadlockException(deadlock, failure);
     } finally {
-      session.end(commits && !aborted, CallSite::here);
+      session.end(commits && done && !aborted, CallSite::here);
     }
   }
 

@@ -35,8 +35,12 @@ final class WatchedDataSource implements DataSource {
 
   private ObservedSession session(PGConnection driver) {
     String url = PgDriver.url(driver);
+    String known = url == null ? "" : url;
     return new ObservedSession(
-        witness, database, ObservedSessions.Id.of(url == null ? "" : url, driver.getBackendPID()));
+        witness,
+        database,
+        ObservedSessions.Id.of(known, driver.getBackendPID()),
+        ObservedSessions.Id.database(known));
   }
 
   @Override

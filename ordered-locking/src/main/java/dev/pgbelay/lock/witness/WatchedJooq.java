@@ -125,6 +125,7 @@ public final class WatchedJooq implements ExecuteListener, TransactionListener {
                   witness,
                   database,
                   ObservedSessions.Id.of(url == null ? "" : url, driver.getBackendPID()),
+                  ObservedSessions.Id.database(url == null ? "" : url),
                   new IdleProbe(driver));
             }));
   }

@@ -1,6 +1,7 @@
 package dev.pgbelay.lock.witness;
 
 import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
@@ -29,6 +30,9 @@ final class WitnessMeters implements WitnessEvents {
             .register(registry);
     Gauge.builder("pgbelay.lock.witness.orders", witness, LockWitness::orders)
         .description("Orders of two classes that were learned")
+        .register(registry);
+    FunctionCounter.builder("pgbelay.lock.witness.dropped", witness, LockWitness::dropped)
+        .description("Orders that were seen when there was no place left for new ones")
         .register(registry);
   }
 

@@ -76,7 +76,7 @@ public class WitnessObserver implements StatementObserver {
 
   private ObservedSession session(long pid) {
     return sessions.computeIfAbsent(
-        pid, any -> new ObservedSession(witness, database, new ObservedSessions.Id("", pid)));
+        pid, any -> new ObservedSession(witness, database, new ObservedSessions.Id("", pid), ""));
   }
 
   @Override

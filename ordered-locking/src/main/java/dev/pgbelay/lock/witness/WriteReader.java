@@ -123,7 +123,7 @@ final class WriteReader {
     List<Map<String, Value>> rows = List.of();
     if (source.is(source.from(), "values")) {
       queries.lookThrough(source);
-      rows = columns == null ? List.of() : rows(source, columns);
+      rows = rows(source, columns);
     } else if (!source.is(source.from(), "default")) {
       queries.read(source, null);
     }
@@ -175,16 +175,17 @@ final class WriteReader {
             keys));
   }
 
-  private static List<Map<String, Value>> rows(TokenRange values, List<String> columns) {
+  private static List<Map<String, Value>> rows(TokenRange values, @Nullable List<String> columns) {
     List<Map<String, Value>> rows = new ArrayList<>();
     for (int i = values.from() + 1; i < values.to(); i = values.next(i)) {
       if (values.is(i, "(")) {
         List<TokenRange> parts = values.inside(i).split(",");
         Map<String, Value> row = new HashMap<>();
-        for (int column = 0; column < Math.min(parts.size(), columns.size()); column++) {
+        int count = columns == null ? parts.size() : Math.min(parts.size(), columns.size());
+        for (int column = 0; column < count; column++) {
           Value value = Equalities.value(parts.get(column));
           if (value != null) {
-            row.put(columns.get(column), value);
+            row.put(columns == null ? Touch.position(column) : columns.get(column), value);
           }
         }
         rows.add(row);

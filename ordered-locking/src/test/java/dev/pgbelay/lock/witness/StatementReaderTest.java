@@ -60,7 +60,7 @@ class StatementReaderTest {
             + " when matched then update set x = 1 when not matched then do nothing"
             + " | DELETE a; UPDATE a",
         "lock a, s.b in access share mode nowait | LOCK_TABLE a gives way; LOCK_TABLE s.b gives way",
-        "truncate table only a, b restart identity cascade | TRUNCATE a; TRUNCATE b",
+        "truncate table only a, b restart identity | TRUNCATE a; TRUNCATE b",
         "truncate a cascade | TRUNCATE_CASCADE a",
         "copy s.a (x, y) from stdin with (format csv) | INSERT s.a",
         "copy a to stdout | ''",

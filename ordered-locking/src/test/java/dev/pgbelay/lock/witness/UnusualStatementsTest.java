@@ -12,6 +12,7 @@ import dev.pgbelay.testing.PostgresExtension;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.sql.Savepoint;
 import java.sql.Statement;
 import java.util.List;
 import java.util.stream.Stream;
@@ -170,6 +171,14 @@ class UnusualStatementsTest {
             sql(
                 "delete from order_line where (order_id = 2 and (position = 1))",
                 "delete from order_line where (order_id = 1 and (position = 1))")),
+        both(
+            "a row inserted without naming columns, then another one",
+            sql("insert into account values (901)", ACCOUNT, STOCK),
+            STOCK_FIRST),
+        both(
+            "a child inserted without naming columns",
+            sql("insert into ledger overriding system value values (901, 1, 5)", STOCK),
+            sql(STOCK, "delete from account where id = 1")),
         within(
             "parents deleted in descending order by a batch, with their children",
             Kind.ROW_ORDER,
@@ -267,6 +276,34 @@ class UnusualStatementsTest {
               run(c, join, 9L);
               run(c, join, 10L);
             }),
+        correct(
+            "deferred foreign key, given back by a savepoint",
+            c -> {
+              Savepoint savepoint = c.setSavepoint();
+              run(c, "insert into invoice values (1, 1)");
+              c.rollback(savepoint);
+              run(c, STOCK);
+              c.commit();
+            },
+            PARENT_FIRST),
+        correct(
+            "a temporary table, used and then emptied",
+            sql(
+                "create temp table mine on commit drop as select 1 as id",
+                "truncate mine",
+                ACCOUNT),
+            sql(
+                "create local temporary table if not exists mine(id int) on commit drop",
+                ACCOUNT,
+                "truncate mine",
+                "insert into mine values (1)")),
+        correct(
+            "a temporary table that hides another one",
+            sql(
+                "create temporary table stock(id int) on commit drop",
+                "update stock set id = 1",
+                ACCOUNT),
+            sql(ACCOUNT, STOCK)),
         correct(
             "a batch of different texts in the one order",
             c -> texts(c, STOCK, ACCOUNT),

@@ -9,6 +9,8 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 import javax.sql.DataSource;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -60,8 +62,9 @@ class WitnessMetersTest {
                   .count())
           .isEqualTo(4);
       assertThat(registry.get("pgbelay.lock.witness.orders").gauge().value()).isEqualTo(4);
+      assertThat(registry.get("pgbelay.lock.witness.dropped").functionCounter().count()).isZero();
       assertThatThrownBy(witness::requireNone)
-          .isInstanceOf(LockOrderException.class)
+          .isInstanceOf(LockFindingsException.class)
           .hasMessageContaining("1 ways to deadlock were seen")
           .hasMessageContaining("account and stock");
     }
@@ -213,17 +216,51 @@ class WitnessMetersTest {
 
   /** 100,000 different orders go in, and the graph stays within its bound. */
   @Test
-  void graph_isBounded() {
-    LockGraph graph = new LockGraph();
-    Strength strength = new Strength(RowMode.UPDATE, TableMode.ROW_EXCLUSIVE);
-    LockStep step = new LockStep("t", "FOR UPDATE", "", "", null);
+  void graph_isBounded_andSaysWhatItHadNoPlaceFor() {
+    AtomicLong dropped = new AtomicLong();
+    LockGraph graph = new LockGraph(dropped);
     for (int i = 0; i < 100_000; i++) {
-      graph.add(
-          new LockGraph.Order(
-              LockClass.table("a" + i), strength, LockClass.table("b" + i), strength, Set.of()),
-          () -> new LockFinding.Path(step, step));
+      graph.add(order("a" + i, "b" + i), Set.of(), PATH);
     }
     assertThat(graph.size()).isEqualTo(LockGraph.MAX_ORDERS);
-    assertThat(graph.dropped()).isEqualTo(80_000);
+    assertThat(dropped).hasValue(80_000);
+  }
+
+  private static final LockStep STEP = new LockStep("t", "FOR UPDATE", "", "", null);
+  private static final Supplier<LockFinding.Path> PATH = () -> new LockFinding.Path(STEP, STEP);
+
+  private static LockGraph.Order order(String held, String wanted) {
+    Strength strength = new Strength(RowMode.UPDATE, TableMode.ROW_EXCLUSIVE);
+    return new LockGraph.Order(LockClass.table(held), strength, LockClass.table(wanted), strength);
+  }
+
+  @Test
+  void gatesThatAreAnotherInEachRun_takeNoPlaces_andHideNoInversion() {
+    LockGraph graph = new LockGraph(new AtomicLong());
+    for (int i = 0; i < 100_000; i++) {
+      assertThat(graph.add(order("account", "stock"), Set.of("row " + i), PATH)).isEmpty();
+    }
+    assertThat(graph.size()).isEqualTo(1);
+    assertThat(graph.add(order("stock", "account"), Set.of("row 99999"), PATH)).isPresent();
+  }
+
+  @Test
+  void orderSeenWithoutItsGate_isCompared_howeverOftenItWasSeenWithIt() {
+    LockGraph graph = new LockGraph(new AtomicLong());
+    for (int i = 0; i < 10; i++) {
+      graph.add(order("account", "stock"), Set.of("config", "row " + i), PATH);
+    }
+    assertThat(graph.add(order("stock", "account"), Set.of("config"), PATH)).isEmpty();
+    assertThat(graph.add(order("account", "stock"), Set.of(), PATH)).isPresent();
+  }
+
+  @Test
+  void gateInFrontOfBothOrders_isNoInversion_untilAnotherOneIs() {
+    LockGraph graph = new LockGraph(new AtomicLong());
+    for (int i = 0; i < 10; i++) {
+      graph.add(order("account", "stock"), Set.of("config", "row " + i), PATH);
+    }
+    assertThat(graph.add(order("stock", "account"), Set.of("config", "x"), PATH)).isEmpty();
+    assertThat(graph.add(order("account", "stock"), Set.of("other"), PATH)).isPresent();
   }
 }

@@ -5,12 +5,12 @@ import java.util.List;
 import java.util.stream.Collectors;
 
 /** A {@link LockWitness} has seen ways to deadlock. */
-public final class LockOrderException extends PgBelayException {
+public final class LockFindingsException extends PgBelayException {
   private static final long serialVersionUID = 1L;
 
   private final transient List<LockFinding> findings;
 
-  LockOrderException(List<LockFinding> findings) {
+  LockFindingsException(List<LockFinding> findings) {
     super(
         findings.size()
             + " ways to deadlock were seen:\n"

@@ -1,0 +1,146 @@
+package dev.pgbelay.benchmarks.hotparent;
+
+import dev.pgbelay.benchmarks.BenchSettings;
+import dev.pgbelay.benchmarks.Contestant;
+import dev.pgbelay.benchmarks.Measurement;
+import dev.pgbelay.benchmarks.Stage;
+import dev.pgbelay.benchmarks.Work;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.LongStream;
+import javax.sql.DataSource;
+
+/** Inserts for a while, and counts what came of it. */
+final class ParentContestant implements Contestant {
+  static final List<String> PARTS =
+      List.of("not-locked", "no-key-update-5ms", "update-5ms", "update-50ms");
+  private static final long NANOS_PER_REPEAT = 5_000_000;
+
+  private final String name;
+  private final DataSource pool;
+  private final String insert;
+  private final String count;
+  private final long nanos;
+
+  ParentContestant(
+      String name, DataSource pool, String insert, String count, BenchSettings settings) {
+    this.name = name;
+    this.pool = pool;
+    this.insert = insert;
+    this.count = count;
+    this.nanos = settings.repeats() * NANOS_PER_REPEAT;
+  }
+
+  @Override
+  public String name() {
+    return name;
+  }
+
+  @Override
+  public List<Measurement> measure(String part) throws Exception {
+    long before = number(count);
+    long multixacts = number(ParentSql.MULTIXACTS);
+    ExecutorService threads =
+        Executors.newFixedThreadPool(HotParentScenario.WRITERS + HotParentScenario.HOLDERS);
+    List<long[]> times = new ArrayList<>();
+    long locks = 0;
+    long start = System.nanoTime();
+    try {
+      List<Future<Long>> holding = new ArrayList<>();
+      for (int i = 0; i < HotParentScenario.HOLDERS && !part.equals(PARTS.get(0)); i++) {
+        holding.add(threads.submit(() -> lock(part, start + nanos)));
+      }
+      List<Future<long[]>> inserting = new ArrayList<>();
+      for (int i = 0; i < HotParentScenario.WRITERS; i++) {
+        inserting.add(threads.submit(() -> insertUntil(start + nanos)));
+      }
+      for (Future<long[]> each : inserting) {
+        times.add(each.get());
+      }
+      for (Future<Long> each : holding) {
+        locks += each.get();
+      }
+    } finally {
+      threads.shutdownNow();
+    }
+    double seconds = nanos / 1e9;
+    long[] all = times.stream().flatMapToLong(LongStream::of).sorted().toArray();
+    Work did = new Work(number(count) - before, 0);
+    Work expected = new Work(all.length, 0);
+    List<Measurement> figures = new ArrayList<>();
+    figures.add(of(part, "inserts-per-second", all.length / seconds, "inserts/s", did, expected));
+    figures.add(of(part, "p99", percentile(all), "ms", did, expected));
+    if (!part.equals(PARTS.get(0))) {
+      figures.add(of(part, "parent-locks-per-second", locks / seconds, "locks/s", did, expected));
+    } else if (!name.equals(Stage.LIMIT)) {
+      double made = Math.max(0, number(ParentSql.MULTIXACTS) - multixacts);
+      figures.add(
+          of(part, "multixacts-per-insert", made / all.length, "per insert", did, expected));
+    }
+    return figures;
+  }
+
+  private static Measurement of(
+      String part, String what, double value, String unit, Work did, Work expected) {
+    return new Measurement(part + "/" + what, value, unit, did, expected);
+  }
+
+  private static double percentile(long[] sorted) {
+    return sorted[Math.min(sorted.length - 1, sorted.length * 99 / 100)] / 1e6;
+  }
+
+  /** The time of each. */
+  private long[] insertUntil(long end) throws SQLException {
+    long[] times = new long[1_024];
+    int done = 0;
+    try (Connection connection = pool.getConnection();
+        PreparedStatement statement = connection.prepareStatement(insert)) {
+      do {
+        long began = System.nanoTime();
+        statement.executeUpdate();
+        if (done == times.length) {
+          times = Arrays.copyOf(times, 2 * done);
+        }
+        times[done++] = System.nanoTime() - began;
+      } while (System.nanoTime() < end);
+    }
+    return Arrays.copyOf(times, done);
+  }
+
+  private long lock(String part, long end) throws SQLException, InterruptedException {
+    String lock = part.startsWith("no-key") ? ParentSql.LOCK_NO_KEY_UPDATE : ParentSql.LOCK_UPDATE;
+    long millis = part.endsWith("-50ms") ? 50 : 5;
+    long locks = 0;
+    try (Connection connection = pool.getConnection()) {
+      connection.setAutoCommit(false);
+      while (System.nanoTime() < end) {
+        try (PreparedStatement statement = connection.prepareStatement(lock)) {
+          statement.executeQuery().close();
+        }
+        TimeUnit.MILLISECONDS.sleep(millis);
+        connection.commit();
+        locks++;
+      }
+    }
+    return locks;
+  }
+
+  private long number(String sql) throws SQLException {
+    try (Connection connection = pool.getConnection();
+        Statement statement = connection.createStatement();
+        ResultSet row = statement.executeQuery(sql)) {
+      row.next();
+      return row.getLong(1);
+    }
+  }
+}
