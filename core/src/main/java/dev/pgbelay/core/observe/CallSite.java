@@ -44,7 +44,8 @@ public final class CallSite {
           "dev.pgbelay.lock.hotrow.SlottedCounter",
           "dev.pgbelay.lock.lease.Lease",
           "dev.pgbelay.lock.lease.LeaseLock",
-          "dev.pgbelay.lock.lease.LeaseSql");
+          "dev.pgbelay.lock.lease.LeaseSql",
+          "dev.pgbelay.lock.witness.LockTrace");
 
   private final Throwable trace;
 

@@ -23,7 +23,6 @@ final class ObservedSession {
   private static final Logger LOG = LoggerFactory.getLogger(LockWitness.class);
   private static final String DEADLOCK = "40P01";
   private static final int STEPS_KEPT = 64;
-  private static final Duration A_WAIT = Duration.ofMillis(5);
 
   private final LockWitness witness;
   private final DatabaseView database;
@@ -43,10 +42,7 @@ final class ObservedSession {
   private long firstLockNanos;
   private @Nullable Thread thread;
   private List<LockStep> lastSteps = List.of();
-  private @Nullable Resolved waitingFor;
-  private @Nullable Resolved waitedFor;
-  private long statementNanos;
-  private long waitedUntilNanos;
+  private final StatementWait wait = new StatementWait();
   private long lastEndNanos;
 
   ObservedSession(LockWitness witness, DatabaseView database, ObservedSessions.Id id, String name) {
@@ -82,8 +78,7 @@ final class ObservedSession {
     try {
       Resolved resolved = database.statement(sql);
       synchronized (this) {
-        waitingFor = resolved;
-        statementNanos = System.nanoTime();
+        wait.starts(resolved);
       }
     } catch (RuntimeException e) {
       failed(e);
@@ -113,7 +108,7 @@ final class ObservedSession {
     List<LockStep> before;
     LongHold hold;
     synchronized (this) {
-      noteWait();
+      wait.ends();
       before = deadlock ? steps() : List.of();
       hold = apply(resolved, execution, deadlock || state.equals("55P03"));
     }
@@ -160,15 +155,6 @@ final class ObservedSession {
       failed(e);
       return null;
     }
-  }
-
-  /** A statement that took long may just have been let through by a victim's end. */
-  private void noteWait() {
-    long now = System.nanoTime();
-    boolean took = waitingFor != null && now - statementNanos >= A_WAIT.toNanos();
-    waitedFor = took ? waitingFor : null;
-    waitedUntilNanos = now;
-    waitingFor = null;
   }
 
   private @Nullable LongHold apply(Resolved resolved, Execution execution, boolean waited) {
@@ -341,12 +327,7 @@ final class ObservedSession {
   synchronized OtherSide asOtherSide(Duration moment) {
     List<LockStep> steps = steps();
     boolean justEnded = !inTransaction && System.nanoTime() - lastEndNanos < moment.toNanos();
-    boolean justWaited =
-        waitedFor != null && System.nanoTime() - waitedUntilNanos < moment.toNanos();
-    Resolved wanted = waitingFor != null || !justWaited ? waitingFor : waitedFor;
-    return new OtherSide(
-        steps.isEmpty() && justEnded ? lastSteps : steps,
-        wanted == null ? null : wanted.firstWanted(null));
+    return new OtherSide(steps.isEmpty() && justEnded ? lastSteps : steps, wait.asksFor(moment));
   }
 
   record OtherSide(List<LockStep> held, @Nullable LockStep waitingFor) {}

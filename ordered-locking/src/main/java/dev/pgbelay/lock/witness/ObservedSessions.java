@@ -60,7 +60,9 @@ final class ObservedSessions {
     if (here.size() >= 8) { // those whose transactions other threads have ended
       here.removeIf(each -> !each.isInTransaction());
     }
-    here.add(session);
+    if (!here.contains(session)) { // or another thread has ended its last transaction
+      here.add(session);
+    }
   }
 
   /** How many are kept for this thread. */

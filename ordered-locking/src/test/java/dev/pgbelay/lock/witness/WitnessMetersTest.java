@@ -10,7 +10,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.Supplier;
 import javax.sql.DataSource;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -220,14 +219,17 @@ class WitnessMetersTest {
     AtomicLong dropped = new AtomicLong();
     LockGraph graph = new LockGraph(dropped);
     for (int i = 0; i < 100_000; i++) {
-      graph.add(order("a" + i, "b" + i), Set.of(), PATH);
+      graph.add(order("a" + i, "b" + i), Set.of(), WitnessMetersTest::path);
     }
     assertThat(graph.size()).isEqualTo(LockGraph.MAX_ORDERS);
     assertThat(dropped).hasValue(80_000);
   }
 
   private static final LockStep STEP = new LockStep("t", "FOR UPDATE", "", "", null);
-  private static final Supplier<LockFinding.Path> PATH = () -> new LockFinding.Path(STEP, STEP);
+
+  private static LockFinding.Path path() {
+    return new LockFinding.Path(STEP, STEP);
+  }
 
   private static LockGraph.Order order(String held, String wanted) {
     Strength strength = new Strength(RowMode.UPDATE, TableMode.ROW_EXCLUSIVE);
@@ -238,29 +240,34 @@ class WitnessMetersTest {
   void gatesThatAreAnotherInEachRun_takeNoPlaces_andHideNoInversion() {
     LockGraph graph = new LockGraph(new AtomicLong());
     for (int i = 0; i < 100_000; i++) {
-      assertThat(graph.add(order("account", "stock"), Set.of("row " + i), PATH)).isEmpty();
+      assertThat(graph.add(order("account", "stock"), Set.of("row " + i), WitnessMetersTest::path))
+          .isEmpty();
     }
     assertThat(graph.size()).isEqualTo(1);
-    assertThat(graph.add(order("stock", "account"), Set.of("row 99999"), PATH)).isPresent();
+    assertThat(graph.add(order("stock", "account"), Set.of("row 99999"), WitnessMetersTest::path))
+        .isPresent();
   }
 
   @Test
   void orderSeenWithoutItsGate_isCompared_howeverOftenItWasSeenWithIt() {
     LockGraph graph = new LockGraph(new AtomicLong());
     for (int i = 0; i < 10; i++) {
-      graph.add(order("account", "stock"), Set.of("config", "row " + i), PATH);
+      graph.add(order("account", "stock"), Set.of("config", "row " + i), WitnessMetersTest::path);
     }
-    assertThat(graph.add(order("stock", "account"), Set.of("config"), PATH)).isEmpty();
-    assertThat(graph.add(order("account", "stock"), Set.of(), PATH)).isPresent();
+    assertThat(graph.add(order("stock", "account"), Set.of("config"), WitnessMetersTest::path))
+        .isEmpty();
+    assertThat(graph.add(order("account", "stock"), Set.of(), WitnessMetersTest::path)).isPresent();
   }
 
   @Test
   void gateInFrontOfBothOrders_isNoInversion_untilAnotherOneIs() {
     LockGraph graph = new LockGraph(new AtomicLong());
     for (int i = 0; i < 10; i++) {
-      graph.add(order("account", "stock"), Set.of("config", "row " + i), PATH);
+      graph.add(order("account", "stock"), Set.of("config", "row " + i), WitnessMetersTest::path);
     }
-    assertThat(graph.add(order("stock", "account"), Set.of("config", "x"), PATH)).isEmpty();
-    assertThat(graph.add(order("account", "stock"), Set.of("other"), PATH)).isPresent();
+    assertThat(graph.add(order("stock", "account"), Set.of("config", "x"), WitnessMetersTest::path))
+        .isEmpty();
+    assertThat(graph.add(order("account", "stock"), Set.of("other"), WitnessMetersTest::path))
+        .isPresent();
   }
 }

@@ -31,7 +31,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** What is watched goes on as if it were not, and is told apart from what it is not. */
 @Timeout(60)
-class WatchedCodeTest {
+class UnharmedCodeTest {
   @RegisterExtension
   static final PostgresExtension postgres =
       PostgresExtension.create().withTemplate(WitnessSchema.TABLES);
@@ -101,7 +101,7 @@ class WatchedCodeTest {
           .satisfies(
               finding ->
                   assertThat(finding.toString())
-                      .contains("WatchedCodeTest.lockBoth")
+                      .contains("UnharmedCodeTest.lockBoth")
                       .doesNotContain("lock.Acquisition"));
     }
   }
@@ -124,8 +124,10 @@ class WatchedCodeTest {
         for (Connection each : List.of(first, second)) {
           each.setAutoCommit(false);
           run(each, ACCOUNT.replace("id = 1", each == first ? "id = 1" : "id = 2"));
-          run(each, "insert into once values (1)");
+          run(each, "insert into once values (?)", each == first ? 1 : 2);
         }
+        run(first, "insert into once values (2)"); // both look again at COMMIT
+        run(second, "insert into once values (1)");
         for (Connection each : List.of(first, second)) {
           commits.add(CompletableFuture.supplyAsync(() -> commit(each)));
         }
