@@ -72,7 +72,8 @@ class LocksOfOthersPostgresTest {
       b.run(c -> order.acquire(Tx.join(c), ACCOUNTS.row(1L)));
       var crossing = a.start("account", c -> order.acquire(Tx.join(c), ACCOUNTS.row(1L)));
       crossing.awaitBlockedBy(b);
-      assertThatThrownBy(() -> b.run(c -> execute(c, "update account set balance = 1 where id = 1")))
+      assertThatThrownBy(
+              () -> b.run(c -> execute(c, "update account set balance = 1 where id = 1")))
           .satisfies(LocksOfOthersPostgresTest::isDeadlock);
       b.rollback();
       crossing.get();
@@ -202,7 +203,8 @@ class LocksOfOthersPostgresTest {
                             attempts.incrementAndGet();
                             order.acquire(tx, ACCOUNTS.row(1L));
                             patient(other);
-                            other.run(c -> execute(c, "select 1 from account where id = 2 for update"));
+                            other.run(
+                                c -> execute(c, "select 1 from account where id = 2 for update"));
                             var crossing =
                                 other.start(
                                     "the other way",

@@ -45,10 +45,8 @@ public final class HotParentScenario implements Scenario {
     return new ParentStage(
         pool,
         List.of(
-            new ParentContestant(
-                Stage.LIMIT, pool, ParentSql.INSERT_FREE, ParentSql.COUNT_FREE, settings),
-            new ParentContestant(
-                "foreign key", pool, ParentSql.INSERT, ParentSql.COUNT, settings)));
+            new ParentContestant(Stage.LIMIT, pool, false, settings),
+            new ParentContestant("foreign key", pool, true, settings)));
   }
 
   private record ParentStage(HikariDataSource pool, List<Contestant> contestants) implements Stage {

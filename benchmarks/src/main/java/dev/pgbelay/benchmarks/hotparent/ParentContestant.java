@@ -3,7 +3,6 @@ package dev.pgbelay.benchmarks.hotparent;
 import dev.pgbelay.benchmarks.BenchSettings;
 import dev.pgbelay.benchmarks.Contestant;
 import dev.pgbelay.benchmarks.Measurement;
-import dev.pgbelay.benchmarks.Stage;
 import dev.pgbelay.benchmarks.Work;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -28,16 +27,13 @@ final class ParentContestant implements Contestant {
 
   private final String name;
   private final DataSource pool;
-  private final String insert;
-  private final String count;
+  private final boolean foreignKey;
   private final long nanos;
 
-  ParentContestant(
-      String name, DataSource pool, String insert, String count, BenchSettings settings) {
+  ParentContestant(String name, DataSource pool, boolean foreignKey, BenchSettings settings) {
     this.name = name;
     this.pool = pool;
-    this.insert = insert;
-    this.count = count;
+    this.foreignKey = foreignKey;
     this.nanos = settings.repeats() * NANOS_PER_REPEAT;
   }
 
@@ -48,7 +44,7 @@ final class ParentContestant implements Contestant {
 
   @Override
   public List<Measurement> measure(String part) throws Exception {
-    long before = number(count);
+    long before = number(count());
     long multixacts = number(ParentSql.MULTIXACTS);
     ExecutorService threads =
         Executors.newFixedThreadPool(HotParentScenario.WRITERS + HotParentScenario.HOLDERS);
@@ -75,19 +71,27 @@ final class ParentContestant implements Contestant {
     }
     double seconds = nanos / 1e9;
     long[] all = times.stream().flatMapToLong(LongStream::of).sorted().toArray();
-    Work did = new Work(number(count) - before, 0);
+    Work did = new Work(number(count()) - before, 0);
     Work expected = new Work(all.length, 0);
     List<Measurement> figures = new ArrayList<>();
     figures.add(of(part, "inserts-per-second", all.length / seconds, "inserts/s", did, expected));
     figures.add(of(part, "p99", percentile(all), "ms", did, expected));
     if (!part.equals(PARTS.get(0))) {
       figures.add(of(part, "parent-locks-per-second", locks / seconds, "locks/s", did, expected));
-    } else if (!name.equals(Stage.LIMIT)) {
+    } else if (foreignKey) {
       double made = Math.max(0, number(ParentSql.MULTIXACTS) - multixacts);
       figures.add(
           of(part, "multixacts-per-insert", made / all.length, "per insert", did, expected));
     }
     return figures;
+  }
+
+  private String insert() {
+    return foreignKey ? ParentSql.INSERT : ParentSql.INSERT_FREE;
+  }
+
+  private String count() {
+    return foreignKey ? ParentSql.COUNT : ParentSql.COUNT_FREE;
   }
 
   private static Measurement of(
@@ -104,7 +108,7 @@ final class ParentContestant implements Contestant {
     long[] times = new long[1_024];
     int done = 0;
     try (Connection connection = pool.getConnection();
-        PreparedStatement statement = connection.prepareStatement(insert)) {
+        PreparedStatement statement = connection.prepareStatement(insert())) {
       do {
         long began = System.nanoTime();
         statement.executeUpdate();
