@@ -37,8 +37,8 @@ class DemoLockingTest {
     assertThat(comparisons.at("/1/damage/0/naive").asLong()).isEqualTo(90);
     assertThat(comparisons.at("/1/damage/0/safe").asLong()).isZero();
     assertThat(report.at("/scenarios/0/charts/0/lines").size()).isEqualTo(2);
-    assertThat(said).contains("Ordered locking (", "deadlocks a second");
+    assertThat(said).contains("Ordered locking (", "prices overwritten late");
     assertThat(Files.readString(out.resolve("index.html")))
-        .contains("<section id=\"locking\">", "<svg", "pgbelay order");
+        .contains("<section id=\"locking\">", "<svg", "pgbelay order", "deadlocks a second");
   }
 }

@@ -226,14 +226,13 @@ final class StalledLeader implements Study {
         "stalled-leader",
         String.format(
             Locale.ROOT,
-            "Prices of the new leader that stand, after the old one was stopped for longer than its"
-                + " lease of %d s",
+            "Prices of the new leader that stand, once the old one wakes after its lease of %d second",
             LEASE.toSeconds()),
         "asks who leads, then writes",
         "Lease.guard in each transaction",
         Measure.rows(ROWS - naive),
         Measure.rows(ROWS - safe),
-        List.of(new Damage("prices overwritten by a leader of the past", naive, safe)),
+        List.of(new Damage("prices overwritten late", naive, safe)),
         "When it woke, the old leader went on where it had been, over what its successor had written"
             + " meanwhile.");
   }

@@ -173,12 +173,12 @@ final class UnorderedTransfers implements Study {
             CLIENTS),
         String.format(
             Locale.ROOT,
-            "FOR UPDATE as listed, again after a deadlock: %,.0f transfers and %.1f deadlocks a second",
+            "FOR UPDATE as listed, retried: %,.0f transfers, %.1f deadlocks a second",
             naive.perSecond(),
             naive.deadlocksPerSecond()),
         String.format(
             Locale.ROOT,
-            "LockOrder.acquire: %,.0f transfers and %.1f deadlocks a second",
+            "LockOrder.acquire: %,.0f transfers, %.1f deadlocks a second",
             safe.perSecond(),
             safe.deadlocksPerSecond()),
         Measure.millis(naive.p99()),
