@@ -17,7 +17,9 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -162,22 +164,20 @@ class LocksOfOthersPostgresTest {
                 return true;
               });
       crossing.awaitBlockedBy(ordered);
-      AtomicInteger kind = new AtomicInteger(-1);
+      AtomicReference<FailureKind> kind = new AtomicReference<>(FailureKind.OTHER);
       ordered.run(
           c -> {
             try {
               order.acquire(
-                  Tx.join(c),
-                  LockOptions.defaults().waitAtMost(wait),
-                  java.util.List.of(ACCOUNTS.row(2L)));
+                  Tx.join(c), LockOptions.defaults().waitAtMost(wait), List.of(ACCOUNTS.row(2L)));
             } catch (RuntimeException e) {
-              kind.set(Failures.classify(e).ordinal());
+              kind.set(Failures.classify(e));
             }
           });
       ordered.rollback();
       crossing.get();
       unordered.rollback();
-      return FailureKind.values()[kind.get()];
+      return kind.get();
     }
   }
 
