@@ -19,7 +19,6 @@ import java.sql.Statement;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -164,20 +163,20 @@ class LocksOfOthersPostgresTest {
                 return true;
               });
       crossing.awaitBlockedBy(ordered);
-      AtomicReference<FailureKind> kind = new AtomicReference<>(FailureKind.OTHER);
+      FailureKind[] kind = {FailureKind.OTHER};
       ordered.run(
           c -> {
             try {
               order.acquire(
                   Tx.join(c), LockOptions.defaults().waitAtMost(wait), List.of(ACCOUNTS.row(2L)));
             } catch (RuntimeException e) {
-              kind.set(Failures.classify(e));
+              kind[0] = Failures.classify(e);
             }
           });
       ordered.rollback();
       crossing.get();
       unordered.rollback();
-      return kind.get();
+      return kind[0];
     }
   }
 
