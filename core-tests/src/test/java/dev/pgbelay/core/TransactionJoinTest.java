@@ -119,6 +119,35 @@ class TransactionJoinTest {
   }
 
   @Test
+  void joinedTransactionBeforeItsFirstStatement_isSeenAsOpen() throws SQLException {
+    DataSource dataSource = database.dataSource();
+    Transactions transactions = Transactions.of(dataSource);
+    assertThat(transactions.<Integer, RuntimeException>run(tx -> 1)).isEqualTo(1);
+    DSL.using(dataSource, SQLDialect.POSTGRES)
+        .transaction(
+            configuration -> {
+              Tx.join(configuration.dsl());
+              assertThatThrownBy(Transactions::requireNone).hasMessageContaining("joined");
+              assertThatThrownBy(() -> transactions.execute(tx -> {}))
+                  .isInstanceOf(TransactionException.class)
+                  .hasMessageContaining("would take a second connection");
+            });
+    Transactions.requireNone();
+
+    try (Connection connection = noAutocommit.getConnection()) {
+      Tx tx = Tx.join(connection);
+      assertThatThrownBy(Transactions::requireNone).hasMessageContaining("joined");
+      tx.dsl().execute("insert into note values (1)");
+      connection.commit();
+      Transactions.requireNone();
+      assertThat(Tx.join(connection).id()).isNotEmpty();
+      connection.commit();
+      Transactions.requireNone();
+    }
+    transactions.execute(tx -> {});
+  }
+
+  @Test
   void jooqTransactionOverPool_isJoinedAndCommittedByJooq() throws SQLException {
     for (DataSource pool : List.of(noAutocommit, database.dataSource())) {
       DSLContext dsl = DSL.using(pool, SQLDialect.POSTGRES);

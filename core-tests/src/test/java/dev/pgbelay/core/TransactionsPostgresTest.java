@@ -298,6 +298,8 @@ class TransactionsPostgresTest {
           assertThatThrownBy(connection::close).isInstanceOf(TransactionException.class);
           assertThatThrownBy(() -> connection.setAutoCommit(true))
               .hasMessageContaining("setAutoCommit");
+          assertThatThrownBy(() -> connection.setClientInfo("ApplicationName", "stays"))
+              .hasMessageContaining("setClientInfo");
           assertThat(connection.unwrap(PGConnection.class)).isNotNull();
         });
   }

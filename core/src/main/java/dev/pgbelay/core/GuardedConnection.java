@@ -31,6 +31,7 @@ final class GuardedConnection implements InvocationHandler {
           "setSchema",
           "setCatalog",
           "setHoldability",
+          "setClientInfo",
           "setNetworkTimeout");
 
   private final ConnectionProvider source;
@@ -68,12 +69,16 @@ final class GuardedConnection implements InvocationHandler {
       case "equals" -> args != null && proxy == args[0];
       case "hashCode" -> System.identityHashCode(proxy);
       case "toString" -> "connection of the transaction of path '" + owner.path() + "'";
+      case "isClosed" ->
+          owner.watch().hasReturned()
+              || Boolean.TRUE.equals(borrow((Connection) proxy, method, args));
       default -> borrow((Connection) proxy, method, args);
     };
   }
 
   private @Nullable Object borrow(
       Connection proxy, Method method, @Nullable Object @Nullable [] args) throws Throwable {
+    owner.watch().requireRunning();
     Connection connection = source.acquire();
     if (connection == null) {
       throw new TransactionException(

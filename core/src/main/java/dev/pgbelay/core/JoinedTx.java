@@ -5,13 +5,16 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.sql.Savepoint;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.function.Consumer;
+import org.jooq.Configuration;
 import org.jooq.ConnectionProvider;
 import org.jooq.DSLContext;
 import org.jooq.SQLDialect;
+import org.jooq.TransactionListener;
 import org.jooq.exception.DataAccessException;
 import org.jooq.impl.DSL;
 import org.jspecify.annotations.Nullable;
@@ -26,16 +29,24 @@ final class JoinedTx implements ConnectionOwner {
   private final TransactionWatch watch;
   private final Connection guarded;
   private final @Nullable Consumer<Runnable> ownerCallback;
-  private final Object attempt = new Object();
+  private final TimeLimits limits;
   private @Nullable String id;
 
+  /**
+   * @param dsl the owner's; what is sent through this transaction is seen, and it otherwise alike
+   */
   private JoinedTx(
       DSLContext dsl, PGConnection driver, @Nullable Consumer<Runnable> ownerCallback) {
-    this.dsl = dsl;
     this.provider = dsl.configuration().connectionProvider();
     this.watch = new TransactionWatch(driver, PATH);
     this.guarded = GuardedConnection.around(provider, this);
     this.ownerCallback = ownerCallback;
+    this.limits = new TimeLimits(guarded, watch, new Object(), null, null);
+    Configuration own = dsl.configuration().derive();
+    own.setAppending(limits.listener());
+    own.setAppending(
+        TransactionListener.onRollbackEnd(savepoint -> limits.rolledBackToSavepoint()));
+    this.dsl = DSL.using(own);
   }
 
   static Tx of(DSLContext dsl, @Nullable Consumer<Runnable> ownerCallback) {
@@ -87,8 +98,9 @@ final class JoinedTx implements ConnectionOwner {
       if (mayHaveSeveral) {
         requireTheSameAgain(provider, driver);
       }
-      OpenTransactions.joined(driver, connection, provider);
-      return new JoinedTx(dsl, driver, ownerCallback);
+      JoinedTx tx = new JoinedTx(dsl, driver, ownerCallback);
+      OpenTransactions.joined(driver, connection, provider, tx.watch.touched());
+      return tx;
     } catch (SQLException e) {
       throw new TransactionException(
           Failures.classify(e), "the transaction could not be joined", e);
@@ -154,6 +166,7 @@ final class JoinedTx implements ConnectionOwner {
   @Override
   public String id() {
     if (id == null) {
+      watch.touched().set(true);
       String fresh = UUID.randomUUID().toString();
       id =
           dsl.connectionResult(
@@ -190,12 +203,17 @@ final class JoinedTx implements ConnectionOwner {
 
   @Override
   public Optional<Duration> remaining() {
-    return Optional.empty();
+    return limits.remaining();
+  }
+
+  @Override
+  public void rolledBackTo(Savepoint savepoint) {
+    limits.rolledBackToSavepoint();
   }
 
   @Override
   public <T extends @Nullable Object, X extends Exception> T within(
       Duration time, TxWork<T, X> work) throws X {
-    return BoundedTx.run(this, dsl.configuration(), guarded, PATH, attempt, null, time, work);
+    return limits.within(this, time, work);
   }
 }

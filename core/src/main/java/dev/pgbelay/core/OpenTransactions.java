@@ -7,6 +7,8 @@ import java.sql.SQLException;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Iterator;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import javax.sql.DataSource;
 import org.jooq.ConnectionProvider;
 import org.jspecify.annotations.Nullable;
@@ -20,11 +22,16 @@ final class OpenTransactions {
 
   private final Deque<OwnedTx> owned = new ArrayDeque<>();
   private final Deque<Joined> joined = new ArrayDeque<>();
+  private final Deque<Timeouts> stretches = new ArrayDeque<>();
 
+  /**
+   * @param touched whether something was sent through the {@link Tx} that was joined
+   */
   private record Joined(
       WeakReference<PGConnection> driver,
       WeakReference<Connection> handle,
-      WeakReference<ConnectionProvider> provider) {}
+      WeakReference<ConnectionProvider> provider,
+      AtomicBoolean touched) {}
 
   static void opened(OwnedTx tx) {
     THIS_THREAD.get().owned.push(tx);
@@ -33,9 +40,31 @@ final class OpenTransactions {
   static void ended(OwnedTx tx) {
     OpenTransactions here = THIS_THREAD.get();
     here.owned.remove(tx);
-    if (here.owned.isEmpty() && here.joined.isEmpty()) {
+    here.forgetIfEmpty();
+  }
+
+  private void forgetIfEmpty() {
+    if (owned.isEmpty() && joined.isEmpty() && stretches.isEmpty()) {
       THIS_THREAD.remove();
     }
+  }
+
+  static void stretchBegun(Timeouts stretch) {
+    THIS_THREAD.get().stretches.push(stretch);
+  }
+
+  static void stretchEnded(Timeouts stretch) {
+    OpenTransactions here = THIS_THREAD.get();
+    here.stretches.remove(stretch);
+    here.forgetIfEmpty();
+  }
+
+  /** The stretches with a time of their own that run on the connection, the innermost first. */
+  static List<Timeouts> stretchesOn(PGConnection driver) {
+    Deque<Timeouts> stretches = THIS_THREAD.get().stretches;
+    return stretches.isEmpty()
+        ? List.of()
+        : stretches.stream().filter(stretch -> stretch.driver() == driver).toList();
   }
 
   static @Nullable OwnedTx ownedOn(DataSource dataSource) {
@@ -65,7 +94,8 @@ final class OpenTransactions {
     return null;
   }
 
-  static void joined(PGConnection driver, Connection handle, ConnectionProvider provider) {
+  static void joined(
+      PGConnection driver, Connection handle, ConnectionProvider provider, AtomicBoolean touched) {
     Deque<Joined> joined = THIS_THREAD.get().joined;
     joined.removeIf(each -> each.driver().get() == null || each.driver().get() == driver);
     if (joined.size() == JOINED_REMEMBERED) {
@@ -75,7 +105,8 @@ final class OpenTransactions {
         new Joined(
             new WeakReference<>(driver),
             new WeakReference<>(handle),
-            new WeakReference<>(provider)));
+            new WeakReference<>(provider),
+            touched));
   }
 
   /** Describes an open transaction of this thread, or returns null if there is none to be seen. */
@@ -109,11 +140,17 @@ final class OpenTransactions {
   /**
    * A physical connection that is not idle may by now serve another thread. Only the handle that
    * was joined through, or the provider handing out the same connection again, shows that it is
-   * ours.
+   * ours. An idle one has ended, unless it has not begun: the server is told of it by its first
+   * statement.
    */
   private static boolean isOpen(Joined entry) {
     PGConnection driver = entry.driver().get();
-    if (driver == null || PgDriver.state(driver) == PgDriver.State.IDLE) {
+    if (driver == null) {
+      return false;
+    }
+    if (PgDriver.state(driver) != PgDriver.State.IDLE) {
+      entry.touched().set(true);
+    } else if (entry.touched().get()) {
       return false;
     }
     try {

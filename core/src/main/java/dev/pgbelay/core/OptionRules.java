@@ -17,6 +17,8 @@ final class OptionRules {
           "transaction_timeout",
           "transaction_isolation",
           "transaction_read_only");
+  private static final Set<String> OUT_OF_REACH =
+      Set.of("transaction_deferrable", "session_authorization");
   private static final Duration SHORTEST = Duration.ofMillis(1);
   private static final Duration LONGEST = Duration.ofHours(24);
 
@@ -37,6 +39,13 @@ final class OptionRules {
     if (GOVERNED.contains(name.toLowerCase(Locale.ROOT))) {
       throw new PgBelayException(
           "setting '" + name + "' is governed by deadline, lockTimeout, isolation and readOnly");
+    }
+    if (OUT_OF_REACH.contains(name.toLowerCase(Locale.ROOT))) {
+      throw new PgBelayException(
+          "setting '"
+              + name
+              + "' cannot be set for one transaction by its name; for another role set 'role', for"
+              + " a deferrable transaction send SET TRANSACTION DEFERRABLE as its first statement");
     }
   }
 

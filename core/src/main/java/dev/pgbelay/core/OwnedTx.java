@@ -32,9 +32,8 @@ final class OwnedTx implements ConnectionOwner {
   private final PGConnection driver;
   private final Connection guarded;
   private final TxOptions options;
-  private final Timeouts timeouts;
+  private final TimeLimits limits;
   private final TransactionWatch watch;
-  private final Configuration unbounded;
   private final DSLContext dsl;
   private final List<Consumer<? super Commit<?>>> hooks = new ArrayList<>();
   private final List<JoinedFailure> failures = new ArrayList<>();
@@ -43,6 +42,7 @@ final class OwnedTx implements ConnectionOwner {
   private @Nullable String id;
   private boolean noRetry;
   private long rollbacks;
+  private boolean runsHooks;
 
   /**
    * @param opener tells the transactions of one {@link Transactions} from those of another
@@ -59,19 +59,14 @@ final class OwnedTx implements ConnectionOwner {
     this.dataSource = dataSource;
     this.driver = driver;
     this.options = options;
-    this.timeouts = timeouts;
     this.watch = new TransactionWatch(driver, options.path());
     this.guarded = GuardedConnection.around(new DefaultConnectionProvider(connection), this);
     Configuration own = configuration.derive(new Provider());
     own.set(new SavepointTransactions(guarded));
-    this.unbounded = own;
-    if (timeouts.deadline() == null && timeouts.lockMillis() == 0) {
-      this.dsl = DSL.using(own);
-    } else {
-      Configuration bounded = own.derive();
-      bounded.setAppending(timeouts.listener());
-      this.dsl = DSL.using(bounded);
-    }
+    this.limits =
+        new TimeLimits(guarded, watch, attempt, options.lockTimeout().orElse(null), timeouts);
+    own.setAppending(limits.listener());
+    this.dsl = DSL.using(own);
   }
 
   /** The transaction that opened the connection which {@code configuration} works on. */
@@ -118,6 +113,9 @@ final class OwnedTx implements ConnectionOwner {
 
   @Override
   public void afterCommit(Consumer<? super Commit<?>> hook) {
+    if (!runsHooks) {
+      watch.requireRunning();
+    }
     hooks.add(hook);
   }
 
@@ -128,17 +126,13 @@ final class OwnedTx implements ConnectionOwner {
 
   @Override
   public Optional<Duration> remaining() {
-    Deadline deadline = timeouts.deadline();
-    return deadline == null
-        ? Optional.empty()
-        : Optional.of(Duration.ofNanos(deadline.remainingNanos()));
+    return limits.remaining();
   }
 
   @Override
   public <T extends @Nullable Object, X extends Exception> T within(
       Duration time, TxWork<T, X> work) throws X {
-    return BoundedTx.run(
-        this, unbounded, guarded, options.path(), attempt, timeouts.deadline(), time, work);
+    return limits.within(this, time, work);
   }
 
   @Override
@@ -155,6 +149,7 @@ final class OwnedTx implements ConnectionOwner {
   @Override
   public void rolledBackTo(Savepoint savepoint) {
     rollbacks++;
+    limits.rolledBackToSavepoint();
     Mark mark = marks.get(savepoint);
     if (mark != null) {
       hooks.subList(Math.min(mark.hooks(), hooks.size()), hooks.size()).clear();
@@ -206,7 +201,12 @@ final class OwnedTx implements ConnectionOwner {
     return !noRetry;
   }
 
-  List<Consumer<? super Commit<?>>> hooks() {
-    return hooks;
+  /** A hook may add another one, which is called as well. */
+  void eachHook(Consumer<Consumer<? super Commit<?>>> call) {
+    runsHooks = true;
+    for (int i = 0; i < hooks.size(); i++) {
+      call.accept(hooks.get(i));
+    }
+    runsHooks = false;
   }
 }

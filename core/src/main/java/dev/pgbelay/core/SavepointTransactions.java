@@ -3,8 +3,7 @@ package dev.pgbelay.core;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Savepoint;
-import java.util.ArrayDeque;
-import java.util.Deque;
+import org.jooq.Transaction;
 import org.jooq.TransactionContext;
 import org.jooq.TransactionProvider;
 import org.jooq.exception.DataAccessException;
@@ -12,10 +11,14 @@ import org.jooq.exception.DataAccessException;
 /**
  * jOOQ's own transactions inside a {@link Tx}: savepoints, at every depth. jOOQ's provider would
  * take the outermost one for a transaction of its own and commit the connection.
+ *
+ * <p>Each block keeps its savepoint in jOOQ's context of it. jOOQ rolls back after a begin or a
+ * commit that failed as well, and that must never reach the savepoint of the block around it.
  */
 final class SavepointTransactions implements TransactionProvider {
+  private record Block(Savepoint savepoint) implements Transaction {}
+
   private final Connection connection;
-  private final Deque<Savepoint> savepoints = new ArrayDeque<>();
 
   /**
    * @param connection the guarded one, which forgets what was rolled back
@@ -27,16 +30,20 @@ final class SavepointTransactions implements TransactionProvider {
   @Override
   public void begin(TransactionContext context) {
     try {
-      savepoints.push(connection.setSavepoint());
+      context.transaction(new Block(connection.setSavepoint()));
     } catch (SQLException e) {
       throw new DataAccessException("savepoint could not be set", e);
     }
   }
 
+  /** Fails if a statement of the block has failed: then the block is rolled back. */
   @Override
   public void commit(TransactionContext context) {
+    if (!(context.transaction() instanceof Block block)) {
+      return;
+    }
     try {
-      connection.releaseSavepoint(savepoints.pop());
+      connection.releaseSavepoint(block.savepoint());
     } catch (SQLException e) {
       throw new DataAccessException("savepoint could not be released", e);
     }
@@ -44,10 +51,12 @@ final class SavepointTransactions implements TransactionProvider {
 
   @Override
   public void rollback(TransactionContext context) {
-    Savepoint savepoint = savepoints.pop();
+    if (!(context.transaction() instanceof Block block)) {
+      return; // It never began.
+    }
     try {
-      connection.rollback(savepoint);
-      connection.releaseSavepoint(savepoint);
+      connection.rollback(block.savepoint());
+      connection.releaseSavepoint(block.savepoint());
     } catch (SQLException e) {
       throw new DataAccessException("savepoint could not be rolled back to", e);
     }

@@ -2,17 +2,14 @@ package dev.pgbelay.core;
 
 import dev.pgbelay.core.FailureNote.Verdict;
 import dev.pgbelay.core.internal.PgDriver;
-import dev.pgbelay.core.internal.StatementStart;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
-import org.jooq.ExecuteContext;
-import org.jooq.ExecuteListener;
-import org.jooq.ExecuteListenerProvider;
 import org.jspecify.annotations.Nullable;
+import org.postgresql.PGConnection;
 
 /**
  * Turns what remains of a deadline into {@code statement_timeout} and {@code lock_timeout}. Both
@@ -21,19 +18,23 @@ import org.jspecify.annotations.Nullable;
  */
 final class Timeouts {
   private final Connection connection;
+  private final PGConnection driver;
   private final String path;
   private final @Nullable Deadline deadline;
   private final long lockTimeoutMillis;
   private long statementMillis;
   private long lockMillis;
   private long statementStart = System.nanoTime();
+  private boolean undone;
 
   Timeouts(
       Connection connection,
+      PGConnection driver,
       String path,
       @Nullable Deadline deadline,
       @Nullable Duration lockTimeout) {
     this.connection = connection;
+    this.driver = driver;
     this.path = path;
     this.deadline = deadline;
     this.lockTimeoutMillis = lockTimeout == null ? 0 : lockTimeout.toMillis();
@@ -47,6 +48,15 @@ final class Timeouts {
 
   long lockMillis() {
     return lockMillis;
+  }
+
+  /** A rollback to a savepoint has put back what was in force there, whatever that was. */
+  void rolledBackToSavepoint() {
+    undone = true;
+  }
+
+  PGConnection driver() {
+    return driver;
   }
 
   @Nullable Deadline deadline() {
@@ -72,8 +82,27 @@ final class Timeouts {
     }
   }
 
-  ExecuteListenerProvider listener() {
-    return new BeforeStatement();
+  /** Called right before a statement is sent. */
+  void statementStarts() {
+    if (deadline != null) {
+      long remaining = TimeUnit.NANOSECONDS.toMillis(deadline.remainingNanos());
+      if (undone || remaining < statementMillis / 2 || remaining == 0) {
+        setAgain();
+      }
+    }
+    statementStart = System.nanoTime();
+  }
+
+  private void setAgain() {
+    try {
+      if (PgDriver.state(driver) != PgDriver.State.FAILED) {
+        send();
+        undone = false;
+      }
+    } catch (SQLException e) {
+      throw new TransactionException(
+          Failures.classify(e), "path '" + path + "' could not set its timeouts again", e);
+    }
   }
 
   void send() throws SQLException {
@@ -97,7 +126,7 @@ final class Timeouts {
 
   /** Not in a failed transaction: there the rollback puts everything back. */
   void leave(Saved saved) throws SQLException {
-    if (PgDriver.state(PgDriver.unwrap(connection)) == PgDriver.State.OPEN) {
+    if (PgDriver.state(driver) == PgDriver.State.OPEN) {
       write(saved.statement(), saved.lock());
     }
   }
@@ -125,42 +154,5 @@ final class Timeouts {
     statementMillis = Math.max(1, TimeUnit.NANOSECONDS.toMillis(remaining));
     lockMillis =
         lockTimeoutMillis == 0 ? statementMillis : Math.min(lockTimeoutMillis, statementMillis);
-  }
-
-  private final class BeforeStatement
-      implements ExecuteListener, ExecuteListenerProvider, StatementStart {
-    private static final long serialVersionUID = 1L;
-
-    @Override
-    public ExecuteListener provide() {
-      return this;
-    }
-
-    @Override
-    public void executeStart(ExecuteContext context) {
-      statementStarts();
-    }
-
-    @Override
-    public void statementStarts() {
-      if (deadline != null) {
-        long remaining = TimeUnit.NANOSECONDS.toMillis(deadline.remainingNanos());
-        if (remaining < statementMillis / 2 || remaining == 0) {
-          setAgain();
-        }
-      }
-      statementStart = System.nanoTime();
-    }
-
-    private void setAgain() {
-      try {
-        if (PgDriver.state(PgDriver.unwrap(connection)) != PgDriver.State.FAILED) {
-          send();
-        }
-      } catch (SQLException e) {
-        throw new TransactionException(
-            Failures.classify(e), "path '" + path + "' could not set its timeouts again", e);
-      }
-    }
   }
 }

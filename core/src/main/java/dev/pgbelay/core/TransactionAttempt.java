@@ -7,8 +7,6 @@ import dev.pgbelay.core.TransactionEnd.Told;
 import dev.pgbelay.core.internal.PgDriver;
 import java.sql.Connection;
 import java.sql.SQLException;
-import java.util.List;
-import java.util.function.Consumer;
 import javax.sql.DataSource;
 import org.jooq.Configuration;
 import org.jspecify.annotations.Nullable;
@@ -29,7 +27,7 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
   private final int attempt;
   private final Object opener;
   private boolean mayRunAgain = true;
-  private List<Consumer<? super Commit<?>>> hooks = List.of();
+  private @Nullable OwnedTx ended;
   private @Nullable Node node;
   private @Nullable FailureKind verdict;
 
@@ -79,23 +77,27 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
       throw failure;
     } finally {
       OpenTransactions.ended(open.tx());
+      open.tx().watch().workReturned();
     }
     mayRunAgain = open.tx().mayRetry();
     Told told = commit(open);
-    hooks = open.tx().hooks();
+    ended = open.tx();
     return new Commit<>(value, told.effect(), told.position(), attempt);
   }
 
   void runHooks(Commit<T> commit, TransactionEvents events) {
-    // By index: a hook may add another one.
-    for (int i = 0; i < hooks.size(); i++) {
-      try {
-        hooks.get(i).accept(commit);
-      } catch (Throwable e) { // checked ones too, which some languages throw from anywhere
-        events.hookFailed(options.path());
-        LOG.error("a hook after the commit of path '{}' failed", options.path(), e);
-      }
+    if (ended == null) {
+      return;
     }
+    ended.eachHook(
+        hook -> {
+          try {
+            hook.accept(commit);
+          } catch (Throwable e) { // checked ones too, which some languages throw from anywhere
+            events.hookFailed(options.path());
+            LOG.error("a hook after the commit of path '{}' failed", options.path(), e);
+          }
+        });
   }
 
   private record Open(
@@ -120,13 +122,20 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
 
   private Open open() {
     long since = System.nanoTime();
+    if (deadline != null && deadline.hasPassed()) {
+      throw new TransactionException(
+          FailureKind.DEADLINE_EXCEEDED,
+          "path '" + options.path() + "' passed its deadline before it could begin",
+          null);
+    }
     Connection connection = connect();
     refuseInsideForeignTransaction(connection);
     SessionModes modes = SessionModes.UNTOUCHED;
     try {
-      Timeouts timeouts =
-          new Timeouts(connection, options.path(), deadline, options.lockTimeout().orElse(null));
       PGConnection driver = PgDriver.unwrap(connection);
+      Timeouts timeouts =
+          new Timeouts(
+              connection, driver, options.path(), deadline, options.lockTimeout().orElse(null));
       Node node = Node.behind(connection, driver);
       modes = SessionModes.enter(connection, options.readOnly());
       OwnedTx tx =

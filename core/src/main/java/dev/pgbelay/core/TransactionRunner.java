@@ -2,10 +2,7 @@ package dev.pgbelay.core;
 
 import dev.pgbelay.core.FailureKind.Fate;
 import dev.pgbelay.core.FailureNote.Verdict;
-import io.github.resilience4j.bulkhead.Bulkhead;
-import io.github.resilience4j.bulkhead.BulkheadFullException;
 import io.github.resilience4j.core.IntervalFunction;
-import io.github.resilience4j.core.exception.AcquirePermissionCancelledException;
 import io.github.resilience4j.core.functions.Either;
 import io.github.resilience4j.retry.Retry;
 import io.github.resilience4j.retry.RetryConfig;
@@ -23,7 +20,7 @@ final class TransactionRunner {
   private final DataSource dataSource;
   private final Configuration configuration;
   private final TxOptions.Retry defaultRetry;
-  private final Map<String, Bulkhead> bulkheads;
+  private final Map<String, PathBulkhead> bulkheads;
   private final TransactionEvents events;
   private final Map<TxOptions.Retry, Retry> retries = new ConcurrentHashMap<>();
   private volatile @Nullable String url;
@@ -32,7 +29,7 @@ final class TransactionRunner {
       DataSource dataSource,
       Configuration configuration,
       TxOptions.Retry defaultRetry,
-      Map<String, Bulkhead> bulkheads,
+      Map<String, PathBulkhead> bulkheads,
       TransactionEvents events) {
     this.dataSource = dataSource;
     this.configuration = configuration;
@@ -59,42 +56,40 @@ final class TransactionRunner {
 
   private <T extends @Nullable Object, X extends Exception> Commit<T> withBulkhead(
       Attempts<T, X> attempts) throws X {
-    Bulkhead bulkhead = bulkheads.get(attempts.options.path());
+    PathBulkhead bulkhead = bulkheads.get(attempts.options.path());
     if (bulkhead == null) {
       return withRetry(attempts);
     }
-    enter(bulkhead);
+    enter(bulkhead, attempts.deadline);
     try {
       return withRetry(attempts);
     } finally {
-      bulkhead.onComplete();
+      bulkhead.leave();
     }
   }
 
-  private void enter(Bulkhead bulkhead) {
-    int own = OpenTransactions.heldBy(this, bulkhead.getName());
-    if (own >= bulkhead.getBulkheadConfig().getMaxConcurrentCalls()) {
-      throw full(bulkhead, own, null);
-    }
+  private void enter(PathBulkhead bulkhead, @Nullable Deadline deadline) {
+    int own = OpenTransactions.heldBy(this, bulkhead.path());
     try {
-      bulkhead.acquirePermission();
-    } catch (AcquirePermissionCancelledException e) {
+      if (own >= bulkhead.places() || !bulkhead.enter(deadline)) {
+        throw full(bulkhead, own);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
       throw new TransactionException(
           FailureKind.OTHER,
           "path '"
-              + bulkhead.getName()
+              + bulkhead.path()
               + "' was interrupted while it waited for its bulkhead; nothing was begun",
           e);
-    } catch (BulkheadFullException e) {
-      throw full(bulkhead, own, e);
     }
   }
 
   /**
    * @param own places that this thread itself holds: for all of them together it would wait in vain
    */
-  private TransactionException full(Bulkhead bulkhead, int own, @Nullable Throwable cause) {
-    String path = bulkhead.getName();
+  private TransactionException full(PathBulkhead bulkhead, int own) {
+    String path = bulkhead.path();
     events.bulkheadRefused(path);
     TransactionException refused =
         new TransactionException(
@@ -102,7 +97,7 @@ final class TransactionRunner {
             "path '"
                 + path
                 + "' already runs the "
-                + bulkhead.getBulkheadConfig().getMaxConcurrentCalls()
+                + bulkhead.places()
                 + " transactions that its bulkhead allows; nothing was begun. "
                 + (own == 0
                     ? "Shed the load, or raise the limit within the size of the pool"
@@ -111,7 +106,7 @@ final class TransactionRunner {
                         + " of them itself, around this one: an INDEPENDENT transaction inside its"
                         + " own path waits for itself. Give the inner one a path of its own, or"
                         + " join"),
-            cause);
+            null);
     FailureNote.leave(refused, Verdict.ofCall(new Object(), path, refused.kind()));
     return refused;
   }

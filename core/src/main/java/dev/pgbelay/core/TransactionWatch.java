@@ -3,6 +3,7 @@ package dev.pgbelay.core;
 import dev.pgbelay.core.internal.PgDriver;
 import dev.pgbelay.core.internal.PgDriver.State;
 import java.sql.SQLException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.postgresql.PGConnection;
 
 /**
@@ -22,6 +23,8 @@ final class TransactionWatch {
   private final PGConnection driver;
   private final String path;
   private Phase phase = Phase.UNTOUCHED;
+  private final AtomicBoolean touched = new AtomicBoolean();
+  private boolean returned;
 
   TransactionWatch(PGConnection driver, String path) {
     this.driver = driver;
@@ -49,14 +52,51 @@ final class TransactionWatch {
     return look() == Phase.UNTOUCHED;
   }
 
+  PGConnection driver() {
+    return driver;
+  }
+
+  String path() {
+    return path;
+  }
+
+  /** Whether a statement was made ready, or may have been, since this transaction was entered. */
+  AtomicBoolean touched() {
+    return touched;
+  }
+
   void handOutDriver() {
+    touched.set(true);
     if (look() == Phase.UNTOUCHED) {
       phase = Phase.OUT_OF_SIGHT;
     }
   }
 
+  /** The owner is about to end it: whatever the work has kept of it is of no use any more. */
+  void workReturned() {
+    returned = true;
+  }
+
+  boolean hasReturned() {
+    return returned;
+  }
+
+  void requireRunning() {
+    if (returned) {
+      throw new TransactionException(
+          FailureKind.MISUSE,
+          "the transaction of path '"
+              + path
+              + "' has ended: its work has returned, and what was kept of its Tx cannot be used any"
+              + " more, in a hook neither. Do this inside the work, or in another transaction",
+          null);
+    }
+  }
+
   /** What came after the end would be in another transaction, which nobody would know of. */
   void beforeStatement() {
+    requireRunning();
+    touched.set(true);
     if (hasEnded()) {
       throw endedInside();
     }

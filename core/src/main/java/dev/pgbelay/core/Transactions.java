@@ -1,7 +1,5 @@
 package dev.pgbelay.core;
 
-import io.github.resilience4j.bulkhead.Bulkhead;
-import io.github.resilience4j.bulkhead.BulkheadConfig;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.LinkedHashMap;
@@ -114,7 +112,7 @@ public final class Transactions {
   /** Not safe for several threads. */
   public static final class Builder {
     private final DataSource dataSource;
-    private final Map<String, Bulkhead> bulkheads = new LinkedHashMap<>();
+    private final Map<String, PathBulkhead> bulkheads = new LinkedHashMap<>();
     private String name = "default";
     private Configuration configuration = new DefaultConfiguration().set(SQLDialect.POSTGRES);
     private TxOptions.Retry retry = TxOptions.Retry.defaults();
@@ -151,28 +149,14 @@ public final class Transactions {
 
     /**
      * At most {@code maxConcurrent} transactions of {@code path} at once, so that one slow path
-     * cannot drain the pool for all others. One more waits for up to {@code maxWait}, then is
-     * refused with {@link FailureKind#BULKHEAD_FULL}. The place is held across retries.
+     * cannot drain the pool for all others. One more waits for up to {@code maxWait}, or until its
+     * own deadline if that comes first, then is refused with {@link FailureKind#BULKHEAD_FULL}. The
+     * place is held across retries.
      *
      * @param maxConcurrent at least 1; together the paths should stay below the pool's size
      */
     public Builder bulkhead(String path, int maxConcurrent, Duration maxWait) {
-      if (maxConcurrent < 1) {
-        throw new PgBelayException(
-            "bulkhead '" + path + "': maxConcurrent must be at least 1, is " + maxConcurrent);
-      }
-      if (maxWait.isNegative()) {
-        throw new PgBelayException(
-            "bulkhead '" + path + "': maxWait must not be negative, is " + maxWait);
-      }
-      bulkheads.put(
-          path,
-          Bulkhead.of(
-              path,
-              BulkheadConfig.custom()
-                  .maxConcurrentCalls(maxConcurrent)
-                  .maxWaitDuration(maxWait)
-                  .build()));
+      bulkheads.put(path, new PathBulkhead(path, maxConcurrent, maxWait));
       return this;
     }
 

@@ -12,8 +12,8 @@ import org.jspecify.annotations.Nullable;
  * it, or {@link #join} enters one that jOOQ, Spring or plain JDBC opened; whoever holds a {@code
  * Tx} without having opened it never commits, rolls back or changes the session.
  *
- * <p>Belongs to the thread that runs the work; not safe for several threads, and useless once the
- * work has returned.
+ * <p>Belongs to the thread that runs the work; not safe for several threads, and refused as {@link
+ * FailureKind#MISUSE} once the work has returned, in a hook too.
  */
 public interface Tx {
   /**
@@ -44,24 +44,32 @@ public interface Tx {
    * in its pool; not at all if the transaction is not known to have committed. Hooks run in the
    * order in which they were added. One that throws is logged and counted, and undoes neither the
    * commit nor the hooks behind it. A hook added under a savepoint that is rolled back to, by jOOQ
-   * or through {@link Connection#rollback(java.sql.Savepoint)}, is forgotten.
+   * or through {@link Connection#rollback(java.sql.Savepoint)}, is forgotten. Not so on a joined
+   * transaction: the owner's savepoints are not seen, and the owner calls every hook it was given.
    *
    * @throws TransactionException on a joined transaction whose owner gave no callback to {@link
-   *     #join(DSLContext, Consumer)}: nobody would ever call the hook
+   *     #join(DSLContext, Consumer)}, or once the work has returned, except in a hook: nobody would
+   *     ever call the hook
    */
   void afterCommit(Consumer<? super Commit<?>> hook);
 
   /** Declares that an effect outside the database has begun: this work must not run again. */
   void noRetryAfterThis();
 
-  /** The time that is left until the deadline; empty without one. Never negative. */
+  /**
+   * The time that is left until the deadline, or inside {@link #within} until that one's end; empty
+   * without one. Never negative.
+   */
   Optional<Duration> remaining();
 
   /**
    * Runs {@code work} in this same transaction with at most {@code time} for its statements, and
-   * puts the timeouts back as they were. A longer deadline than the one already running does not
-   * lengthen it. A statement that runs out of it fails as {@link FailureKind#STATEMENT_TIMEOUT},
-   * one that would begin after it as {@link FailureKind#DEADLINE_EXCEEDED}.
+   * puts the timeouts back as they were. Whoever joins the transaction in there, by {@link #join}
+   * or {@link TxOptions.Nesting#JOIN}, is bounded as well. A longer deadline than the one already
+   * running does not lengthen it, nor the {@code lockTimeout} of the options. A statement that runs
+   * out of it fails as {@link FailureKind#STATEMENT_TIMEOUT}, one that would begin after it as
+   * {@link FailureKind#DEADLINE_EXCEEDED}. Statements through {@link #connection()} are not seen to
+   * begin: each of them has the time that was last set.
    */
   <T extends @Nullable Object, X extends Exception> T within(Duration time, TxWork<T, X> work)
       throws X;

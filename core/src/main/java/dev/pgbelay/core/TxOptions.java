@@ -20,7 +20,8 @@ import org.jspecify.annotations.Nullable;
  * @param readOnly whether the transaction may only read; false unless said
  * @param settings server settings for this transaction alone, in the order they are set; none
  *     unless said
- * @param deadline the time for waiting, work and retries together, 1 ms to 24 h; none unless said
+ * @param deadline the time for waiting, work and retries together, 1 ms to 24 h; none unless said.
+ *     {@link Builder#deadline} says what it cannot cut short
  * @param lockTimeout the longest wait for any one lock, 1 ms to 24 h; unless said what remains of
  *     the deadline, or the session's own
  * @param nesting what happens inside a transaction of the same {@code DataSource}; {@code REFUSE}
@@ -287,10 +288,13 @@ public record TxOptions(
     }
 
     /**
-     * The time for everything: waiting for a connection, every statement, the retries. What remains
-     * becomes {@code statement_timeout} and {@code lock_timeout}, set again when less than half of
-     * what was set is left, and {@code transaction_timeout} from PostgreSQL 17 on. COMMIT itself is
-     * bounded by the driver's {@code socketTimeout} alone. 1 ms to 24 h.
+     * The time for the bulkhead, every statement and the retries together. What remains becomes
+     * {@code statement_timeout} and {@code lock_timeout}, set again when less than half of what was
+     * set is left, and {@code transaction_timeout} from PostgreSQL 17 on. 1 ms to 24 h.
+     *
+     * <p>It counts the wait for a connection, but cannot cut it short: that ends by the pool's own
+     * timeout (HikariCP's {@code connectionTimeout}, 30 s unless set), which should be shorter.
+     * COMMIT itself is bounded by the driver's {@code socketTimeout} alone.
      */
     public Builder deadline(Duration time) {
       this.deadline = time;

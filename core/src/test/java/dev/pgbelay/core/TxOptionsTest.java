@@ -30,6 +30,10 @@ class TxOptionsTest {
         .hasMessageContaining("lockTimeout");
     assertThatThrownBy(() -> TxOptions.builder().setting("a; drop table b", "1").build())
         .hasMessageContaining("not a setting's name");
+    assertThatThrownBy(() -> TxOptions.builder().setting("transaction_deferrable", "on").build())
+        .hasMessageContaining("SET TRANSACTION DEFERRABLE");
+    assertThatThrownBy(() -> TxOptions.builder().setting("session_authorization", "me").build())
+        .hasMessageContaining("set 'role'");
     assertThatThrownBy(() -> TxOptions.builder().setting("Statement_Timeout", "1s").build())
         .hasMessageContaining("governed by deadline");
     assertThatThrownBy(

@@ -232,6 +232,16 @@ class SafeDdlTest {
   }
 
   @Test
+  void semicolonThatEndsNothing_isTaken() throws SQLException {
+    String create =
+        "CREATE INDEX CONCURRENTLY item_code ON item (code) WHERE code > $a$;$a$ OR code > E'\\';'"
+            + " OR code > ';''' /* ; */";
+    assertThat(ddl().build().createIndexConcurrently(create).outcome())
+        .isEqualTo(IndexReport.Outcome.BUILT);
+    assertThat(indexes()).isEqualTo("item_code, item_pkey");
+  }
+
+  @Test
   void namesInQuotes_areTakenAsTheCatalogHasThem() throws SQLException {
     Sql.execute(dataSource, "CREATE TABLE \"Odd \"\"table\" (\"A b\" int)");
 
@@ -499,6 +509,11 @@ class SafeDdlTest {
           "CREATE INDEX item_code ON item (code)",
           "CREATE INDEX CONCURRENTLY ON item (code)",
           "DROP TABLE item",
+          "CREATE INDEX CONCURRENTLY item_code ON item (code); DROP TABLE item",
+          "CREATE INDEX CONCURRENTLY item_code ON item (code) WHERE code > ';'; DROP TABLE item",
+          "CREATE INDEX CONCURRENTLY item_code ON item (code) /* it's */; DROP TABLE item -- '",
+          "CREATE INDEX CONCURRENTLY item_code ON item (code) WHERE code > $$'$$; DROP TABLE item --'",
+          "CREATE INDEX CONCURRENTLY item_code ON item (code) WHERE code > E'\\''; DROP TABLE item --'",
           "CREATE INDEX CONCURRENTLY " + "x".repeat(64) + " ON item (code)",
           "CREATE INDEX CONCURRENTLY nowhere_code ON nowhere (code)"
         }) {

@@ -30,13 +30,32 @@ record IndexStatement(
               + ")?)\\s*(\\(.*|USING\\s.*)",
           Pattern.CASE_INSENSITIVE | Pattern.DOTALL);
 
+  /** Where a semicolon ends nothing. Nested comments end early here, which only refuses more. */
+  private static final Pattern QUOTED =
+      Pattern.compile(
+          "[eE]'(?:[^'\\\\]|''|\\\\.)*+'"
+              + "|'[^']*+(?:''[^']*+)*+'"
+              + "|\"[^\"]*+(?:\"\"[^\"]*+)*+\""
+              + "|(?<![\\p{L}\\p{N}_$])\\$((?:[\\p{L}_][\\p{L}\\p{N}_]*)?)\\$.*?\\$\\1\\$"
+              + "|--[^\n]*+"
+              + "|/\\*.*?\\*/",
+          Pattern.DOTALL);
+
   static IndexStatement parse(String text) {
     IndexStatement statement = parseOrNull(text);
     if (statement == null || !statement.concurrently()) {
       throw new DdlException(
           INVALID_STATEMENT,
           "Not a statement that createIndexConcurrently takes: it must read CREATE [UNIQUE] INDEX CONCURRENTLY"
-              + " name ON table … with the index's name, which tells a later call that it is there. Given: "
+              + " name ON table … with the index's name, which tells a later call that it is there, and no"
+              + " comment before it. Given: "
+              + text);
+    }
+    if (QUOTED.matcher(statement.definition()).replaceAll(" ").strip().matches("(?s).*;.*\\S.*")) {
+      throw new DdlException(
+          INVALID_STATEMENT,
+          "createIndexConcurrently takes one statement, and something follows behind a semicolon;"
+              + " send that by run. Given: "
               + text);
     }
     if (statement.name().getBytes(StandardCharsets.UTF_8).length > MAX_NAME_BYTES) {
