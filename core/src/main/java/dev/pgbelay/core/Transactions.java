@@ -92,8 +92,9 @@ public final class Transactions {
    * under row locks, such as a call to another service.
    *
    * <p>Sees transactions opened by any {@code Transactions}, and those entered through {@link
-   * Tx#join} for as long as they are open. It cannot see transactions that never met core, those of
-   * other threads, and a joined one whose connection was wrapped so that it can no longer be told.
+   * Tx#join}, from then on and for as long as they are open. It cannot see transactions that never
+   * met core, those of other threads, and a joined one whose connection was wrapped so that it can
+   * no longer be told.
    *
    * @throws TransactionException naming the path
    */

@@ -105,7 +105,7 @@ public final class SafeDdl {
    * indexBuildTimeout} cancels from the client.
    *
    * @param createIndex trusted text of the form {@code CREATE [UNIQUE] INDEX CONCURRENTLY name ON
-   *     table …}
+   *     table …}, one statement with nothing before it and nothing behind a semicolon
    * @throws DdlException with the reason. After {@code FAILED} for duplicate keys (SQLSTATE 23505)
    *     or a timeout no index of that name is left
    */
