@@ -44,8 +44,7 @@ final class JoinedTx implements ConnectionOwner {
     this.limits = new TimeLimits(guarded, watch, new Object(), null, null);
     Configuration own = dsl.configuration().derive();
     own.setAppending(limits.listener());
-    own.setAppending(
-        TransactionListener.onRollbackEnd(savepoint -> limits.rolledBackToSavepoint()));
+    own.setAppending(TransactionListener.onRollbackEnd(savepoint -> limits.rolledBackTo(null)));
     this.dsl = DSL.using(own);
   }
 
@@ -208,7 +207,7 @@ final class JoinedTx implements ConnectionOwner {
 
   @Override
   public void rolledBackTo(Savepoint savepoint) {
-    limits.rolledBackToSavepoint();
+    limits.rolledBackTo(null);
   }
 
   @Override

@@ -22,7 +22,7 @@ import org.postgresql.PGConnection;
 /** A transaction that {@link Transactions} opened. */
 final class OwnedTx implements ConnectionOwner {
   /** What a savepoint keeps when it is rolled back to. */
-  private record Mark(int hooks, int failures) {}
+  private record Mark(int hooks, int failures, TimeLimits.Mark limits) {}
 
   /** A nested run that joined, and threw. */
   record JoinedFailure(String path, Throwable failure) {}
@@ -137,7 +137,7 @@ final class OwnedTx implements ConnectionOwner {
 
   @Override
   public void savepointSet(Savepoint savepoint) {
-    marks.put(savepoint, new Mark(hooks.size(), failures.size()));
+    marks.put(savepoint, new Mark(hooks.size(), failures.size(), limits.mark()));
   }
 
   @Override
@@ -149,8 +149,8 @@ final class OwnedTx implements ConnectionOwner {
   @Override
   public void rolledBackTo(Savepoint savepoint) {
     rollbacks++;
-    limits.rolledBackToSavepoint();
     Mark mark = marks.get(savepoint);
+    limits.rolledBackTo(mark == null ? null : mark.limits());
     if (mark != null) {
       hooks.subList(Math.min(mark.hooks(), hooks.size()), hooks.size()).clear();
       failures.subList(Math.min(mark.failures(), failures.size()), failures.size()).clear();

@@ -44,7 +44,24 @@ final class TimeLimits {
     return new BeforeStatement();
   }
 
-  void rolledBackToSavepoint() {
+  /** What was in force when a savepoint was set. */
+  record Mark(@Nullable Timeouts inForce, int timesSent) {}
+
+  Mark mark() {
+    Timeouts now = inForce();
+    return new Mark(now, now == null ? 0 : now.timesSent());
+  }
+
+  /**
+   * The server has put back what was in force at the savepoint; where that is something else, it
+   * has to be set again.
+   *
+   * @param then null if that is not known
+   */
+  void rolledBackTo(@Nullable Mark then) {
+    if (mark().equals(then)) {
+      return;
+    }
     if (whole != null) {
       whole.rolledBackToSavepoint();
     }

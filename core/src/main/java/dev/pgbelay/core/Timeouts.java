@@ -25,6 +25,7 @@ final class Timeouts {
   private long statementMillis;
   private long lockMillis;
   private long statementStart = System.nanoTime();
+  private int timesSent;
   private boolean undone;
 
   Timeouts(
@@ -105,8 +106,13 @@ final class Timeouts {
     }
   }
 
-  void send() throws SQLException {
+  int timesSent() {
+    return timesSent;
+  }
+
+  private void send() throws SQLException {
     compute();
+    timesSent++;
     write(statementMillis + "ms", lockMillis + "ms");
   }
 
