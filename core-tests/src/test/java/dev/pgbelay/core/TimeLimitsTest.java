@@ -235,14 +235,12 @@ class TimeLimitsTest {
     Thread holder =
         new Thread(
             () ->
-                catchThrowable(
-                    () ->
-                        bounded.execute(
-                            TxOptions.forPath("export"),
-                            tx -> {
-                              inside.countDown();
-                              leave.await();
-                            })),
+                bounded.execute(
+                    TxOptions.forPath("export"),
+                    tx -> {
+                      inside.countDown();
+                      awaitUninterrupted(leave);
+                    }),
             "holder");
     holder.start();
     inside.await();
@@ -259,6 +257,14 @@ class TimeLimitsTest {
       holder.join();
     }
     bounded.execute(TxOptions.forPath("export"), tx -> {});
+  }
+
+  private static void awaitUninterrupted(CountDownLatch latch) {
+    try {
+      latch.await();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   @Test
