@@ -25,7 +25,8 @@ final class OpenTransactions {
   private final Deque<Timeouts> stretches = new ArrayDeque<>();
 
   /**
-   * @param touched whether something was sent through the {@link Tx} that was joined
+   * @param touched whether the transaction had begun when it was joined, or something was sent
+   *     through its {@link Tx} since
    */
   private record Joined(
       WeakReference<PGConnection> driver,
@@ -96,6 +97,9 @@ final class OpenTransactions {
 
   static void joined(
       PGConnection driver, Connection handle, ConnectionProvider provider, AtomicBoolean touched) {
+    if (PgDriver.state(driver) != PgDriver.State.IDLE) {
+      touched.set(true);
+    }
     Deque<Joined> joined = THIS_THREAD.get().joined;
     joined.removeIf(each -> each.driver().get() == null || each.driver().get() == driver);
     if (joined.size() == JOINED_REMEMBERED) {
