@@ -186,7 +186,7 @@ class SavepointProgramsTest {
       } catch (TransactionAbortedException told) {
         assertThat(state.aborted || state.joinedRunFailed).as(text.toString()).isTrue();
         return false;
-      } catch (Bang | DataAccessException thrown) {
+      } catch (Bang | DataAccessException | TransactionException thrown) {
         return false;
       }
     }
@@ -241,7 +241,7 @@ class SavepointProgramsTest {
       try {
         within.transaction(block -> block(tx, block.dsl(), depth + 1));
         text.append("} ");
-      } catch (Bang | DataAccessException e) {
+      } catch (Bang | DataAccessException | TransactionException e) {
         text.append("}! ");
         state = before;
         if (random.nextInt(3) == 0) {
@@ -257,7 +257,7 @@ class SavepointProgramsTest {
       try {
         transactions.execute(JOIN, inner -> block(inner, within, depth + 1));
         text.append("} ");
-      } catch (Bang | DataAccessException e) {
+      } catch (Bang | DataAccessException | TransactionException e) {
         text.append("}! ");
         state = state.copy(state.aborted, true);
         if (random.nextBoolean()) {
