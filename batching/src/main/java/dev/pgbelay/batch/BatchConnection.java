@@ -186,7 +186,7 @@ final class BatchConnection {
         pending = null;
       }
       statements++;
-      boolean rows = statement.execute();
+      boolean rows = execute(statement, before.isEmpty());
       for (int i = 0; i < skip; i++) {
         rows = statement.getMoreResults();
       }
@@ -204,6 +204,21 @@ final class BatchConnection {
         open.pop();
       }
       return count;
+    }
+  }
+
+  private boolean execute(PreparedStatement statement, boolean alone) throws SQLException {
+    try {
+      return statement.execute();
+    } catch (SQLException e) {
+      if (!alone
+          && !PgDriver.isFromServer(e)
+          && PgDriver.state(driver) == PgDriver.State.OPEN
+          && !PgDriver.isClosed(driver)) {
+        // The driver itself refused: the savepoint was never sent.
+        pending = open.pop();
+      }
+      throw e;
     }
   }
 

@@ -58,7 +58,10 @@ public final class BatchWriter<R> {
     this.shapes = new Shapes<>(settings);
   }
 
-  /** Of jOOQ records; all columns of the table unless {@link Builder#columns} names some. */
+  /**
+   * Of jOOQ records; all columns of the table unless {@link Builder#columns} names some. A field
+   * that was never set is NULL like one that was set to it; leave columns with a DEFAULT out.
+   */
   public static <R extends Record> Builder<R> into(Table<R> table) {
     return new Builder<>(table, true);
   }
@@ -73,7 +76,10 @@ public final class BatchWriter<R> {
     return write(tx, Operation.INSERT, rows.iterator(), false);
   }
 
-  /** {@link #insert(Tx, Iterable)} in constant memory. The stream is not closed. */
+  /**
+   * {@link #insert(Tx, Iterable)} in constant memory. The stream is not closed; make it within the
+   * transaction's work, which may run more than once.
+   */
   public BatchResult insert(Tx tx, Stream<? extends R> rows) {
     return write(tx, Operation.INSERT, rows.iterator(), false);
   }

@@ -36,6 +36,7 @@ final class ByKeySql<R> {
       Source from, String ordered, String unordered, Map<String, StatementSql> own) {
     Map<String, StatementSql> parts = new HashMap<>(own);
     parts.put("table", table());
+    parts.put("only", shape.only());
     parts.put("join", StatementSql.of(key.join()));
     StatementSql input = source.input(from);
     if (shape.settings().unordered()) {
@@ -73,6 +74,7 @@ final class ByKeySql<R> {
     parts.put("s", source.rows(from, false, groups));
     parts.put("l", locked(StatementSql.of("s"), tellChanged));
     parts.put("table", table());
+    parts.put("only", shape.only());
     parts.put("join", StatementSql.of(key.join()));
     parts.put("where", guards.wrap(guards.isEmpty() ? "" : " and ", ""));
     parts.put("returning", change.returning());
@@ -98,6 +100,8 @@ final class ByKeySql<R> {
             from,
             "table",
             table(),
+            "only",
+            shape.only(),
             "join",
             StatementSql.of(key.join()),
             "lock",

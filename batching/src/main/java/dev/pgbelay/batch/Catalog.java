@@ -25,20 +25,32 @@ final class Catalog {
               "table " + table + " does not exist, or is not on the search_path; qualify it");
         }
         long oid = row.getLong(1);
-        return new PgTable(
-            oid,
-            row.getString(2),
-            row.getString(3),
-            row.getString(4),
-            row.getBoolean(5),
-            row.getBoolean(6),
-            row.getBoolean(7),
-            row.getInt(8),
-            row.getInt(10),
-            row.getLong(9),
-            columns(connection, oid),
-            uniqueIndexes(connection, oid));
+        setPath(connection, CatalogSql.QUALIFYING_PATH);
+        PgTable found =
+            new PgTable(
+                oid,
+                row.getString(2),
+                row.getString(3),
+                row.getString(4),
+                row.getBoolean(5),
+                row.getBoolean(6),
+                row.getBoolean(7),
+                row.getInt(8),
+                row.getInt(10),
+                row.getLong(9),
+                columns(connection, oid),
+                uniqueIndexes(connection, oid));
+        setPath(connection, row.getString(11));
+        return found;
       }
+    }
+  }
+
+  /** For this transaction; what fails in between rolls it back with the transaction. */
+  private static void setPath(Connection connection, String path) throws SQLException {
+    try (PreparedStatement set = connection.prepareStatement(CatalogSql.SET_PATH)) {
+      set.setString(1, path);
+      set.execute();
     }
   }
 

@@ -40,7 +40,8 @@ final class CatalogSql {
                        where (t.tgrelid = c.oid
                               or t.tgrelid in (select p.relid from pg_partition_tree(c.oid) p))
                          and not t.tgisinternal and t.tgenabled <> 'D'
-                         and (t.tgtype & 1) = 1 and (t.tgtype & 66) <> 0), 0)
+                         and (t.tgtype & 1) = 1 and (t.tgtype & 66) <> 0), 0),
+             current_setting('search_path')
       from pg_class c join pg_namespace n on n.oid = c.relnamespace
       where c.oid = to_regclass(?)
       """
@@ -76,6 +77,11 @@ final class CatalogSql {
       from pg_class c
       where c.oid = to_regclass(?)
       """;
+
+  /** So that the catalog writes every name with its schema, whoever uses the text later. */
+  static final String QUALIFYING_PATH = "pg_catalog";
+
+  static final String SET_PATH = "select set_config('search_path', ?, true)";
 
   static final String LIST_COLUMNS =
       """

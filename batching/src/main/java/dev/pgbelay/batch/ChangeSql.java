@@ -55,20 +55,19 @@ final class ChangeSql {
         : render(expression);
   }
 
+  /** By identity, for {@code =} takes 1.0 for 1.00, and of a citext any case for any other. */
   StatementSql changed() {
     List<StatementSql> stored = new ArrayList<>();
     List<StatementSql> given = new ArrayList<>();
     for (PgColumn column : shape.updatedColumns()) {
-      String text = column.isComparable() ? "" : "::text";
-      stored.add(
-          StatementSql.of(shape.renderedTable() + "." + StatementSql.quote(column.name()) + text));
-      given.add(given(column).wrap("(", ")" + text));
+      stored.add(StatementSql.of(shape.renderedTable() + "." + StatementSql.quote(column.name())));
+      given.add(given(column).wrap("(", ")::" + column.type()));
     }
     return StatementSql.join(
-        " is distinct from ",
+        " operator(pg_catalog.*<>) ",
         List.of(
-            StatementSql.join(", ", stored).wrap("row(", ")"),
-            StatementSql.join(", ", given).wrap("row(", ")")));
+            StatementSql.join(", ", stored).wrap("row(", ")::record"),
+            StatementSql.join(", ", given).wrap("row(", ")::record")));
   }
 
   StatementSql condition() {
@@ -114,7 +113,17 @@ final class ChangeSql {
   StatementSql render(QueryPart part) {
     List<Slot> slots = new ArrayList<>();
     for (Param<?> param : dsl.extractParams(part).values()) {
-      slots.add(new Slot.Value(param));
+      if (param.getParamName() != null) {
+        throw BatchException.contract(
+            shape.describe()
+                + ": the parameter "
+                + param.getParamName()
+                + " of a condition or expression has a name, under which it could stand more than"
+                + " once; use val(…)");
+      }
+      if (!param.isInline()) {
+        slots.add(new Slot.Value(param));
+      }
     }
     return new StatementSql(dsl.render(part), slots);
   }

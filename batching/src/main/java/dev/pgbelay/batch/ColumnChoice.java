@@ -78,7 +78,8 @@ final class ColumnChoice<R> {
     for (MappedColumn<R> mapped : settings.columns()) {
       PgColumn column = mapping.column(mapped.field());
       if (all || key.contains(column.number()) || updated.contains(column)) {
-        found.add(ShapeColumn.of(mapped, column));
+        boolean soughtBy = operation != Operation.UPSERT && key.contains(column.number());
+        found.add(ShapeColumn.of(mapped, column, soughtBy));
       }
     }
     return List.copyOf(found);

@@ -63,8 +63,13 @@ public final class Duplicates {
    * and of the later one. Columns without a fold are taken from the first row, after {@link
    * #first()}, or the last. The first row gets the outcome, the others are {@code DUPLICATE}.
    *
+   * <p>A fold is about rows of one call only. Where which rows come in one call is a matter of time
+   * or size, as in a {@link WriteCoalescer}, the update must compute the same from the stored
+   * value:
+   *
    * <pre>{@code
-   * Duplicates.last().fold(STOCK.QUANTITY, (earlier, later) -> earlier.plus(later))
+   * .duplicates(Duplicates.last().fold(STOCK.QUANTITY, (earlier, later) -> earlier.plus(later)))
+   * .set(STOCK.QUANTITY, STOCK.QUANTITY.plus(excluded(STOCK.QUANTITY)))
    * }</pre>
    *
    * @throws PgBelayException after {@link #fail()}, and for a column that has a fold

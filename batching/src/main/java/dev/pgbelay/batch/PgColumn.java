@@ -36,18 +36,4 @@ record PgColumn(
   boolean isServerMade() {
     return generated || !identity.isEmpty() || defaultSql != null;
   }
-
-  /** Whether {@code =} exists for the type and means sameness: of boxes it compares areas. */
-  boolean isComparable() {
-    return !(builtIn
-        && switch (baseType.startsWith("_") ? baseType.substring(1) : baseType) {
-          case "json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle" -> true;
-          default -> false;
-        });
-  }
-
-  boolean isCollatable() {
-    return builtIn
-        && (baseType.equals("text") || baseType.equals("varchar") || baseType.equals("bpchar"));
-  }
 }

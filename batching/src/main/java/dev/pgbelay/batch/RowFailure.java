@@ -9,7 +9,7 @@ final class RowFailure {
 
   static boolean is(SQLException failure, boolean rowSecurity) {
     String state = failure.getSQLState();
-    if (state == null || state.length() != 5) {
+    if (state == null || state.length() != 5 || !PgDriver.isFromServer(failure)) {
       return false;
     }
     return switch (state.substring(0, 2)) {

@@ -84,6 +84,11 @@ final class Shape<R> {
     return StatementSql.stage(stageId);
   }
 
+  /** A unique index says nothing of the tables that inherit from its own. */
+  StatementSql only() {
+    return StatementSql.of(table.kind().equals("r") ? "only " : "");
+  }
+
   boolean isView() {
     return mapping.isView();
   }

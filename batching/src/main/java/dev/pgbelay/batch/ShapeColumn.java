@@ -44,17 +44,26 @@ record ShapeColumn<R>(
           Map.entry("varchar", TEXT),
           Map.entry("bpchar", TEXT));
 
-  static <R> ShapeColumn<R> of(MappedColumn<R> mapped, PgColumn column) {
+  /**
+   * @param soughtBy whether stored rows are found by it: a value that the column would round or cut
+   *     is in none of them
+   */
+  static <R> ShapeColumn<R> of(MappedColumn<R> mapped, PgColumn column, boolean soughtBy) {
     ElementType element = column.builtIn() ? ELEMENTS.get(column.baseType()) : null;
     ValueCodec own = element == null ? null : Codecs.ofType(column.baseType(), column.typmod());
     if (element != null && own != null) {
       // What assignment would round or pad must be so already when duplicates are looked for.
-      boolean shaped = column.typmod() >= 0 || column.baseType().equals("bpchar");
+      boolean shaped = (column.typmod() >= 0 && !soughtBy) || column.baseType().equals("bpchar");
       return new ShapeColumn<>(
           mapped, column, element, own, shaped ? column.baseTypeWithLength() : null, own);
     }
     return new ShapeColumn<>(
-        mapped, column, TEXT, Codecs.literal(), castOf(column), copyOf(column));
+        mapped,
+        column,
+        TEXT,
+        Codecs.literal(),
+        soughtBy ? column.type() : castOf(column),
+        copyOf(column));
   }
 
   /** With a precision only where a cast rounds as assignment does: of bits it would cut. */
@@ -75,6 +84,11 @@ record ShapeColumn<R>(
       case "jsonb" -> column.builtIn() ? Codecs.jsonb() : null;
       default -> null;
     };
+  }
+
+  /** Whether its values do not travel as text that the statement must cast. */
+  boolean hasOwnForm() {
+    return column.builtIn() && ELEMENTS.containsKey(column.baseType());
   }
 
   String name() {

@@ -118,13 +118,16 @@ final class ShapeSql<R> {
             StatementSql.fill(
                 WriteSql.CLASSIFY_UPSERT,
                 Map.of(
-                    "s", source.rows(from, false, false),
-                    "table", table(),
+                    "s",
+                    source.rows(from, false, false),
+                    "table",
+                    table(),
+                    "only",
+                    shape.only(),
                     "changed",
-                        shape.settings().onlyIfChanged()
-                            ? change.changed()
-                            : StatementSql.of("true"),
-                    "join", StatementSql.of(key.join()))));
+                    shape.settings().onlyIfChanged() ? change.changed() : StatementSql.of("true"),
+                    "join",
+                    StatementSql.of(key.join()))));
   }
 
   StatementSql updateCounted(Source from) {

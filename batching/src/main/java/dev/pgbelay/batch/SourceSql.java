@@ -157,7 +157,7 @@ final class SourceSql<R> {
       folds.add(
           fold == null
               ? StatementSql.of(kept + StatementSql.quote(column.name()))
-              : change.render(fold).wrap("(", ")::" + typeOf(column)));
+              : change.render(fold).wrap("(", ")::" + foldedType(column)));
     }
     String keys = ", " + key.names("@") + (shape.mayEscapeKey() ? ", @pgbelay_cf" : "");
     return StatementSql.fill(
@@ -166,13 +166,23 @@ final class SourceSql<R> {
             "range", range,
             "distinct", key.distinct(),
             "keyed", keyed(source),
-            "columns", each(column -> "i." + StatementSql.quote(column.name())),
+            "columns", each(column -> begun(column)),
             "keys", StatementSql.of(keys.replace("@", "i.")),
             "folded", StatementSql.join(", ", folds),
             "foldedKeys", StatementSql.of(keys.replace("@", "f."))));
   }
 
-  private static <R> String typeOf(ShapeColumn<R> column) {
-    return column.cast() != null ? column.cast() : column.element().sql();
+  private String begun(ShapeColumn<R> column) {
+    String name = "i." + StatementSql.quote(column.name());
+    boolean folded = shape.settings().duplicates().foldOf(column.name(), "f", "i") != null;
+    return folded
+        ? name + "::" + foldedType(column) + " as " + StatementSql.quote(column.name())
+        : name;
+  }
+
+  /** Without a length, for a cast would cut what assignment refuses. */
+  private static <R> String foldedType(ShapeColumn<R> column) {
+    String cast = column.cast();
+    return cast == null || column.hasOwnForm() ? column.element().sql() : cast;
   }
 }

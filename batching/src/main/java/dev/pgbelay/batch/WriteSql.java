@@ -143,13 +143,13 @@ final class WriteSql {
       """
       with recursive {s}
       select excluded.pgbelay_ord, {table}.xmax = 0, {changed}
-      from s as excluded join {table} on {join}
+      from s as excluded join {only}{table} on {join}
       """;
 
   static final String LOCKED =
       """
       l as materialized (
-        select excluded.*{changed} from {s} as excluded join {table} on {join}
+        select excluded.*{changed} from {s} as excluded join {only}{table} on {join}
         {lock}
       )
       """;
@@ -159,12 +159,12 @@ final class WriteSql {
   static final String UPDATE_COUNTED =
       """
       with {l}
-      update {table} set {sets} from l as excluded where {join}
+      update {only}{table} set {sets} from l as excluded where {join}
       """;
 
   static final String UPDATE_COUNTED_UNORDERED =
       """
-      update {table} set {sets} from ({input}) as excluded where {join}
+      update {only}{table} set {sets} from ({input}) as excluded where {join}
       """;
 
   static final String UPDATE_PAIRED =
@@ -172,7 +172,7 @@ final class WriteSql {
       with recursive {s},
       {l},
       u as (
-        update {table} set {sets} from l as excluded where {join}{where}
+        update {only}{table} set {sets} from l as excluded where {join}{where}
         returning excluded.pgbelay_ord{returning}
       )
       select s.pgbelay_ord,
@@ -186,12 +186,12 @@ final class WriteSql {
   static final String DELETE_COUNTED =
       """
       with {l}
-      delete from {table} using l as excluded where {join}
+      delete from {only}{table} using l as excluded where {join}
       """;
 
   static final String DELETE_COUNTED_UNORDERED =
       """
-      delete from {table} using ({input}) as excluded where {join}
+      delete from {only}{table} using ({input}) as excluded where {join}
       """;
 
   static final String DELETE_PAIRED =
@@ -199,7 +199,7 @@ final class WriteSql {
       with recursive {s},
       {l},
       u as (
-        delete from {table} using l as excluded where {join}{where}
+        delete from {only}{table} using l as excluded where {join}{where}
         returning excluded.pgbelay_ord{returning}
       )
       select s.pgbelay_ord, case when u.pgbelay_ord is not null then 5 else 3 end{returned}

@@ -130,6 +130,35 @@ class BatchDefinitionTest {
   }
 
   @Test
+  void defaultsMeanTheSameUnderAnotherSearchPath() {
+    sql("create schema one; create schema two");
+    try {
+      sql("create sequence one.made start 100; create sequence two.made start 900000");
+      sql(
+          "set local search_path = one; create table public.t (id int primary key default"
+              + " nextval('made'), price numeric, label text)");
+      BatchWriter<Row> writer =
+          BatchWriter.into(T, Row.class)
+              .columnOrDefault(ID, Row::id, row -> row.id() == 0)
+              .column(PRICE, Row::price)
+              .column(LABEL, Row::label)
+              .build();
+      for (String path : List.of("one", "two")) {
+        transactions.execute(
+            tx -> {
+              tx.dsl().execute("set local search_path = " + path);
+              writer.upsert(tx, row(0, "1", path));
+              assertThat(tx.dsl().fetchSingle("show search_path").get(0)).isEqualTo(path);
+            });
+      }
+      assertThat(stored(100)).isEqualTo("1 one");
+      assertThat(stored(101)).isEqualTo("1 two");
+    } finally {
+      sql("drop table if exists t; drop schema one cascade; drop schema two cascade");
+    }
+  }
+
+  @Test
   void newDefaultOfADomain_holdsForTheNextTransaction() {
     sql("create domain labelled as text default 'a'");
     try {

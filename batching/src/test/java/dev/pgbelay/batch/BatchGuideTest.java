@@ -6,6 +6,7 @@ import static dev.pgbelay.batch.BatchSchema.NAME;
 import static dev.pgbelay.batch.BatchSchema.QTY;
 import static dev.pgbelay.batch.BatchSchema.items;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.jooq.impl.DSL.excluded;
 
 import dev.pgbelay.batch.BatchResult.Outcome;
 import dev.pgbelay.batch.BatchSchema.Item;
@@ -28,7 +29,7 @@ class BatchGuideTest {
           .column(NAME, Item::name)
           .column(QTY, Item::qty)
           .duplicates(Duplicates.last().fold(QTY, (earlier, later) -> earlier.plus(later)))
-          .onlyIfChanged()
+          .set(QTY, QTY.plus(excluded(QTY)))
           .partial()
           .build();
 
@@ -54,5 +55,10 @@ class BatchGuideTest {
       fate.get(); // INSERTED, UPDATED, …: committed
     }
     // end::coalescer[]
+    assertThat(
+            transactions.<Integer, RuntimeException>run(
+                tx -> tx.dsl().select(QTY).from(ITEM).where(ID.eq(7L)).fetchSingle().value1()))
+        .as("both deliveries, in one flush or in two")
+        .isEqualTo(2 * delivery.qty());
   }
 }

@@ -257,6 +257,99 @@ class BatchKeysTest {
   }
 
   @Test
+  void keyThatTheColumnWouldRound_findsNoOtherRow() {
+    create("create table t (a numeric(6,2) primary key, b text, v int)");
+    create("insert into t values (2.50, 'x', 1), (1.00, 'x', 1)");
+    BatchWriter<Row> writer = writer().build();
+    BatchResult deleted =
+        transactions.run(
+            tx -> writer.delete(tx, List.of(new Row(new BigDecimal("2.4999"), "x", 1))));
+    BatchResult updated =
+        transactions.run(
+            tx ->
+                writer.update(
+                    tx,
+                    List.of(
+                        new Row(new BigDecimal("1.004"), "y", 2),
+                        new Row(new BigDecimal("2.5000"), "y", 2))));
+    assertThat(deleted.outcome(0)).isEqualTo(Outcome.SKIPPED);
+    assertThat(updated.rows(Outcome.SKIPPED)).containsExactly(0);
+    assertThat(updated.rows(Outcome.UPDATED)).containsExactly(1);
+    assertThat(count("a = 1 and v = 1")).isEqualTo(1);
+    assertThat(count("a = 2.5 and v = 2")).isEqualTo(1);
+  }
+
+  @Test
+  void tablesThatInheritFromTheTarget_areLeftAlone() {
+    create("create table t (a int primary key, b text, v int)");
+    create("create table heir () inherits (t)");
+    create("insert into t values (1, 'x', 1); insert into heir values (1, 'x', 1)");
+    BatchWriter<Row> writer = writer().build();
+    BatchResult updated =
+        transactions.run(tx -> writer.update(tx, List.of(new Row(1, "y", 2), new Row(2, "y", 2))));
+    assertThat(updated.rows(Outcome.UPDATED)).containsExactly(0);
+    assertThat(updated.rows(Outcome.SKIPPED)).containsExactly(1);
+    BatchResult deleted =
+        transactions.run(tx -> writer.delete(tx, List.of(new Row(1, "y", 2), new Row(2, "y", 2))));
+    assertThat(deleted.rows(Outcome.DELETED)).containsExactly(0);
+    assertThat(count("v = 1")).isEqualTo(1);
+    create("drop table heir");
+  }
+
+  @Test
+  void changeThatEqualityDoesNotSee_isMade() {
+    create("create extension if not exists citext");
+    create("create table t (a int primary key, b citext, v int)");
+    BatchWriter<Row> writer = writer().onlyIfChanged().build();
+    upsert(writer, new Row(1, "bob", 1), new Row(2, "ann", 1), new Row(3, null, 1));
+    assertThat(upsert(writer, new Row(1, "Bob", 1), new Row(2, "ann", 1), new Row(3, null, 1)))
+        .containsExactly(Outcome.UPDATED, Outcome.UNCHANGED, Outcome.UNCHANGED);
+    BatchResult updated =
+        transactions.run(
+            tx -> writer.update(tx, List.of(new Row(1, "Bob", 1), new Row(2, "Ann", 1))));
+    assertThat(updated.rows(Outcome.UNCHANGED)).containsExactly(0);
+    assertThat(count("b::text in ('Bob', 'Ann')")).isEqualTo(2);
+  }
+
+  @Test
+  void foldThatIsTooLongForItsColumn_isRefusedAndNotCut() {
+    create("create table t (a int primary key, b varchar(6), v int)");
+    Field<String> b = field(name("b"), String.class);
+    BatchWriter<Row> writer =
+        BatchWriter.into(T, Row.class)
+            .column(A, Row::a)
+            .column(b, row -> (String) row.b())
+            .column(V, Row::v)
+            .duplicates(Duplicates.last().fold(b, (earlier, later) -> earlier.concat(later)))
+            .build();
+    assertThatThrownBy(() -> upsert(writer, new Row(1, "abcd", 1), new Row(1, "efgh", 1)))
+        .isInstanceOf(BatchException.class)
+        .hasMessageContaining("22001");
+    assertThat(upsert(writer, new Row(1, "abc", 1), new Row(1, "def", 1)))
+        .containsExactly(Outcome.DUPLICATE, Outcome.INSERTED);
+    assertThat(count("b = 'abcdef'")).isEqualTo(1);
+  }
+
+  @Test
+  void inlineValuesInConditions_areTakenAndNamedOnesRefused() {
+    create("create table t (a int primary key, b text, v int)");
+    Field<Integer> stored = field(name("public", "t", "v"), Integer.class);
+    BatchWriter<Row> writer =
+        writer()
+            .set(V, stored.plus(DSL.inline(2)).plus(3))
+            .onlyIf(stored.lt(DSL.inline(5)))
+            .build();
+    upsert(writer, new Row(1, "x", 1));
+    assertThat(upsert(writer, new Row(1, "x", 1))).containsExactly(Outcome.UPDATED);
+    assertThat(upsert(writer, new Row(1, "x", 1))).containsExactly(Outcome.SKIPPED);
+    assertThat(count("v = 6")).isEqualTo(1);
+    BatchWriter<Row> named = writer().onlyIf(stored.lt(DSL.param("most", 5))).build();
+    assertThatThrownBy(() -> upsert(named, new Row(1, "x", 1)))
+        .isInstanceOf(BatchException.class)
+        .hasMessageContaining("most");
+  }
+
+  @Test
   void intervalsThatTheColumnRoundsTogether_areOneKey() {
     create("create table t (a interval(0) primary key, b text, v int)");
     BatchWriter<Row> writer = writer().build();

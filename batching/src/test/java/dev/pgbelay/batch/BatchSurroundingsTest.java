@@ -379,6 +379,30 @@ class BatchSurroundingsTest {
   }
 
   @Test
+  void statementThatTheDriverRefuses_leavesTheTransactionUsable() {
+    transactions.execute(
+        tx -> {
+          BatchConnection session = new BatchConnection(tx.connection(), tx.dsl());
+          session.savepoint("never_sent");
+          assertThatThrownBy(
+                  () ->
+                      session.query(
+                          StatementSql.of("select ?::int"),
+                          new ArrayEncoder<>(List.of(), session.driver()),
+                          true,
+                          row -> {}))
+              .isInstanceOfSatisfying(
+                  SQLException.class,
+                  e -> {
+                    assertThat(RowFailure.is(e, false)).as("a bad row").isFalse();
+                    assertThat(e.getSQLState()).isEqualTo("22023");
+                  });
+          session.unwind("never_sent", null);
+          assertThat(tx.dsl().fetchCount(BatchSchema.ITEM)).isZero();
+        });
+  }
+
+  @Test
   void isolationRepeatableRead_worksAndConflictsAreTold() {
     BatchWriter<Item> writer = items().partial().build();
     TxOptions once =
