@@ -1,6 +1,7 @@
 package dev.pgbelay.batch;
 
 import dev.pgbelay.core.PgBelayException;
+import java.math.BigDecimal;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.SQLXML;
@@ -102,6 +103,10 @@ final class ReturnedColumn {
     }
     Object value = whole ? longs[row] : objects[row];
     Class<?> stored = column.getConverter().fromType();
+    if (value instanceof Double number && !Double.isFinite(number) && stored == BigDecimal.class) {
+      throw new PgBelayException(
+          "column " + name + " of row " + row + " is " + number + "; read it as Double");
+    }
     if (value instanceof String text && stored == JSONB.class) {
       value = JSONB.jsonb(text);
     } else if (value instanceof String text && stored == JSON.class) {

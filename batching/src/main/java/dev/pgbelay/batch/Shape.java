@@ -234,8 +234,10 @@ final class Shape<R> {
     }
     if (operation == Operation.INSERT && !canPairInserts()) {
       throw mapping.refused(
-          "the values the server makes cannot be paired with the rows on PostgreSQL "
-              + table.major()
+          "the values the server makes cannot be paired with the rows"
+              + (isView() || table.rules()
+                  ? " of a view, a foreign table or a table with rules"
+                  : " on PostgreSQL " + table.major())
               + ": no unique index has all of its columns mapped or filled by a DEFAULT; map a"
               + " key, or use PostgreSQL 17, which can");
     }

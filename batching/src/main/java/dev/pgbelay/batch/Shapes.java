@@ -85,12 +85,9 @@ final class Shapes<R> {
   }
 
   private Shape<R> read(Tx tx, Connection connection, Target target) throws SQLException {
-    return new Shape<>(
-        settings,
-        target.operation(),
-        target.returning(),
-        Catalog.read(connection, target.table()),
-        target.table(),
-        tx.dsl());
+    PgTable found = Catalog.read(connection, target.table());
+    // Without a schema it could be taken for one of the statement's own parts.
+    String written = QUALIFIED.matcher(target.table()).find() ? target.table() : found.name();
+    return new Shape<>(settings, target.operation(), target.returning(), found, written, tx.dsl());
   }
 }

@@ -379,7 +379,30 @@ class BatchSurroundingsTest {
   }
 
   @Test
-  void statementThatTheDriverRefuses_leavesTheTransactionUsable() {
+  void unqualifiedTableWithTheNameOfAPartOfTheStatement_isWritten() {
+    for (String table : new String[] {"s", "l", "w", "u", "i"}) {
+      sql("create table " + table + " (like item including all)");
+      try {
+        BatchWriter<Item> writer =
+            BatchWriter.into(org.jooq.impl.DSL.table(org.jooq.impl.DSL.name(table)), Item.class)
+                .column(BatchSchema.ID, Item::id)
+                .column(QTY, Item::qty)
+                .onlyIfChanged()
+                .build();
+        transactions.execute(
+            tx -> {
+              assertThat(writer.upsert(tx, items(1, 4)).count(Outcome.INSERTED)).isEqualTo(3);
+              assertThat(writer.update(tx, items(1, 4)).count(Outcome.UNCHANGED)).isEqualTo(3);
+              assertThat(writer.delete(tx, items(1, 4)).count(Outcome.DELETED)).isEqualTo(3);
+            });
+      } finally {
+        sql("drop table " + table);
+      }
+    }
+  }
+
+  @Test
+  void statementThatTheDriverRefuses_leavesTheTransactionUsable() throws SQLException {
     transactions.execute(
         tx -> {
           BatchConnection session = new BatchConnection(tx.connection(), tx.dsl());
