@@ -213,7 +213,7 @@ final class BatchConnection {
     } catch (SQLException e) {
       if (!alone
           && !PgDriver.isFromServer(e)
-          && PgDriver.state(driver) == PgDriver.State.OPEN
+          && PgDriver.state(driver) != PgDriver.State.FAILED
           && !PgDriver.isClosed(driver)) {
         // The driver itself refused: the savepoint was never sent.
         pending = open.pop();

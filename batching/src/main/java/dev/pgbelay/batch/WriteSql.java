@@ -148,7 +148,7 @@ final class WriteSql {
 
   static final String LOCKED =
       """
-      l as materialized (
+      pgbelay_l as materialized (
         select excluded.*{changed} from {s} as excluded join {only}{table} on {join}
         {lock}
       )
@@ -159,7 +159,7 @@ final class WriteSql {
   static final String UPDATE_COUNTED =
       """
       with {l}
-      update {only}{table} set {sets} from l as excluded where {join}
+      update {only}{table} set {sets} from pgbelay_l as excluded where {join}
       """;
 
   static final String UPDATE_COUNTED_UNORDERED =
@@ -172,21 +172,21 @@ final class WriteSql {
       with recursive {s},
       {l},
       u as (
-        update {only}{table} set {sets} from l as excluded where {join}{where}
+        update {only}{table} set {sets} from pgbelay_l as excluded where {join}{where}
         returning excluded.pgbelay_ord{returning}
       )
       select s.pgbelay_ord,
              case when u.pgbelay_ord is not null then 1
                   when l.pgbelay_ord is null then 3
                   else {missing} end{returned}
-      from s left join l on l.pgbelay_ord = s.pgbelay_ord
+      from s left join pgbelay_l as l on l.pgbelay_ord = s.pgbelay_ord
              left join u on u.pgbelay_ord = s.pgbelay_ord
       """;
 
   static final String DELETE_COUNTED =
       """
       with {l}
-      delete from {only}{table} using l as excluded where {join}
+      delete from {only}{table} using pgbelay_l as excluded where {join}
       """;
 
   static final String DELETE_COUNTED_UNORDERED =
@@ -199,7 +199,7 @@ final class WriteSql {
       with recursive {s},
       {l},
       u as (
-        delete from {only}{table} using l as excluded where {join}{where}
+        delete from {only}{table} using pgbelay_l as excluded where {join}{where}
         returning excluded.pgbelay_ord{returning}
       )
       select s.pgbelay_ord, case when u.pgbelay_ord is not null then 5 else 3 end{returned}

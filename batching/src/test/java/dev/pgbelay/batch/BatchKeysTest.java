@@ -326,7 +326,7 @@ class BatchKeysTest {
         .isInstanceOf(BatchException.class)
         .hasMessageContaining("22001");
     assertThat(upsert(writer, new Row(1, "abc", 1), new Row(1, "def", 1)))
-        .containsExactly(Outcome.DUPLICATE, Outcome.INSERTED);
+        .containsExactly(Outcome.INSERTED, Outcome.DUPLICATE);
     assertThat(count("b = 'abcdef'")).isEqualTo(1);
   }
 
