@@ -171,7 +171,7 @@ final class WriteSql {
       """
       with recursive {s},
       {l},
-      u as (
+      pgbelay_u as (
         update {only}{table} set {sets} from pgbelay_l as excluded where {join}{where}
         returning excluded.pgbelay_ord{returning}
       )
@@ -180,7 +180,7 @@ final class WriteSql {
                   when l.pgbelay_ord is null then 3
                   else {missing} end{returned}
       from s left join pgbelay_l as l on l.pgbelay_ord = s.pgbelay_ord
-             left join u on u.pgbelay_ord = s.pgbelay_ord
+             left join pgbelay_u as u on u.pgbelay_ord = s.pgbelay_ord
       """;
 
   static final String DELETE_COUNTED =
@@ -198,12 +198,12 @@ final class WriteSql {
       """
       with recursive {s},
       {l},
-      u as (
+      pgbelay_u as (
         delete from {only}{table} using pgbelay_l as excluded where {join}{where}
         returning excluded.pgbelay_ord{returning}
       )
       select s.pgbelay_ord, case when u.pgbelay_ord is not null then 5 else 3 end{returned}
-      from s left join u on u.pgbelay_ord = s.pgbelay_ord
+      from s left join pgbelay_u as u on u.pgbelay_ord = s.pgbelay_ord
       """;
 
   private WriteSql() {}
