@@ -93,15 +93,17 @@ public final class LeaseKeepAlive implements AutoCloseable {
    *
    * @param asked {@link System#nanoTime} before the lease was asked for, from when it is counted
    * @param lost called once, by the keep-alive's thread, when somebody else is found to hold it
+   * @throws dev.pgbelay.core.PgBelayException if the thread could not be started, as where another
+   *     of its name reports to the same registry; then it is not kept alive
    */
   public void add(Fence fence, long asked, Runnable lost) {
-    kept.put(fence, new Kept(lost, asked));
     synchronized (loop) {
       if (!started) {
-        started = true;
         loop.start();
+        started = true;
       }
     }
+    kept.put(fence, new Kept(lost, asked));
   }
 
   /** Whether it was kept alive up to now. */
@@ -145,14 +147,13 @@ public final class LeaseKeepAlive implements AutoCloseable {
       }
       result = renewal.renew(connection, fences);
     }
-    for (Fence fence : fences) {
-      Kept one = kept.get(fence);
-      if (one == null) {
-        continue;
-      }
-      if (result.renewed().contains(fence)) {
-        one.renewedAt = asked;
-      } else if (result.lost().contains(fence) && kept.remove(fence, one)) {
+    // What was renewed first: whoever is told of a loss may throw.
+    for (Fence fence : result.renewed()) {
+      renewed(fence, asked);
+    }
+    for (Fence fence : result.lost()) {
+      Kept one = kept.remove(fence);
+      if (one != null) {
         one.lost.run();
       }
     }
