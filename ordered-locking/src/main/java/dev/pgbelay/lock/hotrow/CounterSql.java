@@ -2,8 +2,11 @@ package dev.pgbelay.lock.hotrow;
 
 import static org.jooq.impl.DSL.val;
 
-import java.util.List;
+import java.util.Collection;
 import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import org.jooq.DSLContext;
 import org.jooq.Record;
 import org.jooq.Result;
@@ -26,19 +29,25 @@ final class CounterSql {
       """;
 
   /**
-   * From one slot that nobody is at, the caller's own first. The outer condition is checked again
-   * on the row as it is when it is locked.
+   * From one slot that nobody is at, the caller's own first. The row is locked by its key alone:
+   * one that was locked and then found to have too little stays locked, so the caller must hear of
+   * it. What it has is looked at in {@code seen} first, and again once it is locked.
    */
   private static final String TAKE_FROM_ONE =
       """
-      UPDATE {0} AS counter SET value = counter.value - {3}
-       WHERE counter.name = {1}
-         AND counter.slot = (SELECT free.slot FROM {0} AS free
-                              WHERE free.name = {1} AND free.value >= {3}
-                              ORDER BY free.slot < {2}, free.slot
-                              LIMIT 1
-                                FOR NO KEY UPDATE SKIP LOCKED)
-         AND counter.value >= {3}\
+      WITH seen AS MATERIALIZED (
+        SELECT slot FROM {0} WHERE name = {1} AND value >= {3}),
+      locked AS MATERIALIZED (
+        SELECT free.slot, free.value
+          FROM seen JOIN {0} AS free ON free.name = {1} AND free.slot = seen.slot
+         ORDER BY free.slot < {2}, free.slot
+         LIMIT 1
+           FOR NO KEY UPDATE OF free SKIP LOCKED),
+      taken AS (
+        UPDATE {0} AS counter SET value = counter.value - {3}
+          FROM locked
+         WHERE counter.name = {1} AND counter.slot = locked.slot AND locked.value >= {3})
+      SELECT value FROM locked\
       """;
 
   private static final String SUM =
@@ -48,16 +57,15 @@ final class CounterSql {
 
   private static final String LOCK_ALL =
       """
-      SELECT slot, value FROM {0} WHERE name = {1} ORDER BY slot FOR NO KEY UPDATE\
+      SELECT slot, value FROM {0} WHERE name = {1} ORDER BY slot FOR NO KEY UPDATE {2}\
       """;
 
-  /** Spreads {@code {2}} over all slots, which the caller has locked. */
-  private static final String SPREAD =
+  /** Only of slots that the caller has locked: others may have come since. */
+  private static final String SET_SLOTS =
       """
-      UPDATE {0} AS counter
-         SET value = {2} / slots.n + CASE WHEN counter.slot < {2} % slots.n THEN 1 ELSE 0 END
-        FROM (SELECT count(*) AS n FROM {0} WHERE name = {1}) AS slots
-       WHERE counter.name = {1}\
+      UPDATE {0} AS counter SET value = wanted.value
+        FROM unnest({2}::smallint[], {3}::bigint[]) AS wanted(slot, value)
+       WHERE counter.name = {1} AND counter.slot = wanted.slot\
       """;
 
   private static final String DELETE =
@@ -79,9 +87,13 @@ final class CounterSql {
     return dsl.query(ADD, table, val(name), val((short) slot), val(amount)).execute();
   }
 
-  boolean takeFromOne(DSLContext dsl, String name, int slot, long amount) {
-    return dsl.query(TAKE_FROM_ONE, table, val(name), val((short) slot), val(amount)).execute()
-        == 1;
+  /**
+   * What the slot had that was locked: enough was taken from it, less was left as it is. Empty if
+   * none was locked.
+   */
+  OptionalLong takeFromOne(DSLContext dsl, String name, int slot, long amount) {
+    Record row = dsl.fetchOne(TAKE_FROM_ONE, table, val(name), val((short) slot), val(amount));
+    return row == null ? OptionalLong.empty() : OptionalLong.of(row.get(0, long.class));
   }
 
   /** Empty for a counter that does not exist. */
@@ -91,13 +103,22 @@ final class CounterSql {
     return Optional.ofNullable(sum);
   }
 
-  List<Long> lockAll(DSLContext dsl, String name) {
-    Result<Record> rows = dsl.fetch(LOCK_ALL, table, val(name));
-    return rows.map(row -> row.get(1, Long.class));
+  /** Values by slot, in the order of the slots. */
+  SortedMap<Short, Long> lockAll(DSLContext dsl, String name, boolean waiting) {
+    Result<Record> rows = dsl.fetch(LOCK_ALL, table, val(name), DSL.sql(waiting ? "" : "NOWAIT"));
+    SortedMap<Short, Long> values = new TreeMap<>();
+    rows.forEach(row -> values.put(row.get(0, Short.class), row.get(1, Long.class)));
+    return values;
   }
 
-  void spread(DSLContext dsl, String name, long value) {
-    dsl.query(SPREAD, table, val(name), val(value)).execute();
+  /** Spreads a value evenly over slots that the caller has locked. */
+  void spread(DSLContext dsl, String name, Collection<Short> slots, long value) {
+    Short[] numbers = slots.toArray(Short[]::new);
+    Long[] values = new Long[numbers.length];
+    for (int i = 0; i < numbers.length; i++) {
+      values[i] = value / numbers.length + (i < value % numbers.length ? 1 : 0);
+    }
+    dsl.query(SET_SLOTS, table, val(name), val(numbers), val(values)).execute();
   }
 
   int delete(DSLContext dsl, String name) {

@@ -1,6 +1,6 @@
 package dev.pgbelay.lock.hotrow;
 
-import static org.jooq.impl.DSL.cast;
+import static org.jooq.impl.DSL.coalesce;
 import static org.jooq.impl.DSL.field;
 import static org.jooq.impl.DSL.name;
 import static org.jooq.impl.DSL.row;
@@ -20,10 +20,11 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.Record;
-import org.jooq.Record2;
+import org.jooq.Record3;
 import org.jooq.Result;
 import org.jooq.RowN;
 import org.jooq.Table;
@@ -38,9 +39,11 @@ import org.jspecify.annotations.Nullable;
  * <p>Works in the caller's transaction; what was taken comes back if that rolls back. Several items
  * are locked in one statement in the order of their keys, as the server orders them, so two baskets
  * never deadlock over their items. The rows stay locked until the transaction ends, also where the
- * answer is SHORT for several items; a single one that is short is not locked.
+ * answer is SHORT for several items. A single one that is short is not locked either, unless it got
+ * short while it was waited for: after SHORT roll back, or take nothing else.
  *
- * <p>One statement for one item, two for several. Safe for several threads.
+ * <p>One statement for one item, two for several, and one to the catalog at first. Safe for several
+ * threads.
  *
  * @param <K> the type of the key
  */
@@ -52,6 +55,7 @@ public final class GuardedDecrement<K> {
   private final Field<K> key;
   private final Field<? extends Number> quantity;
   private final @Nullable MeterRegistry registry;
+  private final Map<String, String> keyTypes = new ConcurrentHashMap<>();
 
   private GuardedDecrement(
       Table<?> table,
@@ -148,7 +152,7 @@ public final class GuardedDecrement<K> {
     List<Long> left =
         dsl.update(table)
             .set(lessBy(val(amount)))
-            .where(key.eq(wanted(item)))
+            .where(key.eq(wanted(dsl, item)))
             .and(quantityAsLong().ge(amount))
             .returningResult(quantityAsLong())
             .fetch(0, Long.class);
@@ -159,7 +163,10 @@ public final class GuardedDecrement<K> {
       throw notUnique();
     }
     List<Long> available =
-        dsl.select(quantityAsLong()).from(table).where(key.eq(wanted(item))).fetch(0, Long.class);
+        dsl.select(coalesce(quantityAsLong(), 0L))
+            .from(table)
+            .where(key.eq(wanted(dsl, item)))
+            .fetch(0, Long.class);
     OptionalLong there =
         available.isEmpty() ? OptionalLong.empty() : OptionalLong.of(available.get(0));
     return new StockDecrement<>(
@@ -176,11 +183,11 @@ public final class GuardedDecrement<K> {
     Field<K> wantedKey = field(name("wanted", "key"), key.getDataType());
     List<RowN> wanted = new ArrayList<>();
     for (int i = 0; i < items.size(); i++) {
-      wanted.add(row(List.of(val(i), wanted(items.get(i)))));
+      wanted.add(row(List.of(val(i), wanted(dsl, items.get(i)))));
     }
     // Numbered, because the server may take two keys for equal that Java does not, or the reverse.
-    Result<Record2<Integer, Long>> locked =
-        dsl.select(number, quantityAsLong())
+    Result<Record3<Integer, Long, String>> locked =
+        dsl.select(number, coalesce(quantityAsLong(), 0L), KeyTypeSql.placeOfRow(table))
             .from(table)
             .join(DSL.values(wanted.toArray(RowN[]::new)).as("wanted", "number", "key"))
             .on(key.eq(wantedKey))
@@ -189,7 +196,11 @@ public final class GuardedDecrement<K> {
             .of(table)
             .fetch();
     Map<Integer, Long> available = new LinkedHashMap<>();
-    for (Record2<Integer, Long> each : locked) {
+    Set<String> places = new HashSet<>();
+    for (Record3<Integer, Long, String> each : locked) {
+      if (!places.add(each.value3())) {
+        throw sameRow();
+      }
       if (available.put(each.value1(), each.value2()) != null) {
         throw notUnique();
       }
@@ -218,7 +229,9 @@ public final class GuardedDecrement<K> {
     List<RowN> wanted = new ArrayList<>();
     for (int i = 0; i < items.size(); i++) {
       wanted.add(
-          row(List.of(val(i), wanted(items.get(i)), val(amounts.getOrDefault(items.get(i), 0L)))));
+          row(
+              List.of(
+                  val(i), wanted(dsl, items.get(i)), val(amounts.getOrDefault(items.get(i), 0L)))));
     }
     Result<? extends Record> written =
         dsl.update(table)
@@ -236,20 +249,31 @@ public final class GuardedDecrement<K> {
       left.put(items.get(index), each.get(1, Long.class));
     }
     if (seen.size() != items.size() || written.size() != items.size()) {
-      throw new PgBelayException(
-          String.format(
-              Locale.ROOT,
-              "%d items of %s were wanted and %d rows were found: two of the keys name the same row;"
-                  + " add their amounts up before the call",
-              items.size(),
-              table.getQualifiedName(),
-              written.size()));
+      throw sameRow();
     }
     return new StockDecrement<>(Outcome.TAKEN, left, List.of());
   }
 
-  private Field<K> wanted(K item) {
-    return cast(val(item, key.getDataType()), key.getDataType());
+  /** As the column's type, without its length or precision: a cast to those cuts the key. */
+  private Field<K> wanted(DSLContext dsl, K item) {
+    String column = dsl.render(table) + "." + key.getName();
+    String type =
+        keyTypes.computeIfAbsent(
+            column,
+            asked ->
+                KeyTypeSql.typeOf(dsl, dsl.render(table), key.getName())
+                    .orElseThrow(
+                        () ->
+                            new PgBelayException(
+                                "there is no column " + asked + " on the search path")));
+    return KeyTypeSql.as(type, key, item);
+  }
+
+  private PgBelayException sameRow() {
+    return new PgBelayException(
+        "two of the keys name the same row of "
+            + table.getQualifiedName()
+            + ": add their amounts up before the call");
   }
 
   private PgBelayException notUnique() {

@@ -1,19 +1,22 @@
 package dev.pgbelay.lock.hotrow;
 
+import dev.pgbelay.core.FailureKind;
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.lock.hotrow.Decrement.Outcome;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jooq.DSLContext;
+import org.jooq.exception.DataAccessException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,6 +36,8 @@ import org.jspecify.annotations.Nullable;
  * one.
  */
 public final class SlottedCounter {
+  private static final String LOCK_NOT_AVAILABLE = "55P03";
+
   private final CounterSql sql;
   private final int slots;
   private final @Nullable MeterRegistry registry;
@@ -104,28 +109,53 @@ public final class SlottedCounter {
    *
    * @param amount 1 or more
    * @throws PgBelayException if there is no such counter
+   * @throws TransactionException of kind {@code SERIALIZATION_FAILURE} if others were quicker, and
+   *     waiting for them could be waiting in a circle; {@link dev.pgbelay.core.Transactions} runs
+   *     the transaction again
    */
   public Decrement decrement(Tx tx, String name, long amount) {
     requireName(name);
     requireAmount(name, amount);
     DSLContext dsl = tx.dsl();
-    if (sql.takeFromOne(dsl, name, ownSlot(), amount)) {
+    OptionalLong one = sql.takeFromOne(dsl, name, ownSlot(), amount);
+    if (one.isPresent() && one.getAsLong() >= amount) {
       count("decrement", "taken", "one_slot");
       return new Decrement(Outcome.TAKEN, amount, 0);
     }
     // Without locks first: who is refused then holds nobody up.
     long available = sum(dsl, name);
     if (available >= amount) {
-      List<Long> values = sql.lockAll(dsl, name);
-      available = values.stream().mapToLong(Long::longValue).sum();
+      SortedMap<Short, Long> values = lockAll(dsl, name, one.isEmpty());
+      available = values.values().stream().mapToLong(Long::longValue).sum();
       if (available >= amount) {
-        sql.spread(dsl, name, available - amount);
+        sql.spread(dsl, name, values.keySet(), available - amount);
         count("decrement", "taken", "all_slots");
         return new Decrement(Outcome.TAKEN, amount, 0);
       }
     }
     count("decrement", "short", "all_slots");
     return new Decrement(Outcome.SHORT, 0, available);
+  }
+
+  /**
+   * @param waiting false with one slot locked already, out of the order: who waits then may wait in
+   *     a circle
+   */
+  private SortedMap<Short, Long> lockAll(DSLContext dsl, String name, boolean waiting) {
+    try {
+      return sql.lockAll(dsl, name, waiting);
+    } catch (DataAccessException e) {
+      if (!waiting && LOCK_NOT_AVAILABLE.equals(e.sqlState())) {
+        throw new TransactionException(
+            FailureKind.SERIALIZATION_FAILURE,
+            "counter '"
+                + name
+                + "': others were quicker at the slot that this decrement had chosen, and are at"
+                + " other slots; run the transaction again",
+            e);
+      }
+      throw e;
+    }
   }
 
   private int ownSlot() {
