@@ -39,10 +39,14 @@ public final class Lease implements AutoCloseable {
    * change of hands that is under way.
    *
    * <p>So that a stopped process does not keep the lease for ever, {@code
-   * idle_in_transaction_session_timeout} is set for this transaction to the lease's duration.
-   * Renewals go on meanwhile.
+   * idle_in_transaction_session_timeout} and {@code tcp_user_timeout} are lowered for this
+   * transaction to the lease's duration: a client that is silent, or does not read what is sent to
+   * it, for longer than that loses its session. Renewals go on meanwhile.
    *
-   * @throws LeaseLostException if it is not held any more; the transaction must not be committed
+   * @throws LeaseLostException if it is not held any more; the transaction is aborted, and cannot
+   *     be committed even if this is caught
+   * @throws dev.pgbelay.core.TransactionException of kind {@code SERIALIZATION_FAILURE} under
+   *     REPEATABLE READ and SERIALIZABLE, if the snapshot does not show the lease as held
    */
   public void guard(Tx tx) {
     if (!lock.guard(tx, name, fence)) {

@@ -2,25 +2,25 @@ package dev.pgbelay.lock.lease;
 
 import dev.pgbelay.core.FailureKind;
 import dev.pgbelay.core.Failures;
-import dev.pgbelay.core.OutcomeUnknownException;
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.Claimant;
 import dev.pgbelay.core.internal.Fence;
-import dev.pgbelay.core.internal.LeaseKeepAlive;
 import dev.pgbelay.core.schema.SchemaInstaller;
+import dev.pgbelay.lock.lease.LeaseGrants.Grant;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.lang.management.ManagementFactory;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import javax.sql.DataSource;
+import org.jooq.exception.DataAccessException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -44,39 +44,31 @@ public final class LeaseLock implements AutoCloseable {
   private static final int LONGEST_NAME = 500;
   private static final TxOptions READ =
       TxOptions.builder().path("lock-lease-read").readOnly(true).build();
-  private static final TxOptions WRITE = TxOptions.forPath("lock-lease");
+  private static final String GUARD_SAYS_LOST = "22P02";
+  private static final String GUARD_CANNOT_SEE = "22012";
+  static final TxOptions WRITE = TxOptions.forPath("lock-lease");
 
   private final Transactions transactions;
   private final LeaseSql sql;
+  private final LeaseOperatorSql operator;
+  private final LeaseGrants grants;
   private final Duration duration;
   private final Duration patience;
-  private final Duration poll;
   private final String holder;
-  private final LeaseMeters meters;
-  private final @Nullable Consumer<? super Lease> onLost;
   private final Claimant claimant = Claimant.random();
-  private final LeaseKeepAlive keepAlive;
+  private final KeptLeases kept;
   private volatile boolean closed;
 
   private LeaseLock(Builder builder) {
     this.transactions = builder.transactions;
     this.sql = new LeaseSql(builder.schema);
+    this.operator = new LeaseOperatorSql(builder.schema);
     this.duration = builder.duration;
     this.patience = builder.patience;
-    this.poll = builder.poll;
     this.holder = builder.holder;
-    this.onLost = builder.onLost;
-    this.keepAlive =
-        new LeaseKeepAlive(
-            "lease-" + builder.name,
-            builder.keepAlive,
-            duration,
-            (connection, fences) -> sql.renewAll(connection, fences, duration),
-            builder.registry);
-    this.meters =
-        builder.registry == null
-            ? LeaseMeters.NONE
-            : new LeaseMeters.OfMicrometer(builder.registry, builder.name, keepAlive);
+    this.kept = new KeptLeases(builder, sql);
+    this.grants =
+        new LeaseGrants(transactions, sql, kept.meters(), duration, patience, builder.poll, holder);
   }
 
   /**
@@ -96,10 +88,9 @@ public final class LeaseLock implements AutoCloseable {
    */
   public Optional<Lease> tryAcquire(String name) {
     requireUsable(name);
-    return attempt(name, claimant.next()).lease();
+    Grant grant = grants.ask(name, claimant.next());
+    return grant.token().isPresent() ? Optional.of(begin(name, grant)) : Optional.empty();
   }
-
-  private record Attempt(Optional<Lease> lease, LeaseSql.Taken found) {}
 
   /**
    * Asks again and again, as long as {@code wait}, without holding a connection in between.
@@ -111,70 +102,40 @@ public final class LeaseLock implements AutoCloseable {
     requireUsable(name);
     long end = System.nanoTime() + wait.toNanos();
     while (true) {
-      Attempt attempt = attempt(name, claimant.next());
-      if (attempt.lease().isPresent()) {
-        return attempt.lease().get();
+      requireOpen();
+      Grant grant = grants.ask(name, claimant.next());
+      if (grant.token().isPresent()) {
+        return begin(name, grant);
       }
       long left = end - System.nanoTime();
       if (left <= 0) {
-        throw new LeaseHeldException(name, attempt.found().holder(), wait);
+        throw new LeaseHeldException(name, grant.holder(), wait);
       }
-      TimeUnit.NANOSECONDS.sleep(Math.min(left, pause(attempt.found().left())));
+      TimeUnit.NANOSECONDS.sleep(Math.min(left, grants.pause(grant)));
     }
   }
 
-  /** Until the lease there is may be over, but never longer than the poll interval, and spread. */
-  private long pause(Duration left) {
-    long most = poll.toNanos();
-    long until = left.isZero() ? most : Math.min(most, left.toNanos() + 1_000_000);
-    return ThreadLocalRandom.current().nextLong(until / 2, until + 1);
-  }
-
-  private Attempt attempt(String name, Fence fence) {
-    long asked = System.nanoTime();
-    LeaseSql.Taken taken = take(name, fence);
-    meters.asked(taken.token().isPresent());
-    if (taken.token().isEmpty()) {
-      return new Attempt(Optional.empty(), taken);
+  private Lease begin(String name, Grant grant) {
+    Lease lease = new Lease(this, name, grant.fence(), grant.token().orElseThrow());
+    try {
+      requireOpen();
+      kept.add(lease, grant.fence(), grant.asked());
+      requireOpen(); // its keep-alive may have been ended before that
+      return lease;
+    } catch (RuntimeException | Error e) {
+      lease.release();
+      throw e;
     }
-    Lease lease = new Lease(this, name, fence, taken.token().get());
-    keepAlive.add(fence, asked, lease::lost);
-    return new Attempt(Optional.of(lease), taken);
-  }
-
-  /** The statement finds its own claim again, so it may be sent twice. */
-  private LeaseSql.Taken take(String name, Fence fence) {
-    for (int attempt = 1; ; attempt++) {
-      try {
-        return transactions.run(
-            WRITE, tx -> sql.take(tx.dsl(), name, fence, duration, holder, patience));
-      } catch (OutcomeUnknownException e) {
-        if (attempt == 5) {
-          throw e;
-        }
-        LOG.info("lease '{}': the answer to a COMMIT was lost; asking again", name);
-      } catch (RuntimeException e) {
-        if (isLockTimeout(e)) {
-          return new LeaseSql.Taken(Optional.empty(), Optional.empty(), Duration.ZERO);
-        }
-        throw e;
-      }
-    }
-  }
-
-  private static boolean isLockTimeout(RuntimeException e) {
-    FailureKind kind = Failures.classify(e);
-    return kind == FailureKind.LOCK_NOT_AVAILABLE || kind == FailureKind.LOCK_TIMEOUT;
   }
 
   /** All names that were ever leased, in their order. */
   public List<LeaseInfo> list() {
-    return transactions.run(READ, tx -> sql.list(tx.dsl()));
+    return transactions.run(READ, tx -> operator.list(tx.dsl()));
   }
 
   /** Empty if the name was never leased. */
   public Optional<LeaseInfo> find(String name) {
-    return transactions.run(READ, tx -> sql.find(tx.dsl(), name));
+    return transactions.run(READ, tx -> operator.find(tx.dsl(), name));
   }
 
   /** How a forced release went. */
@@ -193,35 +154,55 @@ public final class LeaseLock implements AutoCloseable {
    */
   public ForceOutcome forceRelease(String name) {
     try {
-      boolean released = transactions.run(WRITE, tx -> sql.forceRelease(tx.dsl(), name, patience));
+      boolean released =
+          transactions.run(WRITE, tx -> operator.forceRelease(tx.dsl(), name, patience));
       return released ? ForceOutcome.RELEASED : ForceOutcome.NOT_HELD;
     } catch (RuntimeException e) {
-      if (isLockTimeout(e)) {
+      if (LeaseGrants.isLockTimeout(e)) {
         return ForceOutcome.GUARDED;
       }
       throw e;
     }
   }
 
+  /** Whether it is held; if not, the transaction is aborted. */
   boolean guard(Tx tx, String name, Fence fence) {
-    return sql.guard(tx.dsl(), name, fence, duration);
+    try {
+      sql.guard(tx.dsl(), name, fence, duration);
+      return true;
+    } catch (DataAccessException e) {
+      if (GUARD_SAYS_LOST.equals(e.sqlState())) {
+        return false;
+      }
+      if (GUARD_CANNOT_SEE.equals(e.sqlState())) {
+        throw new TransactionException(
+            FailureKind.SERIALIZATION_FAILURE,
+            "lease '"
+                + name
+                + "': the snapshot of this transaction does not show it, and may be older than it;"
+                + " run the transaction again, and guard before anything else",
+            e);
+      }
+      throw e;
+    }
   }
 
   boolean renew(String name, Fence fence) {
     long asked = System.nanoTime();
-    boolean held = transactions.run(WRITE, tx -> sql.renew(tx.dsl(), name, fence, duration));
+    boolean held =
+        transactions.run(WRITE, tx -> sql.renew(tx.dsl(), name, fence, duration, patience));
     if (held) {
-      keepAlive.renewed(fence, asked);
+      kept.renewed(fence, asked);
     }
     return held;
   }
 
   Duration remaining(Fence fence) {
-    return keepAlive.remaining(fence);
+    return kept.remaining(fence);
   }
 
   Lease.ReleaseOutcome release(String name, Fence fence) {
-    keepAlive.remove(fence);
+    kept.forget(fence);
     // An interrupted thread gets no connection from a pool.
     boolean interrupted = Thread.interrupted();
     try {
@@ -242,22 +223,17 @@ public final class LeaseLock implements AutoCloseable {
   }
 
   void lost(Lease lease, Fence fence) {
-    keepAlive.remove(fence);
-    meters.lost();
-    LOG.warn("{} was lost: somebody else had it, or it was taken away", lease);
-    if (onLost != null) {
-      try {
-        onLost.accept(lease);
-      } catch (RuntimeException e) {
-        LOG.warn("{}: what was to be told of its loss failed", lease, e);
-      }
+    kept.lost(lease, fence);
+  }
+
+  private void requireOpen() {
+    if (closed) {
+      throw new PgBelayException("the leases '" + holder + "' are closed; build others");
     }
   }
 
   private void requireUsable(String name) {
-    if (closed) {
-      throw new PgBelayException("the leases '" + holder + "' are closed; build others");
-    }
+    requireOpen();
     if (name.isEmpty() || name.length() > LONGEST_NAME || name.indexOf('\0') >= 0) {
       throw new PgBelayException(
           "the name of a lease must have 1 to 500 characters, none of them NUL; it has "
@@ -269,7 +245,7 @@ public final class LeaseLock implements AutoCloseable {
   @Override
   public void close() {
     closed = true;
-    keepAlive.close();
+    kept.close();
   }
 
   /** Not safe for several threads. */
@@ -277,15 +253,15 @@ public final class LeaseLock implements AutoCloseable {
     private static final Pattern NAME = Pattern.compile("[a-z][a-z0-9.-]{0,50}");
 
     private final Transactions transactions;
-    private final DataSource keepAlive;
-    private String name = "default";
+    final DataSource keepAlive;
+    String name = "default";
     private String schema = SchemaInstaller.DEFAULT_SCHEMA;
-    private Duration duration = Duration.ofSeconds(30);
+    Duration duration = Duration.ofSeconds(30);
     private Duration patience = Duration.ofSeconds(5);
     private Duration poll = Duration.ofMillis(250);
     private String holder = ManagementFactory.getRuntimeMXBean().getName();
-    private @Nullable MeterRegistry registry;
-    private @Nullable Consumer<? super Lease> onLost;
+    @Nullable MeterRegistry registry;
+    @Nullable Consumer<? super Lease> onLost;
 
     private Builder(Transactions transactions, DataSource keepAlive) {
       this.transactions = transactions;
@@ -340,8 +316,8 @@ public final class LeaseLock implements AutoCloseable {
     }
 
     /**
-     * Told once for each lease that was lost, by the thread that noticed. A hint to stop the work
-     * early; what may be written is decided by guards and tokens. Must not block.
+     * Told once for each lease that was lost, on a thread of its own. A hint to stop the work
+     * early; what may be written is decided by guards and tokens.
      */
     public Builder onLost(Consumer<? super Lease> listener) {
       this.onLost = listener;

@@ -9,44 +9,42 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
-import java.time.OffsetDateTime;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import org.jooq.DSLContext;
 import org.jooq.Record;
+import org.jooq.ResultOrRows;
+import org.jooq.Results;
+import org.jooq.SQL;
 import org.jooq.SQLDialect;
 import org.jooq.Table;
 import org.jooq.impl.DSL;
-import org.jspecify.annotations.Nullable;
 
 /**
- * The statements on the table of leases, {@code {0}}.
+ * The statements of those who hold leases or want one, on their table, {@code {0}}.
  *
  * <p>A guard and a renewal must not stand in each other's way, a guard and a change of hands must:
  * guards lock the row {@code FOR KEY SHARE}, renewals update it, and whoever takes or gives the
  * lease locks it {@code FOR UPDATE} first.
  */
-class LeaseSql {
+final class LeaseSql {
   /**
    * Numbers of a timeline begin at its number times 2^40: after a fail-over that lost the last
    * grants the next number is above all that were ever given out. {1} name, {2} {3} fence, {4}
-   * lease in ms, {5} holder, {6} in ms how long a stopped client may keep this transaction open.
+   * lease in ms, {5} holder.
    */
   private static final String TAKE =
       """
-      WITH bounds AS MATERIALIZED (
-        SELECT set_config('lock_timeout', {6} || 'ms', true),
-               set_config('idle_in_transaction_session_timeout', {6} || 'ms', true)),
-      least AS MATERIALIZED (
+      WITH least AS MATERIALIZED (
         SELECT ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::bigint
                << 40 AS token),
       seen AS MATERIALIZED (
         SELECT l.holder, l.lease_until, l.claimant
-          FROM {0} AS l, bounds WHERE l.name = {1}),
+          FROM {0} AS l WHERE l.name = {1}),
       free AS MATERIALIZED (
-        SELECT l.name FROM {0} AS l, bounds
+        SELECT l.name FROM {0} AS l
          WHERE l.name = {1}
            AND (l.claimant IS NULL OR l.lease_until <= clock_timestamp()
                 OR (l.claimant = {2} AND l.claim_number = {3}))
@@ -78,12 +76,11 @@ class LeaseSql {
                 FROM seen) AS millis\
       """;
 
-  /** Waits for guards to end, as long as {4} ms. {1} name, {2} {3} fence. */
+  /** Waits for guards to end. {1} name, {2} {3} fence. */
   private static final String RELEASE =
       """
-      WITH bounds AS MATERIALIZED (SELECT set_config('lock_timeout', {4} || 'ms', true)),
-      mine AS MATERIALIZED (
-        SELECT l.name FROM {0} AS l, bounds
+      WITH mine AS MATERIALIZED (
+        SELECT l.name FROM {0} AS l
          WHERE l.name = {1} AND l.claimant = {2} AND l.claim_number = {3}
            FOR UPDATE OF l)
       UPDATE {0} AS l
@@ -92,29 +89,35 @@ class LeaseSql {
        WHERE l.name = mine.name\
       """;
 
-  /** {1} name, {2} ms. */
-  private static final String FORCE_RELEASE =
-      """
-      WITH bounds AS MATERIALIZED (SELECT set_config('lock_timeout', {2} || 'ms', true)),
-      held AS MATERIALIZED (
-        SELECT l.name, l.holder FROM {0} AS l, bounds
-         WHERE l.name = {1} AND l.claimant IS NOT NULL
-           FOR UPDATE OF l)
-      UPDATE {0} AS l
-         SET claimant = NULL, claim_number = NULL, lease_until = NULL, holder = NULL
-        FROM held
-       WHERE l.name = held.name\
-      """;
-
-  /** {1} name, {2} {3} fence, {4} ms. */
+  /**
+   * Fails on the server if the claim is gone, so that the transaction cannot be committed whatever
+   * its client makes of the exception: 22P02 (a text that is no number) where that is certain,
+   * 22012 (a division by zero) where the transaction's snapshot may be older than the claim. {1}
+   * name, {2} {3} fence, {4} ms.
+   *
+   * <p>A client that is stopped is idle, or does not take what is sent to it.
+   */
   private static final String GUARD =
       """
       WITH mine AS MATERIALIZED (
         SELECT l.fencing_token FROM {0} AS l
          WHERE l.name = {1} AND l.claimant = {2} AND l.claim_number = {3}
-           FOR KEY SHARE OF l)
-      SELECT (SELECT fencing_token FROM mine) AS token,
-             set_config('idle_in_transaction_session_timeout', {4} || 'ms', true)\
+           FOR KEY SHARE OF l),
+      held AS MATERIALIZED (SELECT max(fencing_token) AS token FROM mine)
+      SELECT CASE
+               WHEN held.token IS NOT NULL THEN held.token
+               WHEN current_setting('transaction_isolation') = 'read committed'
+               THEN CAST('the lease is lost' || coalesce(held.token::text, '') AS bigint)
+               ELSE 1 / coalesce(held.token, 0) END AS token,
+             set_config('idle_in_transaction_session_timeout',
+               CASE WHEN before.idle = '0' OR before.idle::interval > {4} * interval '1 millisecond'
+                    THEN {4} || 'ms' ELSE before.idle END, true),
+             set_config('tcp_user_timeout',
+               CASE WHEN before.tcp = '0' OR before.tcp::interval > {4} * interval '1 millisecond'
+                    THEN {4} || 'ms' ELSE before.tcp END, true)
+        FROM held,
+             (SELECT current_setting('idle_in_transaction_session_timeout') AS idle,
+                     current_setting('tcp_user_timeout') AS tcp) AS before\
       """;
 
   /** {1} name, {2} {3} fence, {4} ms. */
@@ -127,17 +130,19 @@ class LeaseSql {
       """;
 
   /**
-   * Binds claimants, numbers, ms. What somebody is just taking is passed over and looked at again
-   * in the next round.
+   * Binds names, claimants, numbers, ms. What somebody is just taking is passed over and looked at
+   * again in the next round.
    */
   private static final String RENEW_ALL =
       """
       WITH asked AS MATERIALIZED (
-        SELECT a.claimant, a.number
-          FROM unnest(CAST(? AS uuid[]), CAST(? AS bigint[])) AS a(claimant, number)),
+        SELECT a.name, a.claimant, a.number
+          FROM unnest(CAST(? AS text[]), CAST(? AS uuid[]), CAST(? AS bigint[]))
+                 AS a(name, claimant, number)),
       mine AS MATERIALIZED (
-        SELECT l.name FROM %s AS l JOIN asked
-            ON l.claimant = asked.claimant AND l.claim_number = asked.number
+        SELECT l.name FROM asked JOIN %s AS l
+            ON l.name = asked.name
+           AND l.claimant = asked.claimant AND l.claim_number = asked.number
          ORDER BY l.name
            FOR NO KEY UPDATE OF l SKIP LOCKED),
       renewed AS (
@@ -151,24 +156,15 @@ class LeaseSql {
              EXISTS (SELECT FROM renewed r
                       WHERE r.claimant = asked.claimant AND r.claim_number = asked.number),
              EXISTS (SELECT FROM %s AS l
-                      WHERE l.claimant = asked.claimant AND l.claim_number = asked.number)
+                      WHERE l.name = asked.name
+                        AND l.claimant = asked.claimant AND l.claim_number = asked.number)
         FROM asked\
       """;
 
-  private static final String LIST =
+  private static final String BOUND =
       """
-      SELECT name, fencing_token, holder, acquired_at, renewed_at, claimant IS NOT NULL AS claimed,
-             cast(extract(epoch FROM lease_until - clock_timestamp()) * 1000 AS bigint) AS millis
-        FROM {0}
-       ORDER BY name\
-      """;
-
-  private static final String FIND =
-      """
-      SELECT name, fencing_token, holder, acquired_at, renewed_at, claimant IS NOT NULL AS claimed,
-             cast(extract(epoch FROM lease_until - clock_timestamp()) * 1000 AS bigint) AS millis
-        FROM {0}
-       WHERE name = {1}\
+      SELECT set_config('lock_timeout', {0}, true),
+             set_config('idle_in_transaction_session_timeout', {0}, true);
       """;
 
   private final Table<?> table;
@@ -191,80 +187,85 @@ class LeaseSql {
 
   Taken take(
       DSLContext dsl, String name, Fence fence, Duration lease, String holder, Duration patience) {
-    return dsl.resultQuery(
-            TAKE,
-            table,
-            val(name),
-            val(fence.claimant()),
-            val(fence.number()),
-            val(lease.toMillis()),
-            val(holder),
-            val(patience.toMillis()))
-        .fetchSingle(
-            row -> {
-              Long millis = row.get("millis", Long.class);
-              return new Taken(
-                  Optional.ofNullable(row.get("token", Long.class)),
-                  Optional.ofNullable(row.get("holder", String.class)),
-                  Duration.ofMillis(millis == null ? 0 : Math.max(0, millis)));
-            });
+    Record row =
+        bounded(
+                dsl,
+                patience,
+                DSL.sql(
+                    TAKE,
+                    table,
+                    val(name),
+                    val(fence.claimant()),
+                    val(fence.number()),
+                    val(lease.toMillis()),
+                    val(holder)))
+            .result()
+            .get(0);
+    Long millis = row.get("millis", Long.class);
+    return new Taken(
+        Optional.ofNullable(row.get("token", Long.class)),
+        Optional.ofNullable(row.get("holder", String.class)),
+        Duration.ofMillis(millis == null ? 0 : Math.max(0, millis)));
+  }
+
+  /**
+   * In one message behind what bounds its waits, and how long a client that is stopped between it
+   * and the COMMIT may keep the transaction open. A statement of its own, because a CTE that nobody
+   * reads from may not be run.
+   */
+  static ResultOrRows bounded(DSLContext dsl, Duration patience, SQL statement) {
+    Results results =
+        dsl.fetchMany("{0}{1}", DSL.sql(BOUND, val(patience.toMillis() + "ms")), statement);
+    return results.resultsOrRows().get(1);
   }
 
   /** Whether it was still held. */
   boolean release(DSLContext dsl, String name, Fence fence, Duration patience) {
-    return dsl.query(
-                RELEASE,
-                table,
-                val(name),
-                val(fence.claimant()),
-                val(fence.number()),
-                val(patience.toMillis()))
-            .execute()
-        == 1;
+    SQL release = DSL.sql(RELEASE, table, val(name), val(fence.claimant()), val(fence.number()));
+    return bounded(dsl, patience, release).rows() == 1;
   }
 
-  /** Whether anybody held it. */
-  boolean forceRelease(DSLContext dsl, String name, Duration patience) {
-    return dsl.query(FORCE_RELEASE, table, val(name), val(patience.toMillis())).execute() == 1;
-  }
-
-  /** Whether it is held. */
-  boolean guard(DSLContext dsl, String name, Fence fence, Duration idle) {
-    return dsl.resultQuery(
-                GUARD,
-                table,
-                val(name),
-                val(fence.claimant()),
-                val(fence.number()),
-                val(idle.toMillis()))
-            .fetchSingle("token", Long.class)
-        != null;
+  /** An error of the server's if it is not held, or cannot be seen to be. */
+  void guard(DSLContext dsl, String name, Fence fence, Duration idle) {
+    dsl.resultQuery(
+            GUARD,
+            table,
+            val(name),
+            val(fence.claimant()),
+            val(fence.number()),
+            val(idle.toMillis()))
+        .fetchSingle("token", Long.class);
   }
 
   /** Whether it is held. */
-  boolean renew(DSLContext dsl, String name, Fence fence, Duration lease) {
-    return dsl.query(
-                RENEW,
-                table,
-                val(name),
-                val(fence.claimant()),
-                val(fence.number()),
-                val(lease.toMillis()))
-            .execute()
-        == 1;
+  boolean renew(DSLContext dsl, String name, Fence fence, Duration lease, Duration patience) {
+    SQL renew =
+        DSL.sql(
+            RENEW,
+            table,
+            val(name),
+            val(fence.claimant()),
+            val(fence.number()),
+            val(lease.toMillis()));
+    return bounded(dsl, patience, renew).rows() == 1;
   }
 
-  LeaseKeepAlive.Renewed renewAll(Connection connection, List<Fence> fences, Duration lease)
+  /**
+   * @param names of the leases that the fences are of
+   */
+  LeaseKeepAlive.Renewed renewAll(
+      Connection connection, List<String> names, List<Fence> fences, Duration lease)
       throws SQLException {
     Set<Fence> renewed = new HashSet<>();
     Set<Fence> lost = new HashSet<>();
     try (PreparedStatement renew = connection.prepareStatement(renewAll)) {
       renew.setQueryTimeout((int) Math.max(1, lease.toSeconds() / 3));
+      renew.setArray(1, connection.createArrayOf("text", names.toArray()));
       renew.setArray(
-          1, connection.createArrayOf("uuid", fences.stream().map(Fence::claimant).toArray()));
+          2, connection.createArrayOf("uuid", fences.stream().map(Fence::claimant).toArray()));
       renew.setArray(
-          2, connection.createArrayOf("bigint", fences.stream().map(Fence::number).toArray()));
-      renew.setLong(3, lease.toMillis());
+          3, connection.createArrayOf("bigint", fences.stream().map(Fence::number).toArray()));
+      renew.setLong(4, lease.toMillis());
       try (ResultSet row = renew.executeQuery()) {
         while (row.next()) {
           Fence fence = Fence.read(row, 1).orElseThrow();
@@ -277,32 +278,5 @@ class LeaseSql {
       }
     }
     return new LeaseKeepAlive.Renewed(renewed, lost);
-  }
-
-  List<LeaseInfo> list(DSLContext dsl) {
-    return dsl.resultQuery(LIST, table).fetch(LeaseSql::info);
-  }
-
-  Optional<LeaseInfo> find(DSLContext dsl, String name) {
-    return dsl.resultQuery(FIND, table, val(name)).fetchOptional(LeaseSql::info);
-  }
-
-  private static LeaseInfo info(Record row) {
-    boolean claimed = row.get("claimed", Boolean.class);
-    Long millis = row.get("millis", Long.class);
-    boolean live = claimed && millis != null && millis > 0;
-    return new LeaseInfo(
-        row.get("name", String.class),
-        live ? LeaseInfo.State.HELD : claimed ? LeaseInfo.State.EXPIRED : LeaseInfo.State.FREE,
-        row.get("fencing_token", Long.class),
-        Optional.ofNullable(row.get("holder", String.class)),
-        time(row, "acquired_at"),
-        time(row, "renewed_at"),
-        live ? Optional.of(Duration.ofMillis(millis)) : Optional.empty());
-  }
-
-  private static Optional<java.time.Instant> time(Record row, String column) {
-    @Nullable OffsetDateTime at = row.get(column, OffsetDateTime.class);
-    return Optional.ofNullable(at).map(OffsetDateTime::toInstant);
   }
 }
