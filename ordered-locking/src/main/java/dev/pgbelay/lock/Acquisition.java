@@ -4,27 +4,32 @@ import dev.pgbelay.core.FailureKind;
 import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.PgDriver;
-import dev.pgbelay.core.internal.StatementStart;
 import dev.pgbelay.lock.LockOptions.Missing;
 import dev.pgbelay.lock.LockOptions.Policy;
-import dev.pgbelay.lock.LockOrder.Request;
 import dev.pgbelay.lock.LockRefusedException.Reason;
+import dev.pgbelay.lock.LockStatements.Bounds;
+import dev.pgbelay.lock.OrderCheck.Plan;
+import dev.pgbelay.lock.OrderCheck.Request;
+import dev.pgbelay.lock.OrderCheck.Step;
 import java.sql.Connection;
-import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import org.jooq.ConnectionProvider;
 import org.jooq.Record;
 import org.jooq.Result;
 import org.jooq.exception.DataAccessException;
 import org.jspecify.annotations.Nullable;
+import org.postgresql.PGConnection;
 
 /** One {@link LockOrder#acquire}. */
 final class Acquisition {
@@ -32,20 +37,20 @@ final class Acquisition {
   private final Tx tx;
   private final LockOptions options;
   private final List<Request> requests;
+  private final Map<LockClass, LockTable> tables = new HashMap<>();
   private final List<Resource> locked = new ArrayList<>();
   private final List<Resource> missing = new ArrayList<>();
   private final List<Resource> skipped = new ArrayList<>();
   private final Map<LockClass, Result<? extends Record>> rows = new HashMap<>();
+  private Duration wait = Duration.ZERO;
+  private long sent;
 
   Acquisition(LockOrder order, Tx tx, LockOptions options, Collection<Resource> resources) {
     this.order = order;
     this.tx = tx;
     this.options = options;
-    this.requests = LockOrder.requests(order, resources);
+    this.requests = OrderCheck.requests(order, resources);
   }
-
-  /** What is to be sent for one class, and which of it is not held yet. */
-  private record Step(Request request, List<Resource> sent, List<Resource> fresh) {}
 
   Acquired run() {
     ConnectionProvider provider = tx.dsl().configuration().connectionProvider();
@@ -87,118 +92,39 @@ final class Acquisition {
   }
 
   private void lockAll(Connection connection) throws SQLException {
-    HeldLocks held = HeldLocks.of(PgDriver.unwrap(connection), tx.id());
-    Map<LockClass, LockTable> tables = describe(connection);
-    boolean verified = false;
+    PGConnection driver = PgDriver.unwrap(connection);
+    HeldLocks held = HeldLocks.of(driver, tx.id());
+    LockStatements statements = new LockStatements(tx, connection, options);
+    for (Request request : requests) {
+      if (!request.lockClass().isOfNames()) {
+        LockTable table = order.catalog().table(tx.dsl(), connection, request.lockClass());
+        table.requireMode(request.lockClass());
+        tables.put(request.lockClass(), table);
+      }
+    }
+    // What is remembered may have been released by a rollback to a savepoint: nothing is refused,
+    // and nothing taken for held, before the server was asked.
+    boolean verified = held.isEmpty();
     while (true) {
-      List<Step> steps;
+      Plan plan;
       try {
-        steps = plan(held, tables);
+        plan = OrderCheck.plan(order, requests, held, options.rows());
       } catch (LockRefusedException e) {
-        if (verified || held.isEmpty()) {
+        if (verified) {
           throw e;
         }
-        // What is remembered may have been released by a rollback to a savepoint.
-        verify(connection, held);
+        rollBack(held, statements.readEpoch());
         verified = true;
         continue;
       }
-      if (steps.isEmpty() && !verified && !held.isEmpty()) {
-        verify(connection, held);
+      if (plan.steps().isEmpty() && !verified) {
+        rollBack(held, statements.readEpoch());
         verified = true;
-        continue;
-      }
-      if (send(connection, held, tables, steps)) {
+      } else if (send(driver, held, statements, plan)) {
         return;
+      } else {
+        verified = true;
       }
-      verified = true;
-    }
-  }
-
-  private Map<LockClass, LockTable> describe(Connection connection) throws SQLException {
-    Map<LockClass, LockTable> tables = new HashMap<>();
-    for (Request request : requests) {
-      LockClass lockClass = request.lockClass();
-      if (lockClass.isOfNames()) {
-        continue;
-      }
-      String key = lockClass.name() + " " + LockTable.nameOf(tx.dsl(), lockClass);
-      LockTable table = order.tables().get(key);
-      if (table == null) {
-        table = LockTable.describe(tx.dsl(), connection, lockClass);
-        order.tables().put(key, table);
-      }
-      table.requireMode(lockClass);
-      tables.put(lockClass, table);
-    }
-    return tables;
-  }
-
-  private List<Step> plan(HeldLocks held, Map<LockClass, LockTable> tables) {
-    held.order()
-        .filter(other -> other != order)
-        .ifPresent(
-            other -> {
-              throw new LockRefusedException(
-                  Reason.OTHER_ORDER,
-                  "this transaction has locked through another LockOrder, and nothing says which of the two comes first; declare one order for all that a transaction locks");
-            });
-    locked.clear();
-    List<Step> steps = new ArrayList<>();
-    for (Request request : requests) {
-      List<Resource> fresh = new ArrayList<>();
-      Comparator<List<Object>> comparator = comparator(request, tables.get(request.lockClass()));
-      for (Resource resource : request.resources()) {
-        switch (held.relation(resource, request.rank(), request.lockClass().mode(), comparator)) {
-          case AHEAD -> fresh.add(resource);
-          case HELD -> locked.add(resource);
-          case WEAKER ->
-              throw refusal(
-                  Reason.STRONGER_MODE,
-                  resource,
-                  "is held in a weaker mode than "
-                      + request.lockClass().mode()
-                      + ", and two transactions that both make theirs stronger wait for each other; acquire it in the strongest mode from the start");
-          case DOWN ->
-              throw refusal(
-                  Reason.DOWN_THE_ORDER,
-                  resource,
-                  "comes before what this transaction holds already; acquire both in one call, or this one first");
-          case NOT_KNOWN ->
-              throw refusal(
-                  Reason.ORDER_NOT_KNOWN,
-                  resource,
-                  "is of a class of which others are held already, and only the server can compare such keys; acquire all of them in one call");
-        }
-      }
-      boolean reads = options.rows() && !request.lockClass().isOfNames();
-      if (!fresh.isEmpty() || reads) {
-        steps.add(new Step(request, reads ? request.resources() : fresh, fresh));
-      }
-    }
-    return steps;
-  }
-
-  private static @Nullable Comparator<List<Object>> comparator(
-      Request request, @Nullable LockTable table) {
-    if (table == null) {
-      return KeyOrder.ofNames();
-    }
-    List<Class<?>> types = new ArrayList<>();
-    request.resources().get(0).values().forEach(value -> types.add(value.getClass()));
-    return KeyOrder.of(table.baseTypes(), types).orElse(null);
-  }
-
-  private static LockRefusedException refusal(Reason reason, Resource resource, String why) {
-    return new LockRefusedException(reason, resource + " " + why);
-  }
-
-  private void verify(Connection connection, HeldLocks held) throws SQLException {
-    StatementStart.announce(tx.dsl().configuration());
-    try (PreparedStatement ask = connection.prepareStatement(LockSql.READ_EPOCH);
-        ResultSet row = ask.executeQuery()) {
-      row.next();
-      rollBack(held, row.getString(1));
     }
   }
 
@@ -211,36 +137,46 @@ final class Acquisition {
   }
 
   /** Whether it was sent; if not, what is held was not what was thought. */
-  private boolean send(
-      Connection connection, HeldLocks held, Map<LockClass, LockTable> tables, List<Step> steps)
+  private boolean send(PGConnection driver, HeldLocks held, LockStatements statements, Plan plan)
       throws SQLException {
-    try (HolderSampler.Watch watch = watch(connection)) {
-      for (Step step : steps) {
-        LockTable table = tables.get(step.request().lockClass());
+    try (HolderSampler.Watch watch = watch(driver)) {
+      for (Step step : plan.steps()) {
         LockReply reply;
         try {
-          reply =
-              table == null
-                  ? lockNames(connection, held, step)
-                  : lockRows(connection, held, step, table);
+          reply = send(held, statements, step);
         } catch (SQLException e) {
-          throw explained(e, step, watch);
+          throw explained(e, step.request().lockClass(), watch);
         }
-        if (!reply.epoch().equals(held.epoch())) {
-          rollBack(held, reply.epoch());
+        String epoch = reply.before().epoch();
+        if (!epoch.equals(held.epoch())) {
+          rollBack(held, epoch);
           return false;
         }
-        take(connection, held, step, reply, table);
+        take(held, statements, step, reply);
       }
     }
+    locked.addAll(plan.held());
     return true;
   }
 
-  private HolderSampler.Watch watch(Connection connection) throws SQLException {
+  private LockReply send(HeldLocks held, LockStatements statements, Step step) throws SQLException {
+    LockTable table = tables.get(step.request().lockClass());
+    return table == null
+        ? statements.lockNames(order, step, bounds(held))
+        : statements.lockRows(table, step, bounds(held));
+  }
+
+  private Bounds bounds(HeldLocks held) {
+    wait = longestWait();
+    sent = System.nanoTime();
+    return new Bounds(wait.toMillis(), held.epoch(), held.nextEpoch());
+  }
+
+  private HolderSampler.Watch watch(PGConnection driver) {
     HolderSampler sampler = order.sampler();
     return sampler == null || options.policy() != Policy.WAIT
         ? HolderSampler.Watch.NONE
-        : sampler.watch(PgDriver.unwrap(connection).getBackendPID(), longestWait());
+        : sampler.watch(driver.getBackendPID(), longestWait());
   }
 
   private Duration longestWait() {
@@ -250,121 +186,81 @@ final class Acquisition {
         .orElse(options.longestWait());
   }
 
-  private LockReply lockRows(Connection connection, HeldLocks held, Step step, LockTable table)
+  private void take(HeldLocks held, LockStatements statements, Step step, LockReply reply)
       throws SQLException {
     LockClass lockClass = step.request().lockClass();
-    String sql =
-        RowLockSql.lock(
-            table,
-            lockClass.name(),
-            new LockTable.Shape(lockClass.mode(), options.policy(), options.rows()));
-    StatementStart.announce(tx.dsl().configuration());
-    try (PreparedStatement lock = connection.prepareStatement(sql)) {
-      int next = bindBounds(lock, held);
-      bindKeys(lock, next, step.sent(), table);
-      try (ResultSet result = lock.executeQuery()) {
-        return options.rows()
-            ? LockReply.withRows(tx.dsl(), lockClass, result)
-            : LockReply.ofOrdinals(result);
+    List<Resource> notTaken = new ArrayList<>();
+    List<Resource> fresh = fresh(step, reply, notTaken);
+    held.add(
+        order, step.request().rank(), lockClass, comparator(lockClass), fresh, held.nextEpoch());
+    locked.addAll(fresh);
+    order.meters().locked(lockClass.name(), fresh.size());
+    reply.rows().ifPresent(read -> rows.put(lockClass, read));
+    if (!notTaken.isEmpty()) {
+      if (lockClass.isOfNames()) {
+        sortNames(lockClass, reply.before().isolation(), notTaken);
+      } else {
+        sortRows(held, statements, step.request(), notTaken);
       }
     }
   }
 
-  private LockReply lockNames(Connection connection, HeldLocks held, Step step)
-      throws SQLException {
-    String lockClass = step.request().lockClass().name();
-    String sql = LockSql.lockNames(options.policy() == Policy.WAIT, lockClass, order.nameTable());
-    StatementStart.announce(tx.dsl().configuration());
-    try (PreparedStatement lock = connection.prepareStatement(sql)) {
-      int next = bindBounds(lock, held);
-      lock.setObject(next, KeyText.array(step.sent(), 0), java.sql.Types.OTHER);
-      lock.setArray(
-          next + 1,
-          connection.createArrayOf(
-              "text", step.sent().stream().map(each -> each.key().get(0)).toArray()));
-      lock.setString(next + 2, lockClass);
-      lock.setString(next + 3, lockClass);
-      try (ResultSet result = lock.executeQuery()) {
-        LockReply reply = LockReply.ofOrdinals(result);
-        for (int shared : LockTable.ordinals(result, 3)) {
-          order.meters().nameShared(lockClass);
-          LockReply.warnOfSharedKey(step.sent().get(shared - 1));
-        }
-        return reply;
-      }
+  /** What was locked now, and not before. */
+  private static List<Resource> fresh(Step step, LockReply reply, List<Resource> notTaken) {
+    if (reply.ordinals().size() == step.sent().size() && step.sent() == step.fresh()) {
+      return step.fresh();
     }
-  }
-
-  private int bindBounds(PreparedStatement lock, HeldLocks held) throws SQLException {
-    long millis = longestWait().toMillis();
-    lock.setLong(1, millis);
-    lock.setLong(2, millis);
-    lock.setString(3, Integer.toString(held.nextEpoch()));
-    lock.setString(4, held.epoch());
-    return 5;
-  }
-
-  private static void bindKeys(
-      PreparedStatement statement, int first, List<Resource> resources, LockTable table)
-      throws SQLException {
-    for (int part = 0; part < table.columns().size(); part++) {
-      statement.setObject(first + part, KeyText.array(resources, part), java.sql.Types.OTHER);
-    }
-  }
-
-  private void take(
-      Connection connection, HeldLocks held, Step step, LockReply reply, @Nullable LockTable table)
-      throws SQLException {
     boolean[] got = new boolean[step.sent().size()];
     for (int ordinal : reply.ordinals()) {
       got[ordinal - 1] = true;
     }
     List<Resource> taken = new ArrayList<>();
-    List<Resource> notTaken = new ArrayList<>();
     for (int i = 0; i < got.length; i++) {
       (got[i] ? taken : notTaken).add(step.sent().get(i));
     }
-    LockClass lockClass = step.request().lockClass();
-    List<Resource> fresh = new ArrayList<>(taken);
-    fresh.retainAll(new java.util.HashSet<>(step.fresh()));
-    held.add(order, step.request().rank(), lockClass.mode(), fresh, held.nextEpoch());
-    locked.addAll(fresh);
-    order.meters().locked(lockClass.name(), fresh.size());
-    reply.rows().ifPresent(read -> rows.put(lockClass, read));
-    if (!notTaken.isEmpty()) {
-      sort(connection, lockClass, notTaken, table);
+    taken.retainAll(new HashSet<>(step.fresh()));
+    return taken;
+  }
+
+  /** None of names: their order is that of numbers which no caller knows. */
+  private Optional<Comparator<List<Object>>> comparator(LockClass lockClass) {
+    LockTable table = tables.get(lockClass);
+    return table == null ? Optional.empty() : table.comparator();
+  }
+
+  private void sortNames(LockClass lockClass, String isolation, List<Resource> notTaken) {
+    if (!isolation.equals("read committed")) {
+      throw new LockRefusedException(
+          Reason.ISOLATION,
+          "class '%s': this transaction is %s. Its snapshot is older than a name that it waits for, so it would not see what the holder before it has committed; lock names under READ COMMITTED, or a row"
+              .formatted(lockClass.name(), isolation.toUpperCase(Locale.ROOT)));
     }
+    if (options.policy() == Policy.NO_WAIT) {
+      throw notAvailable(FailureKind.LOCK_NOT_AVAILABLE, lockClass, List.of(), null);
+    }
+    skipped.addAll(notTaken);
   }
 
   /** Tells what is not there from what somebody holds and what came while it was waited for. */
-  private void sort(
-      Connection connection,
-      LockClass lockClass,
-      List<Resource> notTaken,
-      @Nullable LockTable table)
+  private void sortRows(
+      HeldLocks held, LockStatements statements, Request request, List<Resource> notTaken)
       throws SQLException {
-    if (table == null) {
-      if (options.policy() == Policy.NO_WAIT) {
-        throw notAvailable(FailureKind.LOCK_NOT_AVAILABLE, lockClass, List.of(), null);
-      }
-      skipped.addAll(notTaken);
-      return;
-    }
-    List<Resource> existing = new ArrayList<>();
-    StatementStart.announce(tx.dsl().configuration());
-    try (PreparedStatement look = connection.prepareStatement(RowLockSql.existing(table))) {
-      bindKeys(look, 1, notTaken, table);
-      try (ResultSet row = look.executeQuery()) {
-        row.next();
-        for (int ordinal : LockTable.ordinals(row, 1)) {
-          existing.add(notTaken.get(ordinal - 1));
-        }
-      }
-    }
+    LockTable table = Objects.requireNonNull(tables.get(request.lockClass()));
+    List<Resource> existing = statements.existing(table, notTaken);
     if (!existing.isEmpty() && options.policy() != Policy.SKIP_LOCKED) {
+      Resource first = existing.get(0);
+      if (statements.isHiddenByPolicy(table, request, first, bounds(held))) {
+        throw new TransactionException(
+            FailureKind.MISUSE,
+            first
+                + " is not locked: a row security policy of "
+                + table.name()
+                + " lets this role read the row and not update it, which every lock asks for; give the role a policy FOR UPDATE",
+            null);
+      }
       throw new TransactionException(
           FailureKind.SERIALIZATION_FAILURE,
-          existing.get(0)
+          first
               + " is another row, or a newer one, than when the lock was asked for, and is not locked; run the transaction again",
           null);
     }
@@ -372,8 +268,8 @@ final class Acquisition {
     notTaken.stream().filter(each -> !existing.contains(each)).forEach(missing::add);
   }
 
-  private RuntimeException explained(SQLException e, Step step, HolderSampler.Watch watch) {
-    LockClass lockClass = step.request().lockClass();
+  private RuntimeException explained(
+      SQLException e, LockClass lockClass, HolderSampler.Watch watch) {
     if ("55P03".equals(e.getSQLState())) {
       FailureKind kind =
           options.policy() == Policy.NO_WAIT
@@ -381,8 +277,15 @@ final class Acquisition {
               : FailureKind.LOCK_TIMEOUT;
       return notAvailable(kind, lockClass, watch.holders(), e);
     }
+    boolean noNames = lockClass.isOfNames() && "42P01".equals(e.getSQLState());
     return new DataAccessException(
-        "locks of class '" + lockClass.name() + "' were not acquired", e);
+        "locks of class '"
+            + lockClass.name()
+            + "' were not acquired"
+            + (noNames
+                ? ": the table of names is missing; install it with SchemaInstaller, module \"lock\""
+                : ""),
+        e);
   }
 
   private LockNotAvailableException notAvailable(
@@ -397,7 +300,8 @@ final class Acquisition {
             + lockClass.name()
             + "': "
             + (kind == FailureKind.LOCK_TIMEOUT
-                ? "a lock was not to be had within " + longestWait()
+                ? "a lock was not to be had in %d ms of at most %s (or the transaction's own lock_timeout); wait longer (LockOptions.waitAtMost), or let the transaction run again on LOCK_TIMEOUT as well (TxOptions.Retry)"
+                    .formatted((System.nanoTime() - sent) / 1_000_000, wait)
                 : "a lock is held by somebody else, and was not to be waited for"),
         holders,
         cause);

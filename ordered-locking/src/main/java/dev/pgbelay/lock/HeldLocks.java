@@ -5,16 +5,18 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.WeakHashMap;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
 
 /**
  * What one transaction has locked through a {@link LockOrder}, remembered here because the server
- * does not tell. Every acquire that locks something is an epoch, and the server keeps the number of
- * the last one in a setting that is local to the transaction: a rollback to a savepoint sets it
- * back together with the locks, whoever sent that rollback. Not safe for several threads, as a
+ * does not tell. Every statement that locks is an epoch, and the server keeps the number of the
+ * last one in a setting that is local to the transaction: a rollback to a savepoint sets it back
+ * together with the locks, whoever sent that rollback. Not safe for several threads, as a
  * transaction is not.
  */
 final class HeldLocks {
@@ -37,10 +39,54 @@ final class HeldLocks {
     NOT_KNOWN
   }
 
+  /** The held locks of one class, each key in its strongest mode. */
+  private static final class OfClass {
+    private final Optional<Comparator<List<Object>>> comparator;
+    private final Map<List<Object>, LockMode> modes;
+
+    private OfClass(Optional<Comparator<List<Object>>> comparator) {
+      this.comparator = comparator;
+      this.modes =
+          comparator.<Map<List<Object>, LockMode>>map(TreeMap::new).orElseGet(HashMap::new);
+    }
+
+    boolean isEmpty() {
+      return modes.isEmpty();
+    }
+
+    void clear() {
+      modes.clear();
+    }
+
+    private List<Object> keyOf(List<Object> values) {
+      return comparator.isPresent() ? values : KeyText.canonical(values);
+    }
+
+    void add(List<Object> values, LockMode mode) {
+      modes.merge(keyOf(values), mode, (before, now) -> before.covers(now) ? before : now);
+    }
+
+    @Nullable LockMode modeOf(List<Object> values) {
+      return modes.get(keyOf(values));
+    }
+
+    /** Of a key that is not held. */
+    Relation relation(List<Object> values) {
+      if (!(modes instanceof TreeMap<List<Object>, LockMode> sorted)) {
+        return Relation.NOT_KNOWN;
+      }
+      return comparator.orElseThrow().compare(sorted.lastKey(), values) < 0
+          ? Relation.AHEAD
+          : Relation.DOWN;
+    }
+  }
+
   private final String transaction;
   private final List<Held> held = new ArrayList<>();
-  private final Map<LockClass, Map<List<Object>, Held>> byClass = new HashMap<>();
+  private final List<Integer> epochs = new ArrayList<>();
+  private final Map<LockClass, OfClass> byClass = new HashMap<>();
   private @Nullable LockOrder order;
+  private int highestRank = Integer.MIN_VALUE;
   private int lastEpoch;
 
   private HeldLocks(String transaction) {
@@ -68,9 +114,9 @@ final class HeldLocks {
     return held.isEmpty() ? Optional.empty() : Optional.ofNullable(order);
   }
 
-  /** What the server's setting must be if nothing was rolled back; empty if nothing was locked. */
+  /** What the server's setting must be if nothing was rolled back; empty before the first. */
   String epoch() {
-    return held.isEmpty() ? "" : Integer.toString(held.get(held.size() - 1).epoch());
+    return epochs.isEmpty() ? "" : Integer.toString(epochs.get(epochs.size() - 1));
   }
 
   /** Never used before in this transaction. */
@@ -78,23 +124,31 @@ final class HeldLocks {
     return lastEpoch + 1;
   }
 
-  void add(LockOrder by, int rank, LockMode mode, List<Resource> locked, int epoch) {
-    order = by;
+  /**
+   * Remembers what a statement has locked, which can be nothing.
+   *
+   * @param by the order that has the class at this rank
+   * @param comparator how the keys of the class are ordered; empty where Java cannot tell
+   */
+  void add(
+      LockOrder by,
+      int rank,
+      LockClass lockClass,
+      Optional<Comparator<List<Object>>> comparator,
+      List<Resource> locked,
+      int epoch) {
+    epochs.add(epoch);
     lastEpoch = epoch;
-    for (Resource each : locked) {
-      Held lock = new Held(each.lockClass(), rank, each.values(), mode, epoch);
-      held.add(lock);
-      index(lock);
+    if (locked.isEmpty()) {
+      return;
     }
-  }
-
-  private void index(Held lock) {
-    byClass
-        .computeIfAbsent(lock.lockClass(), each -> new HashMap<>())
-        .merge(
-            KeyText.canonical(lock.values()),
-            lock,
-            (before, now) -> before.mode().covers(now.mode()) ? before : now);
+    order = by;
+    highestRank = Math.max(highestRank, rank);
+    OfClass same = byClass.computeIfAbsent(lockClass, each -> new OfClass(comparator));
+    for (Resource each : locked) {
+      held.add(new Held(lockClass, rank, each.values(), lockClass.mode(), epoch));
+      same.add(each.values(), lockClass.mode());
+    }
   }
 
   /**
@@ -107,55 +161,39 @@ final class HeldLocks {
     if (epoch.equals(epoch())) {
       return true;
     }
-    boolean known =
-        epoch.isEmpty() || held.stream().anyMatch(each -> epoch.equals("" + each.epoch()));
-    if (known) {
-      int last = epoch.isEmpty() ? 0 : Integer.parseInt(epoch);
-      held.removeIf(each -> each.epoch() > last);
-      byClass.clear();
-      held.forEach(this::index);
+    int last = epoch.isEmpty() ? 0 : numberOf(epoch);
+    if (last != 0 && !epochs.contains(last)) {
+      return false;
     }
-    return known;
+    epochs.removeIf(each -> each > last);
+    held.removeIf(each -> each.epoch() > last);
+    highestRank = Integer.MIN_VALUE;
+    byClass.values().forEach(OfClass::clear);
+    for (Held each : held) {
+      highestRank = Math.max(highestRank, each.rank());
+      Objects.requireNonNull(byClass.get(each.lockClass())).add(each.values(), each.mode());
+    }
+    return true;
   }
 
-  Optional<LockMode> modeOf(Resource resource, @Nullable Comparator<List<Object>> comparator) {
-    Map<List<Object>, Held> ofClass = byClass.get(resource.lockClass());
-    if (ofClass == null) {
-      return Optional.empty();
+  /** Negative for what is no epoch: anybody may write to a setting. */
+  private static int numberOf(String epoch) {
+    try {
+      return Integer.parseInt(epoch);
+    } catch (NumberFormatException e) {
+      return -1;
     }
-    Held same = ofClass.get(KeyText.canonical(resource.values()));
-    if (same == null && comparator != null) {
-      same =
-          ofClass.values().stream()
-              .filter(each -> comparator.compare(each.values(), resource.values()) == 0)
-              .findFirst()
-              .orElse(null);
-    }
-    return Optional.ofNullable(same).map(Held::mode);
   }
 
-  /**
-   * @param comparator of the class's keys; null if Java cannot tell
-   */
-  Relation relation(
-      Resource resource, int rank, LockMode mode, @Nullable Comparator<List<Object>> comparator) {
-    Optional<LockMode> mine = modeOf(resource, comparator);
-    if (mine.isPresent()) {
-      return mine.get().covers(mode) ? Relation.HELD : Relation.WEAKER;
+  Relation relation(Resource resource, int rank, LockMode mode) {
+    OfClass same = byClass.get(resource.lockClass());
+    LockMode mine = same == null ? null : same.modeOf(resource.values());
+    if (mine != null) {
+      return mine.covers(mode) ? Relation.HELD : Relation.WEAKER;
     }
-    int highest = held.stream().mapToInt(Held::rank).max().orElse(Integer.MIN_VALUE);
-    if (held.isEmpty() || rank > highest) {
-      return Relation.AHEAD;
+    if (rank != highestRank || same == null || same.isEmpty()) {
+      return rank > highestRank ? Relation.AHEAD : Relation.DOWN;
     }
-    if (rank < highest) {
-      return Relation.DOWN;
-    }
-    if (comparator == null) {
-      return Relation.NOT_KNOWN;
-    }
-    boolean ahead =
-        byClass.getOrDefault(resource.lockClass(), Map.of()).values().stream()
-            .allMatch(each -> comparator.compare(each.values(), resource.values()) < 0);
-    return ahead ? Relation.AHEAD : Relation.DOWN;
+    return same.relation(resource.values());
   }
 }

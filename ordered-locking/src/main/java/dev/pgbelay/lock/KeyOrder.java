@@ -24,11 +24,6 @@ final class KeyOrder {
 
   private KeyOrder() {}
 
-  /** Of names, which are locked in the order of their numbers. */
-  static Comparator<List<Object>> ofNames() {
-    return Comparator.comparingLong(key -> (Long) key.get(0));
-  }
-
   /** Empty where Java cannot tell. */
   static Optional<Comparator<List<Object>>> of(List<String> baseTypes, List<Class<?>> types) {
     List<Comparator<Object>> parts = new ArrayList<>();

@@ -10,6 +10,7 @@ import java.util.regex.Pattern;
 import org.jooq.Field;
 import org.jooq.Table;
 import org.jooq.UniqueKey;
+import org.jooq.impl.QOM;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -58,6 +59,10 @@ public final class LockClass {
 
   /** {@link #rows(Table, Field...)} under another name than the table's. */
   public static LockClass rows(String name, Table<?> table, Field<?>... key) {
+    if (table instanceof QOM.TableAlias<?>) {
+      throw new PgBelayException(
+          "class '" + name + "': " + table + " is an alias; give the table itself");
+    }
     List<Field<?>> columns = List.of(key);
     UniqueKey<?> primary = table.getPrimaryKey();
     if (columns.isEmpty() && primary != null) {
@@ -198,6 +203,11 @@ public final class LockClass {
 
   List<String> keyNames() {
     return key.stream().map(Field::getName).toList();
+  }
+
+  /** Of the values that are sent, after converters. */
+  List<Class<?>> keyTypes() {
+    return key.stream().<Class<?>>map(column -> column.getConverter().fromType()).toList();
   }
 
   /** Whether another class of the same name locks the same. */

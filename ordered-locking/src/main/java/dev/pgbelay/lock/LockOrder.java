@@ -7,17 +7,11 @@ import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.lock.LockRefusedException.Reason;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
-import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Pattern;
 import javax.sql.DataSource;
 import org.jooq.impl.DSL;
@@ -33,27 +27,25 @@ import org.jspecify.annotations.Nullable;
  * only what they have locked, never wait for each other in a circle. What locks by itself is not
  * covered: plain {@code UPDATE}s, cascades, triggers, foreign keys, unique indexes (see the guide).
  *
- * <p>Works in the caller's transaction, and leaves no setting behind in it but a counter of its own
- * ({@code pgbelay.lock_epoch}). Locks end with the transaction or with a rollback to a savepoint
- * before them, which the order notices. Blocks the calling thread for at most the given wait per
- * lock: one round trip per class, one more the first time that a class is locked in and when rows
- * are missing. Needs the tables of module {@code lock} for names only (see {@link
- * SchemaInstaller}). Works behind PgBouncer in transaction mode. Immutable and safe for several
- * threads.
+ * <p>Works in the caller's transaction, and leaves no setting behind in it but two of its own
+ * ({@code pgbelay.lock_epoch} and {@code pgbelay.lock_timeout}). Locks end with the transaction or
+ * with a rollback to a savepoint before them, which the order notices. Blocks the calling thread
+ * for at most the given wait per lock: one round trip per class, one more the first time that a
+ * class is locked in and when rows are missing. Needs the tables of module {@code lock} for names
+ * only (see {@link SchemaInstaller}). Works behind PgBouncer in transaction mode. Immutable and
+ * safe for several threads.
  */
 public final class LockOrder implements AutoCloseable {
   private final Map<LockClass, Integer> ranks;
   private final LockOptions options;
-  private final String nameTable;
+  private final LockCatalog catalog;
   private final LockMeters meters;
   private final @Nullable HolderSampler sampler;
-  private final Map<String, LockTable> tables = new ConcurrentHashMap<>();
 
   private LockOrder(Builder builder) {
     this.ranks = Map.copyOf(builder.ranks);
     this.options = builder.options;
-    this.nameTable =
-        DSL.using(org.jooq.SQLDialect.POSTGRES).render(DSL.name(builder.schema, "lock_name"));
+    this.catalog = new LockCatalog(builder.schema);
     this.meters =
         builder.registry == null
             ? LockMeters.NONE
@@ -106,7 +98,7 @@ public final class LockOrder implements AutoCloseable {
    * @return how many
    */
   public int forgetNames(Tx tx, Duration age) {
-    return tx.dsl().query(LockSql.forgetNames(nameTable), DSL.val(age.toMillis())).execute();
+    return tx.dsl().query(catalog.forgetNames(), DSL.val(age.toMillis())).execute();
   }
 
   /** Stops the thread of the monitor, if there is one. Acquires work on, without naming holders. */
@@ -149,12 +141,8 @@ public final class LockOrder implements AutoCloseable {
     return sampler;
   }
 
-  Map<String, LockTable> tables() {
-    return tables;
-  }
-
-  String nameTable() {
-    return nameTable;
+  LockCatalog catalog() {
+    return catalog;
   }
 
   /** Declares an order. Not safe for several threads. */
@@ -254,30 +242,4 @@ public final class LockOrder implements AutoCloseable {
       return new LockOrder(this);
     }
   }
-
-  /** Resources of one class, with the strongest mode that any was asked for in. */
-  static List<Request> requests(LockOrder order, Collection<Resource> resources) {
-    Map<LockClass, Request> byClass = new HashMap<>();
-    Set<Resource> seen = new HashSet<>();
-    for (Resource resource : resources) {
-      LockClass asked = resource.lockClass();
-      int rank = order.rank(asked);
-      Request request = byClass.get(asked);
-      if (request == null) {
-        request = new Request(rank, asked, new ArrayList<>());
-      } else if (asked.mode().compareTo(request.lockClass().mode()) > 0) {
-        request = new Request(rank, asked, request.resources());
-      }
-      if (seen.add(resource)) {
-        request.resources().add(resource);
-      }
-      byClass.put(asked, request);
-    }
-    List<Request> sorted = new ArrayList<>(byClass.values());
-    sorted.sort(java.util.Comparator.comparingInt(Request::rank));
-    return sorted;
-  }
-
-  /** What is asked for of one class. */
-  record Request(int rank, LockClass lockClass, List<Resource> resources) {}
 }

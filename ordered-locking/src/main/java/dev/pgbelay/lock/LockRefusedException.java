@@ -16,7 +16,7 @@ public final class LockRefusedException extends TransactionException {
     UNKNOWN_CLASS,
     /** Two classes of the order have the same rank. */
     DUPLICATE_RANK,
-    /** Two classes of the order have the same name, table or number. */
+    /** Two classes of the order have the same name, table (or root of partitions) or number. */
     DUPLICATE_CLASS,
     /** A part of a key is null. */
     NULL_KEY,
@@ -30,10 +30,12 @@ public final class LockRefusedException extends TransactionException {
     REFERENCED_TABLE,
     /** Something later in the order is held already. */
     DOWN_THE_ORDER,
-    /** The same class is held already, and Java cannot tell how its keys are ordered. */
+    /** The same class is held already, and only the server knows how its keys are ordered. */
     ORDER_NOT_KNOWN,
     /** The row is held already in a mode that is weaker. */
     STRONGER_MODE,
+    /** A name under REPEATABLE READ or SERIALIZABLE, whose snapshot is older than the lock. */
+    ISOLATION,
     /** Locks were taken in this transaction through another {@link LockOrder}. */
     OTHER_ORDER
   }

@@ -1,5 +1,6 @@
 package dev.pgbelay.lock;
 
+import dev.pgbelay.lock.LockStatements.Before;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
@@ -20,22 +21,22 @@ import org.slf4j.LoggerFactory;
 /**
  * What a locking statement answered.
  *
- * @param epoch the counter on the server, before the statement
+ * @param before the counter on the server, before the statement, and the isolation
  * @param ordinals of the resources that are locked, from 1
  * @param rows the locked rows, if they were read
  */
-record LockReply(String epoch, List<Integer> ordinals, Optional<Result<? extends Record>> rows) {
+record LockReply(Before before, List<Integer> ordinals, Optional<Result<? extends Record>> rows) {
   private static final Logger LOG = LoggerFactory.getLogger(LockReply.class);
 
-  /** Epoch, setting, ordinal and place of the row come before its columns. */
-  private static final int BEFORE_COLUMNS = 4;
+  /** Setting, ordinal and place of the row come before its columns. */
+  private static final int BEFORE_COLUMNS = 3;
 
-  static LockReply ofOrdinals(ResultSet result) throws SQLException {
+  static LockReply ofOrdinals(Before before, ResultSet result) throws SQLException {
     result.next();
-    return new LockReply(result.getString(1), LockTable.ordinals(result, 2), Optional.empty());
+    return new LockReply(before, LockTable.ordinals(result, 1), Optional.empty());
   }
 
-  static LockReply withRows(DSLContext dsl, LockClass lockClass, ResultSet result) {
+  static LockReply withRows(Before before, DSLContext dsl, LockClass lockClass, ResultSet result) {
     Table<?> table = lockClass.table();
     boolean known = table.fields().length > 0;
     Result<Record> read = known ? dsl.fetch(result, fields(table)) : dsl.fetch(result);
@@ -49,17 +50,16 @@ record LockReply(String epoch, List<Integer> ordinals, Optional<Result<? extends
     List<Integer> ordinals = new ArrayList<>();
     Set<String> seen = new HashSet<>();
     for (Record row : read) {
-      Integer ordinal = row.get(2, Integer.class);
+      Integer ordinal = row.get(1, Integer.class);
       if (ordinal == null) {
         continue;
       }
       ordinals.add(ordinal);
-      if (seen.add(row.get(3, String.class))) {
+      if (seen.add(row.get(2, String.class))) {
         rows.add(columnsOf(dsl, row, columns));
       }
     }
-    return new LockReply(
-        read.get(0).get(0, String.class), List.copyOf(ordinals), Optional.of(rows));
+    return new LockReply(before, List.copyOf(ordinals), Optional.of(rows));
   }
 
   private static Record columnsOf(DSLContext dsl, Record row, Field<?>[] columns) {
@@ -78,7 +78,6 @@ record LockReply(String epoch, List<Integer> ordinals, Optional<Result<? extends
 
   private static Field<?>[] fields(Table<?> table) {
     List<Field<?>> fields = new ArrayList<>();
-    fields.add(DSL.field(DSL.name("epoch"), SQLDataType.CLOB));
     fields.add(DSL.field(DSL.name("set_config"), SQLDataType.CLOB));
     fields.add(DSL.field(DSL.name("pgbelay_n"), SQLDataType.BIGINT));
     fields.add(DSL.field(DSL.name("pgbelay_row"), SQLDataType.CLOB));

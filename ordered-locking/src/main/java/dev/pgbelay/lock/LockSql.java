@@ -4,7 +4,8 @@ package dev.pgbelay.lock;
 final class LockSql {
   /**
    * What a class of rows must know of its table. Binds: the table's name, the key's columns twice.
-   * An index serves if all its columns are among the key's.
+   * An index serves if all its columns are among the key's, and if what it takes for equal is what
+   * the columns do; none covers the tables that inherit.
    */
   static final String DESCRIBE_TABLE =
       """
@@ -37,10 +38,18 @@ final class LockSql {
                 WHERE i.indrelid = relation.oid AND i.indisunique AND i.indisvalid
                   AND i.indpred IS NULL AND i.indexprs IS NULL
                   AND (i.indkey::int2[])[0:(i.indnkeyatts - 1)]
-                      <@ (SELECT array_agg(attnum) FROM part)),
+                      <@ (SELECT array_agg(attnum) FROM part)
+                  AND NOT EXISTS (
+                    SELECT FROM generate_series(0, i.indnkeyatts - 1) AS place
+                      JOIN part ON part.attnum = i.indkey[place]
+                      JOIN pg_collation l ON l.oid = part.attcollation AND NOT l.collisdeterministic
+                     WHERE i.indcollation[place] <> part.attcollation))
+             AND NOT (relation.kind = 'r'
+                      AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = relation.oid)),
              (SELECT string_agg(DISTINCT conrelid::regclass::text, ', ')
                 FROM pg_constraint
-               WHERE contype = 'f' AND confrelid = relation.oid)
+               WHERE contype = 'f' AND confrelid = relation.oid),
+             current_database() || ' ' || coalesce(pg_partition_root(relation.oid), relation.oid)::oid
         FROM relation
       """;
 
@@ -50,34 +59,54 @@ final class LockSql {
       SELECT coalesce(current_setting('pgbelay.lock_epoch', true), '')
       """;
 
+  /** Whether policies keep rows from this role. Binds: the table's name. */
+  static final String HAS_POLICIES =
+      """
+      SELECT row_security_active(to_regclass(?))
+      """;
+
   /**
    * Names in the order of their keys. The sub-select with an order is not pulled up, so the
    * function is called row by row in that order. A name that another one's key already stands for
    * is told apart by what is kept; the row is read after the lock was had, because whoever held it
    * before may have inserted it.
    *
-   * <p>Binds: expected epoch, wait in ms twice, new epoch; then keys, names, class.
+   * <p>Binds: as {@link #BOUND}; then keys, names, new epoch, class twice.
    */
   static final String LOCK_NAMES = lockNames("pg_advisory_xact_lock(ordered.key) IS NOT NULL");
 
   /** The same without waiting. */
   static final String TRY_NAMES = lockNames("pg_try_advisory_xact_lock(ordered.key)");
 
-  /** The first part of every statement that locks: nothing is locked under another epoch. */
-  static final String BOUNDED =
+  /**
+   * Goes in front of every statement that locks, in one message with it: the wait must be bounded
+   * before the server looks at that statement's tables, which it does before it runs it. Nothing is
+   * locked under another epoch than is expected. What the setting was is kept beside it, and put
+   * back behind the locks.
+   *
+   * <p>Binds: wait in ms twice, expected epoch, new epoch.
+   */
+  static final String BOUND =
       """
-      WITH before AS MATERIALIZED (
-        SELECT current_setting('lock_timeout') AS lock_timeout,
-               coalesce(current_setting('pgbelay.lock_epoch', true), '') AS epoch),
-      bounds AS MATERIALIZED (
-        SELECT set_config('lock_timeout',
-                 CASE WHEN b.lock_timeout = '0'
-                        OR b.lock_timeout::interval > ?::bigint * interval '1 millisecond'
-                      THEN ?::bigint || 'ms' ELSE b.lock_timeout END, true),
-               set_config('pgbelay.lock_epoch', ?, true)
-          FROM before b
-         WHERE b.epoch = ?)\
+      SELECT b.epoch, b.isolation,
+             set_config('pgbelay.lock_timeout', b.lock_timeout, true),
+             set_config('lock_timeout',
+               CASE WHEN b.lock_timeout = '0'
+                      OR b.lock_timeout::interval > ?::bigint * interval '1 millisecond'
+                    THEN ?::bigint || 'ms' ELSE b.lock_timeout END, true),
+             CASE WHEN b.epoch = ? THEN set_config('pgbelay.lock_epoch', ?, true) END
+        FROM (SELECT current_setting('lock_timeout') AS lock_timeout,
+                     coalesce(current_setting('pgbelay.lock_epoch', true), '') AS epoch,
+                     current_setting('transaction_isolation') AS isolation
+              OFFSET 0) AS b;
       """;
+
+  /** What the statement behind {@link #BOUND} asks for first. Binds: the new epoch. */
+  static final String IF_BOUND = "current_setting('pgbelay.lock_epoch', true) = ?";
+
+  /** What it ends in. */
+  static final String UNBOUND =
+      "set_config('lock_timeout', current_setting('pgbelay.lock_timeout'), true)";
 
   /** Binds: the waiting process twice. */
   static final String FIND_HOLDERS =
@@ -85,7 +114,7 @@ final class LockSql {
       WITH RECURSIVE waits(pid, blocker, depth) AS (
         SELECT me.pid, b, 1
           FROM pg_stat_activity me CROSS JOIN LATERAL unnest(pg_blocking_pids(me.pid)) AS b
-         WHERE me.pid = ? AND me.wait_event_type = 'Lock' AND me.query LIKE '/* pgbelay.lock %'
+         WHERE me.pid = ? AND me.wait_event_type = 'Lock' AND ltrim(me.query, E' \\n') LIKE '/* pgbelay.lock %'
         UNION
         SELECT w.blocker, b, w.depth + 1
           FROM waits w CROSS JOIN LATERAL unnest(pg_blocking_pids(w.blocker)) AS b
@@ -110,16 +139,14 @@ final class LockSql {
   private static String lockNames(String call) {
     return """
         /* pgbelay.lock %s names */
-        """
-        + BOUNDED
-        + """
-        ,
-        asked AS MATERIALIZED (
+        WITH asked AS MATERIALIZED (
           SELECT a.key, a.name, a.n
-            FROM unnest(?::bigint[], ?::text[]) WITH ORDINALITY AS a(key, name, n)),
+            FROM unnest(?::bigint[], ?::text[]) WITH ORDINALITY AS a(key, name, n)
+           WHERE current_setting('transaction_isolation') = 'read committed'
+             AND %s),
         tried AS MATERIALIZED (
           SELECT ordered.*, %s AS got
-            FROM (SELECT asked.* FROM bounds CROSS JOIN asked ORDER BY asked.key, asked.n) AS ordered),
+            FROM (SELECT asked.* FROM asked ORDER BY asked.key, asked.n) AS ordered),
         kept AS (
           INSERT INTO %%s AS known (key, class, name)
           SELECT DISTINCT ON (t.key) t.key, ?, t.name FROM tried t
@@ -137,15 +164,15 @@ final class LockSql {
                    SELECT FROM names k
                     WHERE k.key = t.key AND (k.class <> ? OR k.name <> t.name))) AS shared
             FROM tried t)
-        SELECT before.epoch, done.locked, done.shared,
-               set_config('lock_timeout', before.lock_timeout, true)
-          FROM before CROSS JOIN done
+        SELECT done.locked, done.shared, %s FROM done
         """
-            .formatted(call);
+        .formatted("%s", IF_BOUND, call, UNBOUND);
   }
 
   static String lockNames(boolean waiting, String lockClass, String table) {
-    return (waiting ? LOCK_NAMES : TRY_NAMES).formatted(lockClass, table, table, table);
+    return "/* pgbelay.lock %s names */\n".formatted(lockClass)
+        + BOUND
+        + (waiting ? LOCK_NAMES : TRY_NAMES).formatted(lockClass, table, table, table);
   }
 
   static String forgetNames(String table) {

@@ -7,6 +7,7 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -23,8 +24,10 @@ import org.jooq.impl.DSL;
  * @param types of these columns, as SQL writes them
  * @param collations of these columns, quoted; empty where the type has none
  * @param baseTypes of these columns by their names in the catalog
+ * @param comparator of keys, as the server orders them; empty where Java cannot tell
  * @param readColumns what is selected where rows are read
  * @param references the tables whose foreign keys point here
+ * @param root which table it is or, of a partition, belongs to, whatever it is called
  * @param texts statements by mode and kind, once put together
  */
 record LockTable(
@@ -33,8 +36,10 @@ record LockTable(
     List<String> types,
     List<String> collations,
     List<String> baseTypes,
+    Optional<Comparator<List<Object>>> comparator,
     String readColumns,
     Optional<String> references,
+    String root,
     Map<Shape, String> texts) {
 
   /** What tells one locking statement from another. */
@@ -56,7 +61,10 @@ record LockTable(
       ask.setArray(2, connection.createArrayOf("text", key.toArray()));
       try (ResultSet row = ask.executeQuery()) {
         if (!row.next()) {
-          throw notFound(lockClass, name, "there is no such table on the search path");
+          throw notFound(
+              lockClass,
+              name,
+              "there is no such table on the search path (and an alias cannot be locked)");
         }
         if (!row.getString(1).equals("r") && !row.getString(1).equals("p")) {
           throw notFound(lockClass, name, "it is not a table; lock the rows of the table itself");
@@ -71,14 +79,17 @@ record LockTable(
               "class '%s': %s of %s is not unique, so one key could be many rows in no order; use the primary key, or create a unique index"
                   .formatted(lockClass.name(), key, name));
         }
+        List<String> baseTypes = strings(row, 4);
         return new LockTable(
             name,
             key.stream().map(column -> dsl.render(DSL.name(column))).toList(),
             types,
             strings(row, 3),
-            strings(row, 4),
+            baseTypes,
+            KeyOrder.of(baseTypes, lockClass.keyTypes()),
             readColumns(dsl, lockClass),
             Optional.ofNullable(row.getString(6)),
+            row.getString(7),
             new ConcurrentHashMap<>());
       }
     }

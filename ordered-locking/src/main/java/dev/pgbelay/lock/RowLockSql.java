@@ -11,31 +11,28 @@ final class RowLockSql {
   private static final String LOCK =
       """
       /* pgbelay.lock %s %s */
-      %s,
-      locked AS MATERIALIZED (
-        SELECT k.n
-          FROM bounds CROSS JOIN %s JOIN %s AS t ON %s
-         ORDER BY %s
-           %s),
-      done AS MATERIALIZED (SELECT array_agg(n) AS locked FROM locked)
-      SELECT before.epoch, done.locked,
-             set_config('lock_timeout', before.lock_timeout, true)
-        FROM before CROSS JOIN done
+      SELECT done.locked, %s
+        FROM (SELECT array_agg(locked.n) AS locked
+                FROM (SELECT k.n
+                        FROM %s JOIN %s AS t ON %s
+                       WHERE %s
+                       ORDER BY %s
+                         %s) AS locked) AS done
       """;
 
   /** Counting comes first, so all are locked before the setting goes back and a row goes out. */
   private static final String LOCK_AND_READ =
       """
       /* pgbelay.lock %s %s */
-      %s,
-      locked AS MATERIALIZED (
+      WITH locked AS MATERIALIZED (
         SELECT k.n AS pgbelay_n, t.tableoid::bigint || t.ctid::text AS pgbelay_row, %s
-          FROM bounds CROSS JOIN %s JOIN %s AS t ON %s
+          FROM %s JOIN %s AS t ON %s
+         WHERE %s
          ORDER BY %s
            %s),
       done AS MATERIALIZED (SELECT count(*) FROM locked)
-      SELECT before.epoch, set_config('lock_timeout', before.lock_timeout, true), locked.*
-        FROM before CROSS JOIN done LEFT JOIN locked ON true
+      SELECT %s, locked.*
+        FROM done LEFT JOIN locked ON true
       """;
 
   private static final String EXISTING =
@@ -45,33 +42,42 @@ final class RowLockSql {
 
   private RowLockSql() {}
 
-  /** Binds as {@link LockSql#BOUNDED}, then one array per part of the key. */
+  /** Binds as {@link LockSql#BOUND}, one array per part of the key, the new epoch. */
   static String lock(LockTable table, String lockClass, LockTable.Shape shape) {
-    return table.texts().computeIfAbsent(shape, wanted -> text(table, lockClass, wanted));
+    return table
+        .texts()
+        .computeIfAbsent(
+            shape,
+            wanted ->
+                "/* pgbelay.lock %s %s */\n".formatted(lockClass, wanted.mode())
+                    + LockSql.BOUND
+                    + locking(table, lockClass, wanted));
   }
 
-  private static String text(LockTable table, String lockClass, LockTable.Shape shape) {
-    String bounded = LockSql.BOUNDED.strip();
+  /** The second half of it. */
+  static String locking(LockTable table, String lockClass, LockTable.Shape shape) {
     String asked = asked(table.types());
     String lock = clause(shape.mode()) + " OF t" + suffix(shape.policy());
     return shape.rows()
         ? LOCK_AND_READ.formatted(
             lockClass,
             shape.mode(),
-            bounded,
             table.readColumns(),
             asked,
             table.name(),
             equal(table),
+            LockSql.IF_BOUND,
             order(table),
-            lock)
+            lock,
+            LockSql.UNBOUND)
         : LOCK.formatted(
             lockClass,
             shape.mode(),
-            bounded,
+            LockSql.UNBOUND,
             asked,
             table.name(),
             equal(table),
+            LockSql.IF_BOUND,
             order(table),
             lock);
   }

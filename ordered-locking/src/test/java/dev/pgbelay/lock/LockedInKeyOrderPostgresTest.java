@@ -284,7 +284,7 @@ class LockedInKeyOrderPostgresTest {
                     }
                     LockTable table = LockTable.describe(tx.dsl(), tx.connection(), icu);
                     String sql =
-                        RowLockSql.lock(
+                        RowLockSql.locking(
                             table,
                             "by_icu",
                             new LockTable.Shape(
@@ -293,18 +293,14 @@ class LockedInKeyOrderPostgresTest {
                         .dsl()
                         .fetch(
                             "explain (costs off) " + sql,
-                            1000L,
-                            1000L,
-                            "1",
-                            "",
-                            DSL.val(KeyText.array(icu.rows(keys), 0)))
+                            DSL.val(KeyText.array(icu.rows(keys), 0)),
+                            "1")
                         .getValues(0, String.class)
                         .stream()
                         .reduce("", (all, line) -> all + line + "\n");
                   });
       assertThat(explained)
           .as(plan)
-          .containsPattern("CTE locked\\s+->  LockRows\\s+->  ")
           .containsPattern(
               "LockRows\\s+->  ((Incremental )?Sort|[\\s\\S]*Index Scan using by_icu_pkey on by_icu t)");
     }

@@ -1,0 +1,215 @@
+package dev.pgbelay.lock;
+
+import static dev.pgbelay.lock.LockFixture.ACCOUNTS;
+import static dev.pgbelay.lock.LockFixture.REPORTS;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.lock.LockRefusedException.Reason;
+import dev.pgbelay.testing.Interleaving;
+import dev.pgbelay.testing.PostgresExtension;
+import java.util.List;
+import java.util.Random;
+import java.util.TreeSet;
+import org.jooq.DSLContext;
+import org.jooq.exception.DataAccessException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Several acquires in one transaction, some of which lock nothing. */
+class LockRepeatedAcquiresPostgresTest {
+  @RegisterExtension
+  static final PostgresExtension postgres =
+      PostgresExtension.create().withTemplate(LockFixture.SCHEMA);
+
+  private final DSLContext dsl = LockFixture.dsl(postgres.dataSource());
+  private final Transactions transactions = Transactions.of(postgres.dataSource());
+  private final LockOrder order = LockFixture.order().build();
+
+  @Test
+  void acquireThatLockedNothing_isFollowedByOneThatDoes() throws Exception {
+    LockOptions lenient = LockOptions.defaults().skipLocked().missing(LockOptions.Missing.REPORT);
+    try (Interleaving script = Interleaving.of(postgres.dataSource())) {
+      Interleaving.Session holder = script.session("holder");
+      holder.run(
+          c -> order.acquire(dev.pgbelay.core.Tx.join(c), REPORTS.name("taken"), ACCOUNTS.row(3L)));
+      transactions.execute(
+          tx -> {
+            assertThat(order.acquire(tx, lenient, List.of(REPORTS.name("taken"))).locked())
+                .isEmpty();
+            assertThat(order.acquire(tx, lenient, List.of(ACCOUNTS.row(-7L))).missing()).hasSize(1);
+            assertThat(order.acquire(tx, lenient, List.of(ACCOUNTS.row(3L))).skipped()).hasSize(1);
+            assertThat(order.acquire(tx, ACCOUNTS.row(4L)).locked()).hasSize(1);
+            assertThat(
+                    order
+                        .acquire(
+                            tx, LockOptions.defaults().returningRows(), List.of(ACCOUNTS.row(4L)))
+                        .rows(ACCOUNTS))
+                .hasSize(1);
+            assertThat(order.acquire(tx, ACCOUNTS.row(5L)).locked()).hasSize(1);
+          });
+    }
+  }
+
+  @Test
+  void emptyRequest_isNothing() {
+    transactions.execute(
+        tx -> {
+          assertThat(order.acquire(tx, List.of()).isComplete()).isTrue();
+          order.acquire(tx, ACCOUNTS.row(1L));
+          assertThat(order.acquire(tx, List.of()).locked()).isEmpty();
+        });
+  }
+
+  @Test
+  void settingWrittenByOthers_isNoticedAndNothingIsLocked() {
+    assertThatThrownBy(
+            () ->
+                transactions.execute(
+                    tx -> {
+                      tx.dsl().execute("set local pgbelay.lock_epoch = 'of somebody else'");
+                      order.acquire(tx, ACCOUNTS.row(1L));
+                    }))
+        .isInstanceOfSatisfying(
+            LockRefusedException.class, e -> assertThat(e.reason()).isEqualTo(Reason.OTHER_ORDER));
+  }
+
+  /** Against a set that knows what is held, with savepoints rolled back and released in between. */
+  @Test
+  void acquiresAndSavepointsAtRandom_agreeWithASet() {
+    long seed = Long.getLong("pgbelay.seed", System.nanoTime());
+    System.out.println("seed " + seed);
+    Random random = new Random(seed);
+    for (int round = 0; round < 30; round++) {
+      transactions.execute(tx -> scramble(tx, random, new TreeSet<>(), 3, seed));
+    }
+  }
+
+  private void scramble(
+      dev.pgbelay.core.Tx tx, Random random, TreeSet<Long> held, int depth, long seed) {
+    for (int step = 0; step < 6; step++) {
+      if (depth > 0 && random.nextInt(3) == 0) {
+        TreeSet<Long> inner = new TreeSet<>(held);
+        boolean back = random.nextBoolean();
+        tx.dsl().execute("savepoint s" + depth);
+        scramble(tx, random, inner, depth - 1, seed);
+        tx.dsl().execute((back ? "rollback to savepoint s" : "release savepoint s") + depth);
+        if (!back) {
+          held.addAll(inner);
+        }
+        continue;
+      }
+      long asked = 1L + random.nextInt(50);
+      boolean allowed = held.isEmpty() || held.contains(asked) || asked > held.last();
+      boolean taken;
+      try {
+        order.acquire(tx, ACCOUNTS.row(asked));
+        taken = true;
+      } catch (LockRefusedException e) {
+        assertThat(e.reason()).isEqualTo(Reason.DOWN_THE_ORDER);
+        taken = false;
+      }
+      assertThat(taken).as("%d after %s, seed %d", asked, held, seed).isEqualTo(allowed);
+      if (taken) {
+        held.add(asked);
+      }
+      assertThat(heldByOthersView()).as("seed %d", seed).containsExactlyElementsOf(held);
+    }
+  }
+
+  /** What another session finds locked. */
+  private List<Long> heldByOthersView() {
+    try (var other = postgres.dataSource().getConnection();
+        var statement = other.createStatement();
+        var rows =
+            statement.executeQuery(
+                """
+                select id from account where id <= 50 and id not in (
+                  select id from (select id from account for update skip locked) free)
+                 order by id
+                """)) {
+      List<Long> ids = new java.util.ArrayList<>();
+      while (rows.next()) {
+        ids.add(rows.getLong(1));
+      }
+      return ids;
+    } catch (java.sql.SQLException e) {
+      throw new DataAccessException("look", e);
+    }
+  }
+
+  @Test
+  void thousandsOfAcquiresUpTheOrder_doNotSlowDown() {
+    dsl.execute("insert into account select i from generate_series(1000, 4999) i");
+    transactions.execute(
+        tx -> {
+          long first = 0;
+          for (int part = 0; part < 4; part++) {
+            long began = System.nanoTime();
+            for (long id = 1000 + part * 1000; id < 2000 + part * 1000; id++) {
+              order.acquire(tx, ACCOUNTS.row(id));
+            }
+            long took = System.nanoTime() - began;
+            first = part == 0 ? took : first;
+            System.out.printf("acquires %d000 to %d000: %d ms%n", part, part + 1, took / 1_000_000);
+            assertThat(took).as("part %d", part).isLessThan(4 * first + 2_000_000_000L);
+          }
+        });
+    dsl.execute("delete from account where id >= 1000");
+  }
+
+  @Test
+  void nameUnderASnapshot_isRefusedAndTheTransactionGoesOn() {
+    for (TxOptions.Isolation level :
+        List.of(TxOptions.Isolation.REPEATABLE_READ, TxOptions.Isolation.SERIALIZABLE)) {
+      transactions.execute(
+          TxOptions.builder().isolation(level).build(),
+          tx -> {
+            assertThatThrownBy(() -> order.acquire(tx, REPORTS.name("snapshot")))
+                .isInstanceOfSatisfying(
+                    LockRefusedException.class,
+                    e -> assertThat(e.reason()).isEqualTo(Reason.ISOLATION));
+            assertThat(
+                    tx.dsl()
+                        .fetchValue(
+                            "select count(*)::int from pg_locks where locktype = 'advisory'"))
+                .isEqualTo(0);
+            assertThat(order.acquire(tx, ACCOUNTS.row(2L)).locked()).hasSize(1);
+          });
+    }
+  }
+
+  @Test
+  void secondAcquireOfOtherNames_isRefusedWhicheverTheyAre() {
+    for (int i = 0; i < 20; i++) {
+      String other = "other-" + i;
+      transactions.execute(
+          tx -> {
+            order.acquire(tx, REPORTS.name("first"));
+            assertThat(order.acquire(tx, REPORTS.name("first")).locked()).hasSize(1);
+            assertThatThrownBy(() -> order.acquire(tx, REPORTS.name(other)))
+                .isInstanceOfSatisfying(
+                    LockRefusedException.class,
+                    e -> assertThat(e.reason()).isEqualTo(Reason.ORDER_NOT_KNOWN));
+          });
+    }
+  }
+
+  @Test
+  void timeout_saysWhatWasWaitedAndWhatToDo() throws Exception {
+    try (Interleaving script = Interleaving.of(postgres.dataSource())) {
+      Interleaving.Session holder = script.session("holder");
+      holder.run(c -> order.acquire(dev.pgbelay.core.Tx.join(c), ACCOUNTS.row(7L)));
+      assertThatThrownBy(
+              () ->
+                  transactions.execute(
+                      TxOptions.builder().deadline(java.time.Duration.ofSeconds(1)).build(),
+                      tx -> order.acquire(tx, ACCOUNTS.row(7L))))
+          .hasStackTraceContaining("was not to be had in ")
+          .hasStackTraceContaining("waitAtMost")
+          .hasStackTraceContaining("TxOptions.Retry");
+    }
+  }
+}
