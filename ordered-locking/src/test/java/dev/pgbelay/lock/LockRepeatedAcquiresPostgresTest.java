@@ -11,6 +11,7 @@ import dev.pgbelay.lock.LockRefusedException.Reason;
 import dev.pgbelay.testing.Interleaving;
 import dev.pgbelay.testing.PostgresExtension;
 import java.util.List;
+import java.util.NavigableSet;
 import java.util.Random;
 import java.util.TreeSet;
 import org.jooq.DSLContext;
@@ -88,10 +89,10 @@ class LockRepeatedAcquiresPostgresTest {
   }
 
   private void scramble(
-      dev.pgbelay.core.Tx tx, Random random, TreeSet<Long> held, int depth, long seed) {
+      dev.pgbelay.core.Tx tx, Random random, NavigableSet<Long> held, int depth, long seed) {
     for (int step = 0; step < 6; step++) {
       if (depth > 0 && random.nextInt(3) == 0) {
-        TreeSet<Long> inner = new TreeSet<>(held);
+        NavigableSet<Long> inner = new TreeSet<>(held);
         boolean back = random.nextBoolean();
         tx.dsl().execute("savepoint s" + depth);
         scramble(tx, random, inner, depth - 1, seed);
@@ -148,7 +149,7 @@ class LockRepeatedAcquiresPostgresTest {
           long first = 0;
           for (int part = 0; part < 4; part++) {
             long began = System.nanoTime();
-            for (long id = 1000 + part * 1000; id < 2000 + part * 1000; id++) {
+            for (long id = 1000 + part * 1000L; id < 2000 + part * 1000L; id++) {
               order.acquire(tx, ACCOUNTS.row(id));
             }
             long took = System.nanoTime() - began;
