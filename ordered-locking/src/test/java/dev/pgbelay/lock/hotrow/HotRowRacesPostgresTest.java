@@ -86,7 +86,7 @@ class HotRowRacesPostgresTest {
               if (random.nextInt(20) == 0) {
                 many.create(dsl, name);
               }
-              long amount = 1 + random.nextInt(4);
+              long amount = 1L + random.nextInt(4);
               SlottedCounter counter = many.sum(dsl, name) >= 0 && slotsOf(name) == 60 ? many : few;
               if (random.nextBoolean()) {
                 transactions.execute(tx -> counter.increment(tx, name, amount));
@@ -121,7 +121,7 @@ class HotRowRacesPostgresTest {
         seed,
         random -> {
           for (int i = 0; i < 250; i++) {
-            long amount = 1 + random.nextInt(12);
+            long amount = 1L + random.nextInt(12);
             try {
               if (random.nextInt(5) < 2) {
                 patient.execute(tx -> counter.increment(tx, "busy", amount));
