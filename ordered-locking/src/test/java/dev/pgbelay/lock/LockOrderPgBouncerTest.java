@@ -158,7 +158,7 @@ class LockOrderPgBouncerTest {
     try (Connection holder = postgres.dataSource().getConnection();
         LockOrder watched = LockFixture.order().monitor(postgres.dataSource()).build()) {
       holder.setAutoCommit(false);
-      order.acquire(dev.pgbelay.core.Tx.join(holder), ACCOUNTS.row(20L));
+      holder.createStatement().execute("select id from account where id = 20 for update");
       assertThatThrownBy(
               () ->
                   transactions.execute(
