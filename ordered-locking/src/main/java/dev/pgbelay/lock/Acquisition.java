@@ -255,7 +255,7 @@ final class Acquisition {
             first
                 + " is not locked: a row security policy of "
                 + table.name()
-                + " lets this role read the row and not update it, which every lock asks for; give the role a policy FOR UPDATE",
+                + " lets this role read the row and not update it, which every lock asks for; give the role a policy for updates",
             null);
       }
       throw new TransactionException(

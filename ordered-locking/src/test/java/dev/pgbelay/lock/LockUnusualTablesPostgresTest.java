@@ -89,7 +89,7 @@ class LockUnusualTablesPostgresTest {
           .isInstanceOfSatisfying(
               TransactionException.class, e -> assertThat(e.kind()).isEqualTo(FailureKind.MISUSE))
           .hasMessageContaining("guarded (2)")
-          .hasMessageContaining("FOR UPDATE");
+          .hasMessageContaining("policy for updates");
     } finally {
       dsl.execute("drop table guarded; drop role " + role);
     }
