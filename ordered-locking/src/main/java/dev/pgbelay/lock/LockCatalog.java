@@ -26,12 +26,9 @@ final class LockCatalog {
 
   private static final RenderMapping NO_MAPPING = new RenderMapping();
 
-  private record NamesKey(LockClass lockClass, boolean waiting) {}
-
   private final String nameTable;
   private final Map<TableKey, LockTable> tables = new ConcurrentHashMap<>();
   private final Map<String, LockClass> classes = new ConcurrentHashMap<>();
-  private final Map<NamesKey, String> names = new ConcurrentHashMap<>();
 
   LockCatalog(String schema) {
     this.nameTable = DSL.using(SQLDialect.POSTGRES).render(DSL.name(schema, "lock_name"));
@@ -64,13 +61,8 @@ final class LockCatalog {
     return table;
   }
 
-  String lockNames(LockClass lockClass, boolean waiting) {
-    return names.computeIfAbsent(
-        new NamesKey(lockClass, waiting),
-        key -> LockSql.lockNames(waiting, lockClass.name(), nameTable));
-  }
-
-  String forgetNames() {
-    return LockSql.forgetNames(nameTable);
+  /** Quoted, with its schema. */
+  String nameTable() {
+    return nameTable;
   }
 }

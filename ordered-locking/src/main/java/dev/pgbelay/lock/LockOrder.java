@@ -98,7 +98,9 @@ public final class LockOrder implements AutoCloseable {
    * @return how many
    */
   public int forgetNames(Tx tx, Duration age) {
-    return tx.dsl().query(catalog.forgetNames(), DSL.val(age.toMillis())).execute();
+    return tx.dsl()
+        .query(LockSql.forgetNames(catalog.nameTable()), DSL.val(age.toMillis()))
+        .execute();
   }
 
   /** Stops the thread of the monitor, if there is one. Acquires work on, without naming holders. */

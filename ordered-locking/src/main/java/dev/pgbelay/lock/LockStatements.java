@@ -58,7 +58,9 @@ final class LockStatements {
 
   LockReply lockNames(LockOrder order, Step step, Bounds bounds) throws SQLException {
     LockClass lockClass = step.request().lockClass();
-    String sql = order.catalog().lockNames(lockClass, options.policy() == Policy.WAIT);
+    String sql =
+        LockSql.lockNames(
+            options.policy() == Policy.WAIT, lockClass.name(), order.catalog().nameTable());
     try (PreparedStatement lock = prepare(sql)) {
       int next = bounds.bind(lock);
       lock.setObject(next, KeyText.array(step.sent(), 0), Types.OTHER);
