@@ -233,15 +233,18 @@ public final class KeyedLoader<K, T> {
             "a key has %d parts, but %s is loaded by %d columns (%s)"
                 .formatted(given.size(), table.getName(), key.size(), names()));
       }
-      List<@Nullable Object> converted = new ArrayList<>(key.size());
-      for (int i = 0; i < key.size(); i++) {
-        converted.add(toDatabase(key.get(i), given.get(i)));
-      }
-      if (converted.stream().allMatch(Objects::nonNull)) {
-        keys.add(each);
-        for (int i = 0; i < key.size(); i++) {
-          values.get(i).add(Objects.requireNonNull(converted.get(i)));
+      int part = 0;
+      for (; part < key.size(); part++) {
+        Object converted = toDatabase(key.get(part), given.get(part));
+        if (converted == null) {
+          break;
         }
+        values.get(part).add(converted);
+      }
+      if (part == key.size()) {
+        keys.add(each);
+      } else {
+        values.subList(0, part).forEach(column -> column.remove(column.size() - 1));
       }
     }
     return new Asked<>(keys, values);

@@ -206,7 +206,8 @@ final class KeyedSql {
   private Text render(DSLContext dsl, Shape shape) {
     List<String> noKeys = key.stream().map(each -> "{}").toList();
     Select<?> statement = statement(shape, noKeys);
-    boolean keysOnly = dsl.extractParams(statement).size() == key.size();
+    // What is bound, not what is a parameter: the limit is one too, and stands in the text.
+    boolean keysOnly = dsl.extractBindValues(statement).size() == key.size();
     boolean prepared =
         shape.settings().getStatementType() == StatementType.PREPARED_STATEMENT
             && shape.settings().getParamType() == ParamType.INDEXED;

@@ -9,15 +9,16 @@ import static org.jooq.impl.DSL.table;
 import dev.pgbelay.batch.KeyedLoader;
 import dev.pgbelay.benchmarks.reads.ListPage.Customer;
 import dev.pgbelay.benchmarks.reads.ListPage.Line;
-import java.sql.Connection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import javax.sql.DataSource;
 import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.Record;
 import org.jooq.Records;
 import org.jooq.SQLDialect;
+import org.jooq.SortField;
 import org.jooq.Table;
 import org.jooq.impl.DSL;
 import org.jooq.impl.SQLDataType;
@@ -45,28 +46,54 @@ final class LibraryReads {
   private static final Field<Integer> QUANTITY =
       field(name("list_line", "quantity"), SQLDataType.INTEGER.nullable(false));
 
+  private static final List<SortField<Integer>> BY_POSITION = List.of(POSITION.asc());
+
   private static final KeyedLoader<Long, Customer> CUSTOMERS =
+      KeyedLoader.of(CUSTOMER, CUSTOMER_ID)
+          .columns(CUSTOMER_ID, NAME, CITY)
+          .mapRow(row -> new Customer(row.getLong(1), row.getString(2), row.getString(3)))
+          .build();
+  private static final KeyedLoader<Long, Line> LINES =
+      KeyedLoader.of(LINE, ORDER_ID)
+          .columns(POSITION, PRODUCT, QUANTITY)
+          .mapRow(row -> new Line(row.getInt(1), row.getString(2), row.getInt(3)))
+          .build();
+  private static final KeyedLoader<Long, Customer> CUSTOMERS_OF_RECORDS =
       KeyedLoader.of(CUSTOMER, CUSTOMER_ID)
           .columns(CUSTOMER_ID, NAME, CITY)
           .map(row -> new Customer(row.get(CUSTOMER_ID), row.get(NAME), row.get(CITY)))
           .build();
-  private static final KeyedLoader<Long, Line> LINES =
+  private static final KeyedLoader<Long, Line> LINES_OF_RECORDS =
       KeyedLoader.of(LINE, ORDER_ID)
           .columns(POSITION, PRODUCT, QUANTITY)
           .map(row -> new Line(row.get(POSITION), row.get(PRODUCT), row.get(QUANTITY)))
           .build();
 
-  private LibraryReads() {}
+  private final DSLContext dsl;
 
-  static ListPage pgbelay(Connection connection, ListPage.Request request) {
-    DSLContext dsl = DSL.using(connection, SQLDialect.POSTGRES);
-    return new ListPage(
-        CUSTOMERS.load(dsl, request.customers()).found(),
-        LINES.children(dsl, request.orders(), LINES_SHOWN, List.of(POSITION.asc())));
+  /** As a service has it: one context over the pool, which each statement asks for a connection. */
+  LibraryReads(DataSource pool) {
+    this.dsl = DSL.using(pool, SQLDialect.POSTGRES);
   }
 
-  static ListPage jooqMultiset(Connection connection, ListPage.Request request) {
-    DSLContext dsl = DSL.using(connection, SQLDialect.POSTGRES);
+  ListPage pgbelay(ListPage.Request request) {
+    return read(CUSTOMERS, LINES, request);
+  }
+
+  ListPage pgbelayRecords(ListPage.Request request) {
+    return read(CUSTOMERS_OF_RECORDS, LINES_OF_RECORDS, request);
+  }
+
+  private ListPage read(
+      KeyedLoader<Long, Customer> customers,
+      KeyedLoader<Long, Line> lines,
+      ListPage.Request request) {
+    return new ListPage(
+        customers.load(dsl, request.customers()).found(),
+        lines.children(dsl, request.orders(), LINES_SHOWN, BY_POSITION));
+  }
+
+  ListPage jooqMultiset(ListPage.Request request) {
     Map<Long, Customer> customers =
         dsl.select(CUSTOMER_ID, NAME, CITY)
             .from(CUSTOMER)
@@ -85,8 +112,7 @@ final class LibraryReads {
         dsl.select(ID, lines).from(ORDER).where(ID.in(request.orders())).fetchMap(ID, lines));
   }
 
-  static ListPage jooqRowByRow(Connection connection, ListPage.Request request) {
-    DSLContext dsl = DSL.using(connection, SQLDialect.POSTGRES);
+  ListPage jooqRowByRow(ListPage.Request request) {
     Map<Long, Customer> customers = new HashMap<>();
     Map<Long, List<Line>> lines = new HashMap<>();
     for (int i = 0; i < request.orders().size(); i++) {

@@ -46,14 +46,17 @@ public final class LoaderScenario implements Scenario {
     load(pool, settings.rows());
     List<Target> targets = targets(pool, settings.rows());
     boolean coreEach = server.coreEach();
+    PageReader.OnConnection byHand = JdbcReads::arrayAndLateral;
+    PageReader.OnConnection rowByRow = JdbcReads::rowByRow;
+    LibraryReads libraries = new LibraryReads(pool);
     return new LoaderStage(
         List.of(
-            new PageContestant(Stage.LIMIT, pool, targets, JdbcReads::arrayAndLateral),
-            new PageContestant("pgbelay", pool, targets, LibraryReads::pgbelay),
-            new PageContestant(
-                "jOOQ in (..) and MULTISET", pool, targets, LibraryReads::jooqMultiset),
-            new PageContestant("row by row, JDBC", pool, targets, JdbcReads::rowByRow),
-            new PageContestant("row by row, jOOQ", pool, targets, LibraryReads::jooqRowByRow)),
+            new PageContestant(Stage.LIMIT, targets, byHand.from(pool)),
+            new PageContestant("pgbelay", targets, libraries::pgbelay),
+            new PageContestant("pgbelay (records)", targets, libraries::pgbelayRecords),
+            new PageContestant("jOOQ in (..) and MULTISET", targets, libraries::jooqMultiset),
+            new PageContestant("row by row, JDBC", targets, rowByRow.from(pool)),
+            new PageContestant("row by row, jOOQ", targets, libraries::jooqRowByRow)),
         server,
         coreEach);
   }
@@ -120,6 +123,7 @@ public final class LoaderScenario implements Scenario {
     public List<String> notes() {
       return List.of(
           "limit, by hand: = any (array) for the customers, a lateral join for the lines",
+          "pgbelay: rows mapped with mapRow, as by hand; (records): with map, from jOOQ's records",
           "row by row: 80 statements a page; all others two",
           coreEach
               ? "client and server had a core each"
@@ -133,8 +137,7 @@ public final class LoaderScenario implements Scenario {
   }
 
   /** Reads page after page for a while and reports how many in a second. */
-  private record PageContestant(
-      String name, DataSource dataSource, List<Target> targets, PageReader reader)
+  private record PageContestant(String name, List<Target> targets, PageReader reader)
       implements Contestant {
     private static final long WHILE = TimeUnit.MILLISECONDS.toNanos(600);
 
@@ -146,10 +149,7 @@ public final class LoaderScenario implements Scenario {
       long start = System.nanoTime();
       while (System.nanoTime() - start < WHILE) {
         Target target = targets.get((int) (pages % targets.size()));
-        ListPage page;
-        try (Connection connection = dataSource.getConnection()) {
-          page = reader.read(connection, target.request());
-        }
+        ListPage page = reader.read(target.request());
         did = plus(did, page.work(target.request()));
         expected = plus(expected, target.expected());
         pages++;

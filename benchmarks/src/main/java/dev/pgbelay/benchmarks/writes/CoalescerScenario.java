@@ -45,13 +45,29 @@ public final class CoalescerScenario implements Scenario {
         .add(contestant("pgbelay (2 flushers)", items, Long.MAX_VALUE, new Coalesced(pool, 2)))
         .add(
             contestant(
-                "hand-written queue and unnest", items, Long.MAX_VALUE, new HandMadeQueue(pool)))
+                "hand-written queue and unnest",
+                items,
+                Long.MAX_VALUE,
+                HandMadeQueue.writing(pool, 1)))
+        .add(
+            contestant(
+                "hand-written queue and unnest (2 writers)",
+                items,
+                Long.MAX_VALUE,
+                HandMadeQueue.writing(pool, 2)))
+        .add(
+            CoalescerContestant.writingNothing(
+                "queue alone, nothing is written", items, THREADS, HandMadeQueue.writingNothing()))
         .add(contestant("singly (8 connections)", items, single, new SingleWrites(url, 8)))
         .add(contestant("singly (64 connections)", items, single, new SingleWrites(url, 64)))
         .note(
             "limit: the same %d threads write singly, an upsert with autocommit each, over a pool of"
                     .formatted(THREADS)
                 + " 16 connections; those who write singly write %,d rows".formatted(single))
+        .note(
+            "queue alone: the same hand-over between %d threads and one, without a database: no way of"
+                    .formatted(THREADS)
+                + " writing together can be faster here")
         .note(
             "submit: from the call until the row is known to be committed, waits for a connection"
                 + " or for room included");

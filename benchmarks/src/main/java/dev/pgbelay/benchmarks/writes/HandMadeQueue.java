@@ -7,7 +7,10 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import javax.sql.DataSource;
 
-/** A queue and a thread that writes what is in it as arrays: no bad rows, no metrics, no end. */
+/**
+ * A queue and threads that write what is in it as arrays, or write nothing at all, which shows what
+ * the hand-over between threads alone allows. No bad rows, no metrics, no end.
+ */
 final class HandMadeQueue implements RowWriter {
   private record Pending(Item item, CompletableFuture<Boolean> written) {}
 
@@ -15,14 +18,27 @@ final class HandMadeQueue implements RowWriter {
 
   private final BlockingQueue<Pending> queue = new ArrayBlockingQueue<>(10 * MOST);
   private final WriteWay way;
-  private final Thread writer = new Thread(this::run, "hand-made-queue");
+  private final List<Thread> writers = new ArrayList<>();
 
-  HandMadeQueue(DataSource dataSource) {
-    this.way =
+  private HandMadeQueue(WriteWay way, int threads) {
+    this.way = way;
+    for (int i = 1; i <= threads; i++) {
+      Thread writer = new Thread(this::run, "hand-made-queue-" + i);
+      writer.setDaemon(true);
+      writers.add(writer);
+    }
+    writers.forEach(Thread::start);
+  }
+
+  static HandMadeQueue writing(DataSource dataSource, int threads) {
+    return new HandMadeQueue(
         new JdbcWrites(dataSource)
-            .arrays(WriteSql.UPSERT_ARRAYS, JdbcWrites::bindArrays, Integer.MAX_VALUE);
-    writer.setDaemon(true);
-    writer.start();
+            .arrays(WriteSql.UPSERT_ARRAYS, JdbcWrites::bindArrays, Integer.MAX_VALUE),
+        threads);
+  }
+
+  static HandMadeQueue writingNothing() {
+    return new HandMadeQueue(rows -> {}, 1);
   }
 
   @Override
@@ -39,18 +55,28 @@ final class HandMadeQueue implements RowWriter {
         batch.clear();
         batch.add(queue.take());
         queue.drainTo(batch, MOST - 1);
-        way.write(batch.stream().map(Pending::item).toList());
-        batch.forEach(pending -> pending.written().complete(true));
+        write(batch);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-    } catch (Exception e) {
+    }
+  }
+
+  /** A write that fails is the failure of its callers, and the next one is tried. */
+  private void write(List<Pending> batch) {
+    try {
+      way.write(batch.stream().map(Pending::item).toList());
+      batch.forEach(pending -> pending.written().complete(true));
+    } catch (Throwable e) {
       batch.forEach(pending -> pending.written().completeExceptionally(e));
+      if (e instanceof InterruptedException) {
+        Thread.currentThread().interrupt();
+      }
     }
   }
 
   @Override
   public void close() {
-    writer.interrupt();
+    writers.forEach(Thread::interrupt);
   }
 }
