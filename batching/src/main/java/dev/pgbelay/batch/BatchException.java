@@ -30,19 +30,34 @@ public final class BatchException extends PgBelayException {
 
   private final Reason reason;
   private final transient BatchResult.@Nullable Rejection rejection;
+  private final boolean tooManyRefused;
 
   private BatchException(
       Reason reason,
       String message,
       @Nullable Throwable cause,
       BatchResult.@Nullable Rejection rejection) {
+    this(reason, message, cause, rejection, false);
+  }
+
+  private BatchException(
+      Reason reason,
+      String message,
+      @Nullable Throwable cause,
+      BatchResult.@Nullable Rejection rejection,
+      boolean tooManyRefused) {
     super(message, cause);
     this.reason = reason;
     this.rejection = rejection;
+    this.tooManyRefused = tooManyRefused;
   }
 
   static BatchException contract(String message) {
     return new BatchException(Reason.CONTRACT, message, null, null);
+  }
+
+  static BatchException tooManyRefused(String message) {
+    return new BatchException(Reason.CONTRACT, message, null, null, true);
   }
 
   static BatchException full(String message) {
@@ -87,6 +102,11 @@ public final class BatchException extends PgBelayException {
   /** What callers branch on. */
   public Reason reason() {
     return reason;
+  }
+
+  /** Whether the search for bad rows was given up. */
+  boolean tooManyRefused() {
+    return tooManyRefused;
   }
 
   /** The first row that was refused. */

@@ -198,13 +198,17 @@ public final class BatchWriter<R> {
     return settings;
   }
 
-  /** The same writer, which leaves out rows that the database refuses. */
-  BatchWriter<R> partially() {
+  /**
+   * The same writer, which leaves out rows that the database refuses.
+   *
+   * @param most refused rows with which a call is given up
+   */
+  BatchWriter<R> partially(int most) {
     if (settings.countsOnly()) {
       throw new PgBelayException(
           "a writer with countsOnly() cannot tell each caller the fate of its row");
     }
-    return settings.partial() ? this : new BatchWriter<>(settings.partially(), events);
+    return new BatchWriter<>(settings.partially(most), events);
   }
 
   /**
@@ -230,6 +234,7 @@ public final class BatchWriter<R> {
     private boolean unordered;
     private boolean countsOnly;
     private int chunkRows = 10_000;
+    private int copyRows = 50_000;
     private long chunkBytes = 8 << 20;
     private WritePlan.@Nullable Path path;
     private LongConsumer progress = rows -> {};
@@ -381,7 +386,8 @@ public final class BatchWriter<R> {
      * up to 1,000 rows and updates and deletes of up to 100,000 are one statement all the same, as
      * far as their bytes allow.
      *
-     * @param rows 1 to 1,000,000; 10,000 by default
+     * @param rows 1 to 1,000,000; by default 10,000 of those that travel as arrays, and 50,000 by
+     *     COPY
      * @param bytes 1 KiB to 256 MiB; 8 MiB by default. A chunk ends with the row that exceeds it
      */
     public Builder<R> chunk(int rows, long bytes) {
@@ -393,6 +399,7 @@ public final class BatchWriter<R> {
             "chunk bytes must be from 1024 to " + (256L << 20) + ", are " + bytes);
       }
       chunkRows = rows;
+      copyRows = rows;
       chunkBytes = bytes;
       return this;
     }
@@ -452,10 +459,12 @@ public final class BatchWriter<R> {
               unordered,
               countsOnly,
               chunkRows,
+              copyRows,
               chunkBytes,
               path,
               List.copyOf(returning),
-              progress);
+              progress,
+              WriterSettings.MOST_REFUSED);
       return new BatchWriter<>(
           built, registry == null ? BatchEvents.NONE : new BatchMeters(registry, name));
     }

@@ -1,7 +1,5 @@
 package dev.pgbelay.batch;
 
-import java.time.Duration;
-
 /** What is worth counting of a coalescer. */
 interface CoalescerEvents {
   CoalescerEvents NONE =
@@ -10,7 +8,7 @@ interface CoalescerEvents {
         public void flushing(String cause, int rows) {}
 
         @Override
-        public void waited(Duration time) {}
+        public void waited(long nanos) {}
 
         @Override
         public void refused() {}
@@ -21,7 +19,7 @@ interface CoalescerEvents {
 
   void flushing(String cause, int rows);
 
-  void waited(Duration time);
+  void waited(long nanos);
 
   void refused();
 

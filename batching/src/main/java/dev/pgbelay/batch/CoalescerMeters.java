@@ -5,15 +5,27 @@ import io.micrometer.core.instrument.DistributionSummary;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
-import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
+/**
+ * A registry that fails harms no row: what happens to a row is not a matter of its being counted.
+ */
 final class CoalescerMeters implements CoalescerEvents {
+  private static final Logger log = LoggerFactory.getLogger(WriteCoalescer.class);
+
   private final MeterRegistry registry;
   private final String name;
   private final Gauge queued;
   private final Timer waits;
   private final DistributionSummary rows;
+  private final Map<String, Counter> flushes = new ConcurrentHashMap<>();
+  private final AtomicBoolean complained = new AtomicBoolean();
 
   CoalescerMeters(MeterRegistry registry, String name, Supplier<Number> size) {
     this.registry = registry;
@@ -37,29 +49,47 @@ final class CoalescerMeters implements CoalescerEvents {
 
   @Override
   public void flushing(String cause, int count) {
-    Counter.builder("pgbelay.batch.coalescer.flushes")
+    quietly(
+        () -> {
+          flushes.computeIfAbsent(cause, this::flushesOf).increment();
+          rows.record(count);
+        });
+  }
+
+  private Counter flushesOf(String cause) {
+    return Counter.builder("pgbelay.batch.coalescer.flushes")
         .tag("name", name)
         .tag("cause", cause)
-        .register(registry)
-        .increment();
-    rows.record(count);
+        .register(registry);
   }
 
   @Override
-  public void waited(Duration time) {
-    waits.record(time);
+  public void waited(long nanos) {
+    quietly(() -> waits.record(nanos, TimeUnit.NANOSECONDS));
   }
 
   @Override
   public void refused() {
-    Counter.builder("pgbelay.batch.coalescer.refusals")
-        .tag("name", name)
-        .register(registry)
-        .increment();
+    quietly(
+        () ->
+            Counter.builder("pgbelay.batch.coalescer.refusals")
+                .tag("name", name)
+                .register(registry)
+                .increment());
   }
 
   @Override
   public void closed() {
-    registry.remove(queued);
+    quietly(() -> registry.remove(queued));
+  }
+
+  private void quietly(Runnable counting) {
+    try {
+      counting.run();
+    } catch (RuntimeException e) {
+      if (!complained.getAndSet(true)) {
+        log.warn("the metrics of coalescer {} fail; its rows are written all the same", name, e);
+      }
+    }
   }
 }

@@ -6,14 +6,18 @@ import org.jspecify.annotations.Nullable;
 import org.postgresql.copy.CopyIn;
 
 /**
- * Rows on their way into COPY BINARY, which begins with the first full buffer. Each one is sent at
- * once, so that the server parses while the next rows are encoded.
+ * Rows on their way into COPY BINARY, which begins with the first full buffer and keeps the
+ * connection busy until {@link #finish}. Each buffer is sent at once, so that the server parses
+ * while the next rows are encoded.
  */
 final class CopyStream<R> {
   private static final byte[] SIGNATURE = {
     'P', 'G', 'C', 'O', 'P', 'Y', '\n', (byte) 0xff, '\r', '\n', 0, 0, 0, 0, 0, 0, 0, 0, 0
   };
   private static final int BUFFER = 1 << 16;
+
+  /** The first buffer is sent early, because until then the server has nothing to do. */
+  private static final int FIRST_BUFFER = 1 << 13;
 
   private final List<ShapeColumn<R>> columns;
   private final ValueCodec[] codecs;
@@ -23,7 +27,7 @@ final class CopyStream<R> {
   private final BatchConnection connection;
   private final StatementSql sql;
   private @Nullable CopyIn copy;
-  private boolean begun;
+  private int sendAt = FIRST_BUFFER;
   private long bytes;
   private long rows;
 
@@ -71,8 +75,9 @@ final class CopyStream<R> {
       buffer.putLong(ordinal);
     }
     rows++;
-    if (begun && buffer.size() >= BUFFER) {
+    if (buffer.size() >= sendAt) {
       send();
+      sendAt = BUFFER;
     }
   }
 
@@ -97,11 +102,6 @@ final class CopyStream<R> {
     active.writeToCopy(buffer.bytes(), 0, buffer.size());
     buffer.truncate(0);
     return active;
-  }
-
-  /** From now on full buffers are sent, and the connection is busy until {@link #finish}. */
-  void begin() {
-    begun = true;
   }
 
   long rows() {

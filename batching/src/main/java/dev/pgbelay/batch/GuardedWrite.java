@@ -17,7 +17,6 @@ import org.jspecify.annotations.Nullable;
 final class GuardedWrite {
   private static final String SAVEPOINT = "pgbelay_batch";
   private static final int MAX_ROUNDS = 8;
-  static final int MAX_REJECTIONS = 1_000;
 
   private final BatchConnection connection;
   private final Shape<?> shape;
@@ -137,7 +136,8 @@ final class GuardedWrite {
       writes.tellFates();
     }
     Map<Integer, SQLException> found =
-        new RowSearch(connection, shape, unit, probes, partial ? MAX_REJECTIONS : 1).find(leftOut);
+        new RowSearch(connection, shape, unit, probes, partial ? shape.settings().mostRefused() : 1)
+            .find(leftOut);
     for (Map.Entry<Integer, SQLException> bad : found.entrySet()) {
       Rejection rejection = RowFailure.of(unit.row(bad.getKey()), bad.getValue());
       if (!partial) {
@@ -146,16 +146,16 @@ final class GuardedWrite {
       leftOut.set(bad.getKey());
       outcomes.reject(rejection);
     }
-    if (!found.isEmpty() && outcomes.rejected() >= MAX_REJECTIONS) {
+    if (!found.isEmpty() && outcomes.rejected() >= shape.settings().mostRefused()) {
       throw tooMany(shape, String.valueOf(found.values().iterator().next().getSQLState()));
     }
   }
 
   static BatchException tooMany(Shape<?> shape, String sqlState) {
-    return BatchException.contract(
+    return BatchException.tooManyRefused(
         shape.describe()
             + ": "
-            + MAX_REJECTIONS
+            + shape.settings().mostRefused()
             + " rows or more were refused, so something other than single rows is wrong; the last one"
             + " with SQLSTATE "
             + sqlState);

@@ -4,23 +4,35 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** The rows of a call, of which some may have been looked at before it was decided how they go. */
 final class RowSource<R> {
   private final Iterator<? extends R> rows;
   private final Deque<R> ahead = new ArrayDeque<>();
   private int given;
+  private @Nullable RowLengths<R> lengths;
+  private long mostBytes = Long.MAX_VALUE;
+  private long aheadBytes;
 
   RowSource(Iterator<? extends R> rows) {
     this.rows = rows;
   }
 
-  /** Whether at least {@code count} rows are left. */
+  /** From now on no more than so many bytes are looked ahead. */
+  void measureBy(RowLengths<R> by, long most) {
+    lengths = by;
+    mostBytes = most;
+  }
+
+  /** Whether at least {@code count} rows are left, or fewer that fill a chunk. */
   boolean holds(int count) {
-    while (ahead.size() < count && rows.hasNext()) {
-      ahead.add(checked(rows.next(), given + ahead.size()));
+    while (ahead.size() < count && aheadBytes < mostBytes && rows.hasNext()) {
+      R row = checked(rows.next(), given + ahead.size());
+      ahead.add(row);
+      aheadBytes += lengths == null ? 0 : lengths.of(row);
     }
-    return ahead.size() >= count;
+    return ahead.size() >= count || aheadBytes >= mostBytes;
   }
 
   boolean isEmpty() {
@@ -33,7 +45,13 @@ final class RowSource<R> {
   }
 
   R next() {
-    R row = ahead.isEmpty() ? checked(rows.next(), given) : ahead.remove();
+    R row;
+    if (ahead.isEmpty()) {
+      row = checked(rows.next(), given);
+    } else {
+      aheadBytes -= aheadBytes / ahead.size();
+      row = ahead.remove();
+    }
     given = Math.incrementExact(given);
     return row;
   }
@@ -44,6 +62,7 @@ final class RowSource<R> {
       ahead.addFirst(last.get(i));
     }
     given -= last.size();
+    aheadBytes += lengths == null ? 0 : last.size() * lengths.last();
   }
 
   @SuppressWarnings("ConstantValue")

@@ -13,9 +13,6 @@ final class WriteCall<R> {
   private static final String CALL = "pgbelay_call";
   private static final String COPIED = "pgbelay_copy";
 
-  /** Rows whose length says how many more may be pulled. */
-  private static final int SAMPLE = 64;
-
   private final Shape<R> shape;
   private final WriterSettings<R> settings;
   private final BatchConnection connection;
@@ -25,6 +22,7 @@ final class WriteCall<R> {
   private final GuardedWrite guarded;
   private final SavepointBudget budget;
   private final ArrayEncoder<R> encoder;
+  private final RowLengths<R> lengths;
   private Path path = Path.UNNEST;
 
   WriteCall(
@@ -38,6 +36,8 @@ final class WriteCall<R> {
     this.writes = new RowWrites<>(shape, connection, outcomes);
     this.guarded = new GuardedWrite(connection, shape, writes, outcomes, budget);
     this.encoder = new ArrayEncoder<>(shape.columns(), connection.driver());
+    this.lengths = new RowLengths<>(shape.columns());
+    source.measureBy(lengths, settings.chunkBytes());
   }
 
   long probes() {
@@ -133,8 +133,8 @@ final class WriteCall<R> {
   }
 
   /**
-   * Sends the next rows. All of them but a sample, which tells how long they are, are pulled before
-   * COPY begins: while it lasts, whoever makes the rows could not use the connection.
+   * Sends the next rows. All of them are pulled before COPY begins: while it lasts, whoever makes
+   * the rows could not use the connection.
    *
    * @return whether the server took as many as were sent
    */
@@ -142,14 +142,8 @@ final class WriteCall<R> {
     CopyStream<R> stream = new CopyStream<>(connection, into, shape.columns(), staged);
     try {
       try {
-        pull(chunk, Math.min(SAMPLE, settings.chunkRows()));
+        pull(chunk);
         encode(chunk, stream);
-        if (chunk.encoded == chunk.rows.size()) {
-          long length = Math.max(1, stream.bytes() / Math.max(1, chunk.encoded));
-          pull(chunk, (int) Math.min(settings.chunkRows(), settings.chunkBytes() / length + 1));
-          stream.begin();
-          encode(chunk, stream);
-        }
       } finally {
         // The server may refuse a row while later ones are still on their way.
         close(chunk);
@@ -171,7 +165,6 @@ final class WriteCall<R> {
   private void copyAgain(Chunk<R> chunk) throws SQLException {
     CopyStream<R> stream =
         new CopyStream<>(connection, shape.sql().copyTable(), shape.columns(), false);
-    stream.begin();
     try {
       for (int i = chunk.leftOut.nextClearBit(0);
           i < chunk.rows.size();
@@ -188,9 +181,14 @@ final class WriteCall<R> {
     }
   }
 
-  private void pull(Chunk<R> chunk, int upTo) {
-    while (chunk.rows.size() < upTo && !source.isEmpty()) {
-      chunk.rows.add(source.next());
+  private void pull(Chunk<R> chunk) {
+    long bytes = 0;
+    while (chunk.rows.size() < settings.copyRows()
+        && bytes < settings.chunkBytes()
+        && !source.isEmpty()) {
+      R row = source.next();
+      chunk.rows.add(row);
+      bytes += lengths.of(row);
     }
   }
 
@@ -215,7 +213,7 @@ final class WriteCall<R> {
     }
     chunk.leftOut.set(index);
     chunk.refused.add(rejection);
-    if (outcomes.rejected() + chunk.refused.size() >= GuardedWrite.MAX_REJECTIONS) {
+    if (outcomes.rejected() + chunk.refused.size() >= settings.mostRefused()) {
       throw GuardedWrite.tooMany(shape, rejection.sqlState());
     }
   }

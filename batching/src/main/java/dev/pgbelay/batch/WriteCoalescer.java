@@ -8,14 +8,15 @@ import dev.pgbelay.core.TxOptions;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.Iterator;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.ToLongFunction;
+import org.jooq.exception.DataAccessException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -23,7 +24,10 @@ import org.slf4j.LoggerFactory;
 /**
  * Writes together what many threads submit one by one: each gets the fate of its own row, at a
  * fraction of the cost of a transaction of its own. A future completes after the commit of the
- * transaction that wrote the row. A row that the database refuses fails its own future only.
+ * transaction that wrote the row. A row that the database refuses fails its own future only, as
+ * does one of which the writer's functions throw. Where twenty rows or more of a flush are refused,
+ * or a function throws, the rows of that flush are written one by one, each in a transaction of its
+ * own.
  *
  * <p>Owns its threads, named {@code pgbelay-coalescer-<name>-<n>}, and takes its transactions from
  * the given {@link Transactions}, which retries collisions. A crash between submit and flush loses
@@ -42,6 +46,10 @@ public final class WriteCoalescer<R> implements AutoCloseable {
 
   private static final Logger log = LoggerFactory.getLogger(WriteCoalescer.class);
   private static final long IDLE_MILLIS = 50;
+
+  /** Bad rows in a flush from which it is quicker to write each row by itself than to search. */
+  private static final int MANY_REFUSED = 20;
+
   private static final long IDLE_NANOS = TimeUnit.MILLISECONDS.toNanos(IDLE_MILLIS);
 
   private final Transactions transactions;
@@ -58,12 +66,15 @@ public final class WriteCoalescer<R> implements AutoCloseable {
   private final BlockingQueue<Entry<R>> queue;
   private final List<Thread> flushers = new ArrayList<>();
   private final CoalescerEvents events;
+  private final AtomicInteger running;
   private volatile boolean closing;
   private volatile boolean abandoned;
+  private volatile boolean ended;
+  private volatile boolean lost;
 
   private WriteCoalescer(Builder<R> builder) {
     this.transactions = builder.transactions;
-    this.writer = builder.writer.partially();
+    this.writer = builder.writer.partially(MANY_REFUSED);
     this.operation = builder.operation;
     this.name = builder.name;
     this.options = builder.options == null ? TxOptions.forPath(builder.name) : builder.options;
@@ -78,8 +89,9 @@ public final class WriteCoalescer<R> implements AutoCloseable {
         builder.registry == null
             ? CoalescerEvents.NONE
             : new CoalescerMeters(builder.registry, name, queue::size);
+    this.running = new AtomicInteger(builder.flushers);
     for (int i = 1; i <= builder.flushers; i++) {
-      Thread flusher = new Thread(this::flushUntilClosed, "pgbelay-coalescer-" + name + "-" + i);
+      Thread flusher = new Thread(this::runFlusher, "pgbelay-coalescer-" + name + "-" + i);
       flusher.setDaemon(true);
       flushers.add(flusher);
     }
@@ -98,12 +110,13 @@ public final class WriteCoalescer<R> implements AutoCloseable {
    * @return completes with the row's fate after the commit; exceptionally with {@link
    *     BatchException}, whose rejection says why, if the row was refused; and with whatever the
    *     transaction threw if it failed as a whole, an unknown outcome included
-   * @throws BatchException if the queue stayed full or the coalescer is closed
+   * @throws BatchException if the queue stayed full, the coalescer is closed or the row is null
    * @throws dev.pgbelay.core.TransactionException if a transaction is open on this thread: the row
    *     would be committed whatever becomes of it
    */
   public CompletableFuture<Outcome> submit(R row) {
     Transactions.requireNone();
+    requireRow(row);
     long bytes = sizer == null ? 0 : sizer.applyAsLong(row);
     Entry<R> entry = new Entry<>(row, bytes, new CompletableFuture<>(), System.nanoTime());
     requireOpen();
@@ -120,14 +133,21 @@ public final class WriteCoalescer<R> implements AutoCloseable {
       Thread.currentThread().interrupt();
       throw BatchException.contract("interrupted while waiting for room in coalescer " + name);
     }
-    if (closing && flushers.stream().noneMatch(Thread::isAlive) && queue.remove(entry)) {
+    if ((abandoned || ended) && queue.remove(entry)) {
       requireOpen();
     }
     return entry.future();
   }
 
+  @SuppressWarnings("ConstantValue")
+  private void requireRow(R row) {
+    if (row == null) {
+      throw BatchException.contract("coalescer " + name + " was given null for a row");
+    }
+  }
+
   private void requireOpen() {
-    if (closing) {
+    if (closing || ended) {
       throw BatchException.closed("coalescer " + name + " is closed and takes no more rows");
     }
   }
@@ -142,7 +162,10 @@ public final class WriteCoalescer<R> implements AutoCloseable {
    * Takes no more rows, writes those that were submitted, and returns when all futures are complete
    * or the time is up. What is still queued then fails with a {@link BatchException}. A flush that
    * is under way then is not interrupted: its rows may still be written, and its futures complete
-   * when it ends.
+   * when it ends. To be interrupted is for the time to be up.
+   *
+   * <p>Called from a completion, which runs on a thread of this object, it does not wait for that
+   * thread, which writes what is queued after it has returned.
    *
    * @return whether everything was written in time
    */
@@ -150,6 +173,9 @@ public final class WriteCoalescer<R> implements AutoCloseable {
     closing = true;
     long end = System.nanoTime() + atMost.toNanos();
     boolean inTime = true;
+    if (flushers.contains(Thread.currentThread())) {
+      return queue.isEmpty();
+    }
     for (Thread flusher : flushers) {
       try {
         TimeUnit.NANOSECONDS.timedJoin(flusher, Math.max(1, end - System.nanoTime()));
@@ -159,16 +185,32 @@ public final class WriteCoalescer<R> implements AutoCloseable {
       inTime &= !flusher.isAlive();
     }
     abandoned = true;
-    int left = failQueued("was closed before it was written");
-    events.closed();
-    return inTime && left == 0;
+    failQueued("was closed before it was written");
+    return inTime && !lost;
   }
 
-  private int failQueued(String why) {
+  private void failQueued(String why) {
     List<Entry<R>> left = new ArrayList<>();
     queue.drainTo(left);
+    if (!left.isEmpty()) {
+      lost = true;
+    }
     fail(left, BatchException.closed("coalescer " + name + " " + why));
-    return left.size();
+  }
+
+  private void runFlusher() {
+    try {
+      flushUntilClosed();
+    } finally {
+      if (running.decrementAndGet() == 0) {
+        // Nobody is left to write. Whoever submits from here on sees it and takes the row back;
+        // what
+        // was submitted before is found in the queue.
+        ended = true;
+        failQueued("has ended before it was written");
+        events.closed();
+      }
+    }
   }
 
   private void flushUntilClosed() {
@@ -190,8 +232,10 @@ public final class WriteCoalescer<R> implements AutoCloseable {
       } catch (InterruptedException e) {
         // Nobody else interrupts this thread, so somebody wants it to end at once.
         closing = true;
+        if (!batch.isEmpty()) {
+          lost = true;
+        }
         fail(batch, BatchException.closed("coalescer " + name + " was interrupted"));
-        failQueued("was interrupted before it was written");
         return;
       } catch (Throwable t) {
         log.error("coalescer {} failed with {} rows in hand", name, batch.size(), t);
@@ -204,6 +248,9 @@ public final class WriteCoalescer<R> implements AutoCloseable {
   private String gather(List<Entry<R>> batch) throws InterruptedException {
     long bytes = batch.get(0).bytes();
     long end = batch.get(0).submitted() + lingerNanos;
+    if (sizer == null) {
+      queue.drainTo(batch, flushRows - 1);
+    }
     while (batch.size() < flushRows && bytes < flushBytes) {
       Entry<R> next = queue.poll();
       if (next == null) {
@@ -229,22 +276,46 @@ public final class WriteCoalescer<R> implements AutoCloseable {
     try {
       result = transactions.run(options, tx -> write(tx, rows));
     } catch (Throwable t) {
-      fail(batch, t);
+      if (batch.size() > 1 && mayBeOfOneRow(t)) {
+        batch.forEach(this::flushAlone);
+      } else {
+        fail(batch, t);
+      }
       return;
     }
-    Map<Integer, BatchResult.Rejection> rejections = new HashMap<>();
-    result.rejections().forEach(rejection -> rejections.put(rejection.row(), rejection));
+    // In the order of their rows.
+    Iterator<BatchResult.Rejection> rejections = result.rejections().iterator();
+    BatchResult.@Nullable Rejection rejection = rejections.hasNext() ? rejections.next() : null;
     for (int i = 0; i < batch.size(); i++) {
-      CompletableFuture<Outcome> future = batch.get(i).future();
-      BatchResult.Rejection rejection = rejections.get(i);
-      if (rejection == null) {
-        future.complete(result.outcome(i));
+      Entry<R> entry = batch.get(i);
+      if (rejection == null || rejection.row() != i) {
+        entry.future().complete(result.outcome(i));
       } else {
-        future.completeExceptionally(BatchException.rejectedAlone(name, rejection));
+        entry.future().completeExceptionally(BatchException.rejectedAlone(name, rejection));
+        rejection = rejections.hasNext() ? rejections.next() : null;
       }
+      events.waited(System.nanoTime() - entry.submitted());
     }
-    long now = System.nanoTime();
-    batch.forEach(entry -> events.waited(Duration.ofNanos(now - entry.submitted())));
+  }
+
+  /** Nothing of the flush was written, and without the row that it was about the others may be. */
+  private static boolean mayBeOfOneRow(Throwable failure) {
+    return failure instanceof BatchException refused
+        ? refused.tooManyRefused()
+        : failure instanceof RuntimeException
+            && !(failure instanceof PgBelayException)
+            && !(failure instanceof DataAccessException);
+  }
+
+  private void flushAlone(Entry<R> entry) {
+    if (abandoned) {
+      lost = true;
+      fail(
+          List.of(entry),
+          BatchException.closed("coalescer " + name + " was closed before it was written"));
+    } else {
+      flush(List.of(entry));
+    }
   }
 
   private BatchResult write(Tx tx, List<R> rows) {

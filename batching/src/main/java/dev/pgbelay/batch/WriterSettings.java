@@ -28,10 +28,14 @@ record WriterSettings<R>(
     boolean unordered,
     boolean countsOnly,
     int chunkRows,
+    int copyRows,
     long chunkBytes,
     WritePlan.@Nullable Path path,
     List<Field<?>> returning,
-    LongConsumer progress) {
+    LongConsumer progress,
+    int mostRefused) {
+  /** A writer that gives up a call with as many refused rows: something else is wrong then. */
+  static final int MOST_REFUSED = 1_000;
 
   WriterSettings {
     Set<String> names = new HashSet<>();
@@ -54,7 +58,12 @@ record WriterSettings<R>(
     }
   }
 
-  WriterSettings<R> partially() {
+  /**
+   * The same, which leaves out refused rows.
+   *
+   * @param most refused rows with which a call is given up
+   */
+  WriterSettings<R> partially(int most) {
     return new WriterSettings<>(
         table,
         name,
@@ -71,9 +80,11 @@ record WriterSettings<R>(
         unordered,
         countsOnly,
         chunkRows,
+        copyRows,
         chunkBytes,
         path,
         returning,
-        progress);
+        progress,
+        most);
   }
 }

@@ -24,6 +24,7 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -362,6 +363,33 @@ class BatchSurroundingsTest {
     assertThat(upserted.path()).isEqualTo(WritePlan.Path.STAGED);
     assertThat(upserted.count(Outcome.UPDATED) + upserted.count(Outcome.INSERTED))
         .isEqualTo(100_000);
+  }
+
+  @Test
+  void rowsThatGetLong_areNotPulledByTheThousandBeforeAnyIsWritten() {
+    for (WritePlan.Operation operation : WritePlan.Operation.values()) {
+      AtomicInteger pulled = new AtomicInteger();
+      List<Long> held = new ArrayList<>();
+      BatchWriter<Item> writer =
+          items().chunk(10_000, 1 << 20).progress(done -> held.add(pulled.get() - done)).build();
+      Stream<Item> rows =
+          IntStream.range(0, 400)
+              .mapToObj(
+                  id -> new Item(id, "x".repeat(id < 64 ? 1 : 100_000), 1, null, item(id).at()))
+              .peek(item -> pulled.incrementAndGet());
+      transactions.execute(
+          tx -> {
+            switch (operation) {
+              case INSERT -> writer.insert(tx, rows);
+              case UPSERT -> writer.upsert(tx, rows);
+              case UPDATE -> writer.update(tx, rows);
+              case DELETE -> writer.delete(tx, rows);
+            }
+          });
+      assertThat(pulled).hasValue(400);
+      // Some 10 long rows are a chunk; twice that, and what is pulled before their length is seen.
+      assertThat(held.get(0)).as(operation + ", held behind the first chunk").isLessThan(100);
+    }
   }
 
   @Test

@@ -12,6 +12,8 @@ import dev.pgbelay.testing.PostgresExtension;
 import java.math.BigDecimal;
 import java.sql.Connection;
 import java.sql.Statement;
+import java.time.LocalDate;
+import java.time.OffsetDateTime;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -427,6 +429,49 @@ class KeyedLoaderPostgresTest {
     assertThatThrownBy(() -> small.load(dsl, List.of(3)))
         .isInstanceOf(PgBelayException.class)
         .hasMessageContaining("more than one row");
+  }
+
+  @Test
+  void infiniteDates_areKeysLikeOthers() {
+    dsl.execute(
+        """
+        create table holiday (day date primary key, label text not null);
+        insert into holiday values ('infinity', 'never'), ('-infinity', 'always'), ('2026-12-24', 'eve');
+        create table moment (at timestamptz primary key);
+        insert into moment values ('infinity');
+        """);
+    Field<LocalDate> day = field(name("day"), LocalDate.class);
+    Field<String> label = field(name("label"), String.class);
+    KeyedLoader<LocalDate, String> holidays =
+        KeyedLoader.of(table(name("holiday")), day)
+            .columns(label)
+            .map(row -> row.get(label))
+            .build();
+    assertThat(
+            holidays
+                .load(dsl, List.of(LocalDate.MAX, LocalDate.of(2026, 12, 24), LocalDate.MIN))
+                .found())
+        .containsExactly(
+            entry(LocalDate.MAX, "never"),
+            entry(LocalDate.of(2026, 12, 24), "eve"),
+            entry(LocalDate.MIN, "always"));
+    Field<OffsetDateTime> at = field(name("at"), OffsetDateTime.class);
+    KeyedLoader<OffsetDateTime, Boolean> moments =
+        KeyedLoader.of(table(name("moment")), at).columns(at).mapRow(row -> true).build();
+    assertThat(moments.load(dsl, List.of(OffsetDateTime.MAX, OffsetDateTime.MIN)).missing())
+        .containsExactly(OffsetDateTime.MIN);
+    assertThatThrownBy(() -> holidays.load(dsl, List.of(LocalDate.of(12_000, 1, 1))))
+        .isInstanceOf(PgBelayException.class)
+        .hasMessageContaining("12000");
+  }
+
+  @Test
+  void rowsByJdbc_areReadPastJooqWithALimitToo() {
+    KeyedLoader<Long, Integer> lines =
+        KeyedLoader.of(LINE, LINE_ORDER).columns(POSITION).mapRow(row -> row.getInt(1)).build();
+    assertThat(lines.children(dsl, List.of(7L, 8L), 3, List.of(POSITION.asc())))
+        .containsExactly(entry(7L, List.of(1, 2, 3)), entry(8L, List.of(1, 2, 3)));
+    assertThat(STATEMENTS).as("statements that jOOQ rendered and ran").hasValue(0);
   }
 
   @Test

@@ -6,12 +6,20 @@ import java.time.LocalDateTime;
 import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
 import java.util.HexFormat;
+import java.util.Set;
 import java.util.UUID;
 import java.util.function.Function;
 import org.jooq.EnumType;
 
 /** Values as the text of one array of PostgreSQL's, whose element type the server chooses. */
 public final class ArrayLiteral {
+  /** As the driver has them. */
+  private static final Set<Object> INFINITY =
+      Set.of(LocalDate.MAX, LocalDateTime.MAX, OffsetDateTime.MAX);
+
+  private static final Set<Object> MINUS_INFINITY =
+      Set.of(LocalDate.MIN, LocalDateTime.MIN, OffsetDateTime.MIN);
+
   private final StringBuilder text;
   private final Function<String, ? extends RuntimeException> refusal;
 
@@ -51,6 +59,10 @@ public final class ArrayLiteral {
       return literal.getLiteral();
     } else if (value instanceof byte[] bytes) {
       return "\\x" + HexFormat.of().formatHex(bytes);
+    } else if (INFINITY.contains(value)) {
+      return "infinity";
+    } else if (MINUS_INFINITY.contains(value)) {
+      return "-infinity";
     } else if (value instanceof LocalDate date) {
       requireYear(date.getYear());
     } else if (value instanceof LocalDateTime at) {
