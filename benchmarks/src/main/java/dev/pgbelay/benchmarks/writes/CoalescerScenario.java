@@ -48,13 +48,13 @@ public final class CoalescerScenario implements Scenario {
                 "hand-written queue and unnest",
                 items,
                 Long.MAX_VALUE,
-                HandMadeQueue.writing(pool, 1)))
+                HandMadeQueue.inTransactions(pool)))
         .add(
             contestant(
-                "hand-written queue and unnest (2 writers)",
+                "hand-written queue and unnest (autocommit)",
                 items,
                 Long.MAX_VALUE,
-                HandMadeQueue.writing(pool, 2)))
+                HandMadeQueue.underAutocommit(pool)))
         .add(
             CoalescerContestant.writingNothing(
                 "queue alone, nothing is written", items, THREADS, HandMadeQueue.writingNothing()))

@@ -8,8 +8,8 @@ import java.util.concurrent.CompletableFuture;
 import javax.sql.DataSource;
 
 /**
- * A queue and threads that write what is in it as arrays, or write nothing at all, which shows what
- * the hand-over between threads alone allows. No bad rows, no metrics, no end.
+ * A queue and a thread that writes what is in it as arrays, or writes nothing at all, which shows
+ * what the hand-over between threads alone allows. No bad rows, no metrics, no end.
  */
 final class HandMadeQueue implements RowWriter {
   private record Pending(Item item, CompletableFuture<Boolean> written) {}
@@ -18,27 +18,28 @@ final class HandMadeQueue implements RowWriter {
 
   private final BlockingQueue<Pending> queue = new ArrayBlockingQueue<>(10 * MOST);
   private final WriteWay way;
-  private final List<Thread> writers = new ArrayList<>();
+  private final Thread writer = new Thread(this::run, "hand-made-queue");
 
-  private HandMadeQueue(WriteWay way, int threads) {
+  private HandMadeQueue(WriteWay way) {
     this.way = way;
-    for (int i = 1; i <= threads; i++) {
-      Thread writer = new Thread(this::run, "hand-made-queue-" + i);
-      writer.setDaemon(true);
-      writers.add(writer);
-    }
-    writers.forEach(Thread::start);
+    writer.setDaemon(true);
+    writer.start();
   }
 
-  static HandMadeQueue writing(DataSource dataSource, int threads) {
+  static HandMadeQueue inTransactions(DataSource dataSource) {
     return new HandMadeQueue(
         new JdbcWrites(dataSource)
-            .arrays(WriteSql.UPSERT_ARRAYS, JdbcWrites::bindArrays, Integer.MAX_VALUE),
-        threads);
+            .arrays(WriteSql.UPSERT_ARRAYS, JdbcWrites::bindArrays, Integer.MAX_VALUE));
+  }
+
+  static HandMadeQueue underAutocommit(DataSource dataSource) {
+    return new HandMadeQueue(
+        new JdbcWrites(dataSource)
+            .arraysAutocommit(WriteSql.UPSERT_ARRAYS, JdbcWrites::bindArrays));
   }
 
   static HandMadeQueue writingNothing() {
-    return new HandMadeQueue(rows -> {}, 1);
+    return new HandMadeQueue(rows -> {});
   }
 
   @Override
@@ -77,6 +78,6 @@ final class HandMadeQueue implements RowWriter {
 
   @Override
   public void close() {
-    writers.forEach(Thread::interrupt);
+    writer.interrupt();
   }
 }

@@ -88,6 +88,17 @@ final class JdbcWrites {
             });
   }
 
+  /** All rows in one statement, which is its own transaction. */
+  WriteWay arraysAutocommit(String sql, ArrayBinder binder) {
+    return rows -> {
+      try (Connection connection = dataSource.getConnection();
+          PreparedStatement statement = connection.prepareStatement(sql)) {
+        binder.bind(statement, connection.unwrap(PGConnection.class), rows);
+        statement.executeUpdate();
+      }
+    };
+  }
+
   static void inTransaction(DataSource dataSource, Body body) throws Exception {
     try (Connection connection = dataSource.getConnection()) {
       connection.setAutoCommit(false);
