@@ -39,7 +39,7 @@ final class RowLengths<R> {
         ArrayEncoder.Field.put(left ? null : column.value().apply(row), column.sent(), scratch);
       } catch (UnfitValueException e) {
         // It is refused by name when its turn comes.
-        continue;
+        return scratch.size();
       }
     }
     return scratch.size();
