@@ -6,6 +6,7 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import java.util.concurrent.TimeUnit;
+import java.util.function.ToDoubleFunction;
 
 /** What a worker reports. */
 interface WorkMeters {
@@ -43,26 +44,17 @@ interface WorkMeters {
 
     OfMicrometer(MeterRegistry registry) {
       this.registry = registry;
-      this.stale =
-          Counter.builder(PREFIX + "stale")
-              .description("Writes about jobs that were refused: the claim had passed on")
-              .register(registry);
+      this.stale = counter("stale", "Writes about jobs that were refused: the claim had passed on");
       this.rescued =
-          Counter.builder(PREFIX + "rescued")
-              .description("Jobs taken back by this process from workers that were not heard of")
-              .register(registry);
-      this.lost =
-          Counter.builder(PREFIX + "worker.lost")
-              .description("Times that this worker found itself given up by others")
-              .register(registry);
-      this.overdue =
-          Counter.builder(PREFIX + "overdue")
-              .description("Attempts that were interrupted at their deadline")
-              .register(registry);
+          counter("rescued", "Jobs taken back by this process from workers that were not heard of");
+      this.lost = counter("worker.lost", "Times that this worker found itself given up by others");
+      this.overdue = counter("overdue", "Attempts that were interrupted at their deadline");
       this.deaf =
-          Counter.builder(PREFIX + "uninterruptible")
-              .description("Attempts that went on for a second after their interrupt")
-              .register(registry);
+          counter("uninterruptible", "Attempts that went on for a second after their interrupt");
+    }
+
+    private Counter counter(String name, String description) {
+      return Counter.builder(PREFIX + name).description(description).register(registry);
     }
 
     @Override
@@ -77,12 +69,19 @@ interface WorkMeters {
 
     @Override
     public void watch(String queue, Work work) {
-      Gauge.builder(PREFIX + "running", work, Work::running)
-          .description("Jobs whose handler is running here")
-          .tag(QUEUE, queue)
-          .register(registry);
-      Gauge.builder(PREFIX + "buffered", work, Work::buffered)
-          .description("Jobs claimed by this process that wait for a thread")
+      gauge("running", queue, work, Work::running, "Jobs whose handler is running here");
+      gauge(
+          "buffered",
+          queue,
+          work,
+          Work::buffered,
+          "Jobs claimed by this process that wait for a thread");
+    }
+
+    private void gauge(
+        String name, String queue, Work work, ToDoubleFunction<Work> value, String description) {
+      Gauge.builder(PREFIX + name, work, value)
+          .description(description)
           .tag(QUEUE, queue)
           .register(registry);
     }

@@ -2,6 +2,7 @@ package dev.pgbelay.keyset;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import dev.pgbelay.keyset.Relation.TableName;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -28,39 +29,35 @@ final class IndexAdvice {
     this.columns = columnsOfKeys;
   }
 
-  /** The same for the same table and columns, so that running the DDL twice is seen to be that. */
-  private String name(String schema, String of, String list) {
-    String table = of;
-    int room = MAX_NAME_BYTES - NAME_SUFFIX_BYTES;
-    while (table.getBytes(UTF_8).length > room) {
-      table = table.substring(0, table.offsetByCodePoints(table.length(), -1));
-    }
-    CRC32 sum = new CRC32();
-    sum.update((schema + "." + of + "(" + list + ")").getBytes(UTF_8));
-    return "%s_keyset_%08x".formatted(table, sum.getValue());
-  }
-
   String createIndex() {
-    return createIndex(new Relation.Partition(home.schema(), home.name()));
+    return createIndex(home.table());
   }
 
-  String createIndex(Relation.Partition table) {
+  /** On the table itself or on one of its partitions. */
+  String createIndex(TableName table) {
     String list = list();
     return CheckSql.createIndex(name(table, list), qualified(table), list);
   }
 
   /** For a partitioned table. */
   String createIndexOnRoot() {
-    Relation.Partition table = new Relation.Partition(home.schema(), home.name());
     String list = list();
-    return CheckSql.createIndexOnRoot(name(table, list), qualified(table), list);
+    return CheckSql.createIndexOnRoot(name(home.table(), list), qualified(home.table()), list);
   }
 
-  private String name(Relation.Partition table, String list) {
-    return query.renderer().text(DSL.name(name(table.schema(), table.name(), list)));
+  /** The same for the same table and columns, so that running the DDL twice is seen to be that. */
+  private String name(TableName of, String list) {
+    String table = of.name();
+    int room = MAX_NAME_BYTES - NAME_SUFFIX_BYTES;
+    while (table.getBytes(UTF_8).length > room) {
+      table = table.substring(0, table.offsetByCodePoints(table.length(), -1));
+    }
+    CRC32 sum = new CRC32();
+    sum.update((of.schema() + "." + of.name() + "(" + list + ")").getBytes(UTF_8));
+    return query.renderer().text(DSL.name("%s_keyset_%08x".formatted(table, sum.getValue())));
   }
 
-  private String qualified(Relation.Partition table) {
+  private String qualified(TableName table) {
     return query.renderer().text(DSL.name(table.schema(), table.name()));
   }
 

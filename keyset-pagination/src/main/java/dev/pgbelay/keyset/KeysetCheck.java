@@ -10,6 +10,7 @@ import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.keyset.KeysetVerdict.Finding;
 import dev.pgbelay.keyset.KeysetVerdict.Outcome;
 import dev.pgbelay.keyset.Relation.Index;
+import dev.pgbelay.keyset.Relation.TableName;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -107,22 +108,20 @@ public final class KeysetCheck {
             node.attribute("Relation Name")
                 .ifPresent(
                     name -> {
-                      Relation found =
-                          Relation.load(
-                              dsl,
-                              node.attribute("Schema").orElse("public"),
-                              name,
-                              node.attribute("Alias").orElse(name));
-                      Relation whole = found.root(dsl, aliasOfRoot(found.alias()));
-                      byAlias.putIfAbsent(whole.alias(), whole);
+                      TableName read =
+                          new TableName(node.attribute("Schema").orElse("public"), name);
+                      String alias = node.attribute("Alias").orElse(name);
+                      Optional<TableName> root = Relation.root(dsl, read);
+                      byAlias.computeIfAbsent(
+                          root.isPresent() ? aliasOfRoot(alias) : alias,
+                          of -> Relation.load(dsl, root.orElse(read), of));
                     }));
     return List.copyOf(byAlias.values());
   }
 
   /** PostgreSQL numbers the aliases of a partitioned table's partitions. */
   private String aliasOfRoot(String alias) {
-    return prepared.keys().stream()
-            .anyMatch(key -> key.field().getQualifiedName().parts()[0].last().equals(alias))
+    return prepared.keys().stream().anyMatch(key -> qualifier(key).equals(alias))
         ? alias
         : alias.replaceFirst("_\\d+$", "");
   }
@@ -224,9 +223,14 @@ public final class KeysetCheck {
 
   /** PostgreSQL numbers the aliases of a table that stands in several branches. */
   private static boolean isNamed(String alias, SortKey key) {
-    Name[] parts = key.field().getQualifiedName().parts();
-    String qualifier = parts[Math.max(0, parts.length - 2)].last();
+    String qualifier = qualifier(key);
     return alias.equals(qualifier) || alias.matches(Pattern.quote(qualifier) + "_\\d+");
+  }
+
+  /** The table before a key's column; the key's own name where there is none. */
+  private static String qualifier(SortKey key) {
+    Name[] parts = key.field().getQualifiedName().parts();
+    return parts[Math.max(0, parts.length - 2)].last();
   }
 
   private boolean mentionsKey(String condition) {
@@ -259,12 +263,12 @@ public final class KeysetCheck {
       Optional<String> reason = advice.whyNot(index);
       reason.ifPresent(text -> add(SLOW, text));
     }
-    List<Relation.Partition> partitions = home.partitions();
+    List<TableName> partitions = home.partitions();
     if (partitions.isEmpty()) {
       ddl.add(advice.createIndex());
       return;
     }
-    for (Relation.Partition partition : partitions) {
+    for (TableName partition : partitions) {
       ddl.add(advice.createIndex(partition));
     }
     add(

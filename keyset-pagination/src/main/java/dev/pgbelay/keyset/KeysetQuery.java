@@ -127,9 +127,7 @@ public final class KeysetQuery<T> {
   private Page<T> page(DSLContext dsl, PageRequest request, long start) {
     Boundary boundary = boundary(request);
     PageShape shape = PageShape.of(request, boundary);
-    // A place behind the last row still shows the row before it.
-    int before =
-        shape.around() ? Math.max((request.size() - 1) / 2, request.size() > 1 ? 1 : 0) : 0;
+    int before = shape.around() ? rowsBefore(request.size()) : 0;
     Limits limits =
         new Limits(
             request.size() - before + 1,
@@ -141,6 +139,11 @@ public final class KeysetQuery<T> {
     Page<T> page = PageAssembly.assemble(this, request, shape, boundary, limits, rows);
     prepared.metrics().page(request.position(), statement.plan(), System.nanoTime() - start);
     return page;
+  }
+
+  /** Of two rows one: a place behind the last row still shows the row before it. */
+  private static int rowsBefore(int size) {
+    return size == 2 ? 1 : (size - 1) / 2;
   }
 
   private void requireValid(PageRequest request) {

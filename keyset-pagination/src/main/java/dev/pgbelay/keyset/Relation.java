@@ -16,18 +16,16 @@ import org.jooq.impl.DSL;
  * A table in a query, as the catalog has it.
  *
  * @param notNull by column name, whether it is declared NOT NULL
- * @param partitions of a partitioned table
+ * @param partitions those of a partitioned table that have rows of their own
  */
 record Relation(
-    String schema,
-    String name,
+    TableName table,
     String alias,
     Map<String, Boolean> notNull,
     List<Index> indexes,
-    List<Partition> partitions) {
+    List<TableName> partitions) {
 
-  /** A partition that has rows of its own. */
-  record Partition(String schema, String name) {}
+  record TableName(String schema, String name) {}
 
   /** A column of one of the query's relations. */
   record Column(String relation, String name, boolean notNull) {}
@@ -60,24 +58,26 @@ record Relation(
     }
   }
 
-  static Relation load(DSLContext dsl, String schema, String name, String alias) {
+  static Relation load(DSLContext dsl, TableName table, String alias) {
     Map<String, Boolean> notNull = new TreeMap<>();
-    dsl.fetch(CheckSql.FIND_COLUMNS, schema, name)
+    dsl.fetch(CheckSql.FIND_COLUMNS, table.schema(), table.name())
         .forEach(
             row -> notNull.put(row.get("name", String.class), row.get("not_null", Boolean.class)));
-    List<Index> indexes = dsl.fetch(CheckSql.FIND_INDEXES, schema, name).map(Relation::index);
-    List<Partition> partitions =
-        dsl.fetch(CheckSql.FIND_PARTITIONS, schema, name)
-            .map(row -> new Partition(row.get(0, String.class), row.get(1, String.class)));
-    return new Relation(schema, name, alias, notNull, indexes, partitions);
+    List<Index> indexes =
+        dsl.fetch(CheckSql.FIND_INDEXES, table.schema(), table.name()).map(Relation::index);
+    List<TableName> partitions =
+        dsl.fetch(CheckSql.FIND_PARTITIONS, table.schema(), table.name()).map(Relation::tableName);
+    return new Relation(table, alias, notNull, indexes, partitions);
   }
 
-  /** The partitioned table that this one belongs to; itself if there is none. */
-  Relation root(DSLContext dsl, String aliasOfRoot) {
-    Record root = dsl.fetchOne(CheckSql.FIND_ROOT, schema, name);
-    return root == null
-        ? this
-        : load(dsl, root.get(0, String.class), root.get(1, String.class), aliasOfRoot);
+  /** The partitioned table that a partition belongs to. */
+  static Optional<TableName> root(DSLContext dsl, TableName table) {
+    return dsl.fetchOptional(CheckSql.FIND_ROOT, table.schema(), table.name())
+        .map(Relation::tableName);
+  }
+
+  private static TableName tableName(Record row) {
+    return new TableName(row.get(0, String.class), row.get(1, String.class));
   }
 
   private static Index index(Record row) {
@@ -118,7 +118,7 @@ record Relation(
   }
 
   String qualifiedName() {
-    return schema + "." + name;
+    return table.schema() + "." + table.name();
   }
 
   static String unquoted(String column) {

@@ -68,6 +68,14 @@ class DeclaredAndRealPostgresTest {
             """);
   }
 
+  private static KeysetQuery<Integer> byId() {
+    return query(select(A_ID).from(A))
+        .orderBy(A_ID.asc())
+        .unique(A_ID)
+        .map(row -> row.get(A_ID))
+        .build();
+  }
+
   @Test
   void outerJoinOfNotNullColumn_losesNoRowWhereTheOrderSaysWhereNullsGo() {
     var joined = select(A_ID, B_NAME).from(A).leftJoin(B).on(A_B.eq(B_ID));
@@ -170,12 +178,7 @@ class DeclaredAndRealPostgresTest {
 
   @Test
   void pageAroundARowThatIsGone_showsTheRowBeforeIt() {
-    KeysetQuery<Integer> query =
-        query(select(A_ID).from(A))
-            .orderBy(A_ID.asc())
-            .unique(A_ID)
-            .map(row -> row.get(A_ID))
-            .build();
+    KeysetQuery<Integer> query = byId();
 
     Page<Integer> page = query.fetch(dsl, PageRequest.aroundKeys(2, 10));
     assertThat(page.items()).containsExactly(9);
@@ -187,12 +190,7 @@ class DeclaredAndRealPostgresTest {
 
   @Test
   void requestThatContradictsItself_isRefusedBeforeAnySqlRuns() {
-    KeysetQuery<Integer> query =
-        query(select(A_ID).from(A))
-            .orderBy(A_ID.asc())
-            .unique(A_ID)
-            .map(row -> row.get(A_ID))
-            .build();
+    KeysetQuery<Integer> query = byId();
     String cursor = query.fetch(dsl, PageRequest.first(2)).nextCursor().orElseThrow();
 
     for (PageRequest request :
@@ -238,12 +236,7 @@ class DeclaredAndRealPostgresTest {
 
   @Test
   void emptyScope_isRefusedBecauseItWouldBindNothing() {
-    KeysetQuery<Integer> query =
-        query(select(A_ID).from(A))
-            .orderBy(A_ID.asc())
-            .unique(A_ID)
-            .map(row -> row.get(A_ID))
-            .build();
+    KeysetQuery<Integer> query = byId();
 
     assertThatThrownBy(() -> query.inScope(""))
         .isInstanceOf(InvalidPageRequestException.class)
@@ -253,12 +246,7 @@ class DeclaredAndRealPostgresTest {
   @Test
   void exportInsideATransaction_isRefusedInItsOwnWords() {
     Transactions transactions = Transactions.of(postgres.dataSource());
-    KeysetQuery<Integer> query =
-        query(select(A_ID).from(A))
-            .orderBy(A_ID.asc())
-            .unique(A_ID)
-            .map(row -> row.get(A_ID))
-            .build();
+    KeysetQuery<Integer> query = byId();
 
     assertThatThrownBy(
             () -> transactions.execute(tx -> KeysetExport.of(query, transactions).run(row -> {})))
