@@ -1,6 +1,7 @@
 package dev.pgbelay.jobqueue;
 
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.internal.OptionRange;
 import java.time.Duration;
 import java.util.Map;
 import java.util.regex.Pattern;
@@ -27,17 +28,11 @@ final class Options {
   }
 
   static void require(String option, Duration value, Duration least, Duration most) {
-    if (value.compareTo(least) < 0 || value.compareTo(most) > 0) {
-      throw new PgBelayException(
-          option + " must be between " + least + " and " + most + ", is " + value);
-    }
+    OptionRange.require(option, value, least, most);
   }
 
   static void require(String option, long value, long least, long most) {
-    if (value < least || value > most) {
-      throw new PgBelayException(
-          option + " must be between " + least + " and " + most + ", is " + value);
-    }
+    OptionRange.require(option, value, least, most);
   }
 
   /** Values are not in the messages: they may be secrets. */

@@ -3,6 +3,7 @@ package dev.pgbelay.batch.chunk;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.core.internal.OptionRange;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -60,7 +61,7 @@ record JobPlan(
   /** How large chunks are. */
   record Sizing(Duration target, int first, int min, int max) {
     Sizing {
-      require("target", target, Duration.ofMillis(10), Duration.ofMinutes(1));
+      OptionRange.require("target", target, Duration.ofMillis(10), Duration.ofMinutes(1));
       if (min < 1 || first < min || max < first || max > 10_000_000) {
         throw new PgBelayException(
             "chunkRows: must be 1 <= min <= first <= max <= 10000000, is min %d, first %d, max %d"
@@ -86,25 +87,20 @@ record JobPlan(
       Duration stuckAfter,
       Duration patience) {
     Timing {
-      require("lease", lease, Duration.ofSeconds(1), Duration.ofHours(1));
-      require("chunkTimeout", chunkTimeout, Duration.ofMillis(100), Duration.ofHours(1));
-      require("lockTimeout", lockTimeout, Duration.ofMillis(10), Duration.ofMinutes(10));
-      require("pollInterval", poll, Duration.ofMillis(10), Duration.ofMinutes(1));
-      require("signalInterval", signalInterval, Duration.ZERO, Duration.ofMinutes(1));
-      require("stuckAfter", stuckAfter, Duration.ofMillis(1), Duration.ofDays(1));
-      require("patience", patience, Duration.ZERO, Duration.ofDays(1));
+      OptionRange.require("lease", lease, Duration.ofSeconds(1), Duration.ofHours(1));
+      OptionRange.require(
+          "chunkTimeout", chunkTimeout, Duration.ofMillis(100), Duration.ofHours(1));
+      OptionRange.require(
+          "lockTimeout", lockTimeout, Duration.ofMillis(10), Duration.ofMinutes(10));
+      OptionRange.require("pollInterval", poll, Duration.ofMillis(10), Duration.ofMinutes(1));
+      OptionRange.require("signalInterval", signalInterval, Duration.ZERO, Duration.ofMinutes(1));
+      OptionRange.require("stuckAfter", stuckAfter, Duration.ofMillis(1), Duration.ofDays(1));
+      OptionRange.require("patience", patience, Duration.ZERO, Duration.ofDays(1));
       if (poll.multipliedBy(2).compareTo(lease) > 0) {
         throw new PgBelayException(
             "pollInterval must be at most half of the lease, which is renewed at each poll: is %s, the lease %s"
                 .formatted(poll, lease));
       }
-    }
-  }
-
-  private static void require(String option, Duration value, Duration least, Duration most) {
-    if (value.compareTo(least) < 0 || value.compareTo(most) > 0) {
-      throw new PgBelayException(
-          "%s must be between %s and %s, is %s".formatted(option, least, most, value));
     }
   }
 }

@@ -9,6 +9,7 @@ import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.Claimant;
 import dev.pgbelay.core.internal.Fence;
+import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.lock.lease.LeaseGrants.Grant;
 import io.micrometer.core.instrument.MeterRegistry;
@@ -290,21 +291,21 @@ public final class LeaseLock implements AutoCloseable {
      * not that of who asks.
      */
     public Builder duration(Duration lease) {
-      require("duration", lease, Duration.ofMillis(300), Duration.ofHours(1));
+      OptionRange.require("duration", lease, Duration.ofMillis(300), Duration.ofHours(1));
       this.duration = lease;
       return this;
     }
 
     /** How long a release waits for guarded transactions: 10 ms to 1 minute, 5 s unless said. */
     public Builder patience(Duration time) {
-      require("patience", time, Duration.ofMillis(10), Duration.ofMinutes(1));
+      OptionRange.require("patience", time, Duration.ofMillis(10), Duration.ofMinutes(1));
       this.patience = time;
       return this;
     }
 
     /** Between two questions of one that waits: 10 ms to 1 minute, 250 ms unless said. */
     public Builder pollInterval(Duration interval) {
-      require("pollInterval", interval, Duration.ofMillis(10), Duration.ofMinutes(1));
+      OptionRange.require("pollInterval", interval, Duration.ofMillis(10), Duration.ofMinutes(1));
       this.poll = interval;
       return this;
     }
@@ -328,13 +329,6 @@ public final class LeaseLock implements AutoCloseable {
     public Builder meterRegistry(MeterRegistry metrics) {
       this.registry = metrics;
       return this;
-    }
-
-    private static void require(String option, Duration value, Duration least, Duration most) {
-      if (value.compareTo(least) < 0 || value.compareTo(most) > 0) {
-        throw new PgBelayException(
-            option + " must be between " + least + " and " + most + ", is " + value);
-      }
     }
 
     public LeaseLock build() {
