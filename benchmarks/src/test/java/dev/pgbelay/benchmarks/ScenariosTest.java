@@ -222,13 +222,22 @@ class ScenariosTest {
       assertThat(line.fieldNames())
           .toIterable()
           .containsExactly("scenario", "contestant", "metric", "value", "unit", "ratio");
-      assertThat(line.get("value").doubleValue()).isPositive();
+      if (mayBeZero(line)) {
+        assertThat(line.get("value").doubleValue()).isNotNegative();
+      } else {
+        assertThat(line.get("value").doubleValue()).as(line.toString()).isPositive();
+      }
       assertThat(line.get("ratio").isNumber() || isUnknownToLimit(line)).isTrue();
       metrics
           .computeIfAbsent(line.get("contestant").textValue(), contestant -> new HashSet<>())
           .add(line.get("metric").textValue());
     }
     return metrics;
+  }
+
+  /** A multixact needs two who insert at the same time, which a run this short need not see. */
+  private static boolean mayBeZero(JsonNode line) {
+    return line.get("metric").textValue().endsWith("multixacts-per-insert");
   }
 
   /** While nobody deletes, there is no rate of deletions; without a foreign key no multixacts. */

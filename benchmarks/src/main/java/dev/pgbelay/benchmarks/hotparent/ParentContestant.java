@@ -127,14 +127,14 @@ final class ParentContestant implements Contestant {
     long locks = 0;
     try (Connection connection = pool.getConnection()) {
       connection.setAutoCommit(false);
-      while (System.nanoTime() < end) {
+      do {
         try (PreparedStatement statement = connection.prepareStatement(lock)) {
           statement.executeQuery().close();
         }
         TimeUnit.MILLISECONDS.sleep(millis);
         connection.commit();
         locks++;
-      }
+      } while (System.nanoTime() < end);
     }
     return locks;
   }
