@@ -3,12 +3,14 @@ package dev.pgbelay.batch;
 /** What a writer must know of its table before it writes. */
 final class CatalogSql {
   /**
-   * Changes with whatever a shape is made of: xmin is that of the catalog's rows. Of a partitioned
-   * table the triggers of all partitions count.
+   * Changes with whatever a shape is made of: xmin is that of the catalog's rows. Not that of
+   * pg_class, which TRUNCATE changes as well. Of a partitioned table the triggers of all partitions
+   * count.
    */
   private static final String FINGERPRINT =
       """
-      hashtextextended(concat_ws('|', c.xmin, c.relrowsecurity,
+      hashtextextended(concat_ws('|', c.relnamespace, c.relname, c.relkind, c.relhasrules,
+        c.relrowsecurity, c.relforcerowsecurity,
         row_security_active(c.oid), has_database_privilege(current_database(), 'TEMP'),
         (select string_agg(concat(a.attnum, ':', a.xmin, ':',
                   (select d.xmin from pg_type d where d.oid = a.atttypid and d.typtype = 'd')),
