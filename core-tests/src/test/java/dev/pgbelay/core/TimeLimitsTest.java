@@ -119,13 +119,13 @@ class TimeLimitsTest {
 
   @Test
   void longerDeadlineOfTheWholeTransaction_isNotSetAgainInsideStretch() {
-    TxOptions whole = TxOptions.builder().path("whole").deadline(Duration.ofSeconds(4)).build();
+    TxOptions whole = TxOptions.builder().path("whole").deadline(Duration.ofSeconds(12)).build();
     transactions.execute(
         whole,
         tx -> {
-          awaitLeft(tx, 1_900);
+          awaitLeft(tx, 5_900);
           tx.within(
-              Duration.ofMillis(700),
+              Duration.ofSeconds(3),
               stretch -> {
                 List<Long> set = new ArrayList<>();
                 set.add(millis(tx.dsl(), "statement_timeout"));
@@ -133,12 +133,12 @@ class TimeLimitsTest {
                 set.add(millis(Tx.join(stretch.connection()).dsl(), "statement_timeout"));
                 transactions.execute(
                     JOIN, inner -> set.add(millis(inner.dsl(), "statement_timeout")));
-                assertThat(set).allMatch(millis -> millis > 0 && millis <= 700);
+                assertThat(set).allMatch(millis -> millis > 0 && millis <= 3_000);
                 return assertThat(Tx.join(stretch.dsl()).remaining().orElseThrow())
-                    .isLessThanOrEqualTo(Duration.ofMillis(700));
+                    .isLessThanOrEqualTo(Duration.ofSeconds(3));
               });
-          assertThat(tx.remaining().orElseThrow()).isGreaterThan(Duration.ofMillis(700));
-          assertThat(millis(tx.dsl(), "statement_timeout")).isBetween(701L, 1_900L);
+          assertThat(tx.remaining().orElseThrow()).isGreaterThan(Duration.ofSeconds(3));
+          assertThat(millis(tx.dsl(), "statement_timeout")).isBetween(3_001L, 5_900L);
         });
   }
 
@@ -148,14 +148,14 @@ class TimeLimitsTest {
       connection.setAutoCommit(false);
       Tx tx = Tx.join(connection);
       tx.within(
-          Duration.ofMillis(500),
+          Duration.ofSeconds(3),
           stretch -> {
             Tx again = Tx.join(DSL.using(connection, SQLDialect.POSTGRES));
-            assertThat(again.remaining().orElseThrow()).isLessThanOrEqualTo(Duration.ofMillis(500));
+            assertThat(again.remaining().orElseThrow()).isLessThanOrEqualTo(Duration.ofSeconds(3));
             again.within(
                 Duration.ofSeconds(30),
                 longer ->
-                    assertThat(millis(longer.dsl(), "statement_timeout")).isBetween(1L, 500L));
+                    assertThat(millis(longer.dsl(), "statement_timeout")).isBetween(1L, 3_000L));
             awaitLeft(again, 0);
             assertThat(kindOf(() -> again.dsl().execute("select 1")))
                 .isEqualTo(FailureKind.DEADLINE_EXCEEDED);

@@ -436,17 +436,17 @@ class TransactionsPostgresTest {
 
   @Test
   void deadline_isSetAgainWhenLessThanHalfRemains() {
-    TxOptions options = TxOptions.builder().deadline(Duration.ofSeconds(2)).build();
+    TxOptions options = TxOptions.builder().deadline(Duration.ofSeconds(4)).build();
 
     transactions.execute(
         options,
         tx -> {
-          tx.dsl().execute("select pg_sleep(1.2)");
+          tx.dsl().execute("select pg_sleep(2.2)");
           String left =
               tx.dsl()
                   .fetchSingle("select current_setting('statement_timeout')")
                   .get(0, String.class);
-          assertThat(Integer.parseInt(left.replace("ms", ""))).isLessThan(1000);
+          assertThat(Integer.parseInt(left.replace("ms", ""))).isLessThan(2000);
         });
   }
 
