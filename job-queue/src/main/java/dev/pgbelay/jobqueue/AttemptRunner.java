@@ -1,8 +1,8 @@
 package dev.pgbelay.jobqueue;
 
+import dev.pgbelay.jobqueue.Buffer.Fetched;
 import dev.pgbelay.jobqueue.JobOutcome.Verdict;
 import dev.pgbelay.jobqueue.Settlement.Fate;
-import dev.pgbelay.jobqueue.Work.Fetched;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
@@ -81,7 +81,7 @@ final class AttemptRunner implements Runnable {
     ClaimedJob job = fetched.job();
     try {
       if (!registration.awaitLive(fetched.identity(), stopping)) {
-        work.settled(); // rescued by others, or left to them
+        work.settled(1); // rescued by others, or left to them
         return;
       }
     } catch (InterruptedException e) {
@@ -123,8 +123,8 @@ final class AttemptRunner implements Runnable {
     boolean interrupted = Thread.interrupted();
     meters.ran(job.kind(), System.nanoTime() - start);
     if (context.isCompleted()) {
-      meters.settled(work.queue(), Fate.DONE);
-      work.settled();
+      meters.settled(work.queue(), Fate.DONE, 1);
+      work.settled(1);
       return;
     }
     Settlement settlement =

@@ -2,6 +2,7 @@ package dev.pgbelay.jobqueue;
 
 import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.core.internal.PgDriver;
+import dev.pgbelay.jobqueue.LowWaterMark.Spot;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -17,12 +18,12 @@ import java.util.Set;
  *
  * <p>A claim locks its worker's row {@code FOR KEY SHARE}: the row cannot be fenced while a claim
  * is under way, and renewals pass. The row locks of the chosen jobs stand in a materialised CTE, so
- * that the limit is applied once, and the update goes by key whatever the planner thinks of the
- * number of rows.
+ * that the limit is applied once. What is locked stays where it is, so the update goes straight to
+ * the rows, whatever the planner thinks of their number.
  */
 class ClaimSql {
   /**
-   * Binds idle milliseconds, claimant, number, queue, least place, kinds, limit, claimant, number.
+   * Binds idle milliseconds, claimant, number, queue, place, id, kinds, limit, claimant, number.
    */
   private static final String CLAIM =
       """
@@ -35,9 +36,10 @@ class ClaimSql {
            AND w.fenced_at IS NULL AND w.expires_at > clock_timestamp()
            FOR KEY SHARE OF w),
       due AS MATERIALIZED (
-        SELECT j.id
+        SELECT j.ctid AS at
           FROM <job> AS j
-         WHERE j.queue = ? AND j.state = 'ready' AND j.place >= ?
+         WHERE j.queue = ? AND j.run_at IS NULL AND (j.place, j.id) > (?, ?)
+           AND j.state = 'ready'
            AND j.kind = ANY (CAST(? AS text[]))
            AND EXISTS (SELECT FROM me)
          ORDER BY j.place, j.id
@@ -45,8 +47,8 @@ class ClaimSql {
            FOR NO KEY UPDATE OF j SKIP LOCKED)
       UPDATE <job> AS j
          SET state = 'running', claimant = ?, claim_number = ?, attempt = j.attempt + 1
-       WHERE j.id = ANY (ARRAY(SELECT id FROM due))
-      RETURNING j.id, j.place, j.queue, j.kind, j.attempt, j.max_attempts, j.headers, j.payload\
+       WHERE j.ctid = ANY (ARRAY(SELECT at FROM due))
+      RETURNING j.id, j.place, j.kind, j.attempt, j.max_attempts, j.headers, j.payload\
       """;
 
   /** Binds claimant; claimant, number. Waits for a claim that is still under way. */
@@ -60,12 +62,13 @@ class ClaimSql {
        WHERE w.claimant = me.claimant\
       """;
 
-  /** Binds claimant, number. */
+  /** Binds queue, place, id, claimant, number. */
   private static final String FIND_CLAIMED =
       """
-      SELECT j.id, j.place, j.queue, j.kind, j.attempt, j.max_attempts, j.headers, j.payload
+      SELECT j.id, j.place, j.kind, j.attempt, j.max_attempts, j.headers, j.payload
         FROM <job> AS j
-       WHERE j.state = 'running' AND j.claimant = ? AND j.claim_number = ?\
+       WHERE j.queue = ? AND j.run_at IS NULL AND (j.place, j.id) > (?, ?)
+         AND j.claimant = ? AND j.claim_number = ?\
       """;
 
   private final String claim;
@@ -84,14 +87,14 @@ class ClaimSql {
       Connection connection,
       Fence fence,
       String queue,
-      long leastPlace,
+      Spot behind,
       Set<String> kinds,
       int limit,
       Duration idle)
       throws SQLException {
     try (PreparedStatement update = connection.prepareStatement(claim)) {
-      bind(update, connection, fence, queue, leastPlace, kinds, limit, idle);
-      return read(update, fence);
+      bind(update, connection, fence, queue, behind, kinds, limit, idle);
+      return read(update, queue, fence);
     }
   }
 
@@ -101,7 +104,7 @@ class ClaimSql {
       throws SQLException {
     try (PreparedStatement update =
         connection.prepareStatement("EXPLAIN (ANALYZE, BUFFERS) " + claim)) {
-      bind(update, connection, fence, queue, Long.MIN_VALUE, kinds, limit, Duration.ofSeconds(30));
+      bind(update, connection, fence, queue, Spot.FRONT, kinds, limit, Duration.ofSeconds(30));
       StringBuilder plan = new StringBuilder();
       try (ResultSet row = update.executeQuery()) {
         while (row.next()) {
@@ -117,7 +120,7 @@ class ClaimSql {
       Connection connection,
       Fence fence,
       String queue,
-      long leastPlace,
+      Spot behind,
       Set<String> kinds,
       int limit,
       Duration idle)
@@ -126,7 +129,8 @@ class ClaimSql {
     update.setString(1, Long.toString(idle.toMillis()));
     int next = fence.bind(update, 2);
     update.setString(next++, queue);
-    update.setLong(next++, leastPlace);
+    update.setLong(next++, behind.place());
+    update.setLong(next++, behind.id());
     update.setArray(next++, connection.createArrayOf("text", kinds.toArray()));
     update.setInt(next++, limit);
     fence.bind(update, next);
@@ -134,9 +138,10 @@ class ClaimSql {
 
   /**
    * What a claim has taken whose answer was lost. After this it takes nothing any more, also if it
-   * has not begun yet.
+   * has not begun yet. Reads the queue from where the claim began.
    */
-  List<ClaimedJob> recover(Connection connection, Fence fence) throws SQLException {
+  List<ClaimedJob> recover(Connection connection, Fence fence, String queue, Spot behind)
+      throws SQLException {
     try (PreparedStatement update = connection.prepareStatement(raiseClaimFloor)) {
       update.setObject(1, fence.claimant());
       update.setLong(2, fence.number());
@@ -144,12 +149,15 @@ class ClaimSql {
     }
     try (PreparedStatement select = connection.prepareStatement(findClaimed)) {
       PgDriver.planEachTime(select);
-      fence.bind(select, 1);
-      return read(select, fence);
+      select.setString(1, queue);
+      select.setLong(2, behind.place());
+      select.setLong(3, behind.id());
+      fence.bind(select, 4);
+      return read(select, queue, fence);
     }
   }
 
-  private static List<ClaimedJob> read(PreparedStatement statement, Fence fence)
+  private static List<ClaimedJob> read(PreparedStatement statement, String queue, Fence fence)
       throws SQLException {
     List<ClaimedJob> jobs = new ArrayList<>();
     try (ResultSet row = statement.executeQuery()) {
@@ -158,12 +166,12 @@ class ClaimSql {
             new ClaimedJob(
                 row.getLong(1),
                 row.getLong(2),
+                queue,
                 row.getString(3),
-                row.getString(4),
+                row.getInt(4),
                 row.getInt(5),
-                row.getInt(6),
-                Headers.read(Headers.texts(row, 7)),
-                row.getBytes(8),
+                Headers.read(Headers.texts(row, 6)),
+                row.getBytes(7),
                 fence));
       }
     }

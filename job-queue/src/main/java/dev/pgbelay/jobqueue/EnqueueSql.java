@@ -26,11 +26,16 @@ class EnqueueSql {
       RETURNING id\
       """;
 
+  /** The clock is read once: jobs of one statement stand in the order of their ids. */
   private static final String ENQUEUE_LIKE =
       """
-      INSERT INTO <job> (queue, kind, state, place, max_attempts, priority, headers, payload)
+      WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now)
+      INSERT INTO <job> (queue, kind, state, place, enqueued_at, max_attempts, priority, headers,
+                         payload)
       SELECT ?, ?, 'ready',
-             CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) - 1000000 * CAST(? AS bigint),
+             (SELECT CAST(extract(epoch FROM now) * 1000000 AS bigint) - 1000000 * CAST(? AS bigint)
+                FROM clock),
+             (SELECT now FROM clock),
              CAST(? AS integer), CAST(? AS integer), CAST(? AS text[]), given.payload
         FROM unnest(CAST(? AS bytea[])) AS given(payload)
       RETURNING id\
@@ -39,23 +44,24 @@ class EnqueueSql {
   /** Moments and delays in microseconds, of which each job has one or none. */
   private static final String ENQUEUE_EACH =
       """
-      INSERT INTO <job> (queue, kind, state, place, run_at, max_attempts, priority, headers, payload)
+      WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now),
+      micros AS MATERIALIZED (
+        SELECT CAST(extract(epoch FROM now) * 1000000 AS bigint) AS now FROM clock)
+      INSERT INTO <job> (queue, kind, state, place, run_at, enqueued_at, max_attempts, priority,
+                         headers, payload)
       SELECT given.queue, given.kind,
-             CASE WHEN due.at > due.now THEN 'scheduled' ELSE 'ready' END,
-             CAST(extract(epoch FROM due.at) * 1000000 AS bigint)
-               - 1000000 * CAST(given.priority AS bigint),
-             CASE WHEN due.at > due.now THEN due.at END,
+             CASE WHEN due.at > (SELECT now FROM micros) THEN 'scheduled' ELSE 'ready' END,
+             due.at - 1000000 * CAST(given.priority AS bigint),
+             CASE WHEN due.at > (SELECT now FROM micros)
+                  THEN to_timestamp(0) + due.at * interval '1 microsecond' END,
+             (SELECT now FROM clock),
              given.max_attempts, given.priority, CAST(given.headers AS text[]), given.payload
         FROM unnest(CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bigint[]), CAST(? AS bigint[]),
                     CAST(? AS integer[]), CAST(? AS integer[]), CAST(? AS text[]),
                     CAST(? AS bytea[]))
                AS given(queue, kind, moment, delay, priority, max_attempts, headers, payload)
-             CROSS JOIN LATERAL (SELECT clock_timestamp() AS now) AS clock
              CROSS JOIN LATERAL (
-               SELECT clock.now,
-                      CASE WHEN given.moment IS NOT NULL
-                           THEN to_timestamp(0) + given.moment * interval '1 microsecond'
-                           ELSE clock.now + given.delay * interval '1 microsecond' END AS at) AS due
+               SELECT coalesce(given.moment, (SELECT now FROM micros) + given.delay) AS at) AS due
       RETURNING id\
       """;
 

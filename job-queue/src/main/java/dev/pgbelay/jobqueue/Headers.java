@@ -43,6 +43,9 @@ final class Headers {
   }
 
   static Map<String, String> read(List<String> texts) {
+    if (texts.isEmpty()) {
+      return Map.of();
+    }
     Map<String, String> headers = new LinkedHashMap<>();
     for (int i = 0; i + 1 < texts.size(); i += 2) {
       headers.put(texts.get(i), texts.get(i + 1));

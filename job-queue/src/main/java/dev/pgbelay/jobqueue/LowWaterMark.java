@@ -15,20 +15,25 @@ final class LowWaterMark {
   private static final long SELDOM = TimeUnit.SECONDS.toNanos(10);
   private static final int SHARE = 20;
 
-  private long place = Long.MIN_VALUE;
+  private Spot spot = Spot.FRONT;
   private long nextFullLook = System.nanoTime();
 
-  /** A look that is about to be taken. */
-  record Look(long leastPlace, boolean full, long startedAt) {}
+  /** A job's place, and its id among those of the same place. */
+  record Spot(long place, long id) {
+    static final Spot FRONT = new Spot(Long.MIN_VALUE, Long.MIN_VALUE);
+  }
+
+  /** A look at all that stands behind a spot, about to be taken. */
+  record Look(Spot behind, boolean full, long startedAt) {}
 
   Look look() {
     long now = System.nanoTime();
-    boolean full = place == Long.MIN_VALUE || now - nextFullLook >= 0;
-    return new Look(full ? Long.MIN_VALUE : place, full, now);
+    boolean full = spot.equals(Spot.FRONT) || now - nextFullLook >= 0;
+    return new Look(full ? Spot.FRONT : spot, full, now);
   }
 
-  void claimedUpTo(long lastPlace) {
-    place = lastPlace;
+  void claimedUpTo(Spot last) {
+    spot = last;
   }
 
   void looked(Look look) {

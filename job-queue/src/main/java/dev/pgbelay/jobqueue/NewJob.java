@@ -44,7 +44,9 @@ public record NewJob<P>(
    * @throws PgBelayException naming the option, its value and its range
    */
   public NewJob {
-    Options.requireName("queue", queue);
+    if (!queue.equals(DEFAULT_QUEUE)) {
+      Options.requireName("queue", queue);
+    }
     Options.require("delay", delay, Duration.ZERO, Options.LONGEST_DELAY);
     Options.require(
         "priority", priority, Options.LARGEST_PRIORITY.negated(), Options.LARGEST_PRIORITY);
@@ -54,8 +56,12 @@ public record NewJob<P>(
           "runAt is " + runAt.get() + " and delay is " + delay + ": give one of the two");
     }
     runAt.ifPresent(NewJob::requireStorable);
-    Options.requireHeaders(headers);
-    headers = Collections.unmodifiableMap(new LinkedHashMap<>(headers));
+    if (headers.isEmpty()) {
+      headers = Map.of();
+    } else {
+      Options.requireHeaders(headers);
+      headers = Collections.unmodifiableMap(new LinkedHashMap<>(headers));
+    }
   }
 
   static void requireStorable(Instant at) {

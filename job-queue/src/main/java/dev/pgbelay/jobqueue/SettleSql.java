@@ -8,6 +8,7 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,36 +21,46 @@ import org.jspecify.annotations.Nullable;
  */
 class SettleSql {
   /** What every statement of this class has about the rows it changes. */
-  static final String FENCE = "AND j.claimant = ? AND j.claim_number = given.number";
+  static final String FENCE = "AND j.claimant = ? AND j.claim_number = <number>";
 
-  private static final String DAY =
-      "CAST(floor(extract(epoch FROM clock_timestamp()) / 86400) AS integer)";
+  /** The element that belongs to a job, of an array beside the ascending array of ids. */
+  private static final String BESIDE =
+      "(CAST((SELECT <array> FROM given) AS <type>[]))[width_bucket(j.id, (SELECT ids FROM given))]";
 
+  /** The two are joined only if one is missing, which is nearly never so. */
   private static final String NOT_FOUND =
       """
       SELECT given.id, EXISTS (SELECT FROM <job> AS j WHERE j.id = given.id)
         FROM given
-       WHERE NOT EXISTS (SELECT FROM changed WHERE changed.id = given.id)\
+       WHERE (SELECT count(*) FROM changed) < (SELECT count(*) FROM given)
+         AND NOT EXISTS (SELECT FROM changed WHERE changed.id = given.id)\
       """;
 
-  /** Binds idle milliseconds, ids, numbers, reasons, claimant, outcome. */
+  /**
+   * Binds idle milliseconds, ids in ascending order, numbers, reasons, claimant, outcome. There may
+   * be no reasons. The ids are one array of keys and not joined: that takes a third of the time.
+   */
   private static final String FINISH =
       """
-      WITH bounds AS MATERIALIZED (
-        SELECT set_config('idle_in_transaction_session_timeout', ? || 'ms', true)),
-      given AS MATERIALIZED (
-        SELECT g.*
-          FROM bounds, unnest(CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS text[]))
-                         AS g(id, number, reason)),
+      WITH given AS MATERIALIZED (
+        SELECT set_config('idle_in_transaction_session_timeout', ? || 'ms', true),
+               clock_timestamp() AS now, CAST(? AS bigint[]) AS ids, CAST(? AS bigint[]) AS numbers,
+               CAST(? AS text[]) AS reasons),
       changed AS (
-        DELETE FROM <job> AS j USING given
-         WHERE j.id = given.id <fence>
-        RETURNING j.id, j.attempt, j.queue, j.kind, given.reason),
+        DELETE FROM <job> AS j
+         WHERE j.id = ANY (CAST((SELECT ids FROM given) AS bigint[])) <fence>
+        RETURNING j.id, j.attempt, j.queue, j.kind, <reason> AS reason),
       kept AS (
         INSERT INTO <finished> (id, finished_at, finished_day, attempt, outcome, queue, kind, reason)
-        SELECT id, clock_timestamp(), <day>, attempt, ?, queue, kind, reason FROM changed)
-      """
-          + NOT_FOUND;
+        SELECT id, (SELECT now FROM given),
+               (SELECT CAST(floor(extract(epoch FROM now) / 86400) AS integer) FROM given),
+               attempt, ?, queue, kind, reason
+          FROM changed)
+      SELECT one.id, EXISTS (SELECT FROM <job> AS j WHERE j.id = one.id)
+        FROM given, unnest(given.ids) AS one(id)
+       WHERE (SELECT count(*) FROM changed) < cardinality(given.ids)
+         AND NOT EXISTS (SELECT FROM changed WHERE changed.id = one.id)\
+      """;
 
   /** Binds idle milliseconds, ids, numbers, reasons, node, claimant. */
   private static final String BURY =
@@ -110,6 +121,10 @@ class SettleSql {
       """
           + NOT_FOUND;
 
+  /** Of two claims of one job the later one is the last. */
+  private static final Comparator<Settlement> BY_ID =
+      Comparator.comparingLong(Settlement::id).thenComparingLong(one -> one.fence().number());
+
   /** Fails on purpose, and with it the transaction: the text is no number. Binds a text. */
   private static final String ABORT_TRANSACTION = "SELECT CAST(CAST(? AS text) AS bigint)";
 
@@ -130,9 +145,18 @@ class SettleSql {
   SettleSql(String schema, Duration idle, String fence) {
     this.idle = idle;
     TablesSql tables = new TablesSql(schema);
-    this.finish = tables.fill(FINISH.replace("<fence>", fence).replace("<day>", DAY));
-    this.bury = tables.fill(BURY.replace("<fence>", fence).replace("<day>", DAY));
-    this.putBack = tables.fill(PUT_BACK.replace("<fence>", fence).replace("<day>", DAY));
+    String joined = fence.replace("<number>", "given.number");
+    this.finish =
+        tables.fill(
+            FINISH
+                .replace("<fence>", fence.replace("<number>", beside("numbers", "bigint")))
+                .replace("<reason>", beside("reasons", "text")));
+    this.bury = tables.fill(BURY.replace("<fence>", joined));
+    this.putBack = tables.fill(PUT_BACK.replace("<fence>", joined));
+  }
+
+  private static String beside(String array, String type) {
+    return BESIDE.replace("<array>", array).replace("<type>", type);
   }
 
   /**
@@ -151,8 +175,9 @@ class SettleSql {
   }
 
   private Map<Long, Boolean> finish(
-      Connection connection, Fate fate, UUID claimant, List<Settlement> settlements)
+      Connection connection, Fate fate, UUID claimant, List<Settlement> unordered)
       throws SQLException {
+    List<Settlement> settlements = unordered.stream().sorted(BY_ID).toList();
     try (PreparedStatement delete = connection.prepareStatement(finish)) {
       int next = bindKeys(connection, delete, settlements);
       delete.setArray(next++, connection.createArrayOf("text", reasons(settlements)));
@@ -198,16 +223,21 @@ class SettleSql {
     return delay.toNanos() / 1_000;
   }
 
-  private static @Nullable Object[] reasons(List<Settlement> settlements) {
-    return settlements.stream().map(Settlement::reason).toArray();
+  /** None where none of them has one. */
+  private static @Nullable String[] reasons(List<Settlement> settlements) {
+    if (settlements.stream().allMatch(one -> one.reason() == null)) {
+      return new String[0];
+    }
+    return settlements.stream().map(Settlement::reason).toArray(String[]::new);
   }
 
   private int bindKeys(
       Connection connection, PreparedStatement statement, List<Settlement> settlements)
       throws SQLException {
     PgDriver.planEachTime(statement);
-    Object[] ids = settlements.stream().map(Settlement::id).toArray();
-    Object[] numbers = settlements.stream().map(one -> one.fence().number()).toArray();
+    // Arrays of Long, not of Object: the driver sends them in binary.
+    Long[] ids = settlements.stream().map(Settlement::id).toArray(Long[]::new);
+    Long[] numbers = settlements.stream().map(one -> one.fence().number()).toArray(Long[]::new);
     statement.setString(1, Long.toString(idle.toMillis()));
     statement.setArray(2, connection.createArrayOf("bigint", ids));
     statement.setArray(3, connection.createArrayOf("bigint", numbers));

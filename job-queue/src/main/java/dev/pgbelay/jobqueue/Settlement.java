@@ -69,7 +69,7 @@ record Settlement(
   interface Slots {
     String queue();
 
-    /** One is settled, or the claim is lost. */
-    void settled();
+    /** So many are settled, or their claim is lost. */
+    void settled(int jobs);
   }
 }

@@ -32,7 +32,7 @@ import org.slf4j.LoggerFactory;
 final class Settler implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Settler.class);
   private static final TxOptions WRITE = TxOptions.forPath("jobqueue-settle");
-  private static final int MOST = 1_000;
+  private static final int MOST = 2_000;
   private static final Set<FailureKind> OF_THE_DATA =
       EnumSet.of(
           FailureKind.INVALID_DATA,
@@ -150,6 +150,9 @@ final class Settler implements AutoCloseable {
 
   private record Group(UUID claimant, Fate fate) {}
 
+  /** For the meters and the slots, which are told of a batch at once. */
+  private record Told(Settlement.Slots slots, Fate fate) {}
+
   private void write(List<Settlement> batch) throws SQLException {
     Map<Group, List<Settlement>> groups = new LinkedHashMap<>();
     for (Settlement one : batch) {
@@ -174,12 +177,14 @@ final class Settler implements AutoCloseable {
               }
               return all;
             });
+    Map<Told, Integer> told = new HashMap<>();
+    Map<Settlement.Slots, Integer> free = new HashMap<>();
     for (Settlement one : batch) {
       @Nullable Boolean exists = notFound.get(one.id());
       if (exists == null) {
-        meters.settled(one.slots().queue(), one.fate());
+        told.merge(new Told(one.slots(), one.fate()), 1, Integer::sum);
       } else if (!exists && one.perhapsDone()) {
-        meters.settled(one.slots().queue(), Fate.DONE);
+        told.merge(new Told(one.slots(), Fate.DONE), 1, Integer::sum);
       } else if (perhapsCommitted) {
         LOG.debug("job {} was settled by a statement whose answer was lost", one.id());
       } else {
@@ -189,8 +194,10 @@ final class Settler implements AutoCloseable {
             one.id(),
             one.fate().tag());
       }
-      one.slots().settled();
+      free.merge(one.slots(), 1, Integer::sum);
     }
+    told.forEach((what, jobs) -> meters.settled(what.slots().queue(), what.fate(), jobs));
+    free.forEach(Settlement.Slots::settled);
   }
 
   /** Writes what there is on the calling thread, until nothing is left or the time is over. */

@@ -7,6 +7,7 @@ import dev.pgbelay.core.background.Pass;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.List;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -33,6 +34,9 @@ final class Upkeep implements AutoCloseable {
   private final BackgroundLoop retention;
   private final RetentionSql retentionSql;
   private final int retentionDays;
+
+  /** Used within passes of the rescue only. */
+  private long nextLookForUnknown = System.nanoTime();
 
   Upkeep(
       String name,
@@ -99,8 +103,7 @@ final class Upkeep implements AutoCloseable {
 
   private Pass rescue() throws Exception {
     int fenced =
-        transactions.run(
-            rescuing, tx -> sql.fenceExpired(tx.connection()) + sql.fenceUnknown(tx.connection()));
+        transactions.run(rescuing, tx -> sql.fenceExpired(tx.connection())) + fenceUnknown();
     if (fenced > 0) {
       LOG.warn("{} workers were not heard of; their jobs are handed back", fenced);
     }
@@ -115,19 +118,31 @@ final class Upkeep implements AutoCloseable {
     return Pass.worked(jobs);
   }
 
+  /** It reads all jobs, so it may take a hundredth of the time. */
+  private int fenceUnknown() throws SQLException {
+    long start = System.nanoTime();
+    if (start - nextLookForUnknown < 0) {
+      return 0;
+    }
+    int fenced = transactions.run(rescuing, tx -> sql.fenceUnknown(tx.connection()));
+    long end = System.nanoTime();
+    nextLookForUnknown = end + 100 * (end - start);
+    return fenced;
+  }
+
   /** All that is not being completed at this moment. */
   private int rescue(UUID claimant) throws Exception {
     int jobs = 0;
-    int page;
-    do {
+    List<Long> ids = transactions.run(rescuing, tx -> sql.claimed(tx.connection(), claimant));
+    for (int from = 0; from < ids.size() && !rescue.isStopping(); from += PAGE) {
+      List<Long> page = ids.subList(from, Math.min(ids.size(), from + PAGE));
       WorkerSql.Rescued rescued =
-          transactions.run(rescuing, tx -> sql.rescue(tx.connection(), claimant, PAGE));
-      page = rescued.back() + rescued.buried();
-      jobs += page;
+          transactions.run(rescuing, tx -> sql.rescue(tx.connection(), claimant, page));
+      jobs += rescued.back() + rescued.buried();
       if (rescued.buried() > 0) {
         LOG.warn("{} jobs become dead letters: their last worker died", rescued.buried());
       }
-    } while (page == PAGE && !rescue.isStopping());
+    }
     transactions.execute(rescuing, tx -> sql.removeFenced(tx.connection(), claimant));
     return jobs;
   }

@@ -1,21 +1,20 @@
 package dev.pgbelay.jobqueue;
 
 import dev.pgbelay.core.Commit;
-import dev.pgbelay.core.CommitPosition;
 import dev.pgbelay.core.OutcomeUnknownException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
 import dev.pgbelay.core.internal.Fence;
+import dev.pgbelay.jobqueue.Buffer.Fetched;
+import dev.pgbelay.jobqueue.LowWaterMark.Spot;
 import dev.pgbelay.jobqueue.Registration.Identity;
 import dev.pgbelay.jobqueue.Settlement.Fate;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -28,24 +27,16 @@ final class Work implements Settlement.Slots {
   private static final TxOptions CLAIM = TxOptions.forPath("jobqueue-claim");
 
   /** The largest claim. */
-  private static final int LARGEST_CLAIM = 500;
+  private static final int LARGEST_CLAIM = 1_000;
 
   /** The most jobs that wait here for a thread. */
-  private static final int MOST_AHEAD = 1_500;
+  private static final int MOST_AHEAD = 4_000;
 
   /** So much work is fetched ahead. */
   private static final double SECONDS_AHEAD = 0.1;
 
   /** A job that waits longer than this for a thread goes back, and others may have it. */
   private static final long LONGEST_WAIT = TimeUnit.SECONDS.toNanos(5);
-
-  /**
-   * A job in the buffer.
-   *
-   * @param position covers the commit that enqueued it
-   */
-  record Fetched(
-      ClaimedJob job, Identity identity, @Nullable CommitPosition position, long fetchedAt) {}
 
   private final String queue;
   private final int threads;
@@ -60,7 +51,7 @@ final class Work implements Settlement.Slots {
   private final LowWaterMark mark = new LowWaterMark();
   private final BackgroundLoop loop;
 
-  private final BlockingQueue<Fetched> buffer = new LinkedBlockingQueue<>();
+  private final Buffer buffer = new Buffer();
 
   /** Claimed here and not settled yet. */
   private final AtomicInteger outstanding = new AtomicInteger();
@@ -77,7 +68,7 @@ final class Work implements Settlement.Slots {
   private @Nullable LostClaim lostClaim;
 
   /** A claim whose answer did not come. */
-  private record LostClaim(Identity identity, Fence fence) {}
+  private record LostClaim(Identity identity, Fence fence, Spot behind) {}
 
   Work(
       String name,
@@ -149,7 +140,7 @@ final class Work implements Settlement.Slots {
     int limit = Math.min(room, LARGEST_CLAIM);
     LowWaterMark.Look look = mark.look();
     Identity identity = registration.identity();
-    int found = claim(identity, look.leastPlace(), limit);
+    int found = claim(identity, look.behind(), limit);
     mark.looked(look);
     exhausted = found < limit && look.full();
     return found > 0
@@ -157,16 +148,15 @@ final class Work implements Settlement.Slots {
         : look.full() ? Pass.idle() : Pass.idle(mark.untilFullLook());
   }
 
-  private int claim(Identity identity, long leastPlace, int limit) throws Exception {
+  private int claim(Identity identity, Spot behind, int limit) throws Exception {
     Fence fence = identity.nextClaim();
     Commit<List<ClaimedJob>> commit;
     try {
       commit =
           transactions.commit(
-              CLAIM,
-              tx -> sql.claim(tx.connection(), fence, queue, leastPlace, kinds, limit, lease));
+              CLAIM, tx -> sql.claim(tx.connection(), fence, queue, behind, kinds, limit, lease));
     } catch (OutcomeUnknownException e) {
-      lostClaim = new LostClaim(identity, fence);
+      lostClaim = new LostClaim(identity, fence, behind);
       throw e;
     }
     take(identity, commit);
@@ -175,7 +165,8 @@ final class Work implements Settlement.Slots {
 
   private int recover(LostClaim lost) throws Exception {
     Commit<List<ClaimedJob>> commit =
-        transactions.commit(recovering, tx -> sql.recover(tx.connection(), lost.fence()));
+        transactions.commit(
+            recovering, tx -> sql.recover(tx.connection(), lost.fence(), queue, lost.behind()));
     lostClaim = null;
     take(lost.identity(), commit);
     return 1;
@@ -188,12 +179,9 @@ final class Work implements Settlement.Slots {
     }
     outstanding.addAndGet(jobs.size());
     meters.claimed(queue, jobs.size());
-    mark.claimedUpTo(jobs.get(jobs.size() - 1).place());
-    CommitPosition position = commit.position().orElse(null);
-    long now = System.nanoTime();
-    for (ClaimedJob job : jobs) {
-      buffer.add(new Fetched(job, identity, position, now));
-    }
+    ClaimedJob last = jobs.get(jobs.size() - 1);
+    mark.claimedUpTo(new Spot(last.place(), last.id()));
+    buffer.add(jobs, identity, commit.position().orElse(null));
   }
 
   private int room() {
@@ -209,7 +197,7 @@ final class Work implements Settlement.Slots {
     long now = System.nanoTime();
     long nanos = now - measuredAt;
     int count = begun.get() - measuredBegun;
-    if (nanos < TimeUnit.MILLISECONDS.toNanos(1) || (count == 0 && buffer.isEmpty())) {
+    if (nanos < TimeUnit.MILLISECONDS.toNanos(1) || (count == 0 && buffer.size() == 0)) {
       return;
     }
     double perSecond = count * 1e9 / nanos;
@@ -220,12 +208,10 @@ final class Work implements Settlement.Slots {
   }
 
   private void handBackWhatWaitsTooLong() {
-    long now = System.nanoTime();
-    Fetched oldest = buffer.peek();
-    while (oldest != null && now - oldest.fetchedAt() > LONGEST_WAIT && buffer.remove(oldest)) {
+    Fetched oldest;
+    while ((oldest = buffer.pollOlderThan(LONGEST_WAIT)) != null) {
       ahead = 0;
       handBack(oldest);
-      oldest = buffer.peek();
     }
   }
 
@@ -249,8 +235,8 @@ final class Work implements Settlement.Slots {
   }
 
   @Override
-  public void settled() {
-    outstanding.decrementAndGet();
+  public void settled(int jobs) {
+    outstanding.addAndGet(-jobs);
     if (!exhausted && room() >= refill()) {
       loop.wakeUp();
     }

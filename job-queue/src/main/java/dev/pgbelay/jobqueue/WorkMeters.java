@@ -5,6 +5,8 @@ import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.ToDoubleFunction;
 
@@ -19,7 +21,7 @@ interface WorkMeters {
 
   default void ran(String kind, long nanos) {}
 
-  default void settled(String queue, Fate fate) {}
+  default void settled(String queue, Fate fate, int jobs) {}
 
   default void stale() {}
 
@@ -36,6 +38,7 @@ interface WorkMeters {
     private static final String PREFIX = "pgbelay.jobqueue.";
     private static final String QUEUE = "queue";
     private final MeterRegistry registry;
+    private final Map<String, Timer> attempts = new ConcurrentHashMap<>();
     private final Counter stale;
     private final Counter rescued;
     private final Counter lost;
@@ -93,16 +96,19 @@ interface WorkMeters {
 
     @Override
     public void ran(String kind, long nanos) {
-      Timer.builder(PREFIX + "attempt")
+      attempts.computeIfAbsent(kind, this::timer).record(nanos, TimeUnit.NANOSECONDS);
+    }
+
+    private Timer timer(String kind) {
+      return Timer.builder(PREFIX + "attempt")
           .description("Time that handlers took")
           .tag("kind", kind)
-          .register(registry)
-          .record(nanos, TimeUnit.NANOSECONDS);
+          .register(registry);
     }
 
     @Override
-    public void settled(String queue, Fate fate) {
-      registry.counter(PREFIX + "settled", QUEUE, queue, "outcome", fate.tag()).increment();
+    public void settled(String queue, Fate fate, int jobs) {
+      registry.counter(PREFIX + "settled", QUEUE, queue, "outcome", fate.tag()).increment(jobs);
     }
 
     @Override

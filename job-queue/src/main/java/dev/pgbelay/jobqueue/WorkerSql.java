@@ -38,8 +38,7 @@ class WorkerSql {
       """
       DELETE FROM <worker> AS w
        WHERE w.claimant = ?
-         AND NOT EXISTS (SELECT FROM <job> AS j
-                          WHERE j.claimant = w.claimant AND j.state = 'running')\
+         AND NOT EXISTS (SELECT FROM <job> AS j WHERE j.claimant = w.claimant)\
       """;
 
   /** One whose claim is under way is passed over, and found the next time. */
@@ -53,13 +52,16 @@ class WorkerSql {
                   FOR UPDATE SKIP LOCKED))\
       """;
 
-  /** Jobs that run for nobody, as after a row of this table was deleted by hand. */
+  /**
+   * Jobs that run for nobody, as after a row of this table was deleted by hand. Reads all jobs: a
+   * claim has no index to change, and so there is none to find it by.
+   */
   private static final String FENCE_UNKNOWN =
       """
       INSERT INTO <worker> (claimant, node, expires_at, fenced_at)
       SELECT DISTINCT j.claimant, 'unknown', clock_timestamp(), clock_timestamp()
         FROM <job> AS j
-       WHERE j.state = 'running'
+       WHERE j.claimant IS NOT NULL
          AND NOT EXISTS (SELECT FROM <worker> AS w WHERE w.claimant = j.claimant)
       ON CONFLICT (claimant) DO NOTHING\
       """;
@@ -67,16 +69,19 @@ class WorkerSql {
   private static final String LIST_FENCED =
       "SELECT claimant FROM <worker> WHERE fenced_at IS NOT NULL ORDER BY fenced_at";
 
+  /** Binds claimant. Reads all jobs, once per worker that died. */
+  private static final String LIST_CLAIMED =
+      "SELECT j.id FROM <job> AS j WHERE j.claimant = ? ORDER BY j.id";
+
   /**
-   * Binds claimant, limit, claimant twice. Jobs that are being completed at this moment are passed
-   * over. The fence is in the row: it is the claimant.
+   * Binds ids, claimant three times. Jobs that are being completed at this moment are passed over.
+   * The fence is in the row: it is the claimant.
    */
   private static final String RESCUE =
       """
       WITH page AS MATERIALIZED (
         SELECT j.id FROM <job> AS j
-         WHERE j.claimant = ? AND j.state = 'running'
-         LIMIT ?
+         WHERE j.id = ANY (CAST(? AS bigint[])) AND j.claimant = ?
            FOR UPDATE OF j SKIP LOCKED),
       back AS (
         UPDATE <job> AS j
@@ -104,8 +109,7 @@ class WorkerSql {
       """
       DELETE FROM <worker> AS w
        WHERE w.claimant = ? AND w.fenced_at IS NOT NULL
-         AND NOT EXISTS (SELECT FROM <job> AS j
-                          WHERE j.claimant = w.claimant AND j.state = 'running')\
+         AND NOT EXISTS (SELECT FROM <job> AS j WHERE j.claimant = w.claimant)\
       """;
 
   /** Binds limit. */
@@ -113,7 +117,7 @@ class WorkerSql {
       """
       WITH due AS MATERIALIZED (
         SELECT j.id FROM <job> AS j
-         WHERE j.state = 'scheduled' AND j.run_at <= clock_timestamp()
+         WHERE j.run_at <= clock_timestamp()
          ORDER BY j.run_at
          LIMIT ?
            FOR NO KEY UPDATE OF j SKIP LOCKED)
@@ -126,7 +130,7 @@ class WorkerSql {
       """
       SELECT CAST(extract(epoch FROM j.run_at - clock_timestamp()) * 1000 AS bigint)
         FROM <job> AS j
-       WHERE j.state = 'scheduled'
+       WHERE j.run_at IS NOT NULL
        ORDER BY j.run_at
        LIMIT 1\
       """;
@@ -137,6 +141,7 @@ class WorkerSql {
   private final String fenceExpired;
   private final String fenceUnknown;
   private final String listFenced;
+  private final String listClaimed;
   private final String rescue;
   private final String removeFenced;
   private final String promote;
@@ -150,6 +155,7 @@ class WorkerSql {
     this.fenceExpired = tables.fill(FENCE_EXPIRED);
     this.fenceUnknown = tables.fill(FENCE_UNKNOWN);
     this.listFenced = tables.fill(LIST_FENCED);
+    this.listClaimed = tables.fill(LIST_CLAIMED);
     this.rescue = tables.fill(RESCUE);
     this.removeFenced = tables.fill(REMOVE_FENCED);
     this.promote = tables.fill(PROMOTE);
@@ -213,6 +219,20 @@ class WorkerSql {
     return claimants;
   }
 
+  /** The ids of all jobs that a worker has claimed and not settled. */
+  List<Long> claimed(Connection connection, UUID claimant) throws SQLException {
+    List<Long> ids = new ArrayList<>();
+    try (PreparedStatement select = connection.prepareStatement(listClaimed)) {
+      select.setObject(1, claimant);
+      try (ResultSet row = select.executeQuery()) {
+        while (row.next()) {
+          ids.add(row.getLong(1));
+        }
+      }
+    }
+    return ids;
+  }
+
   /**
    * A page of a dead worker's jobs.
    *
@@ -221,11 +241,11 @@ class WorkerSql {
    */
   record Rescued(int back, int buried) {}
 
-  Rescued rescue(Connection connection, UUID claimant, int limit) throws SQLException {
+  Rescued rescue(Connection connection, UUID claimant, List<Long> ids) throws SQLException {
     try (PreparedStatement page = connection.prepareStatement(rescue)) {
       PgDriver.planEachTime(page);
-      page.setObject(1, claimant);
-      page.setInt(2, limit);
+      page.setArray(1, connection.createArrayOf("bigint", ids.toArray()));
+      page.setObject(2, claimant);
       page.setObject(3, claimant);
       page.setObject(4, claimant);
       try (ResultSet row = page.executeQuery()) {

@@ -3,9 +3,11 @@ package dev.pgbelay.jobqueue;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pgbelay.testing.PostgresExtension;
+import java.time.Duration;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jooq.Record;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -87,5 +89,42 @@ class ClaimCostTest {
         .isEqualTo(LIMIT);
     fixture.dsl.execute("analyze pgbelay.job");
     assertThat((double) buffers(claim(crowded)) / few).as("with statistics").isLessThanOrEqualTo(2);
+  }
+
+  /** One index with one of these columns, be it in its WHERE, and every claim changes them all. */
+  @Test
+  void columnsThatAClaimChanges_areInNoIndex() {
+    assertThat(
+            fixture.dsl.fetchValues(
+                "select i.indexrelid::regclass || ' has ' || a.attname from pg_index i"
+                    + " join pg_attribute a on a.attrelid = i.indrelid"
+                    + " where i.indrelid = 'pgbelay.job'::regclass and a.attname in"
+                    + " ('state', 'attempt', 'claimant', 'claim_number')"
+                    + " and pg_get_indexdef(i.indexrelid) ~ ('\\m' || a.attname || '\\M')"))
+        .isEmpty();
+  }
+
+  @Test
+  void claim_changesNoIndex() throws Exception {
+    fixture.enqueue(2_000);
+    QueueFixture.Hand hand = fixture.hand();
+    fixture.transactions.execute(
+        tx -> {
+          hand.claims.claim(
+              tx.connection(),
+              hand.claimant.next(),
+              fixture.queue,
+              LowWaterMark.Spot.FRONT,
+              Set.of("mail"),
+              2_000,
+              Duration.ofSeconds(30));
+          Record row =
+              tx.dsl()
+                  .fetchSingle(
+                      "select n_tup_upd, n_tup_hot_upd from pg_stat_xact_user_tables"
+                          + " where relid = 'pgbelay.job'::regclass");
+          assertThat(row.get(0, Long.class)).isEqualTo(2_000);
+          assertThat(row.get(1, Long.class)).as("in place").isEqualTo(2_000);
+        });
   }
 }

@@ -234,7 +234,9 @@ class FencePostgresTest {
     Fence lost = hand.claimant.next();
     List<ClaimedJob> taken = hand.claim(lost, 3);
     List<ClaimedJob> found =
-        fixture.transactions.run(tx -> hand.claims.recover(tx.connection(), lost));
+        fixture.transactions.run(
+            tx ->
+                hand.claims.recover(tx.connection(), lost, fixture.queue, LowWaterMark.Spot.FRONT));
     assertThat(found).extracting(ClaimedJob::id).containsExactlyElementsOf(ids(taken));
     assertThat(hand.claim(lost, 10)).as("the same claim, arriving late").isEmpty();
     assertThat(hand.claim(10)).hasSize(2);

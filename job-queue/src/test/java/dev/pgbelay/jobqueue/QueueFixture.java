@@ -97,7 +97,7 @@ final class QueueFixture {
                   tx.connection(),
                   fence,
                   queue,
-                  Long.MIN_VALUE,
+                  LowWaterMark.Spot.FRONT,
                   Set.of(MAIL.name()),
                   limit,
                   Duration.ofSeconds(30)));
@@ -115,7 +115,10 @@ final class QueueFixture {
       int back = 0;
       int buried = 0;
       for (UUID dead : transactions.run(tx -> workers.fenced(tx.connection()))) {
-        WorkerSql.Rescued page = transactions.run(tx -> workers.rescue(tx.connection(), dead, 500));
+        WorkerSql.Rescued page =
+            transactions.run(
+                tx ->
+                    workers.rescue(tx.connection(), dead, workers.claimed(tx.connection(), dead)));
         back += page.back();
         buried += page.buried();
         transactions.execute(tx -> workers.removeFenced(tx.connection(), dead));
@@ -136,7 +139,7 @@ final class QueueFixture {
       }
 
       @Override
-      public void settled() {}
+      public void settled(int jobs) {}
     };
   }
 
