@@ -32,7 +32,7 @@ final class Catalog {
                 row.getString(2),
                 row.getString(3),
                 row.getString(4),
-                row.getBoolean(5),
+                row.getInt(5),
                 row.getBoolean(6),
                 row.getBoolean(7),
                 row.getInt(8),

@@ -24,7 +24,11 @@ final class CatalogSql {
          from pg_trigger t
          where not t.tgisinternal
            and (t.tgrelid = c.oid
-                or t.tgrelid in (select p.relid from pg_partition_tree(c.oid) p)))), 0)
+                or t.tgrelid in (select p.relid from pg_partition_tree(c.oid) p))),
+        case when c.relhasrules then
+          (select string_agg(concat(r.oid, ':', r.xmin), ',' order by r.oid)
+           from pg_rewrite r where r.ev_class = c.oid)
+        end), 0)
       """;
 
   static final String FIND_TABLE =
@@ -33,7 +37,8 @@ final class CatalogSql {
              format('%I.%I', n.nspname, c.relname),
              format('%I', c.relname),
              c.relkind::text,
-             c.relhasrules and c.relkind <> 'v',
+             coalesce((select bit_or(1 << r.ev_type::text::int) from pg_rewrite r
+                       where r.ev_class = c.oid and r.ev_type <> '1' and c.relkind <> 'v'), 0),
              coalesce(row_security_active(c.oid), false),
              has_database_privilege(current_database(), 'TEMP'),
              current_setting('server_version_num')::int / 10000,
@@ -73,7 +78,7 @@ final class CatalogSql {
   static final String CHECK_COPY =
       """
       select row_security_active(c.oid),
-             c.relhasrules,
+             exists (select from pg_rewrite r where r.ev_class = c.oid and r.ev_type <> '1'),
              exists (select from pg_attribute a
                      where a.attrelid = c.oid and a.attidentity = 'a' and a.attname = any(?))
       from pg_class c

@@ -8,6 +8,10 @@ import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.Param;
 import org.jooq.QueryPart;
+import org.jooq.conf.ParamType;
+import org.jooq.conf.Settings;
+import org.jooq.conf.SettingsTools;
+import org.jooq.conf.StatementType;
 
 /** What becomes of a stored row, and what is told of it, as parts of a shape's statements. */
 final class ChangeSql {
@@ -16,7 +20,16 @@ final class ChangeSql {
 
   ChangeSql(Shape<?> shape, DSLContext dsl) {
     this.shape = shape;
-    this.dsl = dsl;
+    this.dsl = binding(dsl);
+  }
+
+  /** Values are bound here, whatever else jOOQ is set to do with them. */
+  private static DSLContext binding(DSLContext dsl) {
+    Settings settings =
+        SettingsTools.clone(dsl.settings())
+            .withStatementType(StatementType.PREPARED_STATEMENT)
+            .withParamType(ParamType.INDEXED);
+    return dsl.configuration().derive(settings).dsl();
   }
 
   StatementSql upsertCode() {

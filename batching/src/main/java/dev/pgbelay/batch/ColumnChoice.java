@@ -106,7 +106,7 @@ final class ColumnChoice<R> {
 
   /** A key by which inserted rows can be told apart; empty if there is none. */
   List<PgColumn> pairingKey() {
-    if (table.rules()) {
+    if (table.hasRules()) {
       return List.of();
     }
     for (UniqueIndex index : table.uniqueIndexes()) {

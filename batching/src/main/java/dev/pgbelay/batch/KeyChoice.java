@@ -24,6 +24,11 @@ final class KeyChoice<R> {
     if (mapping.isView()) {
       throw mapping.refused("the target is a view or a foreign table, which has no unique index");
     }
+    if (table.hasRulesFor(operation)) {
+      throw mapping.refused(
+          "the table has rules for this, by which the server makes something else of the statement;"
+              + " use a trigger instead of the rule, or write to the table behind it");
+    }
     UniqueIndex index = settings.keyIndex() == null ? byColumns() : byName(settings.keyIndex());
     if (operation == Operation.UPSERT && !index.immediate()) {
       throw mapping.refused(

@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
  * @param name qualified and quoted
  * @param alias the name alone, quoted
  * @param kind {@code r} for a table, {@code p} for a partitioned one, {@code v} for a view, …
+ * @param rules bits of pg_rewrite.ev_type over all rules that writes may meet
  * @param triggers bits of pg_trigger.tgtype over all row triggers that run before or instead
  * @param fingerprint changes with the definition
  */
@@ -18,7 +19,7 @@ record PgTable(
     String name,
     String alias,
     String kind,
-    boolean rules,
+    int rules,
     boolean rowSecurity,
     boolean tempAllowed,
     int major,
@@ -29,13 +30,33 @@ record PgTable(
   private static final int ON_INSERT = 4;
   private static final int ON_UPDATE = 16;
 
+  private static final int RULES_FOR_UPDATE = 1 << 2;
+  private static final int RULES_FOR_INSERT = 1 << 3;
+  private static final int RULES_FOR_DELETE = 1 << 4;
+
+  boolean hasRules() {
+    return rules != 0;
+  }
+
+  /** Whether the server may make something else of an operation's statement. */
+  boolean hasRulesFor(WritePlan.Operation operation) {
+    int met =
+        switch (operation) {
+          case INSERT -> RULES_FOR_INSERT;
+          case UPSERT -> RULES_FOR_INSERT | RULES_FOR_UPDATE;
+          case UPDATE -> RULES_FOR_UPDATE;
+          case DELETE -> RULES_FOR_DELETE;
+        };
+    return (rules & met) != 0;
+  }
+
   boolean isPartitioned() {
     return kind.equals("p");
   }
 
   /** Whether a trigger may keep a row from being inserted, or change it. */
   boolean mayDropInserts() {
-    return (triggers & ON_INSERT) != 0 || rules || !isPlain();
+    return (triggers & ON_INSERT) != 0 || hasRules() || !isPlain();
   }
 
   /** Of views and foreign tables nobody knows what becomes of a row. */
@@ -44,7 +65,7 @@ record PgTable(
   }
 
   boolean mayDropUpserts() {
-    return (triggers & (ON_INSERT | ON_UPDATE)) != 0 || rules;
+    return (triggers & (ON_INSERT | ON_UPDATE)) != 0;
   }
 
   @Nullable UniqueIndex index(String indexName) {

@@ -188,7 +188,7 @@ final class Shape<R> {
   }
 
   boolean canPairInserts() {
-    return (table.major() >= 17 && !table.rules() && !isView()) || !pairingKey.isEmpty();
+    return (table.major() >= 17 && !table.hasRules() && !isView()) || !pairingKey.isEmpty();
   }
 
   /** Why COPY into the table is out of the question; null if it is not. */
@@ -205,7 +205,7 @@ final class Shape<R> {
     if (table.rowSecurity()) {
       return "row level security is active, under which COPY is refused";
     }
-    if (table.rules()) {
+    if (table.hasRules()) {
       return "the table has rules, which COPY would bypass";
     }
     for (ShapeColumn<R> column : columns) {
@@ -234,12 +234,13 @@ final class Shape<R> {
     }
     if (operation == Operation.INSERT && !canPairInserts()) {
       throw mapping.refused(
-          "the values the server makes cannot be paired with the rows"
-              + (isView() || table.rules()
-                  ? " of a view, a foreign table or a table with rules"
-                  : " on PostgreSQL " + table.major())
-              + ": no unique index has all of its columns mapped or filled by a DEFAULT; map a"
-              + " key, or use PostgreSQL 17, which can");
+          isView() || table.hasRules()
+              ? "the values the server makes cannot be paired with the rows of a view, a foreign"
+                  + " table or a table with rules; write to the table behind it"
+              : "the values the server makes cannot be paired with the rows on PostgreSQL "
+                  + table.major()
+                  + ": no unique index has all of its columns mapped or filled by a DEFAULT; map a"
+                  + " key, or use PostgreSQL 17, which can");
     }
     if (operation == Operation.UPSERT && mayEscapeKey()) {
       throw mapping.refused(

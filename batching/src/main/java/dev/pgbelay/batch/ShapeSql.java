@@ -50,7 +50,7 @@ final class ShapeSql<R> {
   }
 
   boolean mergesInserts() {
-    return shape.table().major() >= 17 && !shape.table().rules() && !shape.isView();
+    return shape.table().major() >= 17 && !shape.table().hasRules() && !shape.isView();
   }
 
   private InsertSql<R> inserts() {

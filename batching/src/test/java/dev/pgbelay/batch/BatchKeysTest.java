@@ -7,12 +7,19 @@ import static org.jooq.impl.DSL.name;
 
 import dev.pgbelay.batch.BatchResult.Outcome;
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.Tx;
 import dev.pgbelay.testing.PostgresExtension;
 import java.math.BigDecimal;
+import java.sql.Connection;
+import java.sql.SQLException;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.jooq.Field;
+import org.jooq.SQLDialect;
 import org.jooq.Table;
+import org.jooq.conf.ParamType;
+import org.jooq.conf.Settings;
+import org.jooq.conf.StatementType;
 import org.jooq.impl.DSL;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -347,6 +354,36 @@ class BatchKeysTest {
     assertThatThrownBy(() -> upsert(named, new Row(1, "x", 1)))
         .isInstanceOf(BatchException.class)
         .hasMessageContaining("most");
+  }
+
+  /** Tx.join takes the caller's jOOQ as it is set. */
+  @Test
+  void valuesOfTheCallersSql_areBoundHoweverJooqIsSet() throws SQLException {
+    create("create table t (a int primary key, b text, v int)");
+    Field<Integer> stored = field(name("public", "t", "v"), Integer.class);
+    for (Settings settings :
+        List.of(
+            new Settings().withStatementType(StatementType.STATIC_STATEMENT),
+            new Settings().withParamType(ParamType.INLINED),
+            new Settings().withParamType(ParamType.NAMED))) {
+      BatchWriter<Row> writer =
+          writer()
+              .set(V, stored.plus(3))
+              .onlyIf(stored.lt(5))
+              .duplicates(
+                  Duplicates.last().fold(V, (earlier, later) -> earlier.plus(later).plus(7)))
+              .build();
+      try (Connection own = postgres.dataSource().getConnection()) {
+        own.setAutoCommit(false);
+        Tx tx = Tx.join(DSL.using(own, SQLDialect.POSTGRES, settings));
+        List<Row> rows = List.of(new Row(1, "x", 1), new Row(2, "y", 1), new Row(2, "z", 2));
+        assertThat(writer.upsert(tx, rows).rows(Outcome.INSERTED)).containsExactly(0, 1);
+        assertThat(writer.upsert(tx, rows).rows(Outcome.UPDATED)).containsExactly(0);
+        assertThat(tx.dsl().fetch("select v from t order by a").getValues(0, Integer.class))
+            .containsExactly(4, 10);
+        own.rollback();
+      }
+    }
   }
 
   @Test

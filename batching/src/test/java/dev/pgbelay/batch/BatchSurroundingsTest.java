@@ -25,7 +25,6 @@ import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jooq.exception.DataAccessException;
@@ -178,6 +177,37 @@ class BatchSurroundingsTest {
   }
 
   @Test
+  void rulesForAnOperation_refuseItByName() {
+    BatchWriter<Item> writer = items().build();
+    transactions.run(tx -> writer.upsert(tx, items(0, 3)));
+    sql("create rule alone as on update to item do instead nothing");
+    for (WritePlan.Operation operation :
+        List.of(WritePlan.Operation.UPDATE, WritePlan.Operation.UPSERT)) {
+      assertThatThrownBy(() -> transactions.run(tx -> call(writer, tx, operation)))
+          .isInstanceOf(BatchException.class)
+          .hasMessageContaining("rules");
+    }
+    assertThat(
+            transactions
+                .run(tx -> call(writer, tx, WritePlan.Operation.DELETE))
+                .count(Outcome.DELETED))
+        .isEqualTo(3);
+    sql("create rule alone_too as on delete to item do instead nothing");
+    assertThatThrownBy(() -> transactions.run(tx -> call(writer, tx, WritePlan.Operation.DELETE)))
+        .isInstanceOf(BatchException.class)
+        .hasMessageContaining("rules");
+  }
+
+  private static BatchResult call(BatchWriter<Item> writer, Tx tx, WritePlan.Operation operation) {
+    return switch (operation) {
+      case INSERT -> writer.insert(tx, items(0, 3));
+      case UPSERT -> writer.upsert(tx, items(0, 3));
+      case UPDATE -> writer.update(tx, items(0, 3));
+      case DELETE -> writer.delete(tx, items(0, 3));
+    };
+  }
+
+  @Test
   void abandonedCopy_isRolledBackByThePool() throws Exception {
     HikariConfig config = new HikariConfig();
     config.setJdbcUrl(postgres.jdbcUrl());
@@ -226,10 +256,11 @@ class BatchSurroundingsTest {
     transactions.execute(
         tx -> {
           tx.dsl().execute("insert into item (id, qty) values (-1, 1)");
-          tx.dsl().execute("set local statement_timeout = '300ms'");
+          tx.dsl().execute("set local statement_timeout = '1s'");
           assertThatThrownBy(() -> writer.insert(tx, items(0, 50)))
               .isInstanceOf(DataAccessException.class)
               .satisfies(e -> assertThat(Failures.sqlState(e)).contains("57014"));
+          tx.dsl().execute("set local statement_timeout = 0");
           assertThat(tx.dsl().fetchCount(ITEM)).isEqualTo(1);
         });
     assertThat(count("true")).isEqualTo(1);
@@ -258,38 +289,6 @@ class BatchSurroundingsTest {
           }
           assertThat(tx.dsl().fetchCount(ITEM)).isEqualTo(1000);
         });
-  }
-
-  @Test
-  void poisonRows_costFewStatements() throws SQLException {
-    AtomicLong last = new AtomicLong();
-    BatchWriter<Item> writer = items().partial().build();
-    List<Item> rows = new ArrayList<>(items(0, 8192));
-    int[] bad = {0, 1, 777, 4095, 4096, 8191};
-    for (int row : bad) {
-      rows.set(row, item(row).withQty(-1));
-    }
-    transactions.execute(
-        tx -> {
-          BatchConnection session = new BatchConnection(tx.connection(), tx.dsl());
-          Shape<Item> shape =
-              new Shape<>(
-                  writer.settings(),
-                  WritePlan.Operation.INSERT,
-                  false,
-                  Catalog.read(tx.connection(), "public.item"),
-                  "\"public\".\"item\"",
-                  tx.dsl());
-          WriteCall<Item> call =
-              new WriteCall<>(
-                  shape, session, new RowSource<>(rows.iterator()), new SavepointBudget());
-          BatchResult result = call.run();
-          assertThat(result.rows(Outcome.REJECTED).toArray()).containsExactly(bad);
-          last.set(call.probes());
-        });
-    // 13 halvings a bad row, one probe of what is behind it and one of what is before it.
-    assertThat(last.get()).isLessThanOrEqualTo(bad.length * (13 + 2) + 1);
-    assertThat(count("true")).isEqualTo(8192 - bad.length);
   }
 
   @Test
