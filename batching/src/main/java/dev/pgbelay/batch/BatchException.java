@@ -22,6 +22,10 @@ public final class BatchException extends PgBelayException {
     CONTRACT,
     /** A row was refused, which {@link #rejection()} names. */
     ROW_REFUSED,
+    /**
+     * More rows were refused than the writer's {@code rejectLimit}; the rejection is one of them.
+     */
+    TOO_MANY_REJECTED,
     /** The queue of a {@link WriteCoalescer} stayed full; the row may be submitted again later. */
     QUEUE_FULL,
     /** The {@link WriteCoalescer} is closed, or was closed before the row was written. */
@@ -30,34 +34,19 @@ public final class BatchException extends PgBelayException {
 
   private final Reason reason;
   private final transient BatchResult.@Nullable Rejection rejection;
-  private final boolean tooManyRefused;
 
   private BatchException(
       Reason reason,
       String message,
       @Nullable Throwable cause,
       BatchResult.@Nullable Rejection rejection) {
-    this(reason, message, cause, rejection, false);
-  }
-
-  private BatchException(
-      Reason reason,
-      String message,
-      @Nullable Throwable cause,
-      BatchResult.@Nullable Rejection rejection,
-      boolean tooManyRefused) {
     super(message, cause);
     this.reason = reason;
     this.rejection = rejection;
-    this.tooManyRefused = tooManyRefused;
   }
 
   static BatchException contract(String message) {
     return new BatchException(Reason.CONTRACT, message, null, null);
-  }
-
-  static BatchException tooManyRefused(String message) {
-    return new BatchException(Reason.CONTRACT, message, null, null, true);
   }
 
   static BatchException full(String message) {
@@ -86,6 +75,24 @@ public final class BatchException extends PgBelayException {
         rejection);
   }
 
+  static BatchException tooManyRejected(
+      String operation, int limit, BatchResult.Rejection rejection, @Nullable Throwable cause) {
+    return new BatchException(
+        Reason.TOO_MANY_REJECTED,
+        operation
+            + ": more than "
+            + limit
+            + " rows were refused, among them row "
+            + rejection.row()
+            + " with SQLSTATE "
+            + rejection.sqlState()
+            + rejection.constraint().map(name -> ", constraint " + name).orElse("")
+            + "; nothing of the batch was written. Mend what they have in common, write fewer rows a"
+            + " call, or allow more with rejectLimit(…)",
+        cause,
+        rejection);
+  }
+
   static BatchException rejectedAlone(String name, BatchResult.Rejection rejection) {
     return new BatchException(
         Reason.ROW_REFUSED,
@@ -104,12 +111,7 @@ public final class BatchException extends PgBelayException {
     return reason;
   }
 
-  /** Whether the search for bad rows was given up. */
-  boolean tooManyRefused() {
-    return tooManyRefused;
-  }
-
-  /** The first row that was refused. */
+  /** The first row that was refused; of too many, one of them. */
   public Optional<BatchResult.Rejection> rejection() {
     return Optional.ofNullable(rejection);
   }

@@ -1,20 +1,15 @@
 package dev.pgbelay.batch;
 
 import dev.pgbelay.batch.WritePlan.Operation;
-import dev.pgbelay.core.FailureKind;
-import dev.pgbelay.core.Failures;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.internal.OptionRange;
 import io.micrometer.core.instrument.MeterRegistry;
-import java.sql.Connection;
-import java.sql.SQLException;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
 import java.util.function.Predicate;
@@ -50,12 +45,12 @@ import org.jspecify.annotations.Nullable;
 public final class BatchWriter<R> {
   private final WriterSettings<R> settings;
   private final BatchEvents events;
-  private final Shapes<R> shapes;
+  private final WriterCalls<R> calls;
 
   private BatchWriter(WriterSettings<R> settings, BatchEvents events) {
     this.settings = settings;
     this.events = events;
-    this.shapes = new Shapes<>(settings);
+    this.calls = new WriterCalls<>(settings, events);
   }
 
   /**
@@ -73,7 +68,7 @@ public final class BatchWriter<R> {
 
   /** Inserts the rows. Columns that are not mapped get their DEFAULT. */
   public BatchResult insert(Tx tx, Iterable<? extends R> rows) {
-    return write(tx, Operation.INSERT, rows.iterator(), false);
+    return write(tx, Operation.INSERT, rows.iterator());
   }
 
   /**
@@ -81,7 +76,7 @@ public final class BatchWriter<R> {
    * transaction's work, which may run more than once.
    */
   public BatchResult insert(Tx tx, Stream<? extends R> rows) {
-    return write(tx, Operation.INSERT, rows.iterator(), false);
+    return write(tx, Operation.INSERT, rows.iterator());
   }
 
   /**
@@ -91,107 +86,56 @@ public final class BatchWriter<R> {
    * @throws BatchException if values cannot be paired with rows on this table and version
    */
   public BatchResult insertReturning(Tx tx, Iterable<? extends R> rows) {
-    return write(tx, Operation.INSERT, rows.iterator(), true);
+    return calls.write(tx, Operation.INSERT, rows.iterator(), true);
   }
 
   /** {@link #insertReturning(Tx, Iterable)} in constant memory, but for what is returned. */
   public BatchResult insertReturning(Tx tx, Stream<? extends R> rows) {
-    return write(tx, Operation.INSERT, rows.iterator(), true);
+    return calls.write(tx, Operation.INSERT, rows.iterator(), true);
   }
 
   /** Inserts the rows, or updates those whose key is taken, as the builder said. */
   public BatchResult upsert(Tx tx, Iterable<? extends R> rows) {
-    return write(tx, Operation.UPSERT, rows.iterator(), !settings.returning().isEmpty());
+    return write(tx, Operation.UPSERT, rows.iterator());
   }
 
   /** {@link #upsert(Tx, Iterable)} in constant memory. */
   public BatchResult upsert(Tx tx, Stream<? extends R> rows) {
-    return write(tx, Operation.UPSERT, rows.iterator(), !settings.returning().isEmpty());
+    return write(tx, Operation.UPSERT, rows.iterator());
   }
 
   /** Updates the stored rows that have the keys of the given ones. */
   public BatchResult update(Tx tx, Iterable<? extends R> rows) {
-    return write(tx, Operation.UPDATE, rows.iterator(), !settings.returning().isEmpty());
+    return write(tx, Operation.UPDATE, rows.iterator());
   }
 
   /** {@link #update(Tx, Iterable)} in constant memory. */
   public BatchResult update(Tx tx, Stream<? extends R> rows) {
-    return write(tx, Operation.UPDATE, rows.iterator(), !settings.returning().isEmpty());
+    return write(tx, Operation.UPDATE, rows.iterator());
   }
 
   /** Deletes the stored rows that have the keys of the given ones. */
   public BatchResult delete(Tx tx, Iterable<? extends R> rows) {
-    return write(tx, Operation.DELETE, rows.iterator(), !settings.returning().isEmpty());
+    return write(tx, Operation.DELETE, rows.iterator());
   }
 
   /** {@link #delete(Tx, Iterable)} in constant memory. */
   public BatchResult delete(Tx tx, Stream<? extends R> rows) {
-    return write(tx, Operation.DELETE, rows.iterator(), !settings.returning().isEmpty());
+    return write(tx, Operation.DELETE, rows.iterator());
   }
 
   /** How a call with this many rows would be written. Reads the catalog at most. */
   public WritePlan plan(Tx tx, Operation operation, int rows) {
-    try {
-      Connection connection = tx.connection();
-      Shape<R> shape =
-          shapes.current(
-              tx,
-              connection,
-              operation,
-              operation != Operation.INSERT && !settings.returning().isEmpty());
-      WritePlan.Path path = Routes.pathOf(settings, shape, rows);
-      UniqueIndex key = shape.keyIndexOrNull();
-      return new WritePlan(
-          operation,
-          path,
-          Routes.reason(settings, shape, rows),
-          Optional.ofNullable(key).map(UniqueIndex::name),
-          Routes.statements(shape, path));
-    } catch (SQLException e) {
-      throw new DataAccessException("the table could not be looked at", e);
-    }
+    return calls.plan(tx, operation, rows, returnsBesides(operation));
   }
 
-  private BatchResult write(
-      Tx tx, Operation operation, Iterator<? extends R> rows, boolean returning) {
-    RowSource<R> source = new RowSource<>(rows);
-    if (source.isEmpty()) {
-      return new Outcomes(settings.countsOnly(), List.of())
-          .toResult(operation, WritePlan.Path.UNNEST);
-    }
-    long start = System.nanoTime();
-    try {
-      Connection connection = tx.connection();
-      Shape<R> shape = shapes.locked(tx, connection, operation, returning);
-      BatchConnection session = new BatchConnection(connection, tx.dsl());
-      WriteCall<R> call = new WriteCall<>(shape, session, source, budget(tx));
-      BatchResult result = call.run();
-      events.written(result, since(start), session.statements(), call.probes());
-      return result;
-    } catch (SQLException e) {
-      FailureKind kind = Failures.classify(e);
-      if (kind == FailureKind.INVALID_STATEMENT) {
-        shapes.forget();
-      }
-      events.failed(operation, kind, since(start));
-      throw new DataAccessException(
-          operation.tag() + " on " + settings.table().getName() + " failed", e);
-    } catch (BatchException e) {
-      events.failed(operation, Failures.classify(e), since(start));
-      throw e;
-    }
+  private BatchResult write(Tx tx, Operation operation, Iterator<? extends R> rows) {
+    return calls.write(tx, operation, rows, returnsBesides(operation));
   }
 
-  private static Duration since(long start) {
-    return Duration.ofNanos(System.nanoTime() - start);
-  }
-
-  private static SavepointBudget budget(Tx tx) {
-    TransactionState state = TransactionState.known(tx);
-    if (state == null) {
-      throw new IllegalStateException("the transaction has not been looked at");
-    }
-    return state.budget();
+  /** Inserts return values where they are asked for, the others where the builder said. */
+  private boolean returnsBesides(Operation operation) {
+    return operation != Operation.INSERT && !settings.returning().isEmpty();
   }
 
   WriterSettings<R> settings() {
@@ -201,7 +145,7 @@ public final class BatchWriter<R> {
   /**
    * The same writer, which leaves out rows that the database refuses.
    *
-   * @param most refused rows with which a call is given up
+   * @param most refused rows with which a call goes on
    */
   BatchWriter<R> partially(int most) {
     if (settings.countsOnly()) {
@@ -233,6 +177,7 @@ public final class BatchWriter<R> {
     private boolean partial;
     private boolean unordered;
     private boolean countsOnly;
+    private int rejectLimit = 1_000;
     private int chunkRows = 10_000;
     private int copyRows = 50_000;
     private long chunkBytes = 8 << 20;
@@ -367,6 +312,20 @@ public final class BatchWriter<R> {
     }
 
     /**
+     * The most rows of a {@link #partial()} call that the database may refuse, or that do not fit
+     * their columns: with one more the call fails, as {@code TOO_MANY_REJECTED}, and nothing of it
+     * is written. It bounds the search: each such row costs about log2(n) statements. Rows that are
+     * refused as duplicates cost none and do not count.
+     *
+     * @param rows 1 to 1,000,000; 1,000 by default
+     */
+    public Builder<R> rejectLimit(int rows) {
+      OptionRange.require("rejectLimit", rows, 1, 1_000_000);
+      rejectLimit = rows;
+      return this;
+    }
+
+    /**
      * Updates and deletes lock rows as they meet them. Faster by about a third, but concurrent
      * calls on the same rows may deadlock. Upserts stay ordered, for which order is nearly free.
      */
@@ -391,13 +350,8 @@ public final class BatchWriter<R> {
      * @param bytes 1 KiB to 256 MiB; 8 MiB by default. A chunk ends with the row that exceeds it
      */
     public Builder<R> chunk(int rows, long bytes) {
-      if (rows < 1 || rows > 1_000_000) {
-        throw new PgBelayException("chunk rows must be from 1 to 1000000, are " + rows);
-      }
-      if (bytes < 1024 || bytes > 256L << 20) {
-        throw new PgBelayException(
-            "chunk bytes must be from 1024 to " + (256L << 20) + ", are " + bytes);
-      }
+      OptionRange.require("chunk rows", rows, 1, 1_000_000);
+      OptionRange.require("chunk bytes", bytes, 1024L, 256L << 20);
       chunkRows = rows;
       copyRows = rows;
       chunkBytes = bytes;
@@ -464,7 +418,7 @@ public final class BatchWriter<R> {
               path,
               List.copyOf(returning),
               progress,
-              WriterSettings.MOST_REFUSED);
+              rejectLimit);
       return new BatchWriter<>(
           built, registry == null ? BatchEvents.NONE : new BatchMeters(registry, name));
     }

@@ -131,13 +131,14 @@ final class GuardedWrite {
 
   private void search(WriteUnit unit, BitSet leftOut) throws SQLException {
     boolean partial = shape.settings().partial();
+    // One more than may be: it takes that many to say that there are too many.
+    int most = partial ? shape.settings().rejectLimit() - outcomes.refused() + 1 : 1;
     if (shape.writesGroups() && !writes.tellsFates() && !writes.countsOnly()) {
       // Which of several rows with one key was tried is anybody's guess.
       writes.tellFates();
     }
     Map<Integer, SQLException> found =
-        new RowSearch(connection, shape, unit, probes, partial ? shape.settings().mostRefused() : 1)
-            .find(leftOut);
+        new RowSearch(connection, shape, unit, probes, most).find(leftOut);
     for (Map.Entry<Integer, SQLException> bad : found.entrySet()) {
       Rejection rejection = RowFailure.of(unit.row(bad.getKey()), bad.getValue());
       if (!partial) {
@@ -145,20 +146,11 @@ final class GuardedWrite {
       }
       leftOut.set(bad.getKey());
       outcomes.reject(rejection);
+      if (outcomes.refused() > shape.settings().rejectLimit()) {
+        throw BatchException.tooManyRejected(
+            shape.describe(), shape.settings().rejectLimit(), rejection, bad.getValue());
+      }
     }
-    if (!found.isEmpty() && outcomes.rejected() >= shape.settings().mostRefused()) {
-      throw tooMany(shape, String.valueOf(found.values().iterator().next().getSQLState()));
-    }
-  }
-
-  static BatchException tooMany(Shape<?> shape, String sqlState) {
-    return BatchException.tooManyRefused(
-        shape.describe()
-            + ": "
-            + shape.settings().mostRefused()
-            + " rows or more were refused, so something other than single rows is wrong; the last one"
-            + " with SQLSTATE "
-            + sqlState);
   }
 
   private boolean checksDuplicates() {
@@ -196,7 +188,7 @@ final class GuardedWrite {
       if (shape.operation() == WritePlan.Operation.INSERT) {
         outcomes.set(row, BatchResult.Outcome.SKIPPED);
       } else if (fail) {
-        outcomes.reject(duplicateOf(row));
+        outcomes.rejectDuplicate(duplicateOf(row));
       } else {
         outcomes.set(row, BatchResult.Outcome.DUPLICATE);
       }

@@ -18,6 +18,7 @@ final class Outcomes {
   private final List<Rejection> rejections = new ArrayList<>();
   private byte[] codes = new byte[64];
   private int size;
+  private int refused;
   private long counted;
 
   Outcomes(boolean countsOnly, List<PgColumn> returned) {
@@ -54,13 +55,21 @@ final class Outcomes {
     return codes[row] == outcome.code();
   }
 
+  /** The database refused the row, or it does not fit its column. */
   void reject(Rejection rejection) {
+    rejectDuplicate(rejection);
+    refused++;
+  }
+
+  /** Another row of the call has its key, which no search is needed to find out. */
+  void rejectDuplicate(Rejection rejection) {
     rejections.add(rejection);
     set(rejection.row(), Outcome.REJECTED);
   }
 
-  int rejected() {
-    return rejections.size();
+  /** Rows rejected for their own sake. */
+  int refused() {
+    return refused;
   }
 
   /** Rows written whose fates were not asked for. */

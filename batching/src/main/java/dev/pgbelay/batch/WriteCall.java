@@ -213,8 +213,9 @@ final class WriteCall<R> {
     }
     chunk.leftOut.set(index);
     chunk.refused.add(rejection);
-    if (outcomes.rejected() + chunk.refused.size() >= settings.mostRefused()) {
-      throw GuardedWrite.tooMany(shape, rejection.sqlState());
+    if (outcomes.refused() + chunk.refused.size() > settings.rejectLimit()) {
+      throw BatchException.tooManyRejected(
+          shape.describe(), settings.rejectLimit(), rejection, null);
     }
   }
 

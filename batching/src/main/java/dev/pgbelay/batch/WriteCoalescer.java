@@ -1,14 +1,13 @@
 package dev.pgbelay.batch;
 
 import dev.pgbelay.batch.BatchResult.Outcome;
-import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.batch.Flush.Entry;
 import dev.pgbelay.core.Transactions;
-import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.core.internal.OptionRange;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
@@ -16,7 +15,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.ToLongFunction;
-import org.jooq.exception.DataAccessException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -25,9 +23,10 @@ import org.slf4j.LoggerFactory;
  * Writes together what many threads submit one by one: each gets the fate of its own row, at a
  * fraction of the cost of a transaction of its own. A future completes after the commit of the
  * transaction that wrote the row. A row that the database refuses fails its own future only, as
- * does one of which the writer's functions throw. Where twenty rows or more of a flush are refused,
- * or a function throws, the rows of that flush are written one by one, each in a transaction of its
- * own.
+ * does one of which the writer's functions throw. Rows that are flushed together need not be
+ * written together: where a deferred constraint refuses them at COMMIT, or a function throws, that
+ * flush is written in halves, and in halves of these; where more than twenty of its rows are
+ * refused, one by one; a transaction each.
  *
  * <p>Owns its threads, named {@code pgbelay-coalescer-<name>-<n>}, and takes its transactions from
  * the given {@link Transactions}, which retries collisions. A crash between submit and flush loses
@@ -42,21 +41,13 @@ import org.slf4j.LoggerFactory;
  * @param <R> what a row is given as
  */
 public final class WriteCoalescer<R> implements AutoCloseable {
-  private record Entry<R>(R row, long bytes, CompletableFuture<Outcome> future, long submitted) {}
-
   private static final Logger log = LoggerFactory.getLogger(WriteCoalescer.class);
   private static final long IDLE_MILLIS = 50;
 
-  /** Bad rows in a flush from which it is quicker to write each row by itself than to search. */
-  private static final int MANY_REFUSED = 20;
-
   private static final long IDLE_NANOS = TimeUnit.MILLISECONDS.toNanos(IDLE_MILLIS);
 
-  private final Transactions transactions;
-  private final BatchWriter<R> writer;
-  private final WritePlan.Operation operation;
-  private final TxOptions options;
   private final String name;
+  private final Flush<R> flush;
   private final int flushRows;
   private final long flushBytes;
   private final @Nullable ToLongFunction<? super R> sizer;
@@ -73,11 +64,8 @@ public final class WriteCoalescer<R> implements AutoCloseable {
   private volatile boolean lost;
 
   private WriteCoalescer(Builder<R> builder) {
-    this.transactions = builder.transactions;
-    this.writer = builder.writer.partially(MANY_REFUSED);
-    this.operation = builder.operation;
+    BatchWriter<R> writer = builder.writer.partially(Flush.MOST_REFUSED);
     this.name = builder.name;
-    this.options = builder.options == null ? TxOptions.forPath(builder.name) : builder.options;
     this.flushRows = builder.flushRows;
     this.flushBytes = builder.flushBytes;
     this.sizer = builder.sizer;
@@ -89,6 +77,15 @@ public final class WriteCoalescer<R> implements AutoCloseable {
         builder.registry == null
             ? CoalescerEvents.NONE
             : new CoalescerMeters(builder.registry, name, queue::size);
+    this.flush =
+        new Flush<>(
+            builder.transactions,
+            builder.options == null ? TxOptions.forPath(name) : builder.options,
+            writer,
+            builder.operation,
+            name,
+            events,
+            () -> abandoned);
     this.running = new AtomicInteger(builder.flushers);
     for (int i = 1; i <= builder.flushers; i++) {
       Thread flusher = new Thread(this::runFlusher, "pgbelay-coalescer-" + name + "-" + i);
@@ -195,7 +192,7 @@ public final class WriteCoalescer<R> implements AutoCloseable {
     if (!left.isEmpty()) {
       lost = true;
     }
-    fail(left, BatchException.closed("coalescer " + name + " " + why));
+    Flush.fail(left, BatchException.closed("coalescer " + name + " " + why));
   }
 
   private void runFlusher() {
@@ -228,18 +225,20 @@ public final class WriteCoalescer<R> implements AutoCloseable {
         batch.add(first);
         String cause = gather(batch);
         events.flushing(cause, batch.size());
-        flush(batch);
+        if (!flush.write(batch)) {
+          lost = true;
+        }
       } catch (InterruptedException e) {
         // Nobody else interrupts this thread, so somebody wants it to end at once.
         closing = true;
         if (!batch.isEmpty()) {
           lost = true;
         }
-        fail(batch, BatchException.closed("coalescer " + name + " was interrupted"));
+        Flush.fail(batch, BatchException.closed("coalescer " + name + " was interrupted"));
         return;
       } catch (Throwable t) {
         log.error("coalescer {} failed with {} rows in hand", name, batch.size(), t);
-        fail(batch, t);
+        Flush.fail(batch, t);
       }
     }
   }
@@ -270,73 +269,14 @@ public final class WriteCoalescer<R> implements AutoCloseable {
     return batch.size() >= flushRows ? "rows" : "bytes";
   }
 
-  private void flush(List<Entry<R>> batch) {
-    List<R> rows = batch.stream().map(Entry::row).toList();
-    BatchResult result;
-    try {
-      result = transactions.run(options, tx -> write(tx, rows));
-    } catch (Throwable t) {
-      if (batch.size() > 1 && mayBeOfOneRow(t)) {
-        batch.forEach(this::flushAlone);
-      } else {
-        fail(batch, t);
-      }
-      return;
-    }
-    // In the order of their rows.
-    Iterator<BatchResult.Rejection> rejections = result.rejections().iterator();
-    BatchResult.@Nullable Rejection rejection = rejections.hasNext() ? rejections.next() : null;
-    for (int i = 0; i < batch.size(); i++) {
-      Entry<R> entry = batch.get(i);
-      if (rejection == null || rejection.row() != i) {
-        entry.future().complete(result.outcome(i));
-      } else {
-        entry.future().completeExceptionally(BatchException.rejectedAlone(name, rejection));
-        rejection = rejections.hasNext() ? rejections.next() : null;
-      }
-      events.waited(System.nanoTime() - entry.submitted());
-    }
-  }
-
-  /** Nothing of the flush was written, and without the row that it was about the others may be. */
-  private static boolean mayBeOfOneRow(Throwable failure) {
-    return failure instanceof BatchException refused
-        ? refused.tooManyRefused()
-        : failure instanceof RuntimeException
-            && !(failure instanceof PgBelayException)
-            && !(failure instanceof DataAccessException);
-  }
-
-  private void flushAlone(Entry<R> entry) {
-    if (abandoned) {
-      lost = true;
-      fail(
-          List.of(entry),
-          BatchException.closed("coalescer " + name + " was closed before it was written"));
-    } else {
-      flush(List.of(entry));
-    }
-  }
-
-  private BatchResult write(Tx tx, List<R> rows) {
-    return switch (operation) {
-      case INSERT -> writer.insert(tx, rows);
-      case UPSERT -> writer.upsert(tx, rows);
-      case UPDATE -> writer.update(tx, rows);
-      case DELETE -> writer.delete(tx, rows);
-    };
-  }
-
-  private static <R> void fail(List<Entry<R>> batch, Throwable failure) {
-    batch.forEach(entry -> entry.future().completeExceptionally(failure));
-  }
-
   /**
    * How a coalescer works. Not safe for several threads.
    *
    * @param <R> what a row is given as
    */
   public static final class Builder<R> {
+    private static final Duration MOST_WAIT = Duration.ofHours(1);
+
     private final Transactions transactions;
     private final BatchWriter<R> writer;
     private WritePlan.Operation operation = WritePlan.Operation.UPSERT;
@@ -376,7 +316,7 @@ public final class WriteCoalescer<R> implements AutoCloseable {
      * @param rows 1 to 100,000; 1,000 by default
      */
     public Builder<R> flushRows(int rows) {
-      require(rows >= 1 && rows <= 100_000, "flushRows", rows, "from 1 to 100000");
+      OptionRange.require("flushRows", rows, 1, 100_000);
       flushRows = rows;
       return this;
     }
@@ -386,7 +326,7 @@ public final class WriteCoalescer<R> implements AutoCloseable {
      * rows are counted.
      */
     public Builder<R> flushBytes(long bytes, ToLongFunction<? super R> size) {
-      require(bytes >= 1, "flushBytes", bytes, "at least 1");
+      OptionRange.require("flushBytes", bytes, 1L, Long.MAX_VALUE);
       flushBytes = bytes;
       sizer = size;
       return this;
@@ -400,11 +340,7 @@ public final class WriteCoalescer<R> implements AutoCloseable {
      * @param delay at most 1 minute
      */
     public Builder<R> linger(Duration delay) {
-      require(
-          !delay.isNegative() && delay.compareTo(Duration.ofMinutes(1)) <= 0,
-          "linger",
-          delay,
-          "from 0 to 1 minute");
+      OptionRange.require("linger", delay, Duration.ZERO, Duration.ofMinutes(1));
       linger = delay;
       return this;
     }
@@ -415,7 +351,7 @@ public final class WriteCoalescer<R> implements AutoCloseable {
      * @param rows 1 to 1,000,000; 10,000 by default
      */
     public Builder<R> capacity(int rows) {
-      require(rows >= 1 && rows <= 1_000_000, "capacity", rows, "from 1 to 1000000");
+      OptionRange.require("capacity", rows, 1, 1_000_000);
       capacity = rows;
       return this;
     }
@@ -427,21 +363,21 @@ public final class WriteCoalescer<R> implements AutoCloseable {
      * @param threads 1 to 64; 1 by default
      */
     public Builder<R> flushers(int threads) {
-      require(threads >= 1 && threads <= 64, "flushers", threads, "from 1 to 64");
+      OptionRange.require("flushers", threads, 1, 64);
       flushers = threads;
       return this;
     }
 
-    /** How long submit waits for room; 5 seconds by default. */
+    /** How long submit waits for room, 0 to 1 hour; 5 seconds by default. */
     public Builder<R> submitWait(Duration atMost) {
-      require(!atMost.isNegative(), "submitWait", atMost, "not negative");
+      OptionRange.require("submitWait", atMost, Duration.ZERO, MOST_WAIT);
       submitWait = atMost;
       return this;
     }
 
-    /** How long {@link WriteCoalescer#close()} waits; 10 seconds by default. */
+    /** How long {@link WriteCoalescer#close()} waits, 0 to 1 hour; 10 seconds by default. */
     public Builder<R> closeWait(Duration atMost) {
-      require(!atMost.isNegative(), "closeWait", atMost, "not negative");
+      OptionRange.require("closeWait", atMost, Duration.ZERO, MOST_WAIT);
       closeWait = atMost;
       return this;
     }
@@ -459,12 +395,6 @@ public final class WriteCoalescer<R> implements AutoCloseable {
     public Builder<R> meterRegistry(MeterRegistry metrics) {
       registry = metrics;
       return this;
-    }
-
-    private static void require(boolean holds, String option, Object value, String range) {
-      if (!holds) {
-        throw new PgBelayException(option + " must be " + range + ", is " + value);
-      }
     }
 
     /** Starts its threads. */

@@ -33,10 +33,7 @@ record WriterSettings<R>(
     WritePlan.@Nullable Path path,
     List<Field<?>> returning,
     LongConsumer progress,
-    int mostRefused) {
-  /** A writer that gives up a call with as many refused rows: something else is wrong then. */
-  static final int MOST_REFUSED = 1_000;
-
+    int rejectLimit) {
   WriterSettings {
     Set<String> names = new HashSet<>();
     for (MappedColumn<R> column : columns) {
@@ -61,7 +58,7 @@ record WriterSettings<R>(
   /**
    * The same, which leaves out refused rows.
    *
-   * @param most refused rows with which a call is given up
+   * @param most refused rows with which a call goes on
    */
   WriterSettings<R> partially(int most) {
     return new WriterSettings<>(

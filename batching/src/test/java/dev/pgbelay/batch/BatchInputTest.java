@@ -145,7 +145,10 @@ class BatchInputTest {
         .hasMessageContaining("ignoreConflicts");
     assertThatThrownBy(() -> items().chunk(0, 1 << 20))
         .isInstanceOf(PgBelayException.class)
-        .hasMessageContaining("chunk rows must be from 1 to 1000000, are 0");
+        .hasMessageContaining("chunk rows must be between 1 and 1000000, is 0");
+    assertThatThrownBy(() -> items().rejectLimit(0))
+        .isInstanceOf(PgBelayException.class)
+        .hasMessageContaining("rejectLimit must be between 1 and 1000000, is 0");
     assertThatThrownBy(() -> BatchWriter.into(ITEM, Item.class).build())
         .isInstanceOf(PgBelayException.class)
         .hasMessageContaining("column(");

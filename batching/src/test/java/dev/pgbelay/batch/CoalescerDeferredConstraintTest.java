@@ -1,68 +1,81 @@
 package dev.pgbelay.batch;
 
 import static dev.pgbelay.batch.BatchSchema.item;
-import static dev.pgbelay.batch.BatchSchema.items;
+import static dev.pgbelay.batch.CoalescerFixture.assertRefused;
+import static dev.pgbelay.batch.CoalescerFixture.told;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.pgbelay.batch.BatchException.Reason;
 import dev.pgbelay.batch.BatchResult.Outcome;
 import dev.pgbelay.batch.BatchSchema.Item;
-import dev.pgbelay.core.FailureKind;
-import dev.pgbelay.core.Failures;
-import dev.pgbelay.core.Transactions;
 import dev.pgbelay.testing.PostgresExtension;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** What only COMMIT refuses cannot be told row by row. */
+/** COMMIT refuses a flush and names no row. */
 class CoalescerDeferredConstraintTest {
   @RegisterExtension
   static final PostgresExtension postgres = PostgresExtension.create().withPoolSize(3);
 
-  private final Transactions transactions = Transactions.of(postgres.dataSource());
+  @RegisterExtension final CoalescerFixture table = new CoalescerFixture(postgres);
+
+  private WriteCoalescer<Item> coalescer(int flushRows) {
+    return table.coalescer("deferred").flushRows(flushRows).linger(Duration.ofMinutes(1)).build();
+  }
 
   @Test
-  void rowThatADeferredConstraintRefuses_failsAllOfItsFlushAndNoOther() throws Exception {
-    transactions.execute(
-        tx ->
-            tx.dsl()
-                .execute(
-                    BatchSchema.CREATE_ITEM
-                        + ";alter table item add constraint one_name unique (name)"
-                        + " deferrable initially deferred"));
-    List<CompletableFuture<Outcome>> together = new ArrayList<>();
-    try (WriteCoalescer<Item> coalescer =
-        WriteCoalescer.builder(transactions, items().build())
-            .flushRows(4)
-            .linger(Duration.ofSeconds(30))
-            .build()) {
-      for (int id : new int[] {1, 2, 3}) {
-        together.add(coalescer.submit(item(id)));
+  void rowThatADeferredConstraintRefuses_failsItsOwnFutureOnly() throws Exception {
+    table.sql(
+        "alter table item add constraint one_name unique (name) deferrable initially deferred");
+    List<CompletableFuture<Outcome>> futures = new ArrayList<>();
+    try (WriteCoalescer<Item> coalescer = coalescer(100)) {
+      for (int id = 1; id <= 100; id++) {
+        futures.add(
+            coalescer.submit(
+                id == 50 || id == 100 ? new Item(id, "item 1", 1, null, item(id).at()) : item(id)));
       }
-      together.add(coalescer.submit(new Item(9, "item 1", 1, null, item(1).at())));
-      for (CompletableFuture<Outcome> fate : together) {
-        assertThatThrownBy(() -> fate.get(20, TimeUnit.SECONDS))
-            .satisfies(
-                e -> assertThat(Failures.classify(e)).isEqualTo(FailureKind.UNIQUE_VIOLATION));
+      for (int id = 1; id <= 100; id++) {
+        CompletableFuture<Outcome> future = futures.get(id - 1);
+        if (id == 50 || id == 100) {
+          assertRefused(
+              future,
+              Reason.ROW_REFUSED,
+              e -> {
+                assertThat(e.rejection().orElseThrow().constraint()).contains("one_name");
+                assertThat(e.rejection().orElseThrow().sqlState()).isEqualTo("23505");
+              });
+        } else {
+          assertThat(told(future)).as("row %d", id).isEqualTo(Outcome.INSERTED);
+        }
       }
-      assertThat(
-              transactions.<Integer, RuntimeException>run(
-                  tx -> tx.dsl().fetchCount(BatchSchema.ITEM)))
-          .isZero();
-      List<CompletableFuture<Outcome>> later = new ArrayList<>();
-      for (int id : new int[] {1, 2, 3, 4}) {
-        later.add(coalescer.submit(item(id)));
-      }
-      for (CompletableFuture<Outcome> fate : later) {
-        assertThat(fate.get(20, TimeUnit.SECONDS)).isEqualTo(Outcome.INSERTED);
-      }
+    }
+    assertThat(table.count()).isEqualTo(98);
+  }
+
+  @Test
+  void constraintTriggerThatRaises_failsItsRowOnly() throws Exception {
+    table.sql(
+        "create function no_seven() returns trigger language plpgsql as $$ begin"
+            + " if new.id = 7 then raise exception 'no'; end if;"
+            + " return null; end $$;"
+            + "create constraint trigger no_seven after insert on item deferrable initially"
+            + " deferred for each row execute function no_seven()");
+    try (WriteCoalescer<Item> coalescer = coalescer(3)) {
+      CompletableFuture<Outcome> six = coalescer.submit(item(6));
+      CompletableFuture<Outcome> seven = coalescer.submit(item(7));
+      CompletableFuture<Outcome> eight = coalescer.submit(item(8));
+      assertThat(told(six)).isEqualTo(Outcome.INSERTED);
+      assertRefused(
+          seven,
+          Reason.ROW_REFUSED,
+          e -> assertThat(e.rejection().orElseThrow().sqlState()).isEqualTo("P0001"));
+      assertThat(told(eight)).isEqualTo(Outcome.INSERTED);
     } finally {
-      transactions.execute(tx -> tx.dsl().execute("drop table item"));
+      table.sql("drop function no_seven() cascade");
     }
   }
 }

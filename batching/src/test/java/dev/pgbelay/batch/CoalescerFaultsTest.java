@@ -1,13 +1,15 @@
 package dev.pgbelay.batch;
 
 import static dev.pgbelay.batch.BatchSchema.item;
-import static dev.pgbelay.batch.BatchSchema.items;
+import static dev.pgbelay.batch.CoalescerFixture.assertClosed;
+import static dev.pgbelay.batch.CoalescerFixture.assertRefused;
+import static dev.pgbelay.batch.CoalescerFixture.flushersOf;
+import static dev.pgbelay.batch.CoalescerFixture.told;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pgbelay.batch.BatchResult.Outcome;
 import dev.pgbelay.batch.BatchSchema.Item;
-import dev.pgbelay.core.Transactions;
 import dev.pgbelay.testing.PostgresExtension;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.DistributionSummary;
@@ -19,21 +21,15 @@ import io.micrometer.core.instrument.distribution.pause.PauseDetector;
 import io.micrometer.core.instrument.noop.NoopDistributionSummary;
 import io.micrometer.core.instrument.noop.NoopTimer;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import java.sql.Connection;
-import java.sql.Statement;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.ToDoubleFunction;
-import org.awaitility.Awaitility;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -42,53 +38,20 @@ class CoalescerFaultsTest {
   @RegisterExtension
   static final PostgresExtension postgres = PostgresExtension.create().withPoolSize(6);
 
-  private final Transactions transactions = Transactions.of(postgres.dataSource());
-
-  @BeforeEach
-  void createTable() {
-    transactions.execute(tx -> tx.dsl().execute(BatchSchema.CREATE_ITEM));
-  }
-
-  @AfterEach
-  void dropTable() {
-    transactions.execute(tx -> tx.dsl().execute("drop table item"));
-  }
-
-  private WriteCoalescer.Builder<Item> coalescer(String name) {
-    return WriteCoalescer.builder(transactions, items().duplicates(Duplicates.last()).build())
-        .name(name);
-  }
-
-  private static List<Thread> flushersOf(String name) {
-    return Thread.getAllStackTraces().keySet().stream()
-        .filter(thread -> thread.getName().startsWith("pgbelay-coalescer-" + name + "-"))
-        .toList();
-  }
-
-  private static void assertClosed(CompletableFuture<Outcome> future) {
-    assertThatThrownBy(() -> future.get(10, TimeUnit.SECONDS))
-        .isInstanceOf(ExecutionException.class)
-        .cause()
-        .isInstanceOfSatisfying(
-            BatchException.class,
-            e -> assertThat(e.reason()).isEqualTo(BatchException.Reason.CLOSED));
-  }
+  @RegisterExtension final CoalescerFixture table = new CoalescerFixture(postgres);
 
   @Test
   void interruptedFlusher_finishesItsFlushAndFailsWhatWaits() throws Exception {
-    try (Connection blocker = postgres.database().connect();
-        Statement statement = blocker.createStatement()) {
-      blocker.setAutoCommit(false);
-      statement.execute("lock table item");
-      WriteCoalescer<Item> coalescer = coalescer("interrupted").flushRows(1).build();
+    try (CoalescerFixture.Lock lock = table.lock()) {
+      WriteCoalescer<Item> coalescer = table.coalescer("interrupted").flushRows(1).build();
       List<CompletableFuture<Outcome>> futures = new ArrayList<>();
       for (int i = 0; i < 3; i++) {
         futures.add(coalescer.submit(item(i)));
       }
-      awaitWaiting("item");
+      lock.awaitFlush();
       flushersOf("interrupted").get(0).interrupt();
-      blocker.rollback();
-      assertThat(futures.get(0).get(10, TimeUnit.SECONDS)).isEqualTo(Outcome.INSERTED);
+      lock.release();
+      assertThat(told(futures.get(0))).isEqualTo(Outcome.INSERTED);
       assertClosed(futures.get(1));
       assertClosed(futures.get(2));
       assertThatThrownBy(() -> coalescer.submit(item(9)))
@@ -96,30 +59,14 @@ class CoalescerFaultsTest {
           .hasMessageContaining("closed");
       assertThat(coalescer.close(Duration.ofSeconds(5))).as("everything was written").isFalse();
     }
-    assertThat(transactions.run(tx -> tx.dsl().fetchCount(BatchSchema.ITEM)).intValue())
-        .isEqualTo(1);
-  }
-
-  private void awaitWaiting(String table) {
-    Awaitility.await()
-        .until(
-            () ->
-                transactions.run(
-                    tx ->
-                        tx.dsl()
-                                .fetchSingle(
-                                    "select count(*) from pg_locks where not granted and relation ="
-                                        + " to_regclass(?)",
-                                    table)
-                                .get(0, Integer.class)
-                            > 0));
+    assertThat(table.count()).isEqualTo(1);
   }
 
   @Test
   void rowsSubmittedWhileTheLastFlusherEnds_areNeverForgotten() throws Exception {
     for (int round = 0; round < 40; round++) {
       String name = "ending" + round;
-      WriteCoalescer<Item> coalescer = coalescer(name).capacity(100_000).build();
+      WriteCoalescer<Item> coalescer = table.coalescer(name).capacity(100_000).build();
       ConcurrentLinkedQueue<CompletableFuture<Outcome>> futures = new ConcurrentLinkedQueue<>();
       CountDownLatch submitting = new CountDownLatch(3);
       List<Thread> submitters = new ArrayList<>();
@@ -128,16 +75,14 @@ class CoalescerFaultsTest {
         submitters.add(submitter);
         submitter.start();
       }
-      assertThat(submitting.await(10, TimeUnit.SECONDS)).isTrue();
+      assertThat(submitting.await(60, TimeUnit.SECONDS)).isTrue();
       flushersOf(name).get(0).interrupt();
       for (Thread submitter : submitters) {
-        submitter.join(10_000);
+        submitter.join(60_000);
         assertThat(submitter.isAlive()).isFalse();
       }
       // Nobody calls close: every future must have been completed by whoever ended.
-      Awaitility.await()
-          .atMost(Duration.ofSeconds(10))
-          .until(() -> futures.stream().allMatch(CompletableFuture::isDone));
+      CoalescerFixture.await(() -> futures.stream().allMatch(CompletableFuture::isDone));
     }
   }
 
@@ -157,14 +102,16 @@ class CoalescerFaultsTest {
 
   @Test
   void submitterThatWaitsWhileCloseGivesUp_isAnswered() throws Exception {
-    try (Connection blocker = postgres.database().connect();
-        Statement statement = blocker.createStatement()) {
-      blocker.setAutoCommit(false);
-      statement.execute("lock table item");
+    try (CoalescerFixture.Lock lock = table.lock()) {
       WriteCoalescer<Item> coalescer =
-          coalescer("waiting").capacity(1).flushRows(1).submitWait(Duration.ofSeconds(30)).build();
+          table
+              .coalescer("waiting")
+              .capacity(1)
+              .flushRows(1)
+              .submitWait(Duration.ofSeconds(30))
+              .build();
       CompletableFuture<Outcome> underWay = coalescer.submit(item(1));
-      awaitWaiting("item");
+      lock.awaitFlush();
       CompletableFuture<Outcome> queued = coalescer.submit(item(2));
       CompletableFuture<CompletableFuture<Outcome>> waiting = new CompletableFuture<>();
       Thread submitter =
@@ -177,38 +124,37 @@ class CoalescerFaultsTest {
                 }
               });
       submitter.start();
-      Awaitility.await().until(() -> submitter.getState() == Thread.State.TIMED_WAITING);
+      CoalescerFixture.await(() -> submitter.getState() == Thread.State.TIMED_WAITING);
       assertThat(coalescer.close(Duration.ofMillis(200))).isFalse();
-      blocker.rollback();
-      assertThat(underWay.get(10, TimeUnit.SECONDS)).isEqualTo(Outcome.INSERTED);
+      lock.release();
+      assertThat(told(underWay)).isEqualTo(Outcome.INSERTED);
       assertClosed(queued);
-      assertClosed(waiting.get(10, TimeUnit.SECONDS));
+      assertClosed(told(waiting));
     }
   }
 
   @Test
   void manyBadRowsInOneFlush_failTheirOwnFuturesOnly() throws Exception {
+    int rows = 1_100;
     List<CompletableFuture<Outcome>> futures = new ArrayList<>();
     try (WriteCoalescer<Item> coalescer =
-        coalescer("many").flushRows(80).linger(Duration.ofSeconds(20)).build()) {
-      for (int i = 0; i < 80; i++) {
-        futures.add(coalescer.submit(i % 2 == 0 ? item(i) : item(i).withQty(-1)));
+        table.coalescer("many").flushRows(rows).linger(Duration.ofMinutes(1)).build()) {
+      for (int i = 0; i < rows; i++) {
+        futures.add(coalescer.submit(isGood(i) ? item(i) : item(i).withQty(-1)));
       }
-      for (int i = 0; i < 80; i++) {
-        CompletableFuture<Outcome> future = futures.get(i);
-        if (i % 2 == 0) {
-          assertThat(future.get(20, TimeUnit.SECONDS)).isEqualTo(Outcome.INSERTED);
+      for (int i = 0; i < rows; i++) {
+        if (isGood(i)) {
+          assertThat(told(futures.get(i))).as("row %d", i).isEqualTo(Outcome.INSERTED);
         } else {
-          assertThatThrownBy(() -> future.get(20, TimeUnit.SECONDS))
-              .cause()
-              .isInstanceOfSatisfying(
-                  BatchException.class,
-                  e -> assertThat(e.reason()).isEqualTo(BatchException.Reason.ROW_REFUSED));
+          assertRefused(futures.get(i), BatchException.Reason.ROW_REFUSED, e -> {});
         }
       }
     }
-    assertThat(transactions.run(tx -> tx.dsl().fetchCount(BatchSchema.ITEM)).intValue())
-        .isEqualTo(40);
+    assertThat(table.count()).isEqualTo(rows / 50);
+  }
+
+  private static boolean isGood(int row) {
+    return row % 50 == 49;
   }
 
   @Test
@@ -226,24 +172,23 @@ class CoalescerFaultsTest {
                 })
             .build();
     try (WriteCoalescer<Item> coalescer =
-        WriteCoalescer.builder(transactions, writer)
+        WriteCoalescer.builder(table.transactions(), writer)
             .flushRows(3)
             .linger(Duration.ofSeconds(20))
             .build()) {
       CompletableFuture<Outcome> first = coalescer.submit(item(1));
       CompletableFuture<Outcome> second = coalescer.submit(item(2));
       CompletableFuture<Outcome> third = coalescer.submit(item(3));
-      assertThat(first.get(10, TimeUnit.SECONDS)).isEqualTo(Outcome.INSERTED);
-      assertThatThrownBy(() -> second.get(10, TimeUnit.SECONDS))
-          .hasCauseInstanceOf(IllegalStateException.class);
-      assertThat(third.get(10, TimeUnit.SECONDS)).isEqualTo(Outcome.INSERTED);
+      assertThat(told(first)).isEqualTo(Outcome.INSERTED);
+      assertThatThrownBy(() -> told(second)).hasCauseInstanceOf(IllegalStateException.class);
+      assertThat(told(third)).isEqualTo(Outcome.INSERTED);
     }
   }
 
   @Test
   @SuppressWarnings("NullAway") // that is the point
   void nullForARow_isRefusedByItsSubmitter() {
-    try (WriteCoalescer<Item> coalescer = coalescer("null").build()) {
+    try (WriteCoalescer<Item> coalescer = table.coalescer("null").build()) {
       assertThatThrownBy(() -> coalescer.submit(null))
           .isInstanceOf(BatchException.class)
           .hasMessageContaining("null");
@@ -252,52 +197,44 @@ class CoalescerFaultsTest {
 
   @Test
   void closeFromACompletion_doesNotWaitForItself() throws Exception {
-    try (Connection blocker = postgres.database().connect();
-        Statement statement = blocker.createStatement()) {
-      blocker.setAutoCommit(false);
-      statement.execute("lock table item");
+    try (CoalescerFixture.Lock lock = table.lock()) {
       WriteCoalescer<Item> coalescer =
-          coalescer("own").flushRows(1).closeWait(Duration.ofMinutes(5)).build();
+          table.coalescer("own").flushRows(1).closeWait(Duration.ofMinutes(5)).build();
       CompletableFuture<Boolean> closed =
           coalescer.submit(item(1)).thenApply(outcome -> coalescer.close(Duration.ofMinutes(5)));
       CompletableFuture<Outcome> queued = coalescer.submit(item(2));
-      blocker.rollback();
-      assertThat(closed.get(20, TimeUnit.SECONDS)).as("all written").isFalse();
-      assertThat(queued.get(20, TimeUnit.SECONDS)).isEqualTo(Outcome.INSERTED);
-      Awaitility.await().until(() -> flushersOf("own").isEmpty());
+      lock.release();
+      assertThat(told(closed)).as("all written").isFalse();
+      assertThat(told(queued)).isEqualTo(Outcome.INSERTED);
+      CoalescerFixture.await(() -> flushersOf("own").isEmpty());
     }
   }
 
   @Test
   void metersThatThrow_harmNoRow() throws Exception {
-    try (Connection blocker = postgres.database().connect();
-        Statement statement = blocker.createStatement();
-        WriteCoalescer<Item> coalescer =
-            coalescer("metered")
-                .meterRegistry(new FailingMeters(false))
-                .capacity(1)
-                .flushRows(1)
-                .submitWait(Duration.ofMillis(50))
-                .build()) {
-      assertThat(coalescer.submit(item(1)).get(10, TimeUnit.SECONDS)).isEqualTo(Outcome.INSERTED);
+    try (WriteCoalescer<Item> coalescer =
+        table
+            .coalescer("metered")
+            .meterRegistry(new FailingMeters(false))
+            .capacity(1)
+            .flushRows(1)
+            .submitWait(Duration.ofMillis(50))
+            .build()) {
+      assertThat(told(coalescer.submit(item(1)))).isEqualTo(Outcome.INSERTED);
       CompletableFuture<Outcome> refused = coalescer.submit(item(2).withQty(-1));
-      assertThatThrownBy(() -> refused.get(10, TimeUnit.SECONDS))
-          .hasCauseInstanceOf(BatchException.class);
-      blocker.setAutoCommit(false);
-      statement.execute("lock table item");
+      assertThatThrownBy(() -> told(refused)).hasCauseInstanceOf(BatchException.class);
       List<CompletableFuture<Outcome>> taken = new ArrayList<>();
-      assertThatThrownBy(
-              () -> {
-                for (int i = 10; i < 20; i++) {
-                  taken.add(coalescer.submit(item(i)));
-                }
-              })
-          .isInstanceOf(BatchException.class)
-          .extracting(e -> ((BatchException) e).reason())
-          .isEqualTo(BatchException.Reason.QUEUE_FULL);
-      blocker.rollback();
+      try (CoalescerFixture.Lock lock = table.lock()) {
+        taken.add(coalescer.submit(item(10)));
+        lock.awaitFlush();
+        taken.add(coalescer.submit(item(11)));
+        assertThatThrownBy(() -> coalescer.submit(item(12)))
+            .isInstanceOf(BatchException.class)
+            .extracting(e -> ((BatchException) e).reason())
+            .isEqualTo(BatchException.Reason.QUEUE_FULL);
+      }
       for (CompletableFuture<Outcome> future : taken) {
-        assertThat(future.get(10, TimeUnit.SECONDS)).isEqualTo(Outcome.INSERTED);
+        assertThat(told(future)).isEqualTo(Outcome.INSERTED);
       }
     }
   }
@@ -305,7 +242,7 @@ class CoalescerFaultsTest {
   @Test
   void registryThatRefusesMeters_failsTheBuildAndLeavesNoThread() {
     WriteCoalescer.Builder<Item> builder =
-        coalescer("refused").meterRegistry(new FailingMeters(true));
+        table.coalescer("refused").meterRegistry(new FailingMeters(true));
     assertThatThrownBy(builder::build).hasMessage("as if");
     assertThat(flushersOf("refused")).isEmpty();
   }
