@@ -8,7 +8,9 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
+import java.util.List;
 import org.jooq.BindContext;
 import org.jooq.DSLContext;
 import org.jspecify.annotations.Nullable;
@@ -46,7 +48,10 @@ final class BatchConnection {
   private final PGConnection driver;
   private final DSLContext dsl;
   private final Deque<String> open = new ArrayDeque<>();
-  private @Nullable String pending;
+
+  /** Savepoints that the next statement takes along, the outermost first. */
+  private final List<String> pending = new ArrayList<>();
+
   private long statements;
 
   BatchConnection(Connection connection, DSLContext dsl) throws SQLException {
@@ -72,37 +77,64 @@ final class BatchConnection {
     return statements;
   }
 
-  /** Opens a savepoint with the next statement. */
-  void savepoint(String name) throws SQLException {
-    flush();
-    pending = name;
+  /** Opens a savepoint with the next statement that is sent. */
+  void savepoint(String name) {
+    pending.add(name);
   }
 
-  /** Sends a savepoint that no statement has taken along. */
+  /** Sends savepoints that no statement has taken along. */
   void flush() throws SQLException {
-    if (pending != null) {
-      String name = pending;
-      pending = null;
-      command(WriteSql.savepoint(name));
-      open.push(name);
+    if (!pending.isEmpty()) {
+      command(WriteSql.savepoints(pending));
+      opened();
     }
+  }
+
+  private void opened() {
+    pending.forEach(open::push);
+    pending.clear();
   }
 
   void release() throws SQLException {
-    if (pending != null) {
-      pending = null;
-      return;
+    if (!isOnlyPending()) {
+      command(WriteSql.release(open.pop()));
     }
-    command(WriteSql.release(open.pop()));
+  }
+
+  /** Releases the savepoint with all that were opened behind it, after a last statement. */
+  void releaseWith(String name, StatementSql last) throws SQLException {
+    command(WriteSql.guarded("", last.text(), WriteSql.release(name)));
+    forget(name);
+  }
+
+  /** Releases the savepoint with all that were opened behind it. */
+  void release(String name) throws SQLException {
+    pending.clear();
+    if (open.contains(name)) {
+      command(WriteSql.release(name));
+      forget(name);
+    }
+  }
+
+  private void forget(String name) {
+    while (!open.pop().equals(name)) {
+      // Released with it.
+    }
   }
 
   void rollback() throws SQLException {
-    if (pending != null) {
-      pending = null;
-      return;
+    if (!isOnlyPending()) {
+      command(WriteSql.undo(open.pop()));
     }
-    String name = open.pop();
-    command(WriteSql.undo(name));
+  }
+
+  /** The innermost savepoint was never sent: then it is forgotten, and nothing is to be done. */
+  private boolean isOnlyPending() {
+    if (pending.isEmpty()) {
+      return false;
+    }
+    pending.remove(pending.size() - 1);
+    return true;
   }
 
   /**
@@ -120,13 +152,14 @@ final class BatchConnection {
         throw e;
       }
       open.clear();
+      pending.clear();
       failure.addSuppressed(e);
     }
   }
 
   /** Back to the savepoint, which stays. */
   void rewind() throws SQLException {
-    if (pending == null) {
+    if (pending.isEmpty()) {
       command(WriteSql.rollback(open.element()));
     }
   }
@@ -141,11 +174,7 @@ final class BatchConnection {
   }
 
   boolean isOpen(String name) {
-    return name.equals(pending) || open.contains(name);
-  }
-
-  int depth() {
-    return open.size() + (pending == null ? 0 : 1);
+    return pending.contains(name) || open.contains(name);
   }
 
   void command(String sql) throws SQLException {
@@ -156,8 +185,13 @@ final class BatchConnection {
   }
 
   void command(StatementSql sql) throws SQLException {
-    flush();
-    command(sql.text());
+    String text = before() + sql.text();
+    opened();
+    command(text);
+  }
+
+  private String before() {
+    return pending.isEmpty() ? "" : WriteSql.savepoints(pending) + ";\n";
   }
 
   /** Runs a statement that counts rows. */
@@ -173,20 +207,16 @@ final class BatchConnection {
 
   private long run(StatementSql sql, Values values, boolean thenRelease, @Nullable RowReader reader)
       throws SQLException {
-    String before = pending == null ? "" : WriteSql.savepoint(pending) + ";\n";
-    boolean releases = thenRelease && depth() > 0;
-    String name = pending != null ? pending : releases ? open.element() : "";
-    String after = releases ? WriteSql.release(name) : "";
-    String text = WriteSql.guarded(before, sql.text(), after);
-    int skip = before.isEmpty() ? 0 : 1;
+    int skip = pending.size();
+    boolean releases = thenRelease && skip + open.size() > 0;
+    String innermost = skip > 0 ? pending.get(skip - 1) : releases ? open.element() : "";
+    String after = releases ? WriteSql.release(innermost) : "";
+    String text = WriteSql.guarded(before(), sql.text(), after);
     try (PreparedStatement statement = connection.prepareStatement(text)) {
       bind(statement, sql, values);
-      if (pending != null) {
-        open.push(pending);
-        pending = null;
-      }
+      opened();
       statements++;
-      boolean rows = execute(statement, before.isEmpty());
+      boolean rows = execute(statement, skip);
       for (int i = 0; i < skip; i++) {
         rows = statement.getMoreResults();
       }
@@ -207,16 +237,21 @@ final class BatchConnection {
     }
   }
 
-  private boolean execute(PreparedStatement statement, boolean alone) throws SQLException {
+  /**
+   * @param taken how many savepoints the statement takes along
+   */
+  private boolean execute(PreparedStatement statement, int taken) throws SQLException {
     try {
       return statement.execute();
     } catch (SQLException e) {
-      if (!alone
+      if (taken > 0
           && !PgDriver.isFromServer(e)
           && PgDriver.state(driver) != PgDriver.State.FAILED
           && !PgDriver.isClosed(driver)) {
-        // The driver itself refused: the savepoint was never sent.
-        pending = open.pop();
+        // The driver itself refused: the savepoints were never sent.
+        for (int i = 0; i < taken; i++) {
+          pending.add(0, open.pop());
+        }
       }
       throw e;
     }

@@ -97,18 +97,6 @@ final class Catalog {
     }
   }
 
-  /** Whether COPY into these columns would do what INSERT does, as things are now. */
-  static boolean allowsCopy(Connection connection, String table, List<String> columns)
-      throws SQLException {
-    try (PreparedStatement check = connection.prepareStatement(CatalogSql.CHECK_COPY)) {
-      check.setArray(1, connection.createArrayOf("text", columns.toArray()));
-      check.setString(2, table);
-      try (ResultSet row = check.executeQuery()) {
-        return row.next() && !row.getBoolean(1) && !row.getBoolean(2) && !row.getBoolean(3);
-      }
-    }
-  }
-
   private static Map<String, PgColumn> columns(Connection connection, long oid)
       throws SQLException {
     Map<String, PgColumn> columns = new LinkedHashMap<>();

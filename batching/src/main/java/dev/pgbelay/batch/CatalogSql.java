@@ -74,17 +74,6 @@ final class CatalogSql {
       release savepoint pgbelay_look
       """;
 
-  /** Asked through the pool's proxy before each COPY, for the plan may be older than the table. */
-  static final String CHECK_COPY =
-      """
-      select row_security_active(c.oid),
-             exists (select from pg_rewrite r where r.ev_class = c.oid and r.ev_type <> '1'),
-             exists (select from pg_attribute a
-                     where a.attrelid = c.oid and a.attidentity = 'a' and a.attname = any(?))
-      from pg_class c
-      where c.oid = to_regclass(?)
-      """;
-
   /** So that the catalog writes every name with its schema, whoever uses the text later. */
   static final String QUALIFYING_PATH = "pg_catalog";
 

@@ -198,19 +198,38 @@ final class RowWrites<R> {
   private void count(Source source, BatchConnection.Values values, Sent sent, boolean thenRelease)
       throws SQLException, UntoldFatesException {
     Outcome outcome = uniform();
-    // Of all others the count decides whether the rows may stay.
-    boolean certain = shape.operation() == WritePlan.Operation.UPSERT;
+    boolean certain = isCountCertain();
     long count =
         connection.update(statement(shape, source, paired), values, thenRelease && certain);
     if (shape.operation() == WritePlan.Operation.UPSERT) {
       outcomes.addWritten(count);
     } else if (count != sent.count()) {
+      requireUndoable(certain && thenRelease);
       throw new UntoldFatesException();
     } else {
       sent.places().forEach(at -> outcomes.set(at, outcome));
     }
     if (thenRelease && !certain) {
       connection.release();
+    }
+  }
+
+  /** Of all others the count decides whether the rows may stay. */
+  private boolean isCountCertain() {
+    return switch (shape.operation()) {
+      case INSERT -> !shape.table().mayDropInserts();
+      case UPSERT -> true;
+      case UPDATE, DELETE -> false;
+    };
+  }
+
+  private void requireUndoable(boolean released) {
+    if (released) {
+      BatchException lost =
+          BatchException.contract(
+              shape.describe() + ": rows were dropped by a table without triggers or rules");
+      connection.abort(lost);
+      throw lost;
     }
   }
 

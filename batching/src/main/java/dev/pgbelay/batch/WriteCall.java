@@ -55,30 +55,18 @@ final class WriteCall<R> {
       connection.unwind(CALL, t);
       throw t;
     }
-    if (connection.isOpen(CALL)) {
-      connection.release();
-    }
+    connection.release(CALL);
     return outcomes.toResult(shape.operation(), path);
   }
 
   private void openCall() throws SQLException {
     if (!connection.isOpen(CALL)) {
       connection.savepoint(CALL);
-      connection.flush();
     }
   }
 
   private void insert() throws SQLException {
     boolean copies = Routes.copies(settings, shape, source);
-    if (copies && !copyIsStillRight()) {
-      if (settings.path() == Path.COPY) {
-        throw BatchException.contract(
-            shape.describe()
-                + ": the table has got row level security, rules or an identity GENERATED ALWAYS"
-                + " since it was looked at, under which COPY is not right");
-      }
-      copies = false;
-    }
     while (!source.isEmpty()) {
       // Where few rows are left, COPY's own round trips cost more than it saves.
       if (copies && (settings.path() == Path.COPY || source.holds(Routes.COPY_FROM))) {
@@ -91,58 +79,63 @@ final class WriteCall<R> {
   }
 
   /**
-   * Goes through the pool's proxy, which notices that the connection is in use: a pool that knew
-   * nothing of a COPY would hand an abandoned transaction to the next borrower.
+   * The savepoint goes through the pool's proxy, which notices that the connection is in use: a
+   * pool that knew nothing of a COPY would hand an abandoned transaction to the next borrower.
    */
-  private boolean copyIsStillRight() throws SQLException {
-    List<String> columns = shape.columns().stream().map(ShapeColumn::name).toList();
-    return Catalog.allowsCopy(connection.connection(), shape.renderedTable(), columns);
-  }
-
   private void copyChunk() throws SQLException {
     path = Path.COPY;
-    openCall();
     Chunk<R> chunk = new Chunk<>(source.place());
+    pull(chunk);
+    if (!source.isEmpty()) {
+      openCall();
+    }
+    // What is the whole call needs no other savepoint.
+    String savepoint = connection.isOpen(CALL) ? COPIED : CALL;
     boolean stays = budget.take();
-    connection.savepoint(COPIED);
+    connection.savepoint(savepoint);
     try {
-      if (copyNext(chunk, shape.sql().copyTable(), false)) {
-        if (stays) {
-          connection.release();
-        } else {
+      if (copy(chunk, shape.sql().copyTable(), false)) {
+        if (!stays) {
           // Known to work: once more, as part of what is around it.
-          connection.unwind(COPIED, null);
+          connection.unwind(savepoint, null);
+          if (!source.isEmpty()) {
+            openCall();
+          }
           copyAgain(chunk);
+        } else if (!source.isEmpty() && savepoint.equals(COPIED)) {
+          connection.release();
         }
         chunk.goodPlaces().forEach(at -> outcomes.set(at, BatchResult.Outcome.INSERTED));
         return;
       }
-      connection.unwind(COPIED, null);
+      connection.unwind(savepoint, null);
       writes.tellFates();
     } catch (SQLException e) {
-      boolean known = connection.isOpen(COPIED);
-      connection.unwind(COPIED, e);
+      boolean known = connection.isOpen(savepoint);
+      connection.unwind(savepoint, e);
       if (!known || !RowFailure.is(e, shape.table().rowSecurity())) {
         throw e;
       }
     } catch (Throwable t) {
-      connection.unwind(COPIED, t);
+      connection.unwind(savepoint, t);
       throw t;
+    }
+    if (!source.isEmpty()) {
+      openCall();
     }
     guarded.write(new ArrayUnit<>(writes, encoder, chunk.rows, chunk.first, null), chunk.leftOut);
   }
 
   /**
-   * Sends the next rows. All of them are pulled before COPY begins: while it lasts, whoever makes
-   * the rows could not use the connection.
+   * Sends rows that were pulled before, for while COPY lasts, whoever makes them could not use the
+   * connection.
    *
    * @return whether the server took as many as were sent
    */
-  private boolean copyNext(Chunk<R> chunk, StatementSql into, boolean staged) throws SQLException {
+  private boolean copy(Chunk<R> chunk, StatementSql into, boolean staged) throws SQLException {
     CopyStream<R> stream = new CopyStream<>(connection, into, shape.columns(), staged);
     try {
       try {
-        pull(chunk);
         encode(chunk, stream);
       } finally {
         // The server may refuse a row while later ones are still on their way.
@@ -279,14 +272,15 @@ final class WriteCall<R> {
     BitSet leftOut = new BitSet();
     while (!source.isEmpty()) {
       Chunk<R> chunk = new Chunk<>(source.place());
-      copyNext(chunk, shape.sql().copyStage(), true);
+      pull(chunk);
+      copy(chunk, shape.sql().copyStage(), true);
       chunk.leftOut.stream().forEach(index -> leftOut.set(chunk.first + index));
       if (!source.isEmpty()) {
         settings.progress().accept(outcomes.size());
       }
     }
     guarded.write(new StageUnit<>(writes, connection, outcomes.size()), leftOut);
-    connection.command(shape.sql().dropStage());
+    connection.releaseWith(CALL, shape.sql().dropStage());
     settings.progress().accept(outcomes.size());
   }
 

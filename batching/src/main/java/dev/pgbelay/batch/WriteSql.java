@@ -1,5 +1,7 @@
 package dev.pgbelay.batch;
 
+import java.util.List;
+
 /** The statements of {@link BatchWriter}; {@link ShapeSql} fills in tables, columns and keys. */
 final class WriteSql {
   /** Fails, for there is none of that name. */
@@ -208,8 +210,9 @@ final class WriteSql {
 
   private WriteSql() {}
 
-  static String savepoint(String name) {
-    return SAVEPOINT + name;
+  /** Several, the outermost first. */
+  static String savepoints(List<String> names) {
+    return SAVEPOINT + String.join(";\n" + SAVEPOINT, names);
   }
 
   static String release(String name) {

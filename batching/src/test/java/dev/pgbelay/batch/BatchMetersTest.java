@@ -70,12 +70,26 @@ class BatchMetersTest {
   }
 
   @Test
-  void callOfOneChunk_isOneMessageAndForInsertsAReleaseMore() {
+  void callOfOneChunk_isOneMessage() {
     BatchWriter<Item> writer = items().name("stock").meterRegistry(meters).build();
     transactions.run(tx -> writer.insert(tx, items(0, 100)));
-    assertThat(counter("pgbelay.batch.statements", "operation", "insert")).isEqualTo(2);
+    assertThat(counter("pgbelay.batch.statements", "operation", "insert")).isEqualTo(1);
     transactions.run(tx -> writer.upsert(tx, items(0, 100)));
     assertThat(counter("pgbelay.batch.statements", "operation", "upsert")).isEqualTo(1);
+  }
+
+  @Test
+  void copyAndStage_takeTheirSavepointsAlong() {
+    BatchWriter<Item> copy =
+        items().name("stock").meterRegistry(meters).path(WritePlan.Path.COPY).build();
+    transactions.run(tx -> copy.insert(tx, items(0, 100)));
+    // The savepoint, COPY, and the release.
+    assertThat(counter("pgbelay.batch.statements", "path", "copy")).isEqualTo(3);
+    BatchWriter<Item> stage =
+        items().name("stock").meterRegistry(meters).path(WritePlan.Path.STAGED).build();
+    transactions.run(tx -> stage.upsert(tx, items(0, 100)));
+    // The savepoint with the stage, COPY, the upsert, and the end of both.
+    assertThat(counter("pgbelay.batch.statements", "path", "staged")).isEqualTo(4);
   }
 
   @Test

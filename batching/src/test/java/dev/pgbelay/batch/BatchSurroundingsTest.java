@@ -37,6 +37,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What else is at the table, in the transaction and around the connection. */
 class BatchSurroundingsTest {
+  /** As many as travel by COPY where nothing is in its way. */
+  private static final int MANY = Routes.COPY_FROM + 1_000;
+
   @RegisterExtension
   static final PostgresExtension postgres = PostgresExtension.create().withPoolSize(4);
 
@@ -88,9 +91,9 @@ class BatchSurroundingsTest {
     BatchWriter<Item> changed = items().onlyIfChanged().build();
     BatchResult again = transactions.run(tx -> changed.upsert(tx, items(6, 8)));
     assertThat(outcomes(again)).containsExactly(Outcome.UNCHANGED, Outcome.SKIPPED);
-    BatchResult copied = transactions.run(tx -> writer.insert(tx, items(1000, 4000)));
-    assertThat(copied.count(Outcome.SKIPPED)).isEqualTo(1500);
-    assertThat(copied.count(Outcome.INSERTED)).isEqualTo(1500);
+    BatchResult copied = transactions.run(tx -> writer.insert(tx, items(1000, 1000 + MANY)));
+    assertThat(copied.count(Outcome.SKIPPED)).isEqualTo(MANY / 2);
+    assertThat(copied.count(Outcome.INSERTED)).isEqualTo(MANY / 2);
   }
 
   @Test
@@ -107,11 +110,11 @@ class BatchSurroundingsTest {
   void triggerThatRaises_rejectsItsRowOnly() {
     trigger("before insert", "if new.qty = 13 then raise exception 'unlucky'; end if;");
     BatchWriter<Item> writer = items().partial().build();
-    BatchResult result = transactions.run(tx -> writer.insert(tx, items(0, 2000)));
-    assertThat(result.count(Outcome.REJECTED)).isEqualTo(20);
+    BatchResult result = transactions.run(tx -> writer.insert(tx, items(0, MANY)));
+    assertThat(result.count(Outcome.REJECTED)).isEqualTo(MANY / 100);
     assertThat(result.rejections().get(0).row()).isEqualTo(13);
     assertThat(result.rejections().get(0).sqlState()).isEqualTo("P0001");
-    assertThat(count("true")).isEqualTo(1980);
+    assertThat(count("true")).isEqualTo(MANY - MANY / 100);
   }
 
   @Test
@@ -126,9 +129,9 @@ class BatchSurroundingsTest {
           transactions.run(
               tx -> {
                 tx.dsl().execute("set local role tenant");
-                assertThat(partial.plan(tx, WritePlan.Operation.INSERT, 5000).path())
+                assertThat(partial.plan(tx, WritePlan.Operation.INSERT, MANY).path())
                     .isEqualTo(WritePlan.Path.UNNEST);
-                assertThat(partial.plan(tx, WritePlan.Operation.INSERT, 5000).reason())
+                assertThat(partial.plan(tx, WritePlan.Operation.INSERT, MANY).reason())
                     .contains("row level security");
                 return partial.insert(tx, items(0, 200));
               });
@@ -143,7 +146,8 @@ class BatchSurroundingsTest {
   @Test
   void rowLevelSecurityThatCameLater_stopsCopy() {
     BatchWriter<Item> writer = items().build();
-    transactions.run(tx -> writer.insert(tx, items(0, 1500)));
+    BatchResult before = transactions.run(tx -> writer.insert(tx, items(0, MANY)));
+    assertThat(before.path()).isEqualTo(WritePlan.Path.COPY);
     sql(
         "create role tenant; grant all on item to tenant;"
             + " alter table item enable row level security;"
@@ -153,10 +157,10 @@ class BatchSurroundingsTest {
           transactions.run(
               tx -> {
                 tx.dsl().execute("set local role tenant");
-                return writer.insert(tx, items(2000, 4000));
+                return writer.insert(tx, items(MANY, 2 * MANY));
               });
       assertThat(result.path()).isEqualTo(WritePlan.Path.UNNEST);
-      assertThat(result.count(Outcome.INSERTED)).isEqualTo(2000);
+      assertThat(result.count(Outcome.INSERTED)).isEqualTo(MANY);
     } finally {
       sql("drop table item; drop role tenant");
     }
@@ -168,11 +172,11 @@ class BatchSurroundingsTest {
         "create table kept (id bigint); create rule keep as on insert to item do also"
             + " insert into kept values (new.id)");
     BatchWriter<Item> writer = items().build();
-    BatchResult result = transactions.run(tx -> writer.insert(tx, items(0, 2000)));
+    BatchResult result = transactions.run(tx -> writer.insert(tx, items(0, MANY)));
     assertThat(result.path()).isEqualTo(WritePlan.Path.UNNEST);
     int kept =
         transactions.run(tx -> tx.dsl().fetchSingle("select count(*) from kept").get(0, int.class));
-    assertThat(kept).isEqualTo(2000);
+    assertThat(kept).isEqualTo(MANY);
     sql("drop table kept cascade");
   }
 

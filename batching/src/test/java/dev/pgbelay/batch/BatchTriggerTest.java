@@ -67,7 +67,7 @@ class BatchTriggerTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {10, 3000})
+  @ValueSource(ints = {10, Routes.COPY_FROM + 100})
   void triggerOnOnePartition_dropsRowsWithoutWritingOthersTwice(int size) {
     sql(
         "create table t (id int, n int) partition by range (id);"

@@ -74,6 +74,14 @@ public final class RoundTripsScenario implements Scenario {
     add(
         stage,
         items,
+        "pgbelay (COPY)",
+        pools,
+        pool ->
+            new PgbelayWrites(pool)
+                .insert(PgbelayWrites.writer().path(WritePlan.Path.COPY).build()));
+    add(
+        stage,
+        items,
         "addBatch, one executeBatch",
         pools,
         pool -> new JdbcWrites(pool).addBatch(row, JdbcWrites::bindAll, all));
