@@ -33,7 +33,6 @@ import org.jooq.impl.DSL;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -51,16 +50,6 @@ class BatchPgBouncerTest {
 
   private final Transactions direct = Transactions.of(postgres.dataSource());
 
-  @BeforeAll
-  static void start() {
-    PostgresDatabase database = postgres.database();
-    bouncer = PgBouncer.inFrontOf(database.cluster().primary(), 2);
-    HikariConfig config = new HikariConfig();
-    config.setJdbcUrl(bouncer.jdbcUrl(database.name()) + "&prepareThreshold=0");
-    config.setMaximumPoolSize(CLIENTS);
-    pool = new HikariDataSource(config);
-  }
-
   @AfterAll
   static void stop() {
     if (pool != null) {
@@ -71,14 +60,23 @@ class BatchPgBouncerTest {
     }
   }
 
+  /** Before each test, and not before all, so that each is told as skipped where there is none. */
   @BeforeEach
   void createTable() {
+    if (pool == null) {
+      PostgresDatabase database = postgres.database();
+      bouncer = PgBouncer.inFrontOf(database.cluster().primary(), 2);
+      HikariConfig config = new HikariConfig();
+      config.setJdbcUrl(bouncer.jdbcUrl(database.name()) + "&prepareThreshold=0");
+      config.setMaximumPoolSize(CLIENTS);
+      pool = new HikariDataSource(config);
+    }
     direct.execute(tx -> tx.dsl().execute(BatchSchema.CREATE_ITEM));
   }
 
   @AfterEach
   void dropTable() {
-    direct.execute(tx -> tx.dsl().execute("drop table item"));
+    direct.execute(tx -> tx.dsl().execute("drop table if exists item"));
   }
 
   private static HikariDataSource pool() {

@@ -61,7 +61,8 @@ class BatchWriterTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {1, 2, 3, 127, 128, 129, 1023, 1024, 1025, 4999, 5000, 5001, 13106, 13107, 13108})
+  @ValueSource(
+      ints = {1, 2, 3, 127, 128, 129, 1023, 1024, 1025, 4999, 5000, 5001, 13106, 13107, 13108})
   void sizesAroundPowersAndBindLimit_areAllInserted(int size) {
     List<Item> rows = items(0, size);
     BatchWriter<Item> writer = items().build();
