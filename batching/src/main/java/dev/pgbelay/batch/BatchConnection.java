@@ -185,7 +185,7 @@ final class BatchConnection {
   }
 
   void command(StatementSql sql) throws SQLException {
-    String text = before() + sql.text();
+    String text = WriteSql.guarded(before(), sql.text(), "");
     opened();
     command(text);
   }
