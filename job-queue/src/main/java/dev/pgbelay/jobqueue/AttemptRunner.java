@@ -3,6 +3,7 @@ package dev.pgbelay.jobqueue;
 import dev.pgbelay.jobqueue.Buffer.Fetched;
 import dev.pgbelay.jobqueue.JobOutcome.Verdict;
 import dev.pgbelay.jobqueue.Settlement.Fate;
+import dev.pgbelay.jobqueue.internal.ManualAccess;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
@@ -19,6 +20,10 @@ final class AttemptRunner implements Runnable {
   /** A kind with what to do about it. */
   record Handling<P>(
       JobKind<P> kind, JobHandler<P> handler, RetryPolicy retry, Optional<Duration> deadline) {
+
+    Handling<P> around(ManualAccess.Around wrapper) {
+      return new Handling<>(kind, wrapper.wrap(handler), retry, deadline);
+    }
 
     Handling<P> within(Duration time) {
       return new Handling<>(kind, handler, retry, Optional.of(time));
@@ -72,6 +77,27 @@ final class AttemptRunner implements Runnable {
     }
   }
 
+  boolean isOf(Work queue) {
+    return work == queue;
+  }
+
+  /**
+   * Runs the next job that is claimed, on the calling thread, also if the claim has passed on; for
+   * the test kit. Whether there was one.
+   */
+  boolean runNow() throws InterruptedException {
+    Fetched fetched = work.next(0, TimeUnit.NANOSECONDS);
+    if (fetched == null) {
+      return false;
+    }
+    try {
+      handle(fetched);
+    } finally {
+      work.ended();
+    }
+    return true;
+  }
+
   /** Called by another thread, again and again: interrupts an attempt that is past its deadline. */
   void checkDeadline() {
     clock.check(meters);
@@ -88,6 +114,11 @@ final class AttemptRunner implements Runnable {
       settler.add(Settlement.of(job, Fate.HANDED_BACK, work));
       return;
     }
+    handle(fetched);
+  }
+
+  private void handle(Fetched fetched) {
+    ClaimedJob job = fetched.job();
     Handling<?> handling = handlings.get(job.kind());
     if (handling == null) {
       settler.add(Settlement.of(job, Fate.HANDED_BACK, work)); // claims ask for known kinds only

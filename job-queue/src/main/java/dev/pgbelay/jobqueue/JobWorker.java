@@ -6,6 +6,7 @@ import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.jobqueue.AttemptRunner.Handling;
+import dev.pgbelay.jobqueue.internal.ManualAccess;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.lang.management.ManagementFactory;
 import java.sql.SQLException;
@@ -68,8 +69,7 @@ public final class JobWorker implements AutoCloseable {
     this.name = builder.name;
     this.closeDeadline = builder.closeDeadline;
     this.wakers = List.copyOf(builder.wakers);
-    WorkMeters meters =
-        builder.registry == null ? WorkMeters.NONE : new WorkMeters.OfMicrometer(builder.registry);
+    WorkMeters meters = builder.workMeters();
     WorkerSql workerSql = new WorkerSql(builder.schema);
     ClaimSql claimSql = new ClaimSql(builder.schema);
     SettleSql settleSql =
@@ -142,6 +142,28 @@ public final class JobWorker implements AutoCloseable {
    */
   public static Builder builder(Transactions transactions, DataSource heartbeats) {
     return new Builder(transactions, heartbeats);
+  }
+
+  /** The parts of this worker, which must not have been started, for the calling thread. */
+  private ManualDrive drive(Builder builder, ManualDrive.Counts counts) {
+    List<ManualDrive.Lane> lanes = new ArrayList<>();
+    for (Work work : queues) {
+      runners.stream()
+          .filter(runner -> runner.isOf(work))
+          .findFirst()
+          .ifPresent(runner -> lanes.add(new ManualDrive.Lane(work, runner)));
+    }
+    return new ManualDrive(
+        builder.transactions, builder.schema, registration, settler, upkeep, lanes, counts, this);
+  }
+
+  /** What {@link #stop} does at its end, for a worker that was not started. */
+  void closeUnstarted() {
+    stopping.set(true);
+    if (settler.pending() == 0) {
+      unregister();
+    }
+    registration.close();
   }
 
   private Pass checkDeadlines() {
@@ -292,6 +314,16 @@ public final class JobWorker implements AutoCloseable {
     private ThreadFactory threadFactory = Builder::daemon;
     private @Nullable MeterRegistry registry;
     private @Nullable SettleSql settleSql;
+    private @Nullable WorkMeters meters;
+
+    static {
+      ManualAccess.register(
+          (builder, around, concurrency) -> {
+            ManualDrive.Counts counts = new ManualDrive.Counts();
+            Builder other = builder.forManualUse(around, concurrency, counts);
+            return other.build().drive(other, counts);
+          });
+    }
 
     private Builder(Transactions transactions, DataSource heartbeats) {
       this.transactions = transactions;
@@ -449,6 +481,27 @@ public final class JobWorker implements AutoCloseable {
     Builder settleSql(SettleSql other) {
       this.settleSql = other;
       return this;
+    }
+
+    private WorkMeters workMeters() {
+      if (meters != null) {
+        return meters;
+      }
+      return registry == null ? WorkMeters.NONE : new WorkMeters.OfMicrometer(registry);
+    }
+
+    /** The same options with other handlers and meters; for the test kit. */
+    private Builder forManualUse(ManualAccess.Around around, int concurrency, WorkMeters counts) {
+      Builder other = new Builder(transactions, heartbeats);
+      handlings.forEach((kind, handling) -> other.handlings.put(kind, handling.around(around)));
+      queues().keySet().forEach(queue -> other.queues.put(queue, concurrency));
+      other.name = name;
+      other.schema = schema;
+      other.node = node;
+      other.lease = lease;
+      other.settleSql = settleSql;
+      other.meters = counts;
+      return other;
     }
 
     /**

@@ -36,6 +36,11 @@ final class LowWaterMark {
     spot = last;
   }
 
+  /** The next look is at everything. */
+  void forget() {
+    place = Long.MIN_VALUE;
+  }
+
   void looked(Look look) {
     if (look.full()) {
       long now = System.nanoTime();

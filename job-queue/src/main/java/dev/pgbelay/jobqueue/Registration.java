@@ -8,6 +8,7 @@ import dev.pgbelay.core.internal.LeaseKeepAlive;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.UUID;
 import java.util.concurrent.atomic.AtomicBoolean;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
@@ -30,6 +31,10 @@ final class Registration implements AutoCloseable {
 
     Fence nextClaim() {
       return claimant.next();
+    }
+
+    UUID claimant() {
+      return claimant.id();
     }
 
     boolean isLost() {

@@ -91,6 +91,14 @@ final class Upkeep implements AutoCloseable {
     retention.start();
   }
 
+  /** Everything that is due now, on the calling thread. */
+  void promoteDue() throws Exception {
+    Pass pass;
+    do {
+      pass = promotion.runOnce();
+    } while (pass.work() > 0);
+  }
+
   private Pass promote() throws Exception {
     int count = transactions.run(promoting, tx -> sql.promote(tx.connection(), PAGE));
     if (count > 0) {

@@ -242,9 +242,28 @@ final class Work implements Settlement.Slots {
     }
   }
 
+  /**
+   * On the calling thread, for a worker whose loops were not started: claims what there is room
+   * for, wherever it stands in the queue. How many jobs.
+   */
+  int claimNow() throws Exception {
+    int claimed = 0;
+    Pass pass;
+    do {
+      mark.forget();
+      pass = loop.runOnce();
+      claimed += pass.work();
+    } while (pass.work() > 0);
+    return claimed;
+  }
+
   /** Claims no more, and hands back what waits for a thread. */
   void stopFetching(Duration deadline) {
     loop.stop(deadline);
+    handBackAll();
+  }
+
+  void handBackAll() {
     Fetched waiting;
     while ((waiting = buffer.poll()) != null) {
       handBack(waiting);

@@ -52,6 +52,14 @@ class WorkerSql {
                   FOR UPDATE SKIP LOCKED))\
       """;
 
+  /** One that is not expired; for the test kit. */
+  private static final String FENCE_ONE =
+      """
+      UPDATE <worker>
+         SET fenced_at = clock_timestamp(), expires_at = clock_timestamp()
+       WHERE claimant = ? AND fenced_at IS NULL\
+      """;
+
   /**
    * Jobs that run for nobody, as after a row of this table was deleted by hand. Reads all jobs: a
    * claim has no index to change, and so there is none to find it by.
@@ -139,6 +147,7 @@ class WorkerSql {
   private final String renew;
   private final String unregister;
   private final String fenceExpired;
+  private final String fenceOne;
   private final String fenceUnknown;
   private final String listFenced;
   private final String listClaimed;
@@ -153,6 +162,7 @@ class WorkerSql {
     this.renew = tables.fill(RENEW);
     this.unregister = tables.fill(UNREGISTER);
     this.fenceExpired = tables.fill(FENCE_EXPIRED);
+    this.fenceOne = tables.fill(FENCE_ONE);
     this.fenceUnknown = tables.fill(FENCE_UNKNOWN);
     this.listFenced = tables.fill(LIST_FENCED);
     this.listClaimed = tables.fill(LIST_CLAIMED);
@@ -206,6 +216,10 @@ class WorkerSql {
 
   int fenceUnknown(Connection connection) throws SQLException {
     return execute(connection, fenceUnknown);
+  }
+
+  void fence(Connection connection, UUID claimant) throws SQLException {
+    executeFor(connection, fenceOne, claimant);
   }
 
   List<UUID> fenced(Connection connection) throws SQLException {
