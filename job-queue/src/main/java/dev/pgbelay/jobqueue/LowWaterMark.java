@@ -38,7 +38,7 @@ final class LowWaterMark {
 
   /** The next look is at everything. */
   void forget() {
-    place = Long.MIN_VALUE;
+    spot = Spot.FRONT;
   }
 
   void looked(Look look) {

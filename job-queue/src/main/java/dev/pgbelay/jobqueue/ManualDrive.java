@@ -78,12 +78,11 @@ final class ManualDrive implements ManualAccess.Drive {
   public void loseLease() throws Exception {
     UUID claimant = registration.identity().claimant();
     transactions.execute(GIVE_UP, tx -> sql.fence(tx.connection(), claimant));
-    int page;
-    do {
-      WorkerSql.Rescued rescued =
-          transactions.run(GIVE_UP, tx -> sql.rescue(tx.connection(), claimant, PAGE));
-      page = rescued.back() + rescued.buried();
-    } while (page == PAGE);
+    List<Long> ids = transactions.run(GIVE_UP, tx -> sql.claimed(tx.connection(), claimant));
+    for (int from = 0; from < ids.size(); from += PAGE) {
+      List<Long> page = ids.subList(from, Math.min(ids.size(), from + PAGE));
+      transactions.execute(GIVE_UP, tx -> sql.rescue(tx.connection(), claimant, page));
+    }
   }
 
   @Override
@@ -119,8 +118,8 @@ final class ManualDrive implements ManualAccess.Drive {
     private int refused;
 
     @Override
-    public synchronized void settled(String queue, Fate fate) {
-      settled.merge(fate.tag(), 1, Integer::sum);
+    public synchronized void settled(String queue, Fate fate, int jobs) {
+      settled.merge(fate.tag(), jobs, Integer::sum);
     }
 
     @Override
