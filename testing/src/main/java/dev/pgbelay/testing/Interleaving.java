@@ -32,7 +32,7 @@ import javax.sql.DataSource;
  * }</pre>
  *
  * Nothing sleeps and hopes: whether a session waits for a lock is asked of the server. Every wait
- * is bounded (10 seconds unless {@link #withLimit} says otherwise); when the bound is reached the
+ * is bounded (a minute unless {@link #withLimit} says otherwise); when the bound is reached the
  * {@link AssertionError} lists what every session of the database is doing.
  *
  * <p>The DataSource must give one connection to each session, one more to watch them, and those

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 /** The bounded waits of a script, and the connection that looks at its sessions. */
 final class ScriptWatch implements AutoCloseable {
   private final DataSource dataSource;
-  private Duration limit = Duration.ofSeconds(10);
+  private Duration limit = Duration.ofSeconds(60);
   private @Nullable SessionMonitor monitor;
 
   ScriptWatch(DataSource dataSource) {
