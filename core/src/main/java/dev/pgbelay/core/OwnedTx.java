@@ -1,15 +1,19 @@
 package dev.pgbelay.core;
 
 import dev.pgbelay.core.internal.SavepointRollbacks;
+import dev.pgbelay.core.internal.TransactionMemory;
 import java.sql.Connection;
 import java.sql.Savepoint;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import javax.sql.DataSource;
 import org.jooq.Configuration;
 import org.jooq.ConnectionProvider;
@@ -39,6 +43,7 @@ final class OwnedTx implements ConnectionOwner {
   private final List<JoinedFailure> failures = new ArrayList<>();
   private final IdentityHashMap<Savepoint, Mark> marks = new IdentityHashMap<>();
   private final Object attempt = new Object();
+  private final Map<Class<?>, Object> memory = new HashMap<>(4);
   private @Nullable String id;
   private boolean noRetry;
   private long rollbacks;
@@ -74,7 +79,8 @@ final class OwnedTx implements ConnectionOwner {
     return configuration.connectionProvider() instanceof Provider provider ? provider.tx() : null;
   }
 
-  private final class Provider implements ConnectionProvider, SavepointRollbacks {
+  private final class Provider
+      implements ConnectionProvider, SavepointRollbacks, TransactionMemory {
     @Override
     public Connection acquire() {
       return guarded;
@@ -90,6 +96,11 @@ final class OwnedTx implements ConnectionOwner {
     @Override
     public long savepointRollbacks() {
       return rollbacks;
+    }
+
+    @Override
+    public <T> T remembered(Class<T> type, Supplier<T> first) {
+      return type.cast(memory.computeIfAbsent(type, any -> first.get()));
     }
   }
 
@@ -199,6 +210,10 @@ final class OwnedTx implements ConnectionOwner {
 
   boolean mayRetry() {
     return !noRetry;
+  }
+
+  boolean hasHooks() {
+    return !hooks.isEmpty();
   }
 
   /** A hook may add another one, which is called as well. */

@@ -63,7 +63,10 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
     return mayRunAgain;
   }
 
-  Commit<T> run(TxWork<T, X> work) throws X {
+  /**
+   * @param asksForPosition whether the caller looks at the commit's position; hooks may as well
+   */
+  Commit<T> run(TxWork<T, X> work, boolean asksForPosition) throws X {
     Open open = open();
     node = open.node();
     T value;
@@ -80,7 +83,7 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
       open.tx().watch().workReturned();
     }
     mayRunAgain = open.tx().mayRetry();
-    Told told = commit(open);
+    Told told = commit(open, asksForPosition || open.tx().hasHooks());
     ended = open.tx();
     return new Commit<>(value, told.effect(), told.position(), attempt);
   }
@@ -214,7 +217,7 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
     return message.send(connection);
   }
 
-  private Told commit(Open open) {
+  private Told commit(Open open, boolean asksForPosition) {
     Told told;
     try {
       if (deadline != null && deadline.hasPassed()) {
@@ -233,7 +236,8 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
               open.driver(),
               open.node(),
               open.tx(),
-              ticket == null ? null : ticket.transactionId());
+              ticket == null ? null : ticket.transactionId(),
+              asksForPosition);
     } catch (NotCommitted e) {
       return notCommitted(open, e);
     } catch (RuntimeException | Error e) {

@@ -48,14 +48,17 @@ final class TransactionEnd {
   /**
    * @param transactionId given at the beginning, if it was asked for then: a commit of any other
    *     one means that the text of a statement ended this and began that
+   * @param asksForPosition whether anybody looks at it; it is a statement more
    */
   static Told commit(
       Connection connection,
       PGConnection driver,
       Node node,
       OwnedTx tx,
-      @Nullable String transactionId)
+      @Nullable String transactionId,
+      boolean asksForPosition)
       throws NotCommitted {
+    boolean position = asksForPosition && node.tellsPosition();
     if (tx.watch().hasEnded()) {
       throw tx.watch().endedInside();
     }
@@ -63,8 +66,8 @@ final class TransactionEnd {
       Effect effect = tx.watch().isUntouched() ? Effect.READ_ONLY : Effect.UNKNOWN;
       return new Told(effect, Optional.empty());
     }
-    try (PreparedStatement end = prepare(connection, node)) {
-      Ended ended = read(end, node);
+    try (PreparedStatement end = prepare(connection, node, position)) {
+      Ended ended = read(end, node, position);
       if (transactionId != null && !transactionId.equals(ended.transactionId())) {
         throw tx.watch().endedInside();
       }
@@ -76,16 +79,17 @@ final class TransactionEnd {
   }
 
   /** Sends nothing: what fails here, such as a pool that has closed the connection, ran nothing. */
-  private static PreparedStatement prepare(Connection connection, Node node) throws NotCommitted {
+  private static PreparedStatement prepare(Connection connection, Node node, boolean position)
+      throws NotCommitted {
     try {
-      return connection.prepareStatement(statement(node));
+      return connection.prepareStatement(statement(node, position));
     } catch (SQLException e) {
       throw new NotCommitted(new SQLNonTransientConnectionException(NEVER_SENT, "08003", e), true);
     }
   }
 
-  private static String statement(Node node) {
-    if (!node.tellsPosition()) {
+  private static String statement(Node node, boolean position) {
+    if (!position) {
       return TransactionSql.COMMIT;
     }
     return node.primaryTimeline() > 0
@@ -95,23 +99,24 @@ final class TransactionEnd {
 
   private record Ended(@Nullable String transactionId, Optional<CommitPosition> position) {}
 
-  private static Ended read(PreparedStatement end, Node node) throws SQLException {
+  private static Ended read(PreparedStatement end, Node node, boolean position)
+      throws SQLException {
     end.execute();
     String transactionId;
     try (ResultSet row = end.getResultSet()) {
       row.next();
       transactionId = row.getString(1);
     }
-    CommitPosition position = null;
+    CommitPosition reached = null;
     end.getMoreResults();
-    if (node.tellsPosition() && end.getMoreResults()) {
+    if (position && end.getMoreResults()) {
       try (ResultSet row = end.getResultSet()) {
         row.next();
         int timeline = node.primaryTimeline() > 0 ? node.primaryTimeline() : row.getInt(2);
-        position = node.position(row.getString(1), timeline);
+        reached = node.position(row.getString(1), timeline);
       }
     }
-    return new Ended(transactionId, Optional.ofNullable(position));
+    return new Ended(transactionId, Optional.ofNullable(reached));
   }
 
   /**

@@ -38,8 +38,23 @@ final class TransactionRunner {
     this.events = events;
   }
 
+  boolean isOn(DataSource other) {
+    return dataSource == other;
+  }
+
+  /** For the value alone: nobody but hooks hears of the commit's position. */
+  <T extends @Nullable Object, X extends Exception> T run(TxOptions options, TxWork<T, X> work)
+      throws X {
+    return commit(options, work, false).value();
+  }
+
   <T extends @Nullable Object, X extends Exception> Commit<T> commit(
       TxOptions options, TxWork<T, X> work) throws X {
+    return commit(options, work, true);
+  }
+
+  private <T extends @Nullable Object, X extends Exception> Commit<T> commit(
+      TxOptions options, TxWork<T, X> work, boolean asksForPosition) throws X {
     if (options.nesting() != TxOptions.Nesting.INDEPENDENT) {
       OwnedTx outer = OpenTransactions.ownedOn(dataSource);
       if (outer != null) {
@@ -48,7 +63,7 @@ final class TransactionRunner {
       }
       Nesting.refuseInsideJoined(options, url);
     }
-    Attempts<T, X> attempts = new Attempts<>(options, work);
+    Attempts<T, X> attempts = new Attempts<>(options, work, asksForPosition);
     Commit<T> commit = withBulkhead(attempts);
     attempts.runHooks(commit);
     return commit;
@@ -155,13 +170,15 @@ final class TransactionRunner {
     private final TxOptions options;
     private final TxOptions.Retry policy;
     private final TxWork<T, X> work;
+    private final boolean asksForPosition;
     private final @Nullable Deadline deadline;
     private final Deadline lastStart;
     private int attempt;
     private @Nullable AttemptFailed previous;
     private @Nullable TransactionAttempt<T, X> committed;
 
-    Attempts(TxOptions options, TxWork<T, X> work) {
+    Attempts(TxOptions options, TxWork<T, X> work, boolean asksForPosition) {
+      this.asksForPosition = asksForPosition;
       this.options = options;
       this.policy = options.retry().orElse(defaultRetry);
       this.work = work;
@@ -181,7 +198,7 @@ final class TransactionRunner {
               TransactionRunner.this, dataSource, configuration, options, deadline, attempt);
       Commit<T> commit;
       try {
-        commit = run.run(work);
+        commit = run.run(work, asksForPosition);
       } catch (Throwable failure) {
         throw failed(failure, run, since(begun));
       }

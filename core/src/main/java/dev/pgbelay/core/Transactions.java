@@ -44,13 +44,13 @@ public final class Transactions {
 
   /** {@link #commit(TxOptions, TxWork)} with default options, for its value alone. */
   public <T extends @Nullable Object, X extends Exception> T run(TxWork<T, X> work) throws X {
-    return runner.commit(TxOptions.defaults(), work).value();
+    return runner.run(TxOptions.defaults(), work);
   }
 
   /** {@link #commit(TxOptions, TxWork)} for its value alone. */
   public <T extends @Nullable Object, X extends Exception> T run(
       TxOptions options, TxWork<T, X> work) throws X {
-    return runner.commit(options, work).value();
+    return runner.run(options, work);
   }
 
   /** {@link #run(TxWork)} without a result. */
@@ -65,7 +65,7 @@ public final class Transactions {
           work.run(tx);
           return true;
         };
-    runner.commit(options, returning);
+    runner.run(options, returning);
   }
 
   /**
@@ -85,6 +85,14 @@ public final class Transactions {
   public <T extends @Nullable Object, X extends Exception> Commit<T> commit(
       TxOptions options, TxWork<T, X> work) throws X {
     return runner.commit(options, work);
+  }
+
+  /**
+   * Whether connections come from this very {@code DataSource}: for what needs one of its own,
+   * which transactions cannot exhaust.
+   */
+  public boolean isOn(DataSource other) {
+    return runner.isOn(other);
   }
 
   /**
