@@ -8,6 +8,7 @@ import dev.pgbelay.lock.LockOptions.Missing;
 import dev.pgbelay.lock.LockOptions.Policy;
 import dev.pgbelay.lock.LockRefusedException.Reason;
 import dev.pgbelay.lock.LockStatements.Bounds;
+import dev.pgbelay.lock.LockStatements.NameReply;
 import dev.pgbelay.lock.OrderCheck.Plan;
 import dev.pgbelay.lock.OrderCheck.Request;
 import dev.pgbelay.lock.OrderCheck.Step;
@@ -24,6 +25,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.IntPredicate;
 import org.jooq.ConnectionProvider;
 import org.jooq.Record;
 import org.jooq.Result;
@@ -33,6 +35,8 @@ import org.postgresql.PGConnection;
 
 /** One {@link LockOrder#acquire}. */
 final class Acquisition {
+  private static final Duration MARGIN = Duration.ofMillis(100);
+
   private final LockOrder order;
   private final Tx tx;
   private final LockOptions options;
@@ -93,7 +97,7 @@ final class Acquisition {
 
   private void lockAll(Connection connection) throws SQLException {
     PGConnection driver = PgDriver.unwrap(connection);
-    HeldLocks held = HeldLocks.of(driver, tx.id());
+    HeldLocks held = HeldLocks.of(driver, tx);
     LockStatements statements = new LockStatements(tx, connection, options);
     for (Request request : requests) {
       if (!request.lockClass().isOfNames()) {
@@ -141,35 +145,51 @@ final class Acquisition {
       throws SQLException {
     try (HolderSampler.Watch watch = watch(driver)) {
       for (Step step : plan.steps()) {
-        LockReply reply;
-        try {
-          reply = send(held, statements, step);
-        } catch (SQLException e) {
-          throw explained(e, step.request().lockClass(), watch);
-        }
-        String epoch = reply.before().epoch();
-        if (!epoch.equals(held.epoch())) {
-          rollBack(held, epoch);
+        if (!send(held, statements, step, watch)) {
           return false;
         }
-        take(held, statements, step, reply);
       }
     }
     locked.addAll(plan.held());
     return true;
   }
 
-  private LockReply send(HeldLocks held, LockStatements statements, Step step) throws SQLException {
+  private boolean send(
+      HeldLocks held, LockStatements statements, Step step, HolderSampler.Watch watch)
+      throws SQLException {
     LockTable table = tables.get(step.request().lockClass());
-    return table == null
-        ? statements.lockNames(order, step, bounds(held))
-        : statements.lockRows(table, step, bounds(held));
+    LockReply reply;
+    String isolation = "";
+    try {
+      if (table == null) {
+        NameReply names = statements.lockNames(order, step, bounds(held));
+        isolation = names.isolation();
+        reply = names.reply();
+      } else {
+        reply = statements.lockRows(table, step, bounds(held));
+      }
+    } catch (SQLException e) {
+      throw explained(e, step.request().lockClass(), watch);
+    }
+    if (!reply.epoch().equals(held.epoch())) {
+      rollBack(held, reply.epoch());
+      return false;
+    }
+    List<Resource> notTaken = take(held, step, reply);
+    if (!notTaken.isEmpty()) {
+      if (table == null) {
+        sortNames(step.request().lockClass(), isolation, notTaken);
+      } else {
+        sortRows(held, statements, step.request(), notTaken);
+      }
+    }
+    return true;
   }
 
   private Bounds bounds(HeldLocks held) {
     wait = longestWait();
     sent = System.nanoTime();
-    return new Bounds(wait.toMillis(), held.epoch(), held.nextEpoch());
+    return Bounds.of(wait, held);
   }
 
   private HolderSampler.Watch watch(PGConnection driver) {
@@ -181,42 +201,40 @@ final class Acquisition {
 
   private Duration longestWait() {
     return tx.remaining()
+        .map(Acquisition::justBefore)
         .filter(left -> left.compareTo(options.longestWait()) < 0)
         .map(left -> left.toMillis() < 1 ? Duration.ofMillis(1) : left)
         .orElse(options.longestWait());
   }
 
-  private void take(HeldLocks held, LockStatements statements, Step step, LockReply reply)
-      throws SQLException {
+  /** A lock's timeout tells more than the statement's, which comes at the deadline itself. */
+  private static Duration justBefore(Duration deadline) {
+    Duration tenth = deadline.dividedBy(10);
+    return deadline.minus(tenth.compareTo(MARGIN) < 0 ? tenth : MARGIN);
+  }
+
+  /** What of it was not locked. */
+  private List<Resource> take(HeldLocks held, Step step, LockReply reply) {
     LockClass lockClass = step.request().lockClass();
-    List<Resource> notTaken = new ArrayList<>();
+    List<Resource> notTaken = new ArrayList<>(0);
     List<Resource> fresh = fresh(step, reply, notTaken);
     held.add(
         order, step.request().rank(), lockClass, comparator(lockClass), fresh, held.nextEpoch());
     locked.addAll(fresh);
     order.meters().locked(lockClass.name(), fresh.size());
     reply.rows().ifPresent(read -> rows.put(lockClass, read));
-    if (!notTaken.isEmpty()) {
-      if (lockClass.isOfNames()) {
-        sortNames(lockClass, reply.before().isolation(), notTaken);
-      } else {
-        sortRows(held, statements, step.request(), notTaken);
-      }
-    }
+    return notTaken;
   }
 
   /** What was locked now, and not before. */
   private static List<Resource> fresh(Step step, LockReply reply, List<Resource> notTaken) {
-    if (reply.ordinals().size() == step.sent().size() && step.sent() == step.fresh()) {
+    if (reply.isLocked().isEmpty() && step.sent() == step.fresh()) {
       return step.fresh();
     }
-    boolean[] got = new boolean[step.sent().size()];
-    for (int ordinal : reply.ordinals()) {
-      got[ordinal - 1] = true;
-    }
+    IntPredicate isLocked = reply.isLocked().orElse(any -> true);
     List<Resource> taken = new ArrayList<>();
-    for (int i = 0; i < got.length; i++) {
-      (got[i] ? taken : notTaken).add(step.sent().get(i));
+    for (int i = 0; i < step.sent().size(); i++) {
+      (isLocked.test(i) ? taken : notTaken).add(step.sent().get(i));
     }
     taken.retainAll(new HashSet<>(step.fresh()));
     return taken;

@@ -1,5 +1,7 @@
 package dev.pgbelay.lock;
 
+import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.internal.TransactionMemory;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -89,12 +91,20 @@ final class HeldLocks {
   private int highestRank = Integer.MIN_VALUE;
   private int lastEpoch;
 
-  private HeldLocks(String transaction) {
+  HeldLocks(String transaction) {
     this.transaction = transaction;
   }
 
-  /** Of the transaction of that id, which is the one that is open on the connection. */
-  static HeldLocks of(PGConnection connection, String transaction) {
+  /** Of the transaction that is open on the connection. */
+  static HeldLocks of(PGConnection connection, Tx tx) {
+    TransactionMemory memory = TransactionMemory.of(tx.dsl().configuration());
+    return memory == null
+        ? ofForeign(connection, tx.id())
+        : memory.remembered(HeldLocks.class, () -> new HeldLocks(""));
+  }
+
+  /** Somebody else opened it: its keys are kept until the connection's next one locks something. */
+  private static HeldLocks ofForeign(PGConnection connection, String transaction) {
     synchronized (BY_CONNECTION) {
       HeldLocks known = BY_CONNECTION.get(connection);
       if (known == null || !known.transaction.equals(transaction)) {
@@ -102,6 +112,13 @@ final class HeldLocks {
         BY_CONNECTION.put(connection, known);
       }
       return known;
+    }
+  }
+
+  /** Whether keys of a transaction on that connection would outlast it. */
+  static boolean remembers(PGConnection connection) {
+    synchronized (BY_CONNECTION) {
+      return BY_CONNECTION.containsKey(connection);
     }
   }
 

@@ -56,9 +56,16 @@ final class KeyText {
 
   /** With {@code equals}: bytes by content. */
   static List<Object> canonical(List<Object> values) {
+    boolean bytes = false;
+    for (Object value : values) {
+      bytes |= value instanceof byte[];
+    }
+    if (!bytes) {
+      return values;
+    }
     List<Object> copy = new ArrayList<>(values.size());
     for (Object value : values) {
-      copy.add(value instanceof byte[] bytes ? ByteBuffer.wrap(bytes) : value);
+      copy.add(value instanceof byte[] content ? ByteBuffer.wrap(content) : value);
     }
     return copy;
   }

@@ -1,6 +1,6 @@
 package dev.pgbelay.lock;
 
-import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.internal.OptionRange;
 import java.time.Duration;
 
 /**
@@ -37,10 +37,7 @@ public record LockOptions(Policy policy, Duration longestWait, Missing missing, 
   }
 
   public LockOptions {
-    if (longestWait.compareTo(Duration.ofMillis(1)) < 0
-        || longestWait.compareTo(Duration.ofHours(1)) > 0) {
-      throw new PgBelayException("longestWait must be between 1 ms and 1 hour, is " + longestWait);
-    }
+    OptionRange.require("longestWait", longestWait, Duration.ofMillis(1), Duration.ofHours(1));
   }
 
   /** Waits up to 5 seconds for each lock, fails for missing rows, reads no rows. */

@@ -27,13 +27,13 @@ import org.jspecify.annotations.Nullable;
  * only what they have locked, never wait for each other in a circle. What locks by itself is not
  * covered: plain {@code UPDATE}s, cascades, triggers, foreign keys, unique indexes (see the guide).
  *
- * <p>Works in the caller's transaction, and leaves no setting behind in it but two of its own
- * ({@code pgbelay.lock_epoch} and {@code pgbelay.lock_timeout}). Locks end with the transaction or
- * with a rollback to a savepoint before them, which the order notices. Blocks the calling thread
- * for at most the given wait per lock: one round trip per class, one more the first time that a
- * class is locked in and when rows are missing. Needs the tables of module {@code lock} for names
- * only (see {@link SchemaInstaller}). Works behind PgBouncer in transaction mode. Immutable and
- * safe for several threads.
+ * <p>Works in the caller's transaction, and leaves no setting behind in it but one of its own
+ * ({@code pgbelay.lock_epoch}). Locks end with the transaction or with a rollback to a savepoint
+ * before them, which the order notices. Blocks the calling thread for at most the given wait per
+ * lock: one round trip per class, one more the first time that a class is locked in and when rows
+ * are missing. Needs the tables of module {@code lock} for names only (see {@link
+ * SchemaInstaller}). Works behind PgBouncer in transaction mode. Immutable and safe for several
+ * threads.
  */
 public final class LockOrder implements AutoCloseable {
   private final Map<LockClass, Integer> ranks;

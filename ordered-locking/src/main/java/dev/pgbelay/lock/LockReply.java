@@ -1,13 +1,16 @@
 package dev.pgbelay.lock;
 
-import dev.pgbelay.lock.LockStatements.Before;
+import java.sql.Array;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.IntPredicate;
 import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.Record;
@@ -21,22 +24,46 @@ import org.slf4j.LoggerFactory;
 /**
  * What a locking statement answered.
  *
- * @param before the counter on the server, before the statement, and the isolation
- * @param ordinals of the resources that are locked, from 1
+ * @param epoch the counter on the server, before the statement
+ * @param isLocked for each resource that was sent, whether it is locked; empty if all are
  * @param rows the locked rows, if they were read
  */
-record LockReply(Before before, List<Integer> ordinals, Optional<Result<? extends Record>> rows) {
+record LockReply(
+    String epoch, Optional<IntPredicate> isLocked, Optional<Result<? extends Record>> rows) {
   private static final Logger LOG = LoggerFactory.getLogger(LockReply.class);
 
   /** Setting, ordinal and place of the row come before its columns. */
   private static final int BEFORE_COLUMNS = 3;
 
-  static LockReply ofOrdinals(Before before, ResultSet result) throws SQLException {
-    result.next();
-    return new LockReply(before, LockTable.ordinals(result, 1), Optional.empty());
+  private static LockReply of(String epoch, int sent, int locked, IntPredicate isLocked) {
+    return new LockReply(
+        epoch, sent == locked ? Optional.empty() : Optional.of(isLocked), Optional.empty());
   }
 
-  static LockReply withRows(Before before, DSLContext dsl, LockClass lockClass, ResultSet result) {
+  /** Told by their numbers, from 1. */
+  static LockReply ofOrdinals(String epoch, int sent, List<Integer> ordinals) {
+    Set<Integer> locked = Set.copyOf(ordinals);
+    return of(epoch, sent, locked.size(), index -> locked.contains(index + 1));
+  }
+
+  /** Told by their keys, and if all are locked by their number alone. */
+  static LockReply ofValues(
+      String epoch, List<Resource> sent, Comparator<List<Object>> comparator, ResultSet result)
+      throws SQLException {
+    result.next();
+    int count = result.getInt(1);
+    Set<List<Object>> locked = new TreeSet<>(comparator);
+    Array keys = result.getArray(2);
+    if (keys != null) {
+      for (Object key : (Object[]) keys.getArray()) {
+        locked.add(List.of(key));
+      }
+    }
+    return of(epoch, sent.size(), count, index -> locked.contains(sent.get(index).values()));
+  }
+
+  static LockReply withRows(
+      String epoch, int sent, DSLContext dsl, LockClass lockClass, ResultSet result) {
     Table<?> table = lockClass.table();
     boolean known = table.fields().length > 0;
     Result<Record> read = known ? dsl.fetch(result, fields(table)) : dsl.fetch(result);
@@ -47,7 +74,7 @@ record LockReply(Before before, List<Integer> ordinals, Optional<Result<? extend
                 .subList(BEFORE_COLUMNS, read.fields().length)
                 .toArray(Field<?>[]::new);
     Result<Record> rows = dsl.newResult(columns);
-    List<Integer> ordinals = new ArrayList<>();
+    Set<Integer> ordinals = new HashSet<>();
     Set<String> seen = new HashSet<>();
     for (Record row : read) {
       Integer ordinal = row.get(1, Integer.class);
@@ -59,7 +86,11 @@ record LockReply(Before before, List<Integer> ordinals, Optional<Result<? extend
         rows.add(columnsOf(dsl, row, columns));
       }
     }
-    return new LockReply(before, List.copyOf(ordinals), Optional.of(rows));
+    Optional<IntPredicate> isLocked =
+        ordinals.size() == sent
+            ? Optional.empty()
+            : Optional.of(index -> ordinals.contains(index + 1));
+    return new LockReply(epoch, isLocked, Optional.of(rows));
   }
 
   private static Record columnsOf(DSLContext dsl, Record row, Field<?>[] columns) {

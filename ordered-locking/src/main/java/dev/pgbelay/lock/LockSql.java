@@ -5,7 +5,7 @@ final class LockSql {
   /**
    * What a class of rows must know of its table. Binds: the table's name, the key's columns twice.
    * An index serves if all its columns are among the key's, and if what it takes for equal is what
-   * the columns do; none covers the tables that inherit.
+   * the columns do, by collation and by operator class; none covers the tables that inherit.
    */
   static final String DESCRIBE_TABLE =
       """
@@ -43,7 +43,24 @@ final class LockSql {
                     SELECT FROM generate_series(0, i.indnkeyatts - 1) AS place
                       JOIN part ON part.attnum = i.indkey[place]
                       JOIN pg_collation l ON l.oid = part.attcollation AND NOT l.collisdeterministic
-                     WHERE i.indcollation[place] <> part.attcollation))
+                     WHERE i.indcollation[place] <> part.attcollation)
+                  AND NOT EXISTS (
+                    SELECT FROM generate_series(0, i.indnkeyatts - 1) AS place
+                      JOIN pg_opclass own ON own.oid = i.indclass[place]
+                     WHERE NOT EXISTS (
+                       SELECT FROM pg_opclass usual
+                         JOIN pg_amop mine
+                           ON mine.amopfamily = own.opcfamily AND mine.amopstrategy = 3
+                          AND mine.amoplefttype = own.opcintype
+                          AND mine.amoprighttype = own.opcintype
+                         JOIN pg_amop theirs
+                           ON theirs.amopfamily = usual.opcfamily AND theirs.amopstrategy = 3
+                          AND theirs.amoplefttype = usual.opcintype
+                          AND theirs.amoprighttype = usual.opcintype
+                          AND theirs.amopopr = mine.amopopr
+                        WHERE usual.opcdefault AND usual.opcintype = own.opcintype
+                          AND usual.opcmethod = own.opcmethod
+                          AND usual.opcmethod = (SELECT oid FROM pg_am WHERE amname = 'btree'))))
              AND NOT (relation.kind = 'r'
                       AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = relation.oid)),
              (SELECT string_agg(DISTINCT conrelid::regclass::text, ', ')
@@ -56,7 +73,7 @@ final class LockSql {
   /** Which of the locks taken here are still held: a rollback to a savepoint sets this back. */
   static final String READ_EPOCH =
       """
-      SELECT coalesce(current_setting('pgbelay.lock_epoch', true), '')
+      SELECT split_part(coalesce(current_setting('pgbelay.lock_epoch', true), ''), ' ', 1)
       """;
 
   /** Whether policies keep rows from this role. Binds: the table's name. */
@@ -80,33 +97,33 @@ final class LockSql {
 
   /**
    * Goes in front of every statement that locks, in one message with it: the wait must be bounded
-   * before the server looks at that statement's tables, which it does before it runs it. Nothing is
-   * locked under another epoch than is expected. What the setting was is kept beside it, and put
-   * back behind the locks.
+   * before the server looks at that statement's tables, which it does before it runs it. The epoch
+   * changes only if it is the expected one, and nothing is locked otherwise. Behind it stands what
+   * {@code lock_timeout} was, to be put back behind the locks.
    *
-   * <p>Binds: wait in ms twice, expected epoch, new epoch.
+   * <p>Binds: expected epoch, new epoch, wait twice.
    */
   static final String BOUND =
       """
-      SELECT b.epoch, b.isolation,
-             set_config('pgbelay.lock_timeout', b.lock_timeout, true),
+      SELECT e.epoch,
+             set_config('pgbelay.lock_epoch',
+               CASE WHEN e.epoch = ? THEN ? ELSE e.epoch END
+                 || ' ' || current_setting('lock_timeout'), true),
              set_config('lock_timeout',
-               CASE WHEN b.lock_timeout = '0'
-                      OR b.lock_timeout::interval > ?::bigint * interval '1 millisecond'
-                    THEN ?::bigint || 'ms' ELSE b.lock_timeout END, true),
-             CASE WHEN b.epoch = ? THEN set_config('pgbelay.lock_epoch', ?, true) END
-        FROM (SELECT current_setting('lock_timeout') AS lock_timeout,
-                     coalesce(current_setting('pgbelay.lock_epoch', true), '') AS epoch,
-                     current_setting('transaction_isolation') AS isolation
-              OFFSET 0) AS b;
+               CASE WHEN current_setting('lock_timeout') = '0'
+                      OR current_setting('lock_timeout')::interval > ?::interval
+                    THEN ? ELSE current_setting('lock_timeout') END, true)
+        FROM (SELECT split_part(coalesce(current_setting('pgbelay.lock_epoch', true), ''), ' ', 1)
+                     AS epoch) AS e;
       """;
 
   /** What the statement behind {@link #BOUND} asks for first. Binds: the new epoch. */
-  static final String IF_BOUND = "current_setting('pgbelay.lock_epoch', true) = ?";
+  static final String IF_BOUND =
+      "split_part(current_setting('pgbelay.lock_epoch', true), ' ', 1) = ?";
 
   /** What it ends in. */
   static final String UNBOUND =
-      "set_config('lock_timeout', current_setting('pgbelay.lock_timeout'), true)";
+      "set_config('lock_timeout', split_part(current_setting('pgbelay.lock_epoch'), ' ', 2), true)";
 
   /** Binds: the waiting process twice. */
   static final String FIND_HOLDERS =
@@ -164,7 +181,7 @@ final class LockSql {
                    SELECT FROM names k
                     WHERE k.key = t.key AND (k.class <> ? OR k.name <> t.name))) AS shared
             FROM tried t)
-        SELECT done.locked, done.shared, %s FROM done
+        SELECT done.locked, done.shared, current_setting('transaction_isolation'), %s FROM done
         """
         .formatted("%s", IF_BOUND, call, UNBOUND);
   }

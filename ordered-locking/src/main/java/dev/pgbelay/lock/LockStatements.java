@@ -10,6 +10,7 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Types;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -25,72 +26,89 @@ final class LockStatements {
     this.options = options;
   }
 
-  /** What binds the statement to the transaction as it is thought to be. */
-  record Bounds(long waitMillis, String epoch, int nextEpoch) {
+  /**
+   * What binds the statement to the transaction as it is thought to be.
+   *
+   * @param longest wait for a lock, as the server writes it
+   */
+  record Bounds(String longest, String epoch, String nextEpoch) {
+    static Bounds of(Duration wait, HeldLocks held) {
+      return new Bounds(wait.toMillis() + "ms", held.epoch(), Integer.toString(held.nextEpoch()));
+    }
+
     private int bind(PreparedStatement lock) throws SQLException {
-      lock.setLong(1, waitMillis);
-      lock.setLong(2, waitMillis);
-      lock.setString(3, epoch);
-      lock.setString(4, Integer.toString(nextEpoch));
+      lock.setString(1, epoch);
+      lock.setString(2, nextEpoch);
+      lock.setString(3, longest);
+      lock.setString(4, longest);
       return 5;
     }
   }
 
   LockReply lockRows(LockTable table, Step step, Bounds bounds) throws SQLException {
     LockClass lockClass = step.request().lockClass();
-    String sql =
-        RowLockSql.lock(
-            table,
-            lockClass.name(),
-            new LockTable.Shape(lockClass.mode(), options.policy(), options.rows()));
-    try (PreparedStatement lock = prepare(sql)) {
+    List<Resource> sent = step.sent();
+    LockTable.Shape shape = new LockTable.Shape(lockClass.mode(), options.policy(), options.rows());
+    boolean byValue = !options.rows() && table.isLockedByValue();
+    try (PreparedStatement lock = prepare(RowLockSql.lock(table, lockClass.name(), shape))) {
       int next = bounds.bind(lock);
-      bindKeys(lock, next, step.sent(), table);
-      lock.setString(next + table.columns().size(), Integer.toString(bounds.nextEpoch()));
-      Before before = execute(lock);
+      if (byValue) {
+        lock.setInt(next++, sent.size());
+      }
+      bindKeys(lock, next, sent, table);
+      lock.setString(next + table.columns().size(), bounds.nextEpoch());
+      String epoch = execute(lock);
       try (ResultSet result = behind(lock)) {
-        return options.rows()
-            ? LockReply.withRows(before, tx.dsl(), lockClass, result)
-            : LockReply.ofOrdinals(before, result);
+        if (byValue) {
+          return LockReply.ofValues(epoch, sent, table.comparator().orElseThrow(), result);
+        }
+        if (options.rows()) {
+          return LockReply.withRows(epoch, sent.size(), tx.dsl(), lockClass, result);
+        }
+        result.next();
+        return LockReply.ofOrdinals(epoch, sent.size(), LockTable.ordinals(result, 2));
       }
     }
   }
 
-  LockReply lockNames(LockOrder order, Step step, Bounds bounds) throws SQLException {
+  /** What became of names, and the isolation that they were asked for under. */
+  record NameReply(LockReply reply, String isolation) {}
+
+  NameReply lockNames(LockOrder order, Step step, Bounds bounds) throws SQLException {
     LockClass lockClass = step.request().lockClass();
+    List<Resource> sent = step.sent();
     String sql =
         LockSql.lockNames(
             options.policy() == Policy.WAIT, lockClass.name(), order.catalog().nameTable());
     try (PreparedStatement lock = prepare(sql)) {
       int next = bounds.bind(lock);
-      lock.setObject(next, KeyText.array(step.sent(), 0), Types.OTHER);
+      lock.setObject(next, KeyText.array(sent, 0), Types.OTHER);
       lock.setArray(
           next + 1,
-          connection.createArrayOf(
-              "text", step.sent().stream().map(each -> each.key().get(0)).toArray()));
-      lock.setString(next + 2, Integer.toString(bounds.nextEpoch()));
+          connection.createArrayOf("text", sent.stream().map(each -> each.key().get(0)).toArray()));
+      lock.setString(next + 2, bounds.nextEpoch());
       lock.setString(next + 3, lockClass.name());
       lock.setString(next + 4, lockClass.name());
-      Before before = execute(lock);
+      String epoch = execute(lock);
       try (ResultSet result = behind(lock)) {
-        LockReply reply = LockReply.ofOrdinals(before, result);
+        result.next();
         for (int shared : LockTable.ordinals(result, 2)) {
           order.meters().nameShared(lockClass.name());
-          LockReply.warnOfSharedKey(step.sent().get(shared - 1));
+          LockReply.warnOfSharedKey(sent.get(shared - 1));
         }
-        return reply;
+        return new NameReply(
+            LockReply.ofOrdinals(epoch, sent.size(), LockTable.ordinals(result, 1)),
+            result.getString(3));
       }
     }
   }
 
   /** What the statement in front of the one that locks found. */
-  record Before(String epoch, String isolation) {}
-
-  private static Before execute(PreparedStatement lock) throws SQLException {
+  private static String execute(PreparedStatement lock) throws SQLException {
     lock.execute();
     try (ResultSet before = lock.getResultSet()) {
       before.next();
-      return new Before(before.getString(1), before.getString(2));
+      return before.getString(1);
     }
   }
 
@@ -132,8 +150,8 @@ final class LockStatements {
     try {
       return new LockStatements(tx, connection, options.noWait())
           .lockRows(table, new Step(request, one, one), bounds)
-          .ordinals()
-          .isEmpty();
+          .isLocked()
+          .isPresent();
     } catch (SQLException e) {
       if ("55P03".equals(e.getSQLState())) {
         return false;

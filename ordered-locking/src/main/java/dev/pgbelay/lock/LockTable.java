@@ -6,11 +6,13 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 import org.jooq.DSLContext;
@@ -44,6 +46,13 @@ record LockTable(
 
   /** What tells one locking statement from another. */
   record Shape(LockMode mode, LockOptions.Policy policy, boolean rows) {}
+
+  private static final Set<String> FOUND_BY_VALUE = Set.of("smallint", "integer", "bigint", "uuid");
+
+  /** Whether the locked rows can be told from the values of their keys. */
+  boolean isLockedByValue() {
+    return columns.size() == 1 && comparator.isPresent() && FOUND_BY_VALUE.contains(types.get(0));
+  }
 
   static String nameOf(DSLContext dsl, LockClass lockClass) {
     return dsl.render(lockClass.table());
@@ -129,8 +138,13 @@ record LockTable(
   /** Ordinals that a statement returned, from 1. */
   static List<Integer> ordinals(ResultSet row, int column) throws SQLException {
     Array array = row.getArray(column);
-    return array == null
-        ? List.of()
-        : Arrays.stream((Long[]) array.getArray()).map(Long::intValue).toList();
+    if (array == null) {
+      return List.of();
+    }
+    List<Integer> ordinals = new ArrayList<>();
+    for (Long ordinal : (Long[]) array.getArray()) {
+      ordinals.add(ordinal.intValue());
+    }
+    return ordinals;
   }
 }

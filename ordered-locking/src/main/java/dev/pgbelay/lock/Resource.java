@@ -16,10 +16,14 @@ public final class Resource {
   private final List<Object> key;
   private final List<Object> values;
 
+  /** The values with {@code equals}. */
+  private final List<Object> canonical;
+
   Resource(LockClass lockClass, List<Object> key, List<Object> values) {
     this.lockClass = lockClass;
     this.key = key;
     this.values = values;
+    this.canonical = KeyText.canonical(values);
   }
 
   public LockClass lockClass() {
@@ -40,12 +44,12 @@ public final class Resource {
   public boolean equals(@Nullable Object other) {
     return other instanceof Resource that
         && lockClass.equals(that.lockClass)
-        && KeyText.canonical(values).equals(KeyText.canonical(that.values));
+        && canonical.equals(that.canonical);
   }
 
   @Override
   public int hashCode() {
-    return KeyText.canonical(values).hashCode();
+    return canonical.hashCode();
   }
 
   /** For messages: numbers, UUIDs and dates are shown, text is not, for it may be anything. */

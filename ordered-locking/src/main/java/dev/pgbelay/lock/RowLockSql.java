@@ -8,16 +8,29 @@ import java.util.List;
  * below, they are locked in key order.
  */
 final class RowLockSql {
+  /** All are locked before they are counted, and before the setting goes back. */
   private static final String LOCK =
       """
       /* pgbelay.lock %s %s */
-      SELECT done.locked, %s
-        FROM (SELECT array_agg(locked.n) AS locked
-                FROM (SELECT k.n
-                        FROM %s JOIN %s AS t ON %s
-                       WHERE %s
-                       ORDER BY %s
-                         %s) AS locked) AS done
+      SELECT count(*), array_agg(locked.n), %s
+        FROM (SELECT k.n
+                FROM %s JOIN %s AS t ON %s
+               WHERE %s
+               ORDER BY %s
+                 %s) AS locked
+      """;
+
+  /** The same for keys of one column that Java can find again by their values: half the work. */
+  private static final String LOCK_BY_VALUE =
+      """
+      /* pgbelay.lock %s %s */
+      SELECT count(*), CASE WHEN count(*) < ? THEN array_agg(locked.key) END, %s
+        FROM (SELECT t.%s AS key
+                FROM %s AS t
+               WHERE t.%s = ANY (CAST(? AS %s[]))
+                 AND %s
+               ORDER BY t.%s
+                 %s) AS locked
       """;
 
   /** Counting comes first, so all are locked before the setting goes back and a row goes out. */
@@ -42,22 +55,42 @@ final class RowLockSql {
 
   private RowLockSql() {}
 
-  /** Binds as {@link LockSql#BOUND}, one array per part of the key, the new epoch. */
+  /**
+   * Binds as {@link LockSql#BOUND}; where the table is locked by value and rows are not read, the
+   * number of keys; one array per part of the key; the new epoch.
+   */
   static String lock(LockTable table, String lockClass, LockTable.Shape shape) {
-    return table
-        .texts()
-        .computeIfAbsent(
-            shape,
-            wanted ->
-                "/* pgbelay.lock %s %s */\n".formatted(lockClass, wanted.mode())
-                    + LockSql.BOUND
-                    + locking(table, lockClass, wanted));
+    String known = table.texts().get(shape);
+    return known == null
+        ? table
+            .texts()
+            .computeIfAbsent(
+                shape,
+                wanted ->
+                    "/* pgbelay.lock %s %s */\n".formatted(lockClass, wanted.mode())
+                        + LockSql.BOUND
+                        + locking(table, lockClass, wanted))
+        : known;
   }
 
   /** The second half of it. */
   static String locking(LockTable table, String lockClass, LockTable.Shape shape) {
-    String asked = asked(table.types());
     String lock = clause(shape.mode()) + " OF t" + suffix(shape.policy());
+    if (!shape.rows() && table.isLockedByValue()) {
+      String column = table.columns().get(0);
+      return LOCK_BY_VALUE.formatted(
+          lockClass,
+          shape.mode(),
+          LockSql.UNBOUND,
+          column,
+          table.name(),
+          column,
+          table.types().get(0),
+          LockSql.IF_BOUND,
+          column,
+          lock);
+    }
+    String asked = asked(table.types());
     return shape.rows()
         ? LOCK_AND_READ.formatted(
             lockClass,

@@ -6,6 +6,7 @@ import static org.jooq.impl.DSL.table;
 
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.testing.TemplateInitializer;
+import java.time.Duration;
 import java.util.UUID;
 import javax.sql.DataSource;
 import org.jooq.DSLContext;
@@ -64,10 +65,17 @@ final class LockFixture {
   static final LockClass SEATS = LockClass.rows(table(name("seat")), SHOW, NUMBER);
   static final LockClass REPORTS = LockClass.names("reports");
 
+  /** So that a slow machine does not time out where somebody is waited for. */
+  static final LockOptions PATIENT = LockOptions.defaults().waitAtMost(Duration.ofMinutes(2));
+
   private LockFixture() {}
 
   static LockOrder.Builder order() {
-    return LockOrder.builder().rank(10, REPORTS).rank(20, SEATS).rank(30, ACCOUNTS);
+    return LockOrder.builder()
+        .rank(10, REPORTS)
+        .rank(20, SEATS)
+        .rank(30, ACCOUNTS)
+        .options(PATIENT);
   }
 
   static DSLContext dsl(DataSource dataSource) {

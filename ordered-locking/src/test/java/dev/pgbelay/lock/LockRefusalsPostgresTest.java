@@ -144,7 +144,7 @@ class LockRefusalsPostgresTest {
         tx ->
             order.acquire(
                 tx,
-                LockOptions.defaults().missing(LockOptions.Missing.IGNORE),
+                LockFixture.PATIENT.missing(LockOptions.Missing.IGNORE),
                 List.of(SEATS.mode(LockMode.UPDATE).row(UUID.randomUUID(), 1))));
   }
 

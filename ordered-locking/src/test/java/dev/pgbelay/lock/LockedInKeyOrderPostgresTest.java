@@ -252,7 +252,7 @@ class LockedInKeyOrderPostgresTest {
                 tx ->
                     order.acquire(
                         tx,
-                        LockOptions.defaults().returningRows(),
+                        LockFixture.PATIENT.returningRows(),
                         List.of(
                             citext.row("ada"),
                             citext.row("ADA"),
@@ -271,9 +271,26 @@ class LockedInKeyOrderPostgresTest {
     dsl.execute(
         "truncate by_icu; insert into by_icu select i::text from generate_series(1, 5000) i");
     dsl.execute("analyze by_icu");
-    LockClass icu = by("icu", String.class);
     List<String> keys = new ArrayList<>();
     new Random(SEED).ints(30, 1, 5000).forEach(i -> keys.add(Integer.toString(i)));
+    isFedInOrder("by_icu", by("icu", String.class).rows(keys), false);
+  }
+
+  @Test
+  void topmostNodeOfTheSelectByValue_isFedInOrderUnderEveryPlan() throws Exception {
+    List<UUID> keys = new ArrayList<>();
+    for (int i = 0; i < 5000; i++) {
+      keys.add(UUID.randomUUID());
+    }
+    dsl.execute("truncate by_uuid");
+    dsl.execute("insert into by_uuid select unnest(?::uuid[])", (Object) keys.toArray(UUID[]::new));
+    dsl.execute("analyze by_uuid");
+    isFedInOrder("by_uuid", by("uuid", UUID.class).rows(keys.subList(0, 30)), true);
+    dsl.execute("truncate by_uuid");
+  }
+
+  private void isFedInOrder(String name, List<Resource> keys, boolean byValue) throws Exception {
+    LockClass lockClass = keys.get(0).lockClass();
     for (String plan : PLANS) {
       String explained =
           Transactions.of(postgres.dataSource())
@@ -282,27 +299,30 @@ class LockedInKeyOrderPostgresTest {
                     if (!plan.isEmpty()) {
                       tx.dsl().execute(plan);
                     }
-                    LockTable table = LockTable.describe(tx.dsl(), tx.connection(), icu);
+                    LockTable table = LockTable.describe(tx.dsl(), tx.connection(), lockClass);
+                    assertThat(table.isLockedByValue()).isEqualTo(byValue);
                     String sql =
-                        RowLockSql.locking(
-                            table,
-                            "by_icu",
-                            new LockTable.Shape(
-                                LockMode.NO_KEY_UPDATE, LockOptions.Policy.WAIT, false));
-                    return tx
-                        .dsl()
-                        .fetch(
-                            "explain (costs off) " + sql,
-                            DSL.val(KeyText.array(icu.rows(keys), 0)),
-                            "1")
-                        .getValues(0, String.class)
-                        .stream()
-                        .reduce("", (all, line) -> all + line + "\n");
+                        "explain (costs off) "
+                            + RowLockSql.locking(
+                                table,
+                                name,
+                                new LockTable.Shape(
+                                    LockMode.NO_KEY_UPDATE, LockOptions.Policy.WAIT, false));
+                    Field<String> array = DSL.val(KeyText.array(keys, 0));
+                    return (byValue
+                            ? tx.dsl().fetch(sql, keys.size(), array, "1")
+                            : tx.dsl().fetch(sql, array, "1"))
+                        .getValues(0, String.class).stream()
+                            .reduce("", (all, line) -> all + line + "\n");
                   });
       assertThat(explained)
           .as(plan)
           .containsPattern(
-              "LockRows\\s+->  ((Incremental )?Sort|[\\s\\S]*Index Scan using by_icu_pkey on by_icu t)");
+              "LockRows\\s+->  ((Incremental )?Sort|[\\s\\S]*Index (Only )?Scan using "
+                  + name
+                  + "_pkey on "
+                  + name
+                  + " t)");
     }
   }
 

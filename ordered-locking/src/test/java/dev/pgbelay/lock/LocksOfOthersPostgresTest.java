@@ -190,6 +190,7 @@ class LocksOfOthersPostgresTest {
               .retry(
                   TxOptions.Retry.defaults()
                       .withMaxAttempts(3)
+                      .withMaxElapsed(Duration.ofMinutes(2))
                       .withPauses(Duration.ofMillis(1), Duration.ofMillis(5)))
               .setting("deadlock_timeout", "20ms")
               .build();

@@ -67,10 +67,10 @@ final class HotRowContestant implements Contestant {
 
   private long incrementUntil(long end) throws Exception {
     long done = 0;
-    while (System.nanoTime() < end) {
+    do {
       increment.run();
       done++;
-    }
+    } while (System.nanoTime() < end);
     return done;
   }
 }

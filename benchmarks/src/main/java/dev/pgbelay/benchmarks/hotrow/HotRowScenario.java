@@ -14,8 +14,10 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.sql.Statement;
 import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jooq.DSLContext;
 import org.jooq.SQLDialect;
 import org.jooq.impl.DSL;
@@ -33,7 +35,7 @@ public final class HotRowScenario implements Scenario {
 
   @Override
   public String description() {
-    return "16 writers add one to the same counter: one row, several rows";
+    return "16 writers add one to the same counter: one row, several rows, a row each";
   }
 
   /** The rows of the counter that has several. */
@@ -44,24 +46,24 @@ public final class HotRowScenario implements Scenario {
 
   @Override
   public Stage prepare(BenchServer server, BenchSettings settings) throws Exception {
+    int slots = (int) Math.min(1_000, settings.rows());
     HikariConfig config = BenchServer.poolConfig(server.jdbcUrl());
     config.setMaximumPoolSize(WRITERS + 2);
     HikariDataSource pool = new HikariDataSource(config);
-    try (Connection connection = pool.getConnection();
-        Statement statement = connection.createStatement()) {
-      statement.execute(OneRowSql.CREATE);
-    }
+    createRows(pool, Math.max(WRITERS, slots));
     SchemaInstaller.builder(pool).modules("hotrow").build().install();
     DSLContext dsl = DSL.using(pool, SQLDialect.POSTGRES);
-    SlottedCounter counter =
-        SlottedCounter.builder().slots((int) Math.min(1_000, settings.rows())).build();
+    SlottedCounter counter = SlottedCounter.builder().slots(slots).build();
     counter.delete(dsl, COUNTER);
     counter.create(dsl, COUNTER);
     Transactions transactions = Transactions.of(pool);
+    AtomicInteger writers = new AtomicInteger();
+    ThreadLocal<Integer> own = ThreadLocal.withInitial(() -> writers.getAndIncrement() % WRITERS);
+    Callable<Long> rows = () -> read(pool);
     return new HotRowStage(
         pool,
         List.of(
-            new HotRowContestant(Stage.LIMIT, () -> autocommit(pool), () -> read(pool), settings),
+            new HotRowContestant(Stage.LIMIT, () -> autocommit(pool, 0), rows, settings),
             new HotRowContestant(
                 "pgbelay",
                 () -> transactions.execute(tx -> counter.increment(tx, COUNTER, 1)),
@@ -69,26 +71,50 @@ public final class HotRowScenario implements Scenario {
                 settings),
             new HotRowContestant(
                 "one row, through Transactions",
-                () -> transactions.execute(tx -> increment(tx.connection())),
-                () -> read(pool),
-                settings)));
+                () -> transactions.execute(tx -> increment(tx.connection(), 0)),
+                rows,
+                settings),
+            new HotRowContestant(
+                "slots by hand",
+                () -> autocommit(pool, ThreadLocalRandom.current().nextInt(slots)),
+                rows,
+                settings),
+            new HotRowContestant(
+                "slots by hand, through Transactions",
+                () ->
+                    transactions.execute(
+                        tx ->
+                            increment(tx.connection(), ThreadLocalRandom.current().nextInt(slots))),
+                rows,
+                settings),
+            new HotRowContestant(
+                "a row for each writer", () -> autocommit(pool, own.get()), rows, settings)));
   }
 
-  private static void autocommit(HikariDataSource pool) throws SQLException {
-    try (Connection connection = pool.getConnection()) {
-      increment(connection);
+  private static void createRows(HikariDataSource pool, int count) throws SQLException {
+    try (Connection connection = pool.getConnection();
+        PreparedStatement create = connection.prepareStatement(CounterRowsSql.CREATE)) {
+      create.setInt(1, count);
+      create.execute();
     }
   }
 
-  private static void increment(Connection connection) throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(OneRowSql.INCREMENT)) {
+  private static void autocommit(HikariDataSource pool, int row) throws SQLException {
+    try (Connection connection = pool.getConnection()) {
+      increment(connection, row);
+    }
+  }
+
+  private static void increment(Connection connection, int row) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(CounterRowsSql.INCREMENT)) {
+      statement.setInt(1, row);
       statement.executeUpdate();
     }
   }
 
   private static long read(HikariDataSource pool) throws SQLException {
     try (Connection connection = pool.getConnection();
-        PreparedStatement statement = connection.prepareStatement(OneRowSql.READ);
+        PreparedStatement statement = connection.prepareStatement(CounterRowsSql.READ);
         ResultSet row = statement.executeQuery()) {
       row.next();
       return row.getLong(1);
@@ -105,7 +131,11 @@ public final class HotRowScenario implements Scenario {
     public List<String> notes() {
       return List.of(
           "limit is one row, changed by one statement under autocommit; pgbelay changes one of "
-              + "several rows in a transaction of its own, which is a round trip more");
+              + "several rows in a transaction of its own, which is a round trip more",
+          "slots by hand: a random one of as many rows, one statement under autocommit or, through"
+              + " Transactions, in a transaction of its own",
+          "a row for each writer: one statement under autocommit, and nobody ever waits for a row;"
+              + " what this machine can do at most");
     }
 
     @Override

@@ -35,6 +35,8 @@ public final class LockingScenario implements Scenario {
         List.of(
             new TransferContestant(Stage.LIMIT, pool, transfers, Transfer.inOrder(pool)),
             new TransferContestant("pgbelay", pool, transfers, Transfer.pgbelay(pool)),
+            new TransferContestant(
+                "by hand, through Transactions", pool, transfers, Transfer.inTransactions(pool)),
             new TransferContestant("one statement", pool, transfers, Transfer.oneStatement(pool)),
             new TransferContestant(
                 "unordered, retry",
@@ -59,6 +61,8 @@ public final class LockingScenario implements Scenario {
       return List.of(
           "limit: SELECT … ORDER BY id FOR NO KEY UPDATE, one UPDATE of all rows, COMMIT; plain JDBC",
           "pgbelay: LockOrder.acquire in Transactions.run, the same UPDATE",
+          "by hand, through Transactions: the statements of the limit in Transactions.run, which"
+              + " knows whether it has committed",
           "one statement: the same lock in a CTE of the UPDATE; nothing can be decided in between",
           "unordered, retry: SELECT … FOR UPDATE row by row as the request lists them; a twentieth of"
               + " the transfers");

@@ -22,12 +22,18 @@ interface Transfer {
         transaction(
             pool,
             connection -> {
-              try (PreparedStatement lock =
-                  connection.prepareStatement(TransferSql.LOCK_IN_ORDER)) {
-                lock.setArray(1, connection.createArrayOf("bigint", accounts));
-                lock.executeQuery().close();
-              }
+              lockInOrder(connection, accounts);
               update(connection, accounts, amounts);
+            });
+  }
+
+  static Transfer inTransactions(DataSource pool) {
+    Transactions transactions = Transactions.of(pool);
+    return (accounts, amounts) ->
+        transactions.execute(
+            tx -> {
+              lockInOrder(tx.connection(), accounts);
+              update(tx.connection(), accounts, amounts);
             });
   }
 
@@ -85,6 +91,13 @@ interface Transfer {
             update(tx.connection(), accounts, amounts);
           });
     };
+  }
+
+  private static void lockInOrder(Connection connection, Long[] accounts) throws SQLException {
+    try (PreparedStatement lock = connection.prepareStatement(TransferSql.LOCK_IN_ORDER)) {
+      lock.setArray(1, connection.createArrayOf("bigint", accounts));
+      lock.executeQuery().close();
+    }
   }
 
   private static void update(Connection connection, Long[] accounts, Long[] amounts)

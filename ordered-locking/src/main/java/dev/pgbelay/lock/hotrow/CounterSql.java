@@ -2,15 +2,24 @@ package dev.pgbelay.lock.hotrow;
 
 import static org.jooq.impl.DSL.val;
 
+import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.internal.MissingTable;
+import dev.pgbelay.core.internal.StatementStart;
+import java.sql.PreparedStatement;
+import java.sql.SQLException;
 import java.util.Collection;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
 import org.jooq.DSLContext;
 import org.jooq.Record;
 import org.jooq.Result;
 import org.jooq.Table;
+import org.jooq.exception.DataAccessException;
 import org.jooq.impl.DSL;
 import org.jspecify.annotations.Nullable;
 
@@ -23,9 +32,10 @@ final class CounterSql {
       ON CONFLICT (name, slot) DO NOTHING\
       """;
 
+  /** Table; binds: amount, name, slot. */
   private static final String ADD =
       """
-      UPDATE {0} SET value = value + {3} WHERE name = {1} AND slot = {2}\
+      UPDATE %s SET value = value + ? WHERE name = ? AND slot = ?
       """;
 
   /**
@@ -74,17 +84,28 @@ final class CounterSql {
       """;
 
   private final Table<?> table;
+  private final Map<String, String> adds = new ConcurrentHashMap<>();
 
   CounterSql(String schema) {
     this.table = DSL.table(DSL.name(schema, "slotted_counter"));
   }
 
   int createSlots(DSLContext dsl, String name, int slots) {
-    return dsl.query(CREATE_SLOTS, table, val(name), val(slots)).execute();
+    return asked(() -> dsl.query(CREATE_SLOTS, table, val(name), val(slots)).execute());
   }
 
-  int add(DSLContext dsl, String name, int slot, long amount) {
-    return dsl.query(ADD, table, val(name), val((short) slot), val(amount)).execute();
+  /** By JDBC: jOOQ would put together this most frequent of all statements each time. */
+  int add(Tx tx, String name, int slot, long amount) {
+    String sql = adds.computeIfAbsent(tx.dsl().render(table), ADD::formatted);
+    StatementStart.announce(tx.dsl().configuration());
+    try (PreparedStatement add = tx.connection().prepareStatement(sql)) {
+      add.setLong(1, amount);
+      add.setString(2, name);
+      add.setShort(3, (short) slot);
+      return add.executeUpdate();
+    } catch (SQLException e) {
+      throw explained(new DataAccessException("counter '" + name + "' was not changed", e));
+    }
   }
 
   /**
@@ -92,13 +113,14 @@ final class CounterSql {
    * none was locked.
    */
   OptionalLong takeFromOne(DSLContext dsl, String name, int slot, long amount) {
-    Record row = dsl.fetchOne(TAKE_FROM_ONE, table, val(name), val((short) slot), val(amount));
+    @Nullable Record row =
+        asked(() -> dsl.fetchOne(TAKE_FROM_ONE, table, val(name), val((short) slot), val(amount)));
     return row == null ? OptionalLong.empty() : OptionalLong.of(row.get(0, long.class));
   }
 
   /** Empty for a counter that does not exist. */
   Optional<Long> sum(DSLContext dsl, String name) {
-    Record row = dsl.fetchOne(SUM, table, val(name));
+    @Nullable Record row = asked(() -> dsl.fetchOne(SUM, table, val(name)));
     @Nullable Long sum = row == null ? null : row.get(0, Long.class);
     return Optional.ofNullable(sum);
   }
@@ -122,6 +144,18 @@ final class CounterSql {
   }
 
   int delete(DSLContext dsl, String name) {
-    return dsl.query(DELETE, table, val(name)).execute();
+    return asked(() -> dsl.query(DELETE, table, val(name)).execute());
+  }
+
+  private static <T extends @Nullable Object> T asked(Supplier<T> statement) {
+    try {
+      return statement.get();
+    } catch (DataAccessException e) {
+      throw explained(e);
+    }
+  }
+
+  private static RuntimeException explained(DataAccessException failure) {
+    return MissingTable.explained(failure, "counters", "hotrow");
   }
 }

@@ -77,7 +77,7 @@ public final class GuardedDecrement<K> {
   public static <K> GuardedDecrement<K> of(
       Table<?> table, Field<K> key, Field<? extends Number> quantity) {
     if (!WHOLE.contains(quantity.getType())) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "quantity "
               + quantity.getQualifiedName()
               + " is a "
@@ -85,7 +85,7 @@ public final class GuardedDecrement<K> {
               + ": must be SMALLINT, INTEGER or BIGINT");
     }
     if (key.getType() == Object.class) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "key "
               + key.getQualifiedName()
               + " has no type of its own: declare it with an SQLDataType");
@@ -114,8 +114,7 @@ public final class GuardedDecrement<K> {
    */
   public StockDecrement<K> take(Tx tx, Map<K, Long> amounts) {
     if (amounts.size() > MOST_ITEMS) {
-      throw new IllegalArgumentException(
-          "amounts has " + amounts.size() + " items: at most " + MOST_ITEMS);
+      throw new PgBelayException("amounts has " + amounts.size() + " items: at most " + MOST_ITEMS);
     }
     amounts.forEach(this::requireItem);
     StockDecrement<K> result =
@@ -133,10 +132,10 @@ public final class GuardedDecrement<K> {
 
   private void requireItem(@Nullable K item, @Nullable Long amount) {
     if (item == null) {
-      throw new IllegalArgumentException("a key of " + table.getQualifiedName() + " is null");
+      throw new PgBelayException("a key of " + table.getQualifiedName() + " is null");
     }
     if (amount == null || amount < 1) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "the amount of an item of "
               + table.getQualifiedName()
               + " must be 1 or more, is "

@@ -4,6 +4,7 @@ import dev.pgbelay.core.FailureKind;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.lock.hotrow.Decrement.Outcome;
 import io.micrometer.core.instrument.Counter;
@@ -37,6 +38,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class SlottedCounter {
   private static final String LOCK_NOT_AVAILABLE = "55P03";
+  private static final int MOST_SLOTS = 1_000;
 
   private final CounterSql sql;
   private final int slots;
@@ -91,7 +93,7 @@ public final class SlottedCounter {
     requireName(name);
     requireAmount(name, amount);
     int own = ownSlot();
-    if (sql.add(tx.dsl(), name, own, amount) == 0) {
+    if (sql.add(tx, name, own, amount) == 0) {
       throw unknown(name);
     }
     count("increment", "done", "one_slot");
@@ -187,13 +189,13 @@ public final class SlottedCounter {
 
   private static void requireName(String name) {
     if (name.isBlank()) {
-      throw new IllegalArgumentException("the counter's name is blank");
+      throw new PgBelayException("the counter's name is blank");
     }
   }
 
   private static void requireAmount(String name, long amount) {
     if (amount < 1) {
-      throw new IllegalArgumentException(
+      throw new PgBelayException(
           "amount for counter '" + name + "' must be 1 or more, is " + amount);
     }
   }
@@ -219,9 +221,7 @@ public final class SlottedCounter {
      * @param count 1 to 1,000
      */
     public Builder slots(int count) {
-      if (count < 1 || count > 1_000) {
-        throw new IllegalArgumentException("slots must be 1 to 1000, is " + count);
-      }
+      OptionRange.require("slots", count, 1, MOST_SLOTS);
       this.slots = count;
       return this;
     }

@@ -16,14 +16,14 @@ import org.jooq.Field;
  * #fencingToken}. Safe for several threads.
  */
 public final class Lease implements AutoCloseable {
-  private final LeaseLock lock;
+  private final HeldLeases leases;
   private final String name;
   private final Fence fence;
   private final long fencingToken;
   private final AtomicBoolean over = new AtomicBoolean();
 
-  Lease(LeaseLock lock, String name, Fence fence, long fencingToken) {
-    this.lock = lock;
+  Lease(HeldLeases leases, String name, Fence fence, long fencingToken) {
+    this.leases = leases;
     this.name = name;
     this.fence = fence;
     this.fencingToken = fencingToken;
@@ -49,7 +49,7 @@ public final class Lease implements AutoCloseable {
    *     REPEATABLE READ and SERIALIZABLE, if the snapshot does not show the lease as held
    */
   public void guard(Tx tx) {
-    if (!lock.guard(tx, name, fence)) {
+    if (!leases.guard(tx, name, fence)) {
       lost();
       throw new LeaseLostException(name);
     }
@@ -79,7 +79,7 @@ public final class Lease implements AutoCloseable {
    * @throws LeaseLostException if it is not held any more
    */
   public void renew() {
-    if (!lock.renew(name, fence)) {
+    if (!leases.renew(name, fence)) {
       lost();
       throw new LeaseLostException(name);
     }
@@ -90,7 +90,7 @@ public final class Lease implements AutoCloseable {
    * once it was released or is known to be lost. A good moment to stop is well before zero.
    */
   public Duration remaining() {
-    return over.get() ? Duration.ZERO : lock.remaining(fence);
+    return over.get() ? Duration.ZERO : leases.remaining(fence);
   }
 
   /** How the release went. */
@@ -108,7 +108,7 @@ public final class Lease implements AutoCloseable {
     if (over.getAndSet(true)) {
       return ReleaseOutcome.ALREADY_OVER;
     }
-    return lock.release(name, fence);
+    return leases.release(name, fence);
   }
 
   /** {@link #release}. */
@@ -119,7 +119,7 @@ public final class Lease implements AutoCloseable {
 
   void lost() {
     if (!over.getAndSet(true)) {
-      lock.lost(this, fence);
+      leases.lost(this, fence);
     }
   }
 

@@ -82,7 +82,7 @@ final class LeaseGrants {
         if (isLockTimeout(e)) {
           return new LeaseSql.Taken(Optional.empty(), Optional.empty(), Duration.ZERO);
         }
-        throw e;
+        throw LeaseSql.explained(e);
       }
     }
   }

@@ -1,14 +1,9 @@
 package dev.pgbelay.lock.lease;
 
-import dev.pgbelay.core.FailureKind;
-import dev.pgbelay.core.Failures;
 import dev.pgbelay.core.PgBelayException;
-import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.core.Transactions;
-import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.Claimant;
-import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.lock.lease.LeaseGrants.Grant;
@@ -21,10 +16,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import javax.sql.DataSource;
-import org.jooq.exception.DataAccessException;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Leases on names: at most one holder at a time, for work that is longer than a transaction.
@@ -41,35 +33,32 @@ import org.slf4j.LoggerFactory;
  * transaction mode. Safe for several threads; close it to end the keep-alive.
  */
 public final class LeaseLock implements AutoCloseable {
-  private static final Logger LOG = LoggerFactory.getLogger(LeaseLock.class);
   private static final int LONGEST_NAME = 500;
   private static final TxOptions READ =
       TxOptions.builder().path("lock-lease-read").readOnly(true).build();
-  private static final String GUARD_SAYS_LOST = "22P02";
-  private static final String GUARD_CANNOT_SEE = "22012";
   static final TxOptions WRITE = TxOptions.forPath("lock-lease");
 
   private final Transactions transactions;
-  private final LeaseSql sql;
   private final LeaseOperatorSql operator;
   private final LeaseGrants grants;
-  private final Duration duration;
   private final Duration patience;
   private final String holder;
   private final Claimant claimant = Claimant.random();
   private final KeptLeases kept;
+  private final HeldLeases held;
   private volatile boolean closed;
 
   private LeaseLock(Builder builder) {
     this.transactions = builder.transactions;
-    this.sql = new LeaseSql(builder.schema);
+    LeaseSql sql = new LeaseSql(builder.schema);
     this.operator = new LeaseOperatorSql(builder.schema);
-    this.duration = builder.duration;
     this.patience = builder.patience;
     this.holder = builder.holder;
     this.kept = new KeptLeases(builder, sql);
+    this.held = new HeldLeases(transactions, sql, kept, builder.duration, patience);
     this.grants =
-        new LeaseGrants(transactions, sql, kept.meters(), duration, patience, builder.poll, holder);
+        new LeaseGrants(
+            transactions, sql, kept.meters(), builder.duration, patience, builder.poll, holder);
   }
 
   /**
@@ -117,7 +106,7 @@ public final class LeaseLock implements AutoCloseable {
   }
 
   private Lease begin(String name, Grant grant) {
-    Lease lease = new Lease(this, name, grant.fence(), grant.token().orElseThrow());
+    Lease lease = new Lease(held, name, grant.fence(), grant.token().orElseThrow());
     try {
       requireOpen();
       kept.add(lease, grant.fence(), grant.asked());
@@ -131,12 +120,12 @@ public final class LeaseLock implements AutoCloseable {
 
   /** All names that were ever leased, in their order. */
   public List<LeaseInfo> list() {
-    return transactions.run(READ, tx -> operator.list(tx.dsl()));
+    return LeaseSql.asked(() -> transactions.run(READ, tx -> operator.list(tx.dsl())));
   }
 
   /** Empty if the name was never leased. */
   public Optional<LeaseInfo> find(String name) {
-    return transactions.run(READ, tx -> operator.find(tx.dsl(), name));
+    return LeaseSql.asked(() -> transactions.run(READ, tx -> operator.find(tx.dsl(), name)));
   }
 
   /** How a forced release went. */
@@ -162,69 +151,8 @@ public final class LeaseLock implements AutoCloseable {
       if (LeaseGrants.isLockTimeout(e)) {
         return ForceOutcome.GUARDED;
       }
-      throw e;
+      throw LeaseSql.explained(e);
     }
-  }
-
-  /** Whether it is held; if not, the transaction is aborted. */
-  boolean guard(Tx tx, String name, Fence fence) {
-    try {
-      sql.guard(tx.dsl(), name, fence, duration);
-      return true;
-    } catch (DataAccessException e) {
-      if (GUARD_SAYS_LOST.equals(e.sqlState())) {
-        return false;
-      }
-      if (GUARD_CANNOT_SEE.equals(e.sqlState())) {
-        throw new TransactionException(
-            FailureKind.SERIALIZATION_FAILURE,
-            "lease '"
-                + name
-                + "': the snapshot of this transaction does not show it, and may be older than it;"
-                + " run the transaction again, and guard before anything else",
-            e);
-      }
-      throw e;
-    }
-  }
-
-  boolean renew(String name, Fence fence) {
-    long asked = System.nanoTime();
-    boolean held =
-        transactions.run(WRITE, tx -> sql.renew(tx.dsl(), name, fence, duration, patience));
-    if (held) {
-      kept.renewed(fence, asked);
-    }
-    return held;
-  }
-
-  Duration remaining(Fence fence) {
-    return kept.remaining(fence);
-  }
-
-  Lease.ReleaseOutcome release(String name, Fence fence) {
-    kept.forget(fence);
-    // An interrupted thread gets no connection from a pool.
-    boolean interrupted = Thread.interrupted();
-    try {
-      boolean held = transactions.run(WRITE, tx -> sql.release(tx.dsl(), name, fence, patience));
-      return held ? Lease.ReleaseOutcome.RELEASED : Lease.ReleaseOutcome.ALREADY_OVER;
-    } catch (RuntimeException e) {
-      LOG.warn(
-          "lease '{}' could not be given back ({}); it ends by itself within {}",
-          name,
-          Failures.classify(e),
-          duration);
-      return Lease.ReleaseOutcome.LEFT_TO_EXPIRE;
-    } finally {
-      if (interrupted) {
-        Thread.currentThread().interrupt();
-      }
-    }
-  }
-
-  void lost(Lease lease, Fence fence) {
-    kept.lost(lease, fence);
   }
 
   private void requireOpen() {
@@ -331,7 +259,20 @@ public final class LeaseLock implements AutoCloseable {
       return this;
     }
 
+    /**
+     * Sends nothing yet.
+     *
+     * @throws PgBelayException if the keep-alive would take its connections from the transactions'
+     *     own {@code DataSource}
+     */
     public LeaseLock build() {
+      if (transactions.isOn(keepAlive)) {
+        throw new PgBelayException(
+            "keepAlive of the leases '"
+                + name
+                + "' is the DataSource of the work itself, which can exhaust it and lose its"
+                + " leases; give it one of its own, of one or two connections");
+      }
       return new LeaseLock(this);
     }
   }

@@ -4,6 +4,7 @@ import static org.jooq.impl.DSL.val;
 
 import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.core.internal.LeaseKeepAlive;
+import dev.pgbelay.core.internal.MissingTable;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -13,6 +14,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.jooq.DSLContext;
 import org.jooq.Record;
 import org.jooq.ResultOrRows;
@@ -217,6 +219,18 @@ final class LeaseSql {
     Results results =
         dsl.fetchMany("{0}{1}", DSL.sql(BOUND, val(patience.toMillis() + "ms")), statement);
     return results.resultsOrRows().get(1);
+  }
+
+  static <T> T asked(Supplier<T> question) {
+    try {
+      return question.get();
+    } catch (RuntimeException e) {
+      throw explained(e);
+    }
+  }
+
+  static RuntimeException explained(RuntimeException failure) {
+    return MissingTable.explained(failure, "leases", "lock");
   }
 
   /** Whether it was still held. */

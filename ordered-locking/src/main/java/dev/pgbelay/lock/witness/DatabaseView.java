@@ -19,7 +19,7 @@ final class DatabaseView {
   private final Supplier<@Nullable DataSource> unobserved;
   private final CatalogReader catalog;
   private final Resolver resolver;
-  private final KeyOrder keyOrder;
+  private final LockKeyOrder keyOrder;
   private final Cache<String, Resolved> statements =
       Caffeine.newBuilder().maximumSize(STATEMENTS).build();
 
@@ -28,7 +28,7 @@ final class DatabaseView {
     this.catalog =
         new CatalogReader(unobserved, strict ? Duration.ofMillis(200) : Duration.ofMinutes(1));
     this.resolver = new Resolver(catalog);
-    this.keyOrder = new KeyOrder(unobserved, strict);
+    this.keyOrder = new LockKeyOrder(unobserved, strict);
   }
 
   Resolved statement(String sql) {
@@ -62,7 +62,7 @@ final class DatabaseView {
     catalog.invalidate();
   }
 
-  KeyOrder keyOrder() {
+  LockKeyOrder keyOrder() {
     return keyOrder;
   }
 

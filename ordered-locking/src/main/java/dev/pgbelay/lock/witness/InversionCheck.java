@@ -1,9 +1,9 @@
 package dev.pgbelay.lock.witness;
 
-import dev.pgbelay.lock.witness.HeldLocks.Held;
 import dev.pgbelay.lock.witness.LockFinding.Kind;
 import dev.pgbelay.lock.witness.LockFinding.Path;
 import dev.pgbelay.lock.witness.LockGraph.Order;
+import dev.pgbelay.lock.witness.WatchedLocks.Held;
 import java.util.HashSet;
 import java.util.List;
 import java.util.OptionalInt;
@@ -16,19 +16,19 @@ import org.jspecify.annotations.Nullable;
  * whether two statements mean the same row it is taken for the same, so that doubt never makes a
  * report. Not safe for several threads.
  */
-final class OrderCheck {
+final class InversionCheck {
   private final LockGraph graph;
   private final DatabaseView database;
   private final Consumer<LockFinding> sink;
-  private final HeldLocks held = new HeldLocks();
+  private final WatchedLocks held = new WatchedLocks();
 
-  OrderCheck(LockGraph graph, DatabaseView database, Consumer<LockFinding> sink) {
+  InversionCheck(LockGraph graph, DatabaseView database, Consumer<LockFinding> sink) {
     this.graph = graph;
     this.database = database;
     this.sink = sink;
   }
 
-  HeldLocks held() {
+  WatchedLocks held() {
     return held;
   }
 
@@ -44,12 +44,12 @@ final class OrderCheck {
    * @param keeps whether it was got
    */
   record Request(
-      LockClass lockClass,
+      WatchedClass lockClass,
       Strength strength,
       boolean waits,
       boolean ownRows,
       @Nullable LockKey key,
-      @Nullable LockClass cascadeOf,
+      @Nullable WatchedClass cascadeOf,
       @Nullable String gate,
       boolean keeps,
       LockStep step,
@@ -134,7 +134,7 @@ final class OrderCheck {
         || same.stream().anyMatch(each -> each.holds(key))) {
       return;
     }
-    boolean plain = KeyOrder.isPlain(key);
+    boolean plain = LockKeyOrder.isPlain(key);
     for (int i = same.size() - 1; i >= 0; i--) {
       Held each = same.get(i);
       LockKey highest = each.highest();
@@ -168,7 +168,7 @@ final class OrderCheck {
             remedy));
   }
 
-  private void addOrders(LockClass lockClass, Strength wanted, LockStep step) {
+  private void addOrders(WatchedClass lockClass, Strength wanted, LockStep step) {
     if (held.all().isEmpty()) {
       return;
     }

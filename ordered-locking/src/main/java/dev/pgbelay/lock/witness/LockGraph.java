@@ -29,7 +29,8 @@ final class LockGraph {
   private static final int LONGEST_CIRCLE = 4;
 
   /** One class held while another was wanted, and how strongly. */
-  record Order(LockClass held, Strength heldStrength, LockClass wanted, Strength wantedStrength) {}
+  record Order(
+      WatchedClass held, Strength heldStrength, WatchedClass wanted, Strength wantedStrength) {}
 
   private record Sample(Order order, Set<String> gates, Path path) {}
 
@@ -50,7 +51,7 @@ final class LockGraph {
   }
 
   private final Map<Order, Seen> seen = new ConcurrentHashMap<>();
-  private final Map<LockClass, Map<LockClass, List<Seen>>> next = new HashMap<>();
+  private final Map<WatchedClass, Map<WatchedClass, List<Seen>>> next = new HashMap<>();
   private final AtomicLong dropped;
 
   /**
@@ -137,7 +138,7 @@ final class LockGraph {
     Order last = circle.get(circle.size() - 1).order();
     Order first = circle.get(0).order();
     boolean closing = circle.size() == length - 1;
-    for (Map.Entry<LockClass, List<Seen>> entry :
+    for (Map.Entry<WatchedClass, List<Seen>> entry :
         next.getOrDefault(last.wanted(), Map.of()).entrySet()) {
       boolean atStart = entry.getKey().equals(first.held());
       if (atStart != closing || (!closing && isOn(circle, entry.getKey()))) {
@@ -161,7 +162,7 @@ final class LockGraph {
     return false;
   }
 
-  private static boolean isOn(List<Sample> circle, LockClass lockClass) {
+  private static boolean isOn(List<Sample> circle, WatchedClass lockClass) {
     return circle.stream().anyMatch(sample -> sample.order().held().equals(lockClass));
   }
 

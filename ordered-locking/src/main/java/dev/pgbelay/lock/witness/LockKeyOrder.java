@@ -1,14 +1,10 @@
 package dev.pgbelay.lock.witness;
 
+import dev.pgbelay.lock.internal.ServerOrder;
 import dev.pgbelay.lock.witness.TableInfo.KeyColumn;
-import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
-import java.time.Instant;
-import java.time.LocalDate;
-import java.time.LocalDateTime;
 import java.util.Arrays;
 import java.util.OptionalInt;
-import java.util.UUID;
 import java.util.function.Supplier;
 import javax.sql.DataSource;
 import org.jooq.Collation;
@@ -22,14 +18,14 @@ import org.jspecify.annotations.Nullable;
  * Compares keys as the server orders them. Texts under a collation of their own are left to the
  * server, where it may be asked; otherwise they are not compared at all.
  */
-final class KeyOrder {
+final class LockKeyOrder {
   /** Asks nobody. */
-  static final KeyOrder PLAIN = new KeyOrder(() -> null, false);
+  static final LockKeyOrder PLAIN = new LockKeyOrder(() -> null, false);
 
   private final Supplier<@Nullable DataSource> server;
   private final boolean mayAsk;
 
-  KeyOrder(Supplier<@Nullable DataSource> server, boolean mayAsk) {
+  LockKeyOrder(Supplier<@Nullable DataSource> server, boolean mayAsk) {
     this.server = server;
     this.mayAsk = mayAsk;
   }
@@ -62,27 +58,9 @@ final class KeyOrder {
     if (left.equals(right)) {
       return OptionalInt.of(0);
     }
-    if (left instanceof Long a && right instanceof Long b) {
-      return OptionalInt.of(a.compareTo(b));
-    }
-    if (left instanceof BigDecimal a && right instanceof BigDecimal b) {
-      return OptionalInt.of(a.compareTo(b));
-    }
-    if (left instanceof UUID a && right instanceof UUID b) {
-      int high = Long.compareUnsigned(a.getMostSignificantBits(), b.getMostSignificantBits());
-      return OptionalInt.of(
-          high != 0
-              ? high
-              : Long.compareUnsigned(a.getLeastSignificantBits(), b.getLeastSignificantBits()));
-    }
-    if (left instanceof LocalDate a && right instanceof LocalDate b) {
-      return OptionalInt.of(a.compareTo(b));
-    }
-    if (left instanceof LocalDateTime a && right instanceof LocalDateTime b) {
-      return OptionalInt.of(a.compareTo(b));
-    }
-    if (left instanceof Instant a && right instanceof Instant b) {
-      return OptionalInt.of(a.compareTo(b));
+    OptionalInt known = ServerOrder.compare(left, right);
+    if (known.isPresent()) {
+      return known;
     }
     return left instanceof String a && right instanceof String b
         ? compareTexts(column, a, b)

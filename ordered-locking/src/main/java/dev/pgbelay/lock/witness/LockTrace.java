@@ -2,7 +2,7 @@ package dev.pgbelay.lock.witness;
 
 import dev.pgbelay.core.observe.BoundValues;
 import dev.pgbelay.core.observe.CallSite;
-import dev.pgbelay.lock.witness.OrderCheck.Request;
+import dev.pgbelay.lock.witness.InversionCheck.Request;
 import dev.pgbelay.lock.witness.Piece.Value;
 import dev.pgbelay.lock.witness.Wanted.InAdvisory;
 import dev.pgbelay.lock.witness.Wanted.InTable;
@@ -23,18 +23,18 @@ final class LockTrace {
 
   private final DatabaseView database;
   private final LongFunction<String> advisoryClasses;
-  private final OrderCheck check;
+  private final InversionCheck check;
 
   /** Names of the session's own tables, which may hide others. */
   private final Set<String> temporary = new HashSet<>();
 
-  LockTrace(DatabaseView database, LongFunction<String> advisoryClasses, OrderCheck check) {
+  LockTrace(DatabaseView database, LongFunction<String> advisoryClasses, InversionCheck check) {
     this.database = database;
     this.advisoryClasses = advisoryClasses;
     this.check = check;
   }
 
-  HeldLocks held() {
+  WatchedLocks held() {
     return check.held();
   }
 
@@ -180,7 +180,7 @@ final class LockTrace {
         : null;
   }
 
-  private record AdvisoryKey(LockClass lockClass, @Nullable LockKey key) {}
+  private record AdvisoryKey(WatchedClass lockClass, @Nullable LockKey key) {}
 
   private AdvisoryKey advisoryKey(List<@Nullable Value> arguments, BoundValues values, int set) {
     List<@Nullable Object> given = new ArrayList<>();
@@ -189,14 +189,14 @@ final class LockTrace {
     }
     if (given.size() == 2) {
       Object space = given.get(0);
-      LockClass lockClass =
-          new LockClass("advisory " + (space == null ? "(?, …)" : "(" + space + ", …)"), true);
+      WatchedClass lockClass =
+          new WatchedClass("advisory " + (space == null ? "(?, …)" : "(" + space + ", …)"), true);
       return new AdvisoryKey(
-          lockClass, LockKey.of(HeldLocks.ADVISORY_KEY, List.of(given).get(0).subList(1, 2)));
+          lockClass, LockKey.of(WatchedLocks.ADVISORY_KEY, List.of(given).get(0).subList(1, 2)));
     }
-    LockKey key = LockKey.of(HeldLocks.ADVISORY_KEY, given);
+    LockKey key = LockKey.of(WatchedLocks.ADVISORY_KEY, given);
     String name = key == null ? "advisory" : advisoryClasses.apply((Long) key.values().get(0));
-    return new AdvisoryKey(new LockClass(name, true), key);
+    return new AdvisoryKey(new WatchedClass(name, true), key);
   }
 
   private void take(

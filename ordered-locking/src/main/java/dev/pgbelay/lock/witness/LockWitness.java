@@ -3,6 +3,7 @@ package dev.pgbelay.lock.witness;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
+import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.observe.StatementObserver;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
@@ -171,7 +172,8 @@ public final class LockWitness implements AutoCloseable {
 
   LockTrace newTrace(DatabaseView view, String name) {
     LockGraph graph = graphs.computeIfAbsent(name, any -> new LockGraph(dropped));
-    return new LockTrace(view, this::advisoryClass, new OrderCheck(graph, view, findings::found));
+    return new LockTrace(
+        view, this::advisoryClass, new InversionCheck(graph, view, findings::found));
   }
 
   private String advisoryClass(long key) {
@@ -300,9 +302,7 @@ public final class LockWitness implements AutoCloseable {
      * @param limit 1 ms to 1 h
      */
     public Builder holdLimit(Duration limit) {
-      if (limit.compareTo(Duration.ofMillis(1)) < 0 || limit.compareTo(Duration.ofHours(1)) > 0) {
-        throw new PgBelayException("holdLimit must be 1 ms to 1 h, is " + limit);
-      }
+      OptionRange.require("holdLimit", limit, Duration.ofMillis(1), Duration.ofHours(1));
       this.holdLimit = limit;
       return this;
     }

@@ -85,7 +85,8 @@ final class Resolver {
       String schema = touch.name().schema();
       String name = schema == null || schema.equals("public") ? "" : schema + ".";
       wanted.add(
-          inTable(touch, LockClass.table(name + touch.name().name()), strength(touch, null), null));
+          inTable(
+              touch, WatchedClass.table(name + touch.name().name()), strength(touch, null), null));
       return;
     }
     TableInfo info = found.get();
@@ -103,16 +104,19 @@ final class Resolver {
     }
     wanted.add(
         inTable(
-            touch, LockClass.table(info.lockClass()), strength(touch, info), keyOf(touch, info)));
+            touch,
+            WatchedClass.table(info.lockClass()),
+            strength(touch, info),
+            keyOf(touch, info)));
     switch (touch.verb()) {
       case INSERT, INSERT_UNLESS_THERE, UPSERT, UPDATE -> addParents(touch, info, wanted);
       case DELETE ->
-          addChildren(LockClass.table(info.lockClass()), info, true, new HashSet<>(), 0, wanted);
+          addChildren(WatchedClass.table(info.lockClass()), info, true, new HashSet<>(), 0, wanted);
       case TRUNCATE_CASCADE -> addTruncated(info, new HashSet<>(Set.of(info.lockClass())), wanted);
       default -> {}
     }
     if (touch.verb() == Verb.UPDATE && info.changesKey(touch.written())) {
-      addChildren(LockClass.table(info.lockClass()), info, false, new HashSet<>(), 0, wanted);
+      addChildren(WatchedClass.table(info.lockClass()), info, false, new HashSet<>(), 0, wanted);
     }
   }
 
@@ -130,7 +134,7 @@ final class Resolver {
   }
 
   private static InTable inTable(
-      Touch touch, LockClass lockClass, Strength strength, @Nullable UniqueKey key) {
+      Touch touch, WatchedClass lockClass, Strength strength, @Nullable UniqueKey key) {
     List<KeyColumn> columns = key == null ? List.of() : key.columns();
     List<List<Value>> rows = new ArrayList<>();
     for (Map<String, Value> row :
@@ -196,7 +200,7 @@ final class Resolver {
             !rows.isEmpty() && rows.stream().allMatch(row -> row.size() == columns.size());
         wanted.add(
             new InTable(
-                LockClass.table(key.parent().lockClass()),
+                WatchedClass.table(key.parent().lockClass()),
                 new Strength(RowMode.KEY_SHARE, TableMode.ROW_SHARE),
                 "foreign key " + key.name(),
                 true,
@@ -220,7 +224,7 @@ final class Resolver {
 
   /** Cascades write the rows that point here, after the row itself. */
   private static void addChildren(
-      LockClass top,
+      WatchedClass top,
       TableInfo info,
       boolean deletes,
       Set<String> seen,
@@ -235,7 +239,7 @@ final class Resolver {
         RowMode row = (cascades && deletes) || changesKey ? RowMode.UPDATE : RowMode.NO_KEY_UPDATE;
         wanted.add(
             new InTable(
-                LockClass.table(key.child().lockClass()),
+                WatchedClass.table(key.child().lockClass()),
                 new Strength(row, TableMode.ROW_EXCLUSIVE),
                 "cascade of foreign key " + key.name(),
                 true,
@@ -256,7 +260,7 @@ final class Resolver {
       if (seen.add(key.child().lockClass())) {
         wanted.add(
             new InTable(
-                LockClass.table(key.child().lockClass()),
+                WatchedClass.table(key.child().lockClass()),
                 new Strength(null, TableMode.ACCESS_EXCLUSIVE),
                 "cascade of foreign key " + key.name(),
                 true,

@@ -20,13 +20,13 @@ sealed interface Wanted {
    * @param rows the values of those columns, row by row
    */
   record InTable(
-      LockClass lockClass,
+      WatchedClass lockClass,
       Strength strength,
       String cause,
       boolean waits,
       boolean ownRows,
       boolean deferred,
-      @Nullable LockClass cascadeOf,
+      @Nullable WatchedClass cascadeOf,
       List<KeyColumn> keys,
       List<List<Value>> rows)
       implements Wanted {

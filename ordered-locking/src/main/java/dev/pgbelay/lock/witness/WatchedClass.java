@@ -1,9 +1,9 @@
 package dev.pgbelay.lock.witness;
 
 /** What order is kept between: the rows of a table, or advisory locks of one kind. */
-record LockClass(String name, boolean advisory) {
-  static LockClass table(String name) {
-    return new LockClass(name, false);
+record WatchedClass(String name, boolean advisory) {
+  static WatchedClass table(String name) {
+    return new WatchedClass(name, false);
   }
 
   @Override

@@ -13,7 +13,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** What a transaction holds, in the order in which it was taken, and where its savepoints stand. */
-final class HeldLocks {
+final class WatchedLocks {
   static final List<KeyColumn> ADVISORY_KEY = List.of(new KeyColumn("key", "int8", "", ""));
   private static final int MAX_HELD = 500;
   private static final int MAX_KEYS = 5_000;
@@ -30,10 +30,10 @@ final class HeldLocks {
 
   /** The locks that one statement took in one class. */
   static final class Held {
-    private final LockClass lockClass;
+    private final WatchedClass lockClass;
     private final Strength strength;
     private final boolean ownRows;
-    private final @Nullable LockClass cascadeOf;
+    private final @Nullable WatchedClass cascadeOf;
     private final @Nullable String gate;
     private final LockStep step;
     private final boolean ofSession;
@@ -42,10 +42,10 @@ final class HeldLocks {
     private @Nullable LockKey highest;
 
     Held(
-        LockClass lockClass,
+        WatchedClass lockClass,
         Strength strength,
         boolean ownRows,
-        @Nullable LockClass cascadeOf,
+        @Nullable WatchedClass cascadeOf,
         @Nullable String gate,
         LockStep step,
         boolean ofSession) {
@@ -58,7 +58,7 @@ final class HeldLocks {
       this.ofSession = ofSession;
     }
 
-    LockClass lockClass() {
+    WatchedClass lockClass() {
       return lockClass;
     }
 
@@ -70,7 +70,7 @@ final class HeldLocks {
       return ownRows;
     }
 
-    @Nullable LockClass cascadeOf() {
+    @Nullable WatchedClass cascadeOf() {
       return cascadeOf;
     }
 
@@ -121,7 +121,7 @@ final class HeldLocks {
     }
 
     private static boolean isHigher(LockKey key, LockKey highest) {
-      return !KeyOrder.isPlain(key) || KeyOrder.PLAIN.compare(key, highest).orElse(1) > 0;
+      return !LockKeyOrder.isPlain(key) || LockKeyOrder.PLAIN.compare(key, highest).orElse(1) > 0;
     }
   }
 
@@ -160,7 +160,7 @@ final class HeldLocks {
     return locks;
   }
 
-  List<Held> of(LockClass lockClass) {
+  List<Held> of(WatchedClass lockClass) {
     List<Held> found = new ArrayList<>(2);
     for (Held each : locks) {
       if (each.lockClass().equals(lockClass)) {
@@ -242,7 +242,7 @@ final class HeldLocks {
   }
 
   /** All of the session's own where no class is named, all of a class where no key is known. */
-  void unlockSession(@Nullable LockClass lockClass, @Nullable LockKey key) {
+  void unlockSession(@Nullable WatchedClass lockClass, @Nullable LockKey key) {
     locks.removeIf(
         each ->
             each.ofSession

@@ -218,7 +218,7 @@ class GuardedDecrementTest {
   @Test
   void badInput_isRefusedByName() {
     assertThatThrownBy(() -> transactions.run(tx -> SEATS.take(tx, Map.of(1L, 0L))))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(PgBelayException.class)
         .hasMessageContaining("must be 1 or more, is 0");
     Map<Long, Long> withNull = new HashMap<>();
     withNull.put(null, 1L);

@@ -252,11 +252,17 @@ class SlottedCounterTest {
     assertThatThrownBy(() -> transactions.run(tx -> counter.decrement(tx, "no such", 1)))
         .hasMessageContaining("counter 'no such' does not exist");
     assertThatThrownBy(() -> transactions.execute(tx -> counter.increment(tx, name, 0)))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(PgBelayException.class)
         .hasMessageContaining("must be 1 or more, is 0");
     assertThatThrownBy(() -> counter.create(dsl, " ")).hasMessageContaining("name is blank");
+    SlottedCounter nowhere = SlottedCounter.builder().schema("nowhere").build();
+    assertThatThrownBy(() -> transactions.execute(tx -> nowhere.increment(tx, name, 1)))
+        .isInstanceOf(PgBelayException.class)
+        .hasMessageContaining("the table of counters is missing")
+        .hasMessageContaining("module \"hotrow\"");
+    assertThatThrownBy(() -> nowhere.sum(dsl, name)).hasMessageContaining("module \"hotrow\"");
     assertThatThrownBy(() -> SlottedCounter.builder().slots(0))
-        .hasMessageContaining("slots must be 1 to 1000, is 0");
+        .hasMessageContaining("slots must be between 1 and 1000, is 0");
   }
 
   @Test

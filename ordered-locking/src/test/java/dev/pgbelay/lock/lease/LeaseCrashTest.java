@@ -23,7 +23,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 import org.jooq.DSLContext;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -35,12 +37,24 @@ class LeaseCrashTest {
   static final PostgresExtension postgres =
       PostgresExtension.create().withTemplate(LeaseFixture.SCHEMA);
 
+  private static HikariDataSource ownKeepAlive;
+
+  @BeforeAll
+  static void openKeepAlive() {
+    ownKeepAlive = LeaseHolderProcess.pool(postgres.jdbcUrl(), 4);
+  }
+
+  @AfterAll
+  static void closeKeepAlive() {
+    ownKeepAlive.close();
+  }
+
   private final DSLContext dsl = LeaseFixture.dsl(postgres.dataSource());
   private final Transactions transactions = Transactions.of(postgres.dataSource());
   private final String name = LeaseFixture.freshName();
 
   private LeaseLock successor() {
-    return LeaseLock.builder(transactions, postgres.dataSource())
+    return LeaseLock.builder(transactions, ownKeepAlive)
         .name("successor")
         .holder("successor")
         .duration(Duration.ofSeconds(20))

@@ -30,7 +30,9 @@ import org.awaitility.Awaitility;
 import org.jooq.DSLContext;
 import org.jooq.SQLDialect;
 import org.jooq.impl.DSL;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -41,6 +43,18 @@ class LeaseHazardsPostgresTest {
   @RegisterExtension
   static final PostgresExtension postgres =
       PostgresExtension.create().withTemplate(LeaseFixture.SCHEMA);
+
+  private static HikariDataSource keepAlive;
+
+  @BeforeAll
+  static void openKeepAlive() {
+    keepAlive = LeaseHolderProcess.pool(postgres.jdbcUrl(), 4);
+  }
+
+  @AfterAll
+  static void closeKeepAlive() {
+    keepAlive.close();
+  }
 
   private final DSLContext dsl = LeaseFixture.dsl(postgres.dataSource());
   private final Transactions transactions = Transactions.of(postgres.dataSource());
@@ -54,7 +68,7 @@ class LeaseHazardsPostgresTest {
   }
 
   private LeaseLock.Builder builder(String holder) {
-    return LeaseLock.builder(transactions, postgres.dataSource()).name(holder).holder(holder);
+    return LeaseLock.builder(transactions, keepAlive).name(holder).holder(holder);
   }
 
   @AfterEach
@@ -85,6 +99,7 @@ class LeaseHazardsPostgresTest {
     Lease lease = holder.tryAcquire(name).orElseThrow();
     clockWent("-1 hour");
     Awaitility.await()
+        .atMost(Duration.ofSeconds(60))
         .until(
             () ->
                 other.find(name).orElseThrow().remaining().orElseThrow().toMillis() <= 900
@@ -260,6 +275,7 @@ class LeaseHazardsPostgresTest {
       reader.setUncaughtExceptionHandler((t, e) -> {});
       reader.start();
       Awaitility.await()
+          .atMost(Duration.ofSeconds(60))
           .until(
               () ->
                   dsl.fetchExists(
@@ -319,7 +335,9 @@ class LeaseHazardsPostgresTest {
     assertThat(holder.tryAcquire(kept)).isPresent();
     Instant granted = renewedAt(other, kept);
     assertThat(other.forceRelease(name)).isEqualTo(LeaseLock.ForceOutcome.RELEASED);
-    Awaitility.await().until(() -> renewedAt(other, kept).isAfter(granted.plusMillis(2_000)));
+    Awaitility.await()
+        .atMost(Duration.ofSeconds(60))
+        .until(() -> renewedAt(other, kept).isAfter(granted.plusMillis(2_000)));
     never.countDown();
   }
 
@@ -429,7 +447,9 @@ class LeaseHazardsPostgresTest {
     Lease lease = holder.tryAcquire(kept).orElseThrow();
     Instant granted = renewedAt(other, kept);
     assertThat(other.forceRelease(name)).isEqualTo(LeaseLock.ForceOutcome.RELEASED);
-    Awaitility.await().until(() -> renewedAt(other, kept).isAfter(granted.plusMillis(2_000)));
+    Awaitility.await()
+        .atMost(Duration.ofSeconds(60))
+        .until(() -> renewedAt(other, kept).isAfter(granted.plusMillis(2_000)));
     assertThat(lease.remaining()).isPositive();
     transactions.execute(lease::guard);
   }
@@ -451,12 +471,18 @@ class LeaseHazardsPostgresTest {
       try (Connection all = small.getConnection()) {
         assertThat(all.isValid(1)).isTrue();
         lease = holder.tryAcquire(name).orElseThrow();
-        Awaitility.await().until(() -> lease.remaining().isZero());
+        Awaitility.await().atMost(Duration.ofSeconds(60)).until(() -> lease.remaining().isZero());
         // Nobody has taken it yet, so what is guarded now may still be written.
         transactions.execute(lease::guard);
       }
-      Awaitility.await().until(() -> lease.remaining().toMillis() > 0);
-      assertThat(other.tryAcquire(name)).isEmpty();
+      Awaitility.await()
+          .atMost(Duration.ofSeconds(60))
+          .until(() -> lease.remaining().toMillis() > 0);
+      transactions.execute(
+          tx -> {
+            lease.guard(tx);
+            elsewhere(() -> assertThat(other.tryAcquire(name)).isEmpty());
+          });
     }
   }
 }

@@ -17,12 +17,15 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.awaitility.Awaitility;
 import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.impl.DSL;
 import org.jooq.impl.SQLDataType;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -36,6 +39,18 @@ class LeaseLockPostgresTest {
           .withTemplate(LeaseFixture.SCHEMA)
           .withObserver(new LeaseFixture.Sent(SENT));
 
+  private static HikariDataSource keepAlive;
+
+  @BeforeAll
+  static void openKeepAlive() {
+    keepAlive = LeaseHolderProcess.pool(postgres.jdbcUrl(), 4);
+  }
+
+  @AfterAll
+  static void closeKeepAlive() {
+    keepAlive.close();
+  }
+
   private final DSLContext dsl = LeaseFixture.dsl(postgres.dataSource());
   private final Transactions transactions = Transactions.of(postgres.dataSource());
   private final SimpleMeterRegistry meters = new SimpleMeterRegistry();
@@ -44,7 +59,7 @@ class LeaseLockPostgresTest {
 
   private LeaseLock leases(String holder, Duration duration) {
     LeaseLock lock =
-        LeaseLock.builder(transactions, postgres.dataSource())
+        LeaseLock.builder(transactions, keepAlive)
             .name(holder)
             .holder(holder)
             .duration(duration)
@@ -95,7 +110,9 @@ class LeaseLockPostgresTest {
                 throw new AssertionError(e);
               }
             });
-    Awaitility.await().until(() -> asked("b", "held_elsewhere") >= 5);
+    Awaitility.await()
+        .atMost(Duration.ofSeconds(60))
+        .until(() -> asked("b", "held_elsewhere") >= 5);
     assertThat(waiting).isNotDone();
     mine.release();
     Lease theirs = waiting.get();
@@ -135,6 +152,7 @@ class LeaseLockPostgresTest {
     assertThat(meters.get("pgbelay.lock.lease.held").tag("leases", "brief").gauge().value())
         .isEqualTo(1);
     Awaitility.await()
+        .atMost(Duration.ofSeconds(60))
         .pollInterval(Duration.ofMillis(20))
         .until(
             () -> {
@@ -159,7 +177,7 @@ class LeaseLockPostgresTest {
     config.setConnectionTimeout(1_000);
     try (HikariDataSource work = new HikariDataSource(config);
         LeaseLock leases =
-            LeaseLock.builder(Transactions.of(work), postgres.dataSource())
+            LeaseLock.builder(Transactions.of(work), keepAlive)
                 .duration(Duration.ofMillis(600))
                 .build()) {
       Lease lease = leases.tryAcquire(name).orElseThrow();
@@ -167,6 +185,7 @@ class LeaseLockPostgresTest {
       try (Connection all = work.getConnection()) {
         assertThat(all.isValid(1)).isTrue();
         Awaitility.await()
+            .atMost(Duration.ofSeconds(60))
             .until(
                 () ->
                     a.find(name)
@@ -247,7 +266,7 @@ class LeaseLockPostgresTest {
   void forceRelease_isNoticedByTheHolder() {
     CountDownLatch told = new CountDownLatch(1);
     LeaseLock watched =
-        LeaseLock.builder(transactions, postgres.dataSource())
+        LeaseLock.builder(transactions, keepAlive)
             .name("watched")
             .duration(Duration.ofMillis(900))
             .onLost(lost -> told.countDown())
@@ -257,7 +276,7 @@ class LeaseLockPostgresTest {
     Lease lease = watched.tryAcquire(name).orElseThrow();
     assertThat(b.forceRelease(name)).isEqualTo(LeaseLock.ForceOutcome.RELEASED);
     assertThat(b.forceRelease(name)).isEqualTo(LeaseLock.ForceOutcome.NOT_HELD);
-    Awaitility.await().until(() -> told.getCount() == 0);
+    Awaitility.await().atMost(Duration.ofSeconds(60)).until(() -> told.getCount() == 0);
     assertThat(lease.remaining()).isZero();
     assertThatThrownBy(lease::renew).isInstanceOf(LeaseLostException.class);
     assertThat(meters.get("pgbelay.lock.lease.lost").tag("leases", "watched").counter().count())
@@ -275,7 +294,7 @@ class LeaseLockPostgresTest {
     assertThat(info.holder()).contains("a");
     assertThat(info.fencingToken()).isEqualTo(lease.fencingToken());
     assertThat(info.remaining().orElseThrow())
-        .isBetween(Duration.ofSeconds(5), Duration.ofSeconds(20));
+        .isBetween(Duration.ofMillis(1), Duration.ofSeconds(20));
     lease.release();
     assertThat(b.find(name).orElseThrow().state()).isEqualTo(LeaseInfo.State.FREE);
     assertThat(b.find("never-" + name)).isEmpty();
@@ -336,10 +355,27 @@ class LeaseLockPostgresTest {
   void badInput_isRefusedByName() {
     assertThatThrownBy(() -> a.tryAcquire("")).hasMessageContaining("1 to 500 characters");
     assertThatThrownBy(
-            () ->
-                LeaseLock.builder(transactions, postgres.dataSource())
-                    .duration(Duration.ofMillis(100)))
+            () -> LeaseLock.builder(transactions, keepAlive).duration(Duration.ofMillis(100)))
         .hasMessageContaining("duration must be between");
+    assertThatThrownBy(() -> LeaseLock.builder(transactions, postgres.dataSource()).build())
+        .isInstanceOf(PgBelayException.class)
+        .hasMessageContaining("keepAlive of the leases 'default'")
+        .hasMessageContaining("one of its own");
+    try (LeaseLock nowhere =
+        LeaseLock.builder(transactions, keepAlive).name("nowhere").schema("nowhere").build()) {
+      for (ThrowingCallable question :
+          List.<ThrowingCallable>of(
+              () -> nowhere.tryAcquire(name),
+              nowhere::list,
+              () -> nowhere.find(name),
+              () -> nowhere.forceRelease(name))) {
+        assertThatThrownBy(question)
+            .isInstanceOf(PgBelayException.class)
+            .hasMessageContaining("the table of leases is missing")
+            .hasMessageContaining("module \"lock\"")
+            .hasMessageNotContaining("SELECT");
+      }
+    }
     a.close();
     assertThatThrownBy(() -> a.tryAcquire(name))
         .isInstanceOf(PgBelayException.class)

@@ -9,6 +9,7 @@ import static org.jooq.impl.DSL.table;
 
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
+import dev.pgbelay.lock.LockClass;
 import dev.pgbelay.lock.LockOrder;
 import dev.pgbelay.lock.witness.TableInfo.KeyColumn;
 import dev.pgbelay.testing.PostgresDatabase;
@@ -78,18 +79,16 @@ class UnharmedCodeTest {
     }
   }
 
-  private static void lockBoth(Tx tx, LockOrder order, dev.pgbelay.lock.LockClass... classes) {
-    for (dev.pgbelay.lock.LockClass each : classes) {
+  private static void lockBoth(Tx tx, LockOrder order, LockClass... classes) {
+    for (LockClass each : classes) {
       order.acquire(tx, each.row(each.name().equals("stock") ? (Object) 1 : (Object) 1L));
     }
   }
 
   @Test
   void locksTakenThroughLockOrder_areReportedWithTheLineThatCalledIt() throws Exception {
-    dev.pgbelay.lock.LockClass account =
-        dev.pgbelay.lock.LockClass.rows(table(name("account")), field(name("id"), Long.class));
-    dev.pgbelay.lock.LockClass stock =
-        dev.pgbelay.lock.LockClass.rows(table(name("stock")), field(name("id"), Integer.class));
+    LockClass account = LockClass.rows(table(name("account")), field(name("id"), Long.class));
+    LockClass stock = LockClass.rows(table(name("stock")), field(name("id"), Integer.class));
     LockOrder order = LockOrder.builder().rank(1, account).rank(2, stock).build();
     try (LockWitness witness = LockWitness.builder().build()) {
       DataSource watched = witness.observe(postgres.dataSource());

@@ -233,7 +233,8 @@ class WitnessMetersTest {
 
   private static LockGraph.Order order(String held, String wanted) {
     Strength strength = new Strength(RowMode.UPDATE, TableMode.ROW_EXCLUSIVE);
-    return new LockGraph.Order(LockClass.table(held), strength, LockClass.table(wanted), strength);
+    return new LockGraph.Order(
+        WatchedClass.table(held), strength, WatchedClass.table(wanted), strength);
   }
 
   @Test

@@ -16,6 +16,7 @@ import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import javax.sql.DataSource;
@@ -141,6 +142,7 @@ class WitnessPgBouncerTest {
 
   private static void awaitWaiting() {
     org.awaitility.Awaitility.await()
+        .atMost(Duration.ofSeconds(60))
         .until(
             () -> {
               try (Connection connection = postgres.dataSource().getConnection();
