@@ -13,6 +13,7 @@ import java.sql.SQLException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.jooq.exception.DataAccessException;
@@ -30,12 +31,14 @@ public final class JobQueue {
   private static final int MOST_ROWS = 5_000;
   private static final long MOST_BYTES = 8L << 20;
 
+  private final String schema;
   private final EnqueueSql sql;
   private final int payloadLimit;
   private final @Nullable Counter enqueued;
   private final List<JobWorker> workers = new CopyOnWriteArrayList<>();
 
   private JobQueue(Builder builder) {
+    this.schema = builder.schema;
     this.sql = new EnqueueSql(builder.schema);
     this.payloadLimit = builder.payloadLimit;
     this.enqueued =
@@ -70,6 +73,13 @@ public final class JobQueue {
     }
     StatementStart.announce(tx.dsl().configuration());
     try {
+      for (JobWorker worker : workers) {
+        OptionalLong handedOver = worker.enqueue(tx, schema, job, payload);
+        if (handedOver.isPresent()) {
+          count(1);
+          return handedOver.getAsLong();
+        }
+      }
       long id = sql.enqueueNow(tx.connection(), job, payload);
       count(1);
       wakeAfterCommit(tx, Set.of(job.queue()));

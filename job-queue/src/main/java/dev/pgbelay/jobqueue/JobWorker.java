@@ -2,6 +2,7 @@ package dev.pgbelay.jobqueue;
 
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
 import dev.pgbelay.core.schema.SchemaInstaller;
@@ -17,6 +18,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
@@ -52,6 +54,7 @@ public final class JobWorker implements AutoCloseable {
   private final String name;
   private final Registration registration;
   private final Settler settler;
+  private final HandOver handOver;
   private final Upkeep upkeep;
   private final List<Work> queues = new ArrayList<>();
   private final List<Thread> threads = new ArrayList<>();
@@ -88,6 +91,9 @@ public final class JobWorker implements AutoCloseable {
             builder.registry);
     this.settler =
         new Settler(name, builder.transactions, settleSql, builder.node, meters, builder.registry);
+    this.handOver =
+        new HandOver(
+            name, builder.schema, builder.transactions, registration, settler, builder.registry);
     this.upkeep =
         new Upkeep(
             name,
@@ -188,12 +194,29 @@ public final class JobWorker implements AutoCloseable {
       deadlines.start();
     }
     threads.forEach(Thread::start);
+    if (!wakers.isEmpty()) {
+      handOver.start();
+    }
     wakers.forEach(waker -> waker.addWorker(this));
   }
 
   /** Looks for jobs at once, as after an enqueue that is known to have committed. */
   public void wakeUp() {
     queues.forEach(Work::wakeUp);
+  }
+
+  /**
+   * Enqueues a job that is due as claimed by this worker, if it has a thread free and no other job.
+   *
+   * @return the job's id; empty if it is to be enqueued as others are
+   */
+  OptionalLong enqueue(Tx tx, String schema, NewJob<?> job, byte[] payload) throws SQLException {
+    for (Work work : queues) {
+      if (work.queue().equals(job.queue())) {
+        return handOver.enqueue(tx, schema, work, job, payload);
+      }
+    }
+    return OptionalLong.empty();
   }
 
   void wakeUp(String queue) {
@@ -234,6 +257,7 @@ public final class JobWorker implements AutoCloseable {
       return new StopReport(0, 0);
     }
     wakers.forEach(waker -> waker.removeWorker(this));
+    handOver.stop();
     for (Work queue : queues) {
       queue.stopFetching(Duration.ofSeconds(5));
     }
@@ -248,6 +272,7 @@ public final class JobWorker implements AutoCloseable {
     }
     settler.drain(System.nanoTime() + FLUSH.toNanos());
     deadlines.close();
+    handOver.close();
     upkeep.close();
     settler.close();
     if (settler.pending() == 0) {
@@ -448,7 +473,10 @@ public final class JobWorker implements AutoCloseable {
     /**
      * Looks for jobs at once when a transaction has committed in which {@code enqueuing} added some
      * to one of this worker's queues; needed only where both are in one process, and only sooner
-     * than the poll interval. May be called for several.
+     * than the poll interval. A single job that is enqueued while a thread is free and nothing
+     * waits is enqueued as claimed by this worker, and begins right after its commit without a look
+     * at the queue; if that transaction was opened by {@link Transactions}. May be called for
+     * several.
      */
     public Builder wokenBy(JobQueue enqueuing) {
       wakers.add(enqueuing);

@@ -48,7 +48,7 @@ final class Registration implements AutoCloseable {
   private final Duration lease;
   private final WorkMeters meters;
   private final LeaseKeepAlive keepAlive;
-  private @Nullable Identity current;
+  private volatile @Nullable Identity current;
 
   Registration(
       String name,
@@ -85,6 +85,14 @@ final class Registration implements AutoCloseable {
     keepAlive.add(next.row, asked, () -> lost(next));
     current = next;
     return next;
+  }
+
+  /** The identity that is registered and known to be alive; null if there is none. */
+  @Nullable Identity live() {
+    Identity identity = current;
+    return identity == null || identity.isLost() || keepAlive.remaining(identity.row).isZero()
+        ? null
+        : identity;
   }
 
   private void lost(Identity identity) {

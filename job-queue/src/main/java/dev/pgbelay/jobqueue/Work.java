@@ -1,6 +1,7 @@
 package dev.pgbelay.jobqueue;
 
 import dev.pgbelay.core.Commit;
+import dev.pgbelay.core.CommitPosition;
 import dev.pgbelay.core.OutcomeUnknownException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
@@ -55,6 +56,9 @@ final class Work implements Settlement.Slots {
 
   /** Claimed here and not settled yet. */
   private final AtomicInteger outstanding = new AtomicInteger();
+
+  /** Threads kept for jobs that may be handed over. */
+  private final AtomicInteger reserved = new AtomicInteger();
 
   private final AtomicInteger running = new AtomicInteger();
   private final AtomicInteger begun = new AtomicInteger();
@@ -161,6 +165,37 @@ final class Work implements Settlement.Slots {
     }
     take(identity, commit);
     return commit.value().size();
+  }
+
+  /**
+   * Keeps a thread for a job that may be handed over: where all that is due is known to be claimed
+   * and a thread is free.
+   */
+  boolean reserve(String kind) {
+    if (!kinds.contains(kind) || !exhausted || buffer.size() > 0) {
+      return false;
+    }
+    if (reserved.incrementAndGet() + outstanding.get() <= threads) {
+      return true;
+    }
+    reserved.decrementAndGet();
+    return false;
+  }
+
+  void release() {
+    reserved.decrementAndGet();
+  }
+
+  /** A job that was enqueued as claimed by this process. */
+  void take(ClaimedJob job, Identity identity, @Nullable CommitPosition position) {
+    owe();
+    meters.claimed(queue, 1);
+    buffer.add(List.of(job), identity, position);
+  }
+
+  /** One more is to be settled. */
+  void owe() {
+    outstanding.incrementAndGet();
   }
 
   private int recover(LostClaim lost) throws Exception {

@@ -1,0 +1,125 @@
+package dev.pgbelay.jobqueue;
+
+import dev.pgbelay.core.internal.Fence;
+import dev.pgbelay.core.internal.PgDriver;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Types;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
+
+/** The statements about jobs that are enqueued as claimed by a worker of this process. */
+final class HandOverSql {
+  /**
+   * Binds queue, kind, head start, most attempts, head start, number, headers, payload, claimant.
+   * Adds nothing where the worker is not known, as in another database. Its row is not locked: a
+   * job that is committed after the worker was given up is found by the rescue.
+   */
+  private static final String ENQUEUE_CLAIMED =
+      """
+      INSERT INTO <job> (queue, kind, state, place, attempt, max_attempts, priority, claimant,
+                         claim_number, headers, payload)
+      SELECT ?, ?, 'running',
+             CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) - 1000000 * CAST(? AS bigint),
+             1, ?, ?, w.claimant, ?, CAST(? AS text[]), ?
+        FROM <worker> AS w
+       WHERE w.claimant = ? AND w.fenced_at IS NULL AND w.expires_at > clock_timestamp()
+      RETURNING id, place, CAST(pg_current_xact_id() AS text)\
+      """;
+
+  /** Binds ids, transaction ids. Must come before the look at the jobs, not in one statement. */
+  private static final String LIST_ENDED =
+      """
+      SELECT g.id
+        FROM unnest(CAST(? AS bigint[]), CAST(? AS text[])) AS g(id, xid)
+       WHERE pg_xact_status(CAST(g.xid AS xid8)) IS DISTINCT FROM 'in progress'\
+      """;
+
+  /** Binds ids. */
+  private static final String FIND_CLAIMED =
+      """
+      SELECT j.id, j.claimant, j.claim_number
+        FROM <job> AS j
+       WHERE j.id = ANY (CAST(? AS bigint[])) AND j.claimant IS NOT NULL\
+      """;
+
+  private final String enqueueClaimed;
+  private final String findClaimed;
+
+  HandOverSql(String schema) {
+    TablesSql tables = new TablesSql(schema);
+    this.enqueueClaimed = tables.fill(ENQUEUE_CLAIMED);
+    this.findClaimed = tables.fill(FIND_CLAIMED);
+  }
+
+  /**
+   * A job that was added as claimed.
+   *
+   * @param transaction whose end decides about it
+   */
+  record Added(long id, long place, String transaction) {}
+
+  /** Null if the worker is not known to this database, or not to be alive. */
+  @Nullable Added enqueue(Connection connection, Fence fence, NewJob<?> job, byte[] payload)
+      throws SQLException {
+    try (PreparedStatement insert = connection.prepareStatement(enqueueClaimed)) {
+      insert.setString(1, job.queue());
+      insert.setString(2, job.kind().name());
+      insert.setLong(3, job.priority().toSeconds());
+      insert.setInt(4, job.maxAttempts());
+      insert.setInt(5, (int) job.priority().toSeconds());
+      insert.setLong(6, fence.number());
+      String headers = Headers.write(job.headers());
+      if (headers == null) {
+        insert.setNull(7, Types.VARCHAR);
+      } else {
+        insert.setString(7, headers);
+      }
+      insert.setBytes(8, payload);
+      insert.setObject(9, fence.claimant());
+      try (ResultSet row = insert.executeQuery()) {
+        return row.next() ? new Added(row.getLong(1), row.getLong(2), row.getString(3)) : null;
+      }
+    }
+  }
+
+  /** Those whose transactions are over, in whatever way. */
+  static List<Long> listEnded(Connection connection, Map<Long, String> transactions)
+      throws SQLException {
+    try (PreparedStatement select = connection.prepareStatement(LIST_ENDED)) {
+      select.setArray(
+          1, connection.createArrayOf("bigint", transactions.keySet().toArray(Long[]::new)));
+      select.setArray(
+          2, connection.createArrayOf("text", transactions.values().toArray(String[]::new)));
+      List<Long> ended = new ArrayList<>();
+      try (ResultSet row = select.executeQuery()) {
+        while (row.next()) {
+          ended.add(row.getLong(1));
+        }
+      }
+      return ended;
+    }
+  }
+
+  /** Under which claims those jobs are that are there and claimed. */
+  Map<Long, Fence> findClaimed(Connection connection, Collection<Long> ids) throws SQLException {
+    try (PreparedStatement select = connection.prepareStatement(findClaimed)) {
+      PgDriver.planEachTime(select);
+      select.setArray(1, connection.createArrayOf("bigint", ids.toArray(Long[]::new)));
+      Map<Long, Fence> claimed = new HashMap<>();
+      try (ResultSet row = select.executeQuery()) {
+        while (row.next()) {
+          claimed.put(row.getLong(1), new Fence(row.getObject(2, UUID.class), row.getLong(3)));
+        }
+      }
+      return claimed;
+    }
+  }
+}

@@ -1,0 +1,321 @@
+package dev.pgbelay.jobqueue;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.zaxxer.hikari.HikariDataSource;
+import dev.pgbelay.core.Commit;
+import dev.pgbelay.core.CommitPosition;
+import dev.pgbelay.core.OutcomeUnknownException;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.testing.FaultProxy;
+import dev.pgbelay.testing.PostgresExtension;
+import java.sql.Connection;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BiFunction;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Jobs that are enqueued as claimed by a worker of the same process. */
+class HandOverPostgresTest {
+  @RegisterExtension
+  static final PostgresExtension postgres =
+      PostgresExtension.create().withTemplate(QueueFixture.SCHEMA);
+
+  private static HikariDataSource heartbeats;
+
+  private final QueueFixture fixture = new QueueFixture(postgres.dataSource());
+  private final List<JobWorker> started = new ArrayList<>();
+  private final List<Long> ran = new CopyOnWriteArrayList<>();
+  private int before;
+  private final List<Optional<CommitPosition>> positions = new CopyOnWriteArrayList<>();
+
+  @BeforeAll
+  static void open() {
+    heartbeats = QueueFixture.pool(postgres.jdbcUrl(), 2);
+  }
+
+  @AfterAll
+  static void closePool() {
+    heartbeats.close();
+  }
+
+  @AfterEach
+  void stop() {
+    started.forEach(worker -> worker.stop(Duration.ZERO));
+  }
+
+  private JobWorker.Builder worker() {
+    return JobWorker.builder(fixture.transactions, heartbeats)
+        .name(QueueFixture.freshName())
+        .queue(fixture.queue, 2)
+        .lease(Duration.ofSeconds(2))
+        .wokenBy(fixture.jobs);
+  }
+
+  private JobOutcome run(JobContext context) {
+    ran.add(context.jobId());
+    positions.add(context.position());
+    return JobOutcome.done();
+  }
+
+  /** A worker that polls too seldom to find anything by itself. */
+  private JobWorker start() {
+    return start(
+        worker()
+            .pollInterval(Duration.ofMinutes(1))
+            .handle(QueueFixture.MAIL, (context, payload) -> run(context)));
+  }
+
+  private JobWorker start(JobWorker.Builder builder) {
+    JobWorker worker = builder.build();
+    started.add(worker);
+    worker.start();
+    return worker;
+  }
+
+  private static String state(Tx tx, long id) {
+    return String.valueOf(tx.dsl().fetchValue("select state from pgbelay.job where id = ?", id));
+  }
+
+  /** Until the worker is registered, has seen that nothing waits, and has a thread free. */
+  private void awaitHandOver() {
+    int[] tried = new int[1];
+    QueueFixture.await(
+        () -> {
+          tried[0]++;
+          return fixture.transactions.run(
+              tx -> state(tx, fixture.jobs.enqueue(tx, fixture.mail("try"))).equals("running"));
+        });
+    QueueFixture.await(() -> fixture.finished("done") == before + tried[0]);
+    before += tried[0];
+    ran.clear();
+    positions.clear();
+  }
+
+  /**
+   * Has {@code body} run in a transaction that has handed a job over. Whether one is depends on
+   * what the worker is at just then, so it is tried until one is.
+   */
+  private <T> Commit<Optional<T>> withHandedOver(BiFunction<Tx, Long, T> body) {
+    while (true) {
+      Commit<Optional<T>> commit =
+          fixture.transactions.commit(
+              TxOptions.defaults(),
+              tx -> {
+                long id = fixture.jobs.enqueue(tx, fixture.mail("x"));
+                return state(tx, id).equals("running")
+                    ? Optional.of(body.apply(tx, id))
+                    : Optional.empty();
+              });
+      if (commit.value().isPresent()) {
+        return commit;
+      }
+      before++;
+      QueueFixture.await(() -> done() == 0);
+      ran.clear();
+      positions.clear();
+    }
+  }
+
+  private int done() {
+    return fixture.finished("done") - before;
+  }
+
+  @Test
+  void jobEnqueuedWhileAThreadIsFree_isClaimedByItsEnqueueAndRunsAfterTheCommit() {
+    start();
+    awaitHandOver();
+    for (int i = 0; i < 20; i++) {
+      fixture.enqueue(fixture.mail("x"));
+    }
+    QueueFixture.await(() -> done() == 20);
+    assertThat(ran).hasSize(20).doesNotHaveDuplicates();
+    assertThat(positions).allSatisfy(position -> assertThat(position).isPresent());
+    assertThat(
+            fixture.count(
+                "select count(*) from pgbelay.job_finished where queue = ? and attempt <> 1",
+                fixture.queue))
+        .isZero();
+  }
+
+  @Test
+  void handedOverJob_isGivenThePositionOfItsEnqueue() throws Exception {
+    start();
+    awaitHandOver();
+    CommitPosition position = withHandedOver((tx, id) -> id).position().orElseThrow();
+    QueueFixture.await(() -> !positions.isEmpty());
+    assertThat(positions.get(0)).contains(position);
+  }
+
+  @Test
+  void rollback_givesTheSlotBack() {
+    start();
+    awaitHandOver();
+    for (int i = 0; i < 5; i++) {
+      assertThatThrownBy(
+              () ->
+                  fixture.transactions.execute(
+                      tx -> {
+                        fixture.jobs.enqueue(tx, fixture.mail("x"));
+                        throw new IllegalStateException("not this time");
+                      }))
+          .isInstanceOf(IllegalStateException.class);
+    }
+    awaitHandOver();
+    assertThat(ran).isEmpty();
+    assertThat(done()).isZero();
+  }
+
+  @Test
+  void rollbackToASavepoint_takesTheHandOverBack() {
+    start();
+    awaitHandOver();
+    AtomicLong undone = new AtomicLong();
+    while (undone.get() == 0) {
+      fixture.transactions.execute(
+          tx -> {
+            try {
+              tx.dsl()
+                  .transaction(
+                      nested -> {
+                        long id = fixture.jobs.enqueue(tx, fixture.mail("undone"));
+                        if (state(tx, id).equals("running")) {
+                          undone.set(id);
+                        }
+                        throw new IllegalStateException("only this far");
+                      });
+            } catch (IllegalStateException expected) {
+              assertThat(expected).hasMessage("only this far");
+            }
+          });
+    }
+    long kept = fixture.enqueue(fixture.mail("kept"));
+    QueueFixture.await(() -> done() == 1);
+    assertThat(ran).containsExactly(kept);
+  }
+
+  @Test
+  void whileNoThreadIsFree_jobsAreEnqueuedAsOthersAre() throws Exception {
+    CountDownLatch go = new CountDownLatch(1);
+    CountDownLatch held = new CountDownLatch(2);
+    start(
+        worker()
+            .handle(
+                QueueFixture.MAIL,
+                (context, payload) -> {
+                  if (payload.equals("hold")) {
+                    held.countDown();
+                    go.await();
+                  }
+                  return run(context);
+                }));
+    awaitHandOver();
+    fixture.enqueue(fixture.mail("hold"));
+    fixture.enqueue(fixture.mail("hold"));
+    QueueFixture.await(() -> held.getCount() == 0);
+    fixture.transactions.execute(
+        tx -> {
+          for (int i = 0; i < 2; i++) {
+            assertThat(state(tx, fixture.jobs.enqueue(tx, fixture.mail("x")))).isEqualTo("ready");
+          }
+        });
+    go.countDown();
+    QueueFixture.await(() -> done() == 4);
+    assertThat(ran).hasSize(4).doesNotHaveDuplicates();
+  }
+
+  @Test
+  void jobsForLaterOfUnknownKindsAndOfJoinedTransactions_areEnqueuedAsOthersAre() throws Exception {
+    start();
+    awaitHandOver();
+    fixture.transactions.execute(
+        tx -> {
+          long later = fixture.jobs.enqueue(tx, fixture.mail("x").withDelay(Duration.ofDays(1)));
+          long unknown =
+              fixture.jobs.enqueue(tx, JobKind.text("unknown").job("x").withQueue(fixture.queue));
+          assertThat(state(tx, later)).isEqualTo("scheduled");
+          assertThat(state(tx, unknown)).isEqualTo("ready");
+        });
+    try (Connection connection = postgres.dataSource().getConnection()) {
+      connection.setAutoCommit(false);
+      Tx joined = Tx.join(connection, hook -> {});
+      assertThat(state(joined, fixture.jobs.enqueue(joined, fixture.mail("x")))).isEqualTo("ready");
+      connection.rollback();
+    }
+  }
+
+  /** As where one {@code JobQueue} serves several databases. */
+  @Test
+  void whereTheDatabaseDoesNotKnowTheWorker_jobsAreEnqueuedAsOthersAre() {
+    start();
+    awaitHandOver();
+    fixture.transactions.execute(
+        tx -> {
+          tx.dsl().execute("delete from pgbelay.job_worker");
+          long id = fixture.jobs.enqueue(tx, fixture.mail("x"));
+          assertThat(state(tx, id)).isEqualTo("ready");
+        });
+  }
+
+  @Test
+  void commitWhoseAnswerWasLost_losesNoJob() throws Exception {
+    JobWorker worker = start();
+    awaitHandOver();
+    try (FaultProxy proxy = FaultProxy.inFrontOf(postgres.database().cluster().primary());
+        HikariDataSource pool = QueueFixture.pool(proxy.jdbcUrl(postgres.database().name()), 1)) {
+      Transactions cut = Transactions.of(pool);
+      AtomicBoolean handedOver = new AtomicBoolean();
+      while (!handedOver.get()) {
+        cut.execute(tx -> tx.dsl().execute("select 1"));
+        proxy.cutAfterCommit(1);
+        assertThatThrownBy(
+                () ->
+                    cut.execute(
+                        tx -> {
+                          long id = fixture.jobs.enqueue(tx, fixture.mail("x"));
+                          handedOver.set(state(tx, id).equals("running"));
+                        }))
+            .isInstanceOf(OutcomeUnknownException.class);
+        QueueFixture.await(
+            () -> {
+              worker.wakeUp();
+              return done() == 1;
+            });
+        assertThat(ran).hasSize(1);
+        assertThat(
+                fixture.count(
+                    "select count(*) from pgbelay.job_finished where queue = ? and attempt <> 1",
+                    fixture.queue))
+            .isZero();
+        before++;
+        ran.clear();
+      }
+    }
+  }
+
+  @Test
+  void commitAfterTheWorkerHasStopped_leavesTheJobToOthers() {
+    JobWorker worker = start();
+    awaitHandOver();
+    withHandedOver((tx, id) -> worker.stop(Duration.ofSeconds(30)));
+    start(
+        worker()
+            .pollInterval(Duration.ofMillis(50))
+            .handle(QueueFixture.MAIL, (context, payload) -> run(context)));
+    QueueFixture.await(() -> done() == 1);
+    assertThat(ran).hasSize(1);
+  }
+}
