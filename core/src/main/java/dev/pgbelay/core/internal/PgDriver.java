@@ -8,9 +8,13 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Savepoint;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
+import org.postgresql.PGNotification;
 import org.postgresql.PGStatement;
 import org.postgresql.core.BaseConnection;
 import org.postgresql.jdbc.PgArray;
@@ -117,6 +121,24 @@ public final class PgDriver {
    */
   public static void planEachTime(PreparedStatement statement) throws SQLException {
     statement.unwrap(PGStatement.class).setPrepareThreshold(0);
+  }
+
+  /**
+   * Payloads of the notifications of one channel that have arrived, waiting for the first of them
+   * for up to so long; the connection is one that listens, and cannot be used meanwhile.
+   */
+  public static List<String> notifications(PGConnection driver, String channel, Duration wait)
+      throws SQLException {
+    PGNotification[] arrived = driver.getNotifications((int) Math.max(1, wait.toMillis()));
+    List<String> payloads = new ArrayList<>();
+    if (arrived != null) {
+      for (PGNotification one : arrived) {
+        if (one.getName().equals(channel)) {
+          payloads.add(one.getParameter());
+        }
+      }
+    }
+    return payloads;
   }
 
   /** Whether the server said no, in contrast to the driver before it sent anything. */
