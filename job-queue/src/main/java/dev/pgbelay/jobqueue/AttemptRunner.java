@@ -144,6 +144,7 @@ final class AttemptRunner implements Runnable {
     long start = System.nanoTime();
     @Nullable JobOutcome outcome = null;
     @Nullable Throwable failure = null;
+    meters.began(job);
     clock.begin(job, handling.deadline());
     try {
       outcome = handling.handler().run(context, payload);
@@ -154,7 +155,8 @@ final class AttemptRunner implements Runnable {
     boolean interrupted = Thread.interrupted();
     meters.ran(job.kind(), System.nanoTime() - start);
     if (context.isCompleted()) {
-      meters.settled(work.queue(), Fate.DONE, 1);
+      meters.settled(work.queue(), job.kind(), Fate.DONE, 1);
+      meters.ended(Settlement.Subject.of(job), Fate.DONE, null);
       work.settled(1);
       return;
     }

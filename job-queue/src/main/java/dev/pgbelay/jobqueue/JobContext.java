@@ -110,6 +110,7 @@ public final class JobContext {
     if (!held) {
       SettleSql.abortTransaction(tx.connection(), job.id());
       meters.stale();
+      meters.refused(Settlement.Subject.of(job), Settlement.Fate.DONE);
       throw new LeaseLostException(job.id());
     }
     completeCalled = true;

@@ -7,6 +7,7 @@ import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.StatementStart;
 import dev.pgbelay.core.schema.SchemaInstaller;
+import dev.pgbelay.core.wakeup.WakeUps;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.sql.SQLException;
@@ -35,12 +36,14 @@ public final class JobQueue {
   private final EnqueueSql sql;
   private final int payloadLimit;
   private final @Nullable Counter enqueued;
+  private final @Nullable WakeUps announced;
   private final List<JobWorker> workers = new CopyOnWriteArrayList<>();
 
   private JobQueue(Builder builder) {
     this.schema = builder.schema;
     this.sql = new EnqueueSql(builder.schema);
     this.payloadLimit = builder.payloadLimit;
+    this.announced = builder.announced;
     this.enqueued =
         builder.registry == null
             ? null
@@ -176,7 +179,7 @@ public final class JobQueue {
               ? sql.enqueueLike(tx.connection(), first, payloads)
               : sql.enqueueEach(tx.connection(), jobs, payloads);
       count(ids.length);
-      if (!workers.isEmpty()) {
+      if (isHeard()) {
         wakeAfterCommit(
             tx, alike ? Set.of(first.queue()) : jobs.stream().map(NewJob::queue).collect(toSet()));
       }
@@ -187,14 +190,25 @@ public final class JobQueue {
   }
 
   private void wakeAfterCommit(Tx tx, Set<String> queues) {
-    if (workers.isEmpty()) {
+    if (!isHeard()) {
       return;
     }
     try {
-      tx.afterCommit(commit -> workers.forEach(worker -> queues.forEach(worker::wakeUp)));
+      tx.afterCommit(commit -> wake(queues));
     } catch (TransactionException noCallback) {
       // A joined transaction whose owner tells nobody of its commit: the workers poll.
       return;
+    }
+  }
+
+  private boolean isHeard() {
+    return announced != null || !workers.isEmpty();
+  }
+
+  private void wake(Set<String> queues) {
+    workers.forEach(worker -> queues.forEach(worker::wakeUp));
+    if (announced != null) {
+      queues.forEach(announced::announce);
     }
   }
 
@@ -235,6 +249,7 @@ public final class JobQueue {
   public static final class Builder {
     private String schema = SchemaInstaller.DEFAULT_SCHEMA;
     private int payloadLimit = 256 << 10;
+    private @Nullable WakeUps announced;
     private @Nullable MeterRegistry registry;
 
     private Builder() {}
@@ -249,6 +264,15 @@ public final class JobQueue {
     public Builder payloadLimit(int bytes) {
       Options.require("payloadLimit", bytes, 1, 64 << 20);
       this.payloadLimit = bytes;
+      return this;
+    }
+
+    /**
+     * Tells workers of other processes after each commit that added jobs; they poll otherwise. The
+     * caller starts and closes it.
+     */
+    public Builder announcedBy(WakeUps wakeUps) {
+      this.announced = wakeUps;
       return this;
     }
 

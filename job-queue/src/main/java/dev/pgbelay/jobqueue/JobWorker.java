@@ -6,7 +6,9 @@ import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
 import dev.pgbelay.core.schema.SchemaInstaller;
+import dev.pgbelay.core.wakeup.WakeUps;
 import dev.pgbelay.jobqueue.AttemptRunner.Handling;
+import dev.pgbelay.jobqueue.events.JobListener;
 import dev.pgbelay.jobqueue.internal.ManualAccess;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.lang.management.ManagementFactory;
@@ -23,6 +25,7 @@ import java.util.Set;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
@@ -49,6 +52,10 @@ public final class JobWorker implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(JobWorker.class);
   private static final Duration AFTER_INTERRUPT = Duration.ofSeconds(1);
   private static final Duration LOOK = Duration.ofMillis(50);
+
+  /** No queue has such a name. */
+  private static final String ALL_QUEUES = "*";
+
   private static final Duration FLUSH = Duration.ofSeconds(2);
 
   private final String name;
@@ -56,6 +63,7 @@ public final class JobWorker implements AutoCloseable {
   private final Settler settler;
   private final HandOver handOver;
   private final Upkeep upkeep;
+  private final Activity activity;
   private final List<Work> queues = new ArrayList<>();
   private final List<Thread> threads = new ArrayList<>();
   private final List<AttemptRunner> runners = new ArrayList<>();
@@ -66,13 +74,17 @@ public final class JobWorker implements AutoCloseable {
   private final AtomicBoolean interrupted = new AtomicBoolean();
   private final Duration closeDeadline;
   private final List<JobQueue> wakers;
+  private final @Nullable WakeUps wakeUps;
+  private final Consumer<String> woken = this::woken;
   private volatile long stopAt;
 
   private JobWorker(Builder builder) {
     this.name = builder.name;
     this.closeDeadline = builder.closeDeadline;
     this.wakers = List.copyOf(builder.wakers);
-    WorkMeters meters = builder.workMeters();
+    this.wakeUps = builder.wakeUps;
+    this.activity = new Activity(name, builder.transactions, builder.schema, builder.registry);
+    WorkMeters meters = builder.workMeters(activity);
     WorkerSql workerSql = new WorkerSql(builder.schema);
     ClaimSql claimSql = new ClaimSql(builder.schema);
     SettleSql settleSql =
@@ -100,10 +112,10 @@ public final class JobWorker implements AutoCloseable {
             builder.transactions,
             workerSql,
             new RetentionSql(builder.schema),
-            (int) builder.retention.toDays(),
+            builder.retention,
             builder.lease,
             builder.pollInterval,
-            this::wakeUp,
+            this::broughtBack,
             meters,
             builder.registry);
     Map<String, Handling<?>> handlings = Map.copyOf(builder.handlings);
@@ -116,7 +128,7 @@ public final class JobWorker implements AutoCloseable {
               queue.getValue(),
               handlings.keySet(),
               builder.lease,
-              builder.pollInterval,
+              new PollPace(builder.pollInterval, builder.wakeUps),
               builder.transactions,
               claimSql,
               registration,
@@ -189,6 +201,7 @@ public final class JobWorker implements AutoCloseable {
     }
     settler.start();
     upkeep.start();
+    activity.start();
     queues.forEach(Work::start);
     if (hasDeadlines) {
       deadlines.start();
@@ -198,6 +211,9 @@ public final class JobWorker implements AutoCloseable {
       handOver.start();
     }
     wakers.forEach(waker -> waker.addWorker(this));
+    if (wakeUps != null) {
+      wakeUps.addListener(woken);
+    }
   }
 
   /** Looks for jobs at once, as after an enqueue that is known to have committed. */
@@ -219,11 +235,49 @@ public final class JobWorker implements AutoCloseable {
     return OptionalLong.empty();
   }
 
+  /** Jobs of any queues have become ready that were not: this process and others may run them. */
+  private void broughtBack() {
+    wakeUp();
+    if (wakeUps != null) {
+      wakeUps.announce(ALL_QUEUES);
+    }
+  }
+
+  private void woken(String queue) {
+    if (queue.isEmpty() || queue.equals(ALL_QUEUES)) {
+      wakeUp();
+    } else {
+      wakeUp(queue);
+    }
+  }
+
   void wakeUp(String queue) {
     for (Work work : queues) {
       if (work.queue().equals(queue)) {
         work.wakeUp();
       }
+    }
+  }
+
+  /** How a job has ended, of which a record is kept. */
+  public enum Ended {
+    /** Its work was done. */
+    DONE("done"),
+    /** Its handler gave it up. */
+    DISCARDED("discarded"),
+    /** Somebody cancelled it. */
+    CANCELLED("cancelled"),
+    /** It failed for good. */
+    DEAD("dead");
+
+    private final String column;
+
+    Ended(String column) {
+      this.column = column;
+    }
+
+    String column() {
+      return column;
     }
   }
 
@@ -258,6 +312,9 @@ public final class JobWorker implements AutoCloseable {
     }
     wakers.forEach(waker -> waker.removeWorker(this));
     handOver.stop();
+    if (wakeUps != null) {
+      wakeUps.removeListener(woken);
+    }
     for (Work queue : queues) {
       queue.stopFetching(Duration.ofSeconds(5));
     }
@@ -275,6 +332,7 @@ public final class JobWorker implements AutoCloseable {
     handOver.close();
     upkeep.close();
     settler.close();
+    activity.close();
     if (settler.pending() == 0) {
       unregister();
     }
@@ -328,6 +386,7 @@ public final class JobWorker implements AutoCloseable {
     private final DataSource heartbeats;
     private final Map<String, Handling<?>> handlings = new LinkedHashMap<>();
     private final Map<String, Integer> queues = new LinkedHashMap<>();
+    private final List<JobListener> listeners = new ArrayList<>();
     private final Set<JobQueue> wakers = new LinkedHashSet<>();
     private String name = "default";
     private String schema = SchemaInstaller.DEFAULT_SCHEMA;
@@ -335,9 +394,10 @@ public final class JobWorker implements AutoCloseable {
     private Duration lease = Duration.ofSeconds(30);
     private Duration pollInterval = Duration.ofSeconds(1);
     private Duration closeDeadline = Duration.ofSeconds(30);
-    private Duration retention = Duration.ofDays(7);
+    private Retention retention = Retention.DEFAULTS;
     private ThreadFactory threadFactory = Builder::daemon;
     private @Nullable MeterRegistry registry;
+    private @Nullable WakeUps wakeUps;
     private @Nullable SettleSql settleSql;
     private @Nullable WorkMeters meters;
 
@@ -465,8 +525,17 @@ public final class JobWorker implements AutoCloseable {
      * of days; without it, that loop fails and all else goes on.
      */
     public Builder retention(Duration ofFinished) {
-      Options.require("retention", ofFinished, Duration.ofDays(1), Duration.ofDays(28));
-      this.retention = ofFinished;
+      this.retention = retention.ofFinished(ofFinished);
+      return this;
+    }
+
+    /**
+     * How long the records of one outcome are kept at least, in whole days up to ten years, where
+     * that is longer than the others'; of dead letters, which are kept until somebody decides
+     * unless this is said. Of several workers with different ones the shortest holds.
+     */
+    public Builder retention(Ended outcome, Duration time) {
+      this.retention = retention.of(outcome, time);
       return this;
     }
 
@@ -480,6 +549,16 @@ public final class JobWorker implements AutoCloseable {
      */
     public Builder wokenBy(JobQueue enqueuing) {
       wakers.add(enqueuing);
+      return this;
+    }
+
+    /**
+     * Looks for jobs at once when another process has committed some, and polls ten times more
+     * seldom, at most every minute, while notifications are known to arrive. The caller starts and
+     * closes it.
+     */
+    public Builder wokenBy(WakeUps notifications) {
+      this.wakeUps = notifications;
       return this;
     }
 
@@ -499,6 +578,12 @@ public final class JobWorker implements AutoCloseable {
       return this;
     }
 
+    /** Tells of each job; may be called for several. */
+    public Builder listener(JobListener watching) {
+      listeners.add(watching);
+      return this;
+    }
+
     /** Where the metrics of the guide go; none are kept otherwise. */
     public Builder meterRegistry(MeterRegistry metrics) {
       this.registry = metrics;
@@ -511,11 +596,16 @@ public final class JobWorker implements AutoCloseable {
       return this;
     }
 
-    private WorkMeters workMeters() {
+    private WorkMeters workMeters(Activity activity) {
       if (meters != null) {
         return meters;
       }
-      return registry == null ? WorkMeters.NONE : new WorkMeters.OfMicrometer(registry);
+      List<WorkMeters> all = new ArrayList<>(List.of(activity));
+      if (registry != null) {
+        all.add(new WorkMeters.OfMicrometer(registry));
+      }
+      listeners.forEach(listener -> all.add(new EventMeters(listener)));
+      return all.size() == 1 ? activity : new AllMeters(all);
     }
 
     /** The same options with other handlers and meters; for the test kit. */

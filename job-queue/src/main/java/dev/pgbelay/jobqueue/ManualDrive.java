@@ -118,7 +118,7 @@ final class ManualDrive implements ManualAccess.Drive {
     private int refused;
 
     @Override
-    public synchronized void settled(String queue, Fate fate, int jobs) {
+    public synchronized void settled(String queue, String kind, Fate fate, int jobs) {
       settled.merge(fate.tag(), jobs, Integer::sum);
     }
 

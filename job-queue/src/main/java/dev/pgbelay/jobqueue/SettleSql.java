@@ -257,7 +257,15 @@ class SettleSql {
   /** Finishes one job in the handler's own transaction; whether it was under its fence. */
   boolean complete(Connection connection, long id, Fence fence, Settlement.Slots slots)
       throws SQLException {
-    Settlement done = new Settlement(id, fence, Fate.DONE, null, null, false, slots);
+    Settlement done =
+        new Settlement(
+            new Settlement.Subject(id, "", slots.queue(), 0),
+            fence,
+            Fate.DONE,
+            null,
+            null,
+            false,
+            slots);
     return finish(connection, Fate.DONE, fence.claimant(), List.of(done)).isEmpty();
   }
 

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param slots whose slot is free once this is written
  */
 record Settlement(
-    long id,
+    Subject job,
     Fence fence,
     Fate fate,
     @Nullable Duration delay,
@@ -21,6 +21,13 @@ record Settlement(
     boolean perhapsDone,
     Slots slots) {
   private static final int LONGEST_REASON = 1_000;
+
+  /** The job, for those who are told of it. */
+  record Subject(long id, String kind, String queue, int attempt) {
+    static Subject of(ClaimedJob job) {
+      return new Subject(job.id(), job.kind(), job.queue(), job.attempt());
+    }
+  }
 
   /** What becomes of the job. */
   enum Fate {
@@ -50,19 +57,23 @@ record Settlement(
   }
 
   static Settlement of(ClaimedJob job, Fate fate, Slots slots) {
-    return new Settlement(job.id(), job.fence(), fate, null, null, false, slots);
+    return new Settlement(Subject.of(job), job.fence(), fate, null, null, false, slots);
+  }
+
+  long id() {
+    return job.id();
   }
 
   Settlement because(@Nullable String text) {
-    return new Settlement(id, fence, fate, delay, text, perhapsDone, slots);
+    return new Settlement(job, fence, fate, delay, text, perhapsDone, slots);
   }
 
   Settlement after(Duration time) {
-    return new Settlement(id, fence, fate, time, reason, perhapsDone, slots);
+    return new Settlement(job, fence, fate, time, reason, perhapsDone, slots);
   }
 
   Settlement perhapsDone(boolean called) {
-    return new Settlement(id, fence, fate, delay, reason, called, slots);
+    return new Settlement(job, fence, fate, delay, reason, called, slots);
   }
 
   /** Who counts the jobs that are claimed and not yet settled. */

@@ -151,7 +151,7 @@ final class Settler implements AutoCloseable {
   private record Group(UUID claimant, Fate fate) {}
 
   /** For the meters and the slots, which are told of a batch at once. */
-  private record Told(Settlement.Slots slots, Fate fate) {}
+  private record Told(Settlement.Slots slots, String kind, Fate fate) {}
 
   private void write(List<Settlement> batch) throws SQLException {
     Map<Group, List<Settlement>> groups = new LinkedHashMap<>();
@@ -182,13 +182,16 @@ final class Settler implements AutoCloseable {
     for (Settlement one : batch) {
       @Nullable Boolean exists = notFound.get(one.id());
       if (exists == null) {
-        told.merge(new Told(one.slots(), one.fate()), 1, Integer::sum);
+        told.merge(new Told(one.slots(), one.job().kind(), one.fate()), 1, Integer::sum);
+        meters.ended(one.job(), one.fate(), one.reason());
       } else if (!exists && one.perhapsDone()) {
-        told.merge(new Told(one.slots(), Fate.DONE), 1, Integer::sum);
+        told.merge(new Told(one.slots(), one.job().kind(), Fate.DONE), 1, Integer::sum);
+        meters.ended(one.job(), Fate.DONE, null);
       } else if (perhapsCommitted) {
         LOG.debug("job {} was settled by a statement whose answer was lost", one.id());
       } else {
         meters.stale();
+        meters.refused(one.job(), one.fate());
         LOG.warn(
             "job {}: '{}' was not written, the job is not this worker's any more",
             one.id(),
@@ -196,7 +199,8 @@ final class Settler implements AutoCloseable {
       }
       free.merge(one.slots(), 1, Integer::sum);
     }
-    told.forEach((what, jobs) -> meters.settled(what.slots().queue(), what.fate(), jobs));
+    told.forEach(
+        (what, jobs) -> meters.settled(what.slots().queue(), what.kind(), what.fate(), jobs));
     free.forEach(Settlement.Slots::settled);
   }
 

@@ -17,6 +17,8 @@ final class TablesSql {
     return sql.replace("<job>", name("job"))
         .replace("<worker>", name("job_worker"))
         .replace("<finished>", name("job_finished"))
+        .replace("<kept>", name("job_finished_kept"))
+        .replace("<activity>", name("job_activity"))
         .replace("<dead>", name("job_dead"));
   }
 

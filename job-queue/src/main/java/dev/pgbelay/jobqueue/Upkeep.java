@@ -8,6 +8,7 @@ import io.micrometer.core.instrument.MeterRegistry;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -33,7 +34,7 @@ final class Upkeep implements AutoCloseable {
   private final BackgroundLoop rescue;
   private final BackgroundLoop retention;
   private final RetentionSql retentionSql;
-  private final int retentionDays;
+  private final Retention kept;
 
   /** Used within passes of the rescue only. */
   private long nextLookForUnknown = System.nanoTime();
@@ -43,7 +44,7 @@ final class Upkeep implements AutoCloseable {
       Transactions transactions,
       WorkerSql sql,
       RetentionSql retentionSql,
-      int retentionDays,
+      Retention retention,
       Duration lease,
       Duration pollInterval,
       Runnable promoted,
@@ -56,7 +57,7 @@ final class Upkeep implements AutoCloseable {
     this.transactions = transactions;
     this.sql = sql;
     this.retentionSql = retentionSql;
-    this.retentionDays = retentionDays;
+    this.kept = retention;
     this.meters = meters;
     this.promoted = promoted;
     this.promotion =
@@ -160,18 +161,44 @@ final class Upkeep implements AutoCloseable {
     int emptied = 0;
     @Nullable Exception failed = null;
     for (int slot :
-        transactions.run(retaining, tx -> retentionSql.expired(tx.connection(), retentionDays))) {
+        transactions.run(
+            retaining, tx -> retentionSql.expired(tx.connection(), kept.ofFinished()))) {
       try {
-        transactions.execute(retaining, tx -> retentionSql.empty(tx.connection(), slot));
+        transactions.execute(
+            retaining,
+            tx -> {
+              if (!kept.saved().isEmpty()) {
+                retentionSql.keep(tx.connection(), slot, kept.saved());
+              }
+              retentionSql.empty(tx.connection(), slot);
+            });
         emptied++;
       } catch (RuntimeException | SQLException e) {
         failed = e;
       }
     }
+    emptied += forgetOld();
     if (failed != null) {
       throw failed;
     }
     return Pass.worked(emptied);
+  }
+
+  /** A page of each sort; the next pass follows at once while there are more. */
+  private int forgetOld() throws SQLException {
+    int gone = 0;
+    for (Map.Entry<String, Integer> one : kept.longer().entrySet()) {
+      gone +=
+          transactions.run(
+              retaining,
+              tx -> retentionSql.forgetKept(tx.connection(), one.getKey(), one.getValue(), PAGE));
+    }
+    if (kept.ofDead().isPresent()) {
+      int days = kept.ofDead().getAsInt();
+      gone +=
+          transactions.run(retaining, tx -> retentionSql.forgetDead(tx.connection(), days, PAGE));
+    }
+    return gone;
   }
 
   @Override

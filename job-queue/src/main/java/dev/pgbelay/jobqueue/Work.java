@@ -50,6 +50,7 @@ final class Work implements Settlement.Slots {
   private final Settler settler;
   private final WorkMeters meters;
   private final LowWaterMark mark = new LowWaterMark();
+  private final PollPace pace;
   private final BackgroundLoop loop;
 
   private final Buffer buffer = new Buffer();
@@ -80,7 +81,7 @@ final class Work implements Settlement.Slots {
       int threads,
       Set<String> kinds,
       Duration lease,
-      Duration pollInterval,
+      PollPace pace,
       Transactions transactions,
       ClaimSql sql,
       Registration registration,
@@ -97,10 +98,10 @@ final class Work implements Settlement.Slots {
     this.registration = registration;
     this.settler = settler;
     this.meters = meters;
-    Duration first = Duration.ofMillis(50);
+    this.pace = pace;
     this.loop =
         BackgroundLoop.builder(name, this::fetch)
-            .idlePause(pollInterval.compareTo(first) < 0 ? pollInterval : first, pollInterval)
+            .idlePause(pace.first(), pace.longest())
             .failurePause(Duration.ofMillis(100), Duration.ofSeconds(5))
             .meterRegistry(registry)
             .build();
@@ -139,7 +140,7 @@ final class Work implements Settlement.Slots {
     }
     int room = room();
     if (room < refill()) {
-      return Pass.idle();
+      return Pass.idle(pace.now());
     }
     int limit = Math.min(room, LARGEST_CLAIM);
     LowWaterMark.Look look = mark.look();
@@ -149,7 +150,7 @@ final class Work implements Settlement.Slots {
     exhausted = found < limit && look.full();
     return found > 0
         ? Pass.worked(found)
-        : look.full() ? Pass.idle() : Pass.idle(mark.untilFullLook());
+        : Pass.idle(look.full() ? pace.now() : mark.untilFullLook());
   }
 
   private int claim(Identity identity, Spot behind, int limit) throws Exception {

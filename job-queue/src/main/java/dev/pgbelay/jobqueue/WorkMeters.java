@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.ToDoubleFunction;
+import org.jspecify.annotations.Nullable;
 
 /** What a worker reports. */
 interface WorkMeters {
@@ -21,7 +22,17 @@ interface WorkMeters {
 
   default void ran(String kind, long nanos) {}
 
-  default void settled(String queue, Fate fate, int jobs) {}
+  /** The handler is about to be called. */
+  default void began(ClaimedJob job) {}
+
+  /** So many jobs came to that, and it is written. */
+  default void settled(String queue, String kind, Fate fate, int jobs) {}
+
+  /** One job did; for those who want each. */
+  default void ended(Settlement.Subject job, Fate fate, @Nullable String reason) {}
+
+  /** What was to be written about one job was refused. */
+  default void refused(Settlement.Subject job, Fate fate) {}
 
   default void stale() {}
 
@@ -107,7 +118,7 @@ interface WorkMeters {
     }
 
     @Override
-    public void settled(String queue, Fate fate, int jobs) {
+    public void settled(String queue, String kind, Fate fate, int jobs) {
       registry.counter(PREFIX + "settled", QUEUE, queue, "outcome", fate.tag()).increment(jobs);
     }
 

@@ -1,0 +1,50 @@
+package dev.pgbelay.jobqueue;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.TreeMap;
+
+/**
+ * How long records are kept at least, in days.
+ *
+ * @param ofFinished of all finished jobs
+ * @param longer of those of an outcome that is kept for longer
+ * @param ofDead of dead letters; for ever unless said
+ */
+record Retention(int ofFinished, Map<String, Integer> longer, OptionalInt ofDead) {
+  private static final Duration LEAST = Duration.ofDays(1);
+  static final Duration MOST_OF_ALL = Duration.ofDays(28);
+  private static final Duration MOST = Duration.ofDays(3_650);
+  static final Retention DEFAULTS = new Retention(7, Map.of(), OptionalInt.empty());
+
+  Retention {
+    longer = Map.copyOf(longer);
+  }
+
+  Retention ofFinished(Duration time) {
+    Options.require("retention", time, LEAST, MOST_OF_ALL);
+    return new Retention((int) time.toDays(), longer, ofDead);
+  }
+
+  Retention of(JobWorker.Ended outcome, Duration time) {
+    Options.require("retention of " + outcome, time, LEAST, MOST);
+    int days = (int) time.toDays();
+    if (outcome == JobWorker.Ended.DEAD) {
+      return new Retention(ofFinished, longer, OptionalInt.of(days));
+    }
+    Map<String, Integer> more = new TreeMap<>(longer);
+    more.put(outcome.column(), days);
+    return new Retention(ofFinished, more, ofDead);
+  }
+
+  /** The outcomes whose records are saved when their day is emptied. */
+  List<String> saved() {
+    return longer.entrySet().stream()
+        .filter(entry -> entry.getValue() > ofFinished)
+        .map(Map.Entry::getKey)
+        .sorted()
+        .toList();
+  }
+}

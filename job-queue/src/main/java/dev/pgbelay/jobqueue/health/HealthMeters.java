@@ -1,0 +1,125 @@
+package dev.pgbelay.jobqueue.health;
+
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.TimeGauge;
+import java.time.Duration;
+import java.util.Collection;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import java.util.function.ToDoubleFunction;
+import org.jspecify.annotations.Nullable;
+
+/** What a monitor shows. The only class of this package that needs Micrometer. */
+final class HealthMeters {
+  private static final String PREFIX = "pgbelay.jobqueue.";
+  private static final String QUEUE = "queue";
+
+  private final MeterRegistry registry;
+  private final QueueMonitor monitor;
+  private final Set<String> watched = ConcurrentHashMap.newKeySet();
+
+  HealthMeters(MeterRegistry registry, QueueMonitor monitor) {
+    this.registry = registry;
+    this.monitor = monitor;
+    Gauge.builder(PREFIX + "health", monitor, is -> level(is.health().status()))
+        .description("0 up, 1 degraded, 2 down")
+        .strongReference(true)
+        .register(registry);
+    gauge("workers", "Workers that are heard of", QueueSnapshot::workers);
+    gauge("dead", "Jobs that failed for good", QueueSnapshot::deadLetters);
+    gauge(
+        "schedule.overdue",
+        "Schedules due for more than a minute and not fired",
+        QueueSnapshot::overdueSchedules);
+    gauge(
+        "schedule.failing",
+        "Schedules that could not be fired the last time",
+        is -> is.failingSchedules().size());
+    gauge(
+        "schedule.missed.moments",
+        "Moments of all schedules that got no job of their own",
+        QueueSnapshot::missedMoments);
+    TimeGauge.builder(
+            PREFIX + "horizon.pinned",
+            monitor,
+            TimeUnit.SECONDS,
+            is ->
+                seconds(
+                    is.lastSnapshot()
+                        .flatMap(
+                            seen ->
+                                seen.pins().stream()
+                                    .map(pin -> pin.held())
+                                    .max(Duration::compareTo))))
+        .description("For how long something keeps VACUUM from cleaning up, if longer than allowed")
+        .strongReference(true)
+        .register(registry);
+  }
+
+  private static int level(QueueHealth.Status status) {
+    return switch (status) {
+      case UP -> 0;
+      case DEGRADED -> 1;
+      case DOWN -> 2;
+    };
+  }
+
+  private void gauge(String name, String description, ToDoubleFunction<QueueSnapshot> value) {
+    Gauge.builder(
+            PREFIX + name,
+            monitor,
+            is -> is.lastSnapshot().map(value::applyAsDouble).orElse(Double.NaN))
+        .description(description)
+        .strongReference(true)
+        .register(registry);
+  }
+
+  /** Gauges of queues that were not seen before. */
+  void watch(Collection<String> queues) {
+    for (String queue : queues) {
+      if (watched.add(queue)) {
+        Gauge.builder(
+                PREFIX + "depth",
+                monitor,
+                is -> figures(is, queue).map(QueueFigures::due).orElse(0))
+            .description("Jobs that could run now, counted up to the monitor's limit")
+            .tag(QUEUE, queue)
+            .strongReference(true)
+            .register(registry);
+        age(queue, "due.age", "For how long the oldest of them is due", QueueFigures::oldestDue);
+        age(queue, "claim.age", "Since a worker took a job", QueueFigures::sinceClaim);
+        age(queue, "finished.age", "Since a job was finished", QueueFigures::sinceFinished);
+      }
+    }
+  }
+
+  private void age(
+      String queue,
+      String name,
+      String description,
+      Function<QueueFigures, Optional<Duration>> age) {
+    TimeGauge.builder(
+            PREFIX + name,
+            monitor,
+            TimeUnit.SECONDS,
+            is -> seconds(figures(is, queue).flatMap(age)))
+        .description(description)
+        .tag(QUEUE, queue)
+        .strongReference(true)
+        .register(registry);
+  }
+
+  private static Optional<QueueFigures> figures(QueueMonitor monitor, String queue) {
+    return monitor
+        .lastSnapshot()
+        .flatMap(seen -> Optional.ofNullable((@Nullable QueueFigures) seen.queues().get(queue)));
+  }
+
+  private static double seconds(Optional<Duration> duration) {
+    return duration.map(is -> is.toMillis() / 1e3).orElse(0.0);
+  }
+}

@@ -1,0 +1,107 @@
+package dev.pgbelay.jobqueue.health;
+
+import dev.pgbelay.core.horizon.HorizonPin;
+import dev.pgbelay.jobqueue.health.QueueHealth.Reason;
+import dev.pgbelay.jobqueue.health.QueueHealth.Status;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * What is made of the figures.
+ *
+ * @param standstill by queue: so long jobs may be due without one being finished
+ * @param standstillOfOthers the same for queues that are not named
+ * @param late so long a job may be due while others are finished
+ * @param expected so long a kind may go without success
+ */
+record HealthRules(
+    Map<String, Duration> standstill,
+    Duration standstillOfOthers,
+    Duration late,
+    Map<String, Duration> expected) {
+  HealthRules {
+    standstill = Map.copyOf(standstill);
+    expected = new LinkedHashMap<>(expected);
+  }
+
+  QueueHealth judge(QueueSnapshot snapshot) {
+    List<Reason> reasons = new ArrayList<>();
+    snapshot.queues().values().stream()
+        .sorted((a, b) -> a.queue().compareTo(b.queue()))
+        .forEach(queue -> judge(queue, snapshot.workers(), reasons));
+    expected.forEach(
+        (kind, period) -> {
+          Duration since = snapshot.sinceSuccess().getOrDefault(kind, Duration.ZERO);
+          if (since.compareTo(period) > 0) {
+            reasons.add(
+                new Reason(
+                    Status.DOWN,
+                    "kind '"
+                        + kind
+                        + "' has not succeeded for "
+                        + seconds(since)
+                        + ", and is expected to every "
+                        + period));
+          }
+        });
+    if (snapshot.overdueSchedules() > 0) {
+      reasons.add(
+          new Reason(
+              Status.DOWN,
+              snapshot.overdueSchedules()
+                  + " schedules are due for more than a minute and were not fired: does a"
+                  + " ScheduleRunner run?"));
+    }
+    for (String name : snapshot.failingSchedules()) {
+      reasons.add(
+          new Reason(Status.DEGRADED, "schedule '" + name + "' cannot be fired: its row says why"));
+    }
+    for (HorizonPin pin : snapshot.pins()) {
+      reasons.add(new Reason(Status.DEGRADED, "dead rows are not cleaned up because of " + pin));
+    }
+    return QueueHealth.of(reasons);
+  }
+
+  private void judge(QueueFigures queue, int workers, List<Reason> reasons) {
+    Optional<Duration> oldest = queue.oldestDue();
+    if (oldest.isEmpty()) {
+      return;
+    }
+    Duration allowed = standstill.getOrDefault(queue.queue(), standstillOfOthers);
+    boolean finishes =
+        queue.sinceFinished().isPresent() && queue.sinceFinished().get().compareTo(allowed) <= 0;
+    String jobs =
+        "queue '"
+            + queue.queue()
+            + "': "
+            + queue.due()
+            + " jobs are due, the oldest for "
+            + seconds(oldest.get());
+    if (oldest.get().compareTo(allowed) > 0 && !finishes) {
+      reasons.add(
+          new Reason(
+              Status.DOWN,
+              jobs
+                  + ", and "
+                  + queue
+                      .sinceFinished()
+                      .map(since -> "none was finished for " + seconds(since))
+                      .orElse("none was ever finished")
+                  + (workers == 0 ? "; no worker is alive" : "; " + workers + " workers are alive")
+                  + queue
+                      .sinceClaim()
+                      .map(since -> ", the last claim was " + seconds(since) + " ago")
+                      .orElse("")));
+    } else if (oldest.get().compareTo(late) > 0) {
+      reasons.add(new Reason(Status.DEGRADED, jobs + ", though others are finished"));
+    }
+  }
+
+  private static Duration seconds(Duration duration) {
+    return Duration.ofSeconds(duration.toSeconds());
+  }
+}

@@ -1,0 +1,23 @@
+package dev.pgbelay.jobqueue.health;
+
+import java.time.Duration;
+import java.util.Optional;
+
+/**
+ * One queue at one moment, by the database's clock. Immutable and safe for several threads.
+ *
+ * @param queue its name
+ * @param due jobs that could run now
+ * @param running jobs that a worker has; counted together with those that are due, up to the
+ *     monitor's limit
+ * @param oldestDue for how long the one that waits longest has been due, of as many as were counted
+ * @param sinceClaim since a worker took a job of it; to the nearest five seconds
+ * @param sinceFinished since a job of it came to an end, as done or discarded
+ */
+public record QueueFigures(
+    String queue,
+    int due,
+    int running,
+    Optional<Duration> oldestDue,
+    Optional<Duration> sinceClaim,
+    Optional<Duration> sinceFinished) {}

@@ -1,0 +1,150 @@
+package dev.pgbelay.jobqueue.inspect;
+
+import static org.jooq.impl.DSL.val;
+
+import java.time.Instant;
+import java.time.OffsetDateTime;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import org.jooq.DSLContext;
+import org.jooq.Field;
+import org.jooq.Record;
+import org.jooq.Table;
+import org.jooq.impl.DSL;
+import org.jooq.impl.SQLDataType;
+import org.jspecify.annotations.Nullable;
+
+/** The statements that look for jobs. */
+final class InspectSql {
+  /** So many jobs a page looks at. */
+  static final int MOST_LOOKED_AT = 10_000;
+
+  /** {0} jobs, {1} dead letters, {2} finished, {3} finished and kept for longer, {4} the id. */
+  private static final String FIND =
+      """
+      SELECT id, kind, queue, upper(state) AS state, attempt, max_attempts, enqueued_at, run_at,
+             CAST(NULL AS timestamptz) AS ended_at, CAST(NULL AS text) AS reason, failures, headers
+        FROM {0} WHERE id = {4}
+      UNION ALL
+      SELECT id, kind, queue, 'DEAD', attempt, max_attempts, enqueued_at, NULL, died_at, reason,
+             failures, headers
+        FROM {1} WHERE id = {4}
+      UNION ALL
+      SELECT id, kind, queue, upper(outcome), attempt, NULL, NULL, NULL, finished_at, reason, NULL,
+             NULL
+        FROM {2} WHERE id = {4}
+      UNION ALL
+      SELECT id, kind, queue, upper(outcome), attempt, NULL, NULL, NULL, finished_at, reason, NULL,
+             NULL
+        FROM {3} WHERE id = {4}
+       LIMIT 1\
+      """;
+
+  /** {0} jobs; {1} after, {2} looked at, {3} queue, {4} kind, {5} state, {6} limit. */
+  private static final String LIST =
+      """
+      WITH page AS MATERIALIZED (
+        SELECT id, kind, queue, state, attempt, max_attempts, enqueued_at, run_at, failures, headers
+          FROM {0} WHERE id > {1} ORDER BY id LIMIT {2}),
+      looked AS MATERIALIZED (SELECT max(id) AS last, count(*) AS jobs FROM page)
+      SELECT looked.last, looked.jobs, p.id, p.kind, p.queue, upper(p.state) AS state, p.attempt,
+             p.max_attempts, p.enqueued_at, p.run_at, CAST(NULL AS timestamptz) AS ended_at,
+             CAST(NULL AS text) AS reason, p.failures, p.headers
+        FROM looked LEFT JOIN LATERAL (
+             SELECT * FROM page
+              WHERE ({3} IS NULL OR queue = {3}) AND ({4} IS NULL OR kind = {4})
+                AND ({5} IS NULL OR state = {5})
+              ORDER BY id LIMIT {6}) AS p ON true
+       ORDER BY p.id\
+      """;
+
+  private final Table<?> job;
+  private final Table<?> dead;
+  private final Table<?> finished;
+  private final Table<?> kept;
+
+  InspectSql(String schema) {
+    this.job = DSL.table(DSL.name(schema, "job"));
+    this.dead = DSL.table(DSL.name(schema, "job_dead"));
+    this.finished = DSL.table(DSL.name(schema, "job_finished"));
+    this.kept = DSL.table(DSL.name(schema, "job_finished_kept"));
+  }
+
+  Optional<JobInfo> find(DSLContext dsl, long id) {
+    return dsl.resultQuery(FIND, job, dead, finished, kept, val(id))
+        .fetchOptional(InspectSql::info);
+  }
+
+  JobPage list(DSLContext dsl, JobFilter filter, long after, int limit) {
+    List<JobInfo> jobs = new ArrayList<>();
+    long last = 0;
+    int looked = 0;
+    for (Record row :
+        dsl.resultQuery(
+                LIST,
+                job,
+                val(after),
+                val(MOST_LOOKED_AT),
+                text(filter.queue()),
+                text(filter.kind()),
+                text(filter.state().map(state -> state.name().toLowerCase(Locale.ROOT))),
+                val(limit))
+            .fetch()) {
+      looked = row.get("jobs", Integer.class);
+      last = looked == 0 ? 0 : row.get("last", Long.class);
+      if (row.get("id") != null) {
+        jobs.add(info(row));
+      }
+    }
+    if (jobs.size() == limit) {
+      return new JobPage(jobs, OptionalLong.of(jobs.get(limit - 1).id()));
+    }
+    return new JobPage(
+        jobs, looked == MOST_LOOKED_AT ? OptionalLong.of(last) : OptionalLong.empty());
+  }
+
+  private static Field<String> text(Optional<String> value) {
+    return DSL.cast(val(value.orElse(null), SQLDataType.CLOB), SQLDataType.CLOB);
+  }
+
+  private static JobInfo info(Record row) {
+    @Nullable Integer maxAttempts = row.get("max_attempts", Integer.class);
+    return new JobInfo(
+        row.get("id", Long.class),
+        row.get("kind", String.class),
+        row.get("queue", String.class),
+        JobInfo.State.valueOf(row.get("state", String.class)),
+        row.get("attempt", Integer.class),
+        maxAttempts == null ? OptionalInt.empty() : OptionalInt.of(maxAttempts),
+        instant(row, "enqueued_at"),
+        instant(row, "run_at"),
+        instant(row, "ended_at"),
+        Optional.ofNullable(row.get("reason", String.class)),
+        texts(row, "failures"),
+        headers(texts(row, "headers")));
+  }
+
+  private static Optional<Instant> instant(Record row, String column) {
+    return Optional.ofNullable(row.get(column, OffsetDateTime.class))
+        .map(OffsetDateTime::toInstant);
+  }
+
+  private static List<String> texts(Record row, String column) {
+    String[] texts = row.get(column, String[].class);
+    return texts == null ? List.of() : List.of(texts);
+  }
+
+  private static Map<String, String> headers(List<String> texts) {
+    Map<String, String> headers = new LinkedHashMap<>();
+    for (int i = 0; i + 1 < texts.size(); i += 2) {
+      headers.put(texts.get(i), texts.get(i + 1));
+    }
+    return headers;
+  }
+}

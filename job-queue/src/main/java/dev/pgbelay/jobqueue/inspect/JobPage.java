@@ -1,0 +1,17 @@
+package dev.pgbelay.jobqueue.inspect;
+
+import java.util.List;
+import java.util.OptionalLong;
+
+/**
+ * Some jobs by ascending id. Immutable and safe for several threads.
+ *
+ * @param jobs those that fit; may be fewer than asked for, or none, before the last page: a page
+ *     looks at a bounded number of jobs
+ * @param next what to give as {@code after} for the next page; empty on the last one
+ */
+public record JobPage(List<JobInfo> jobs, OptionalLong next) {
+  public JobPage {
+    jobs = List.copyOf(jobs);
+  }
+}

@@ -1,0 +1,162 @@
+package dev.pgbelay.jobqueue;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.zaxxer.hikari.HikariDataSource;
+import dev.pgbelay.core.wakeup.WakeUps;
+import dev.pgbelay.testing.PgBouncer;
+import dev.pgbelay.testing.PostgresExtension;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Workers that are told of the commits of others. */
+class WakeUpsOfWorkersPostgresTest {
+  private static final Duration SELDOM = Duration.ofMinutes(1);
+
+  @RegisterExtension
+  static final PostgresExtension postgres =
+      PostgresExtension.create().withTemplate(QueueFixture.SCHEMA);
+
+  private final QueueFixture fixture = new QueueFixture(postgres.dataSource());
+  private final SimpleMeterRegistry meters = new SimpleMeterRegistry();
+  private final List<AutoCloseable> opened = new ArrayList<>();
+
+  @AfterEach
+  void close() throws Exception {
+    for (int i = opened.size() - 1; i >= 0; i--) {
+      opened.get(i).close();
+    }
+  }
+
+  private HikariDataSource pool(String url) {
+    HikariDataSource pool = QueueFixture.pool(url, 2);
+    opened.add(pool);
+    return pool;
+  }
+
+  private WakeUps wakeUps(String url) {
+    WakeUps wakeUps =
+        WakeUps.builder(pool(url))
+            .channel(fixture.queue)
+            .probeInterval(Duration.ofSeconds(1))
+            .probeTimeout(Duration.ofSeconds(5))
+            .build();
+    opened.add(wakeUps);
+    wakeUps.start();
+    return wakeUps;
+  }
+
+  private JobWorker start(JobWorker.Builder builder) {
+    JobWorker worker = builder.build();
+    opened.add(() -> worker.stop(Duration.ZERO));
+    worker.start();
+    return worker;
+  }
+
+  private JobWorker.Builder worker(String url, String... queues) {
+    JobWorker.Builder builder =
+        JobWorker.builder(fixture.transactions, pool(url))
+            .name(QueueFixture.freshName())
+            .meterRegistry(meters)
+            .handle(QueueFixture.MAIL, (context, payload) -> JobOutcome.done());
+    for (String queue : queues) {
+      builder.queue(queue, 2);
+    }
+    return builder;
+  }
+
+  @Test
+  void commitOfAnotherProcess_wakesTheWorker() {
+    WakeUps there = wakeUps(postgres.jdbcUrl());
+    List<String> heard = new CopyOnWriteArrayList<>();
+    there.addListener(heard::add);
+    start(worker(postgres.jdbcUrl(), fixture.queue).pollInterval(SELDOM).wokenBy(there));
+    QueueFixture.await(there::isHealthy);
+    JobQueue enqueuing = JobQueue.builder().announcedBy(wakeUps(postgres.jdbcUrl())).build();
+    fixture.transactions.execute(tx -> enqueuing.enqueue(tx, fixture.mail("x")));
+    QueueFixture.await(() -> fixture.finished("done") == 1 && heard.contains(fixture.queue));
+    fixture.transactions.execute(
+        tx -> enqueuing.enqueueAll(tx, List.of(fixture.mail("y"), fixture.mail("z"))));
+    QueueFixture.await(() -> fixture.finished("done") == 3);
+  }
+
+  @Test
+  void rolledBackEnqueue_announcesNothing() {
+    SimpleMeterRegistry sent = new SimpleMeterRegistry();
+    WakeUps here =
+        WakeUps.builder(pool(postgres.jdbcUrl()))
+            .channel(fixture.queue)
+            .meterRegistry(sent)
+            .build();
+    opened.add(here);
+    here.start();
+    JobQueue enqueuing = JobQueue.builder().announcedBy(here).build();
+    try {
+      fixture.transactions.execute(
+          tx -> {
+            enqueuing.enqueue(tx, fixture.mail("x"));
+            throw new IllegalStateException("business");
+          });
+    } catch (IllegalStateException expected) {
+      assertThat(expected).hasMessage("business");
+    }
+    fixture.transactions.execute(tx -> enqueuing.enqueue(tx, fixture.mail("y")));
+    QueueFixture.await(() -> sent.get("pgbelay.wakeup.sent").counter().count() > 0);
+    assertThat(sent.get("pgbelay.wakeup.sent").counter().count()).isEqualTo(1);
+  }
+
+  /** One process makes ready what falls due for the queues of all. */
+  @Test
+  void jobThatFallsDue_wakesTheWorkerOfAnotherProcessToo() {
+    String other = fixture.queue + "-other";
+    WakeUps there = wakeUps(postgres.jdbcUrl());
+    List<String> heard = new CopyOnWriteArrayList<>();
+    there.addListener(heard::add);
+    start(worker(postgres.jdbcUrl(), fixture.queue).pollInterval(SELDOM).wokenBy(there));
+    QueueFixture.await(there::isHealthy);
+    fixture.enqueue(fixture.mail("x").withDelay(Duration.ofMillis(100)));
+    start(
+        worker(postgres.jdbcUrl(), other)
+            .pollInterval(Duration.ofMillis(50))
+            .wokenBy(wakeUps(postgres.jdbcUrl())));
+    QueueFixture.await(() -> fixture.finished("done") == 1 && heard.contains("*"));
+  }
+
+  /** Behind a pooler nothing is heard, and everything is done. */
+  @Test
+  void behindAPooler_pollingIsEnough() {
+    try (PgBouncer bouncer = PgBouncer.inFrontOf(postgres.database().cluster().primary(), 8)) {
+      String url = bouncer.jdbcUrl(postgres.database().name()) + "&prepareThreshold=0";
+      WakeUps deaf = wakeUps(url);
+      start(worker(url, fixture.queue).pollInterval(Duration.ofMillis(50)).wokenBy(deaf));
+      JobQueue enqueuing = JobQueue.builder().announcedBy(deaf).build();
+      for (int i = 1; i <= 3; i++) {
+        fixture.transactions.execute(tx -> enqueuing.enqueue(tx, fixture.mail("x")));
+        int done = i;
+        QueueFixture.await(() -> fixture.finished("done") == done);
+      }
+      assertThat(deaf.isHealthy()).isFalse();
+    }
+  }
+
+  @Test
+  void pace_isSlowWhileNotificationsArriveAndUsualOtherwise() {
+    WakeUps heard = wakeUps(postgres.jdbcUrl());
+    PollPace pace = new PollPace(Duration.ofSeconds(1), heard);
+    QueueFixture.await(heard::isHealthy);
+    assertThat(pace.now()).isEqualTo(Duration.ofSeconds(10));
+    heard.close();
+    assertThat(pace.now()).isEqualTo(Duration.ofSeconds(1));
+    assertThat(new PollPace(Duration.ofSeconds(1), null).longest())
+        .isEqualTo(Duration.ofSeconds(1));
+    assertThat(new PollPace(Duration.ofSeconds(30), heard).longest())
+        .isEqualTo(Duration.ofMinutes(1));
+    assertThat(new PollPace(Duration.ofMillis(10), heard).first()).isEqualTo(Duration.ofMillis(10));
+  }
+}
