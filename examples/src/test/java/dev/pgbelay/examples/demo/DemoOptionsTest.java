@@ -24,7 +24,8 @@ class DemoOptionsTest {
         .satisfiesExactly(
             line -> assertThat(line).matches("keyset +\\S.*"),
             line -> assertThat(line).matches("batching +\\S.*"),
-            line -> assertThat(line).matches("locking +\\S.*"));
+            line -> assertThat(line).matches("locking +\\S.*"),
+            line -> assertThat(line).matches("queue +\\S.*"));
   }
 
   @ParameterizedTest
