@@ -12,20 +12,29 @@ import dev.pgbelay.batch.BatchSchema.Item;
 import dev.pgbelay.core.FailureKind;
 import dev.pgbelay.core.Failures;
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.testing.PostgresExtension;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.sql.Connection;
+import java.sql.Statement;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiConsumer;
+import org.awaitility.Awaitility;
 import org.jooq.Table;
 import org.jooq.impl.DSL;
 import org.jooq.impl.SQLDataType;
@@ -64,36 +73,38 @@ class BatchConcurrencyTest {
     return seed;
   }
 
-  /** Runs the work on several threads until the time is up; the number of runs of each. */
-  private static List<Integer> together(Callable<Boolean>[] writers) throws Exception {
+  /** Runs the work on several threads until the time is up. */
+  private static void together(Callable<?>[] writers) throws Exception {
     ExecutorService threads = Executors.newFixedThreadPool(writers.length);
     try {
       long end = System.nanoTime() + RUN_NANOS;
-      List<Future<Integer>> running = new ArrayList<>();
-      for (Callable<Boolean> writer : writers) {
+      List<Future<?>> running = new ArrayList<>();
+      for (Callable<?> writer : writers) {
         running.add(
             threads.submit(
                 () -> {
-                  int runs = 0;
-                  while (System.nanoTime() < end && writer.call()) {
-                    runs++;
-                  }
-                  return runs;
+                  // Once at least, however late it gets its turn.
+                  do {
+                    writer.call();
+                  } while (System.nanoTime() < end);
+                  return null;
                 }));
       }
-      List<Integer> runs = new ArrayList<>();
-      for (Future<Integer> each : running) {
-        runs.add(each.get());
+      for (Future<?> each : running) {
+        each.get();
       }
-      return runs;
     } finally {
       threads.shutdownNow();
     }
   }
 
-  @SuppressWarnings({"unchecked", "rawtypes"})
-  private static Callable<Boolean>[] writers(java.util.function.IntFunction<Callable<Boolean>> of) {
-    Callable<Boolean>[] writers = new Callable[WRITERS];
+  /** Retries nothing: a deadlock is seen. */
+  private static Transactions once() {
+    return Transactions.builder(postgres.dataSource()).retry(TxOptions.Retry.none()).build();
+  }
+
+  private static Callable<?>[] writers(java.util.function.IntFunction<Callable<?>> of) {
+    Callable<?>[] writers = new Callable<?>[WRITERS];
     for (int i = 0; i < WRITERS; i++) {
       writers[i] = of.apply(i);
     }
@@ -115,26 +126,19 @@ class BatchConcurrencyTest {
   void shuffledOverlappingUpserts_neverDeadlockAndEveryRowIsRight() throws Exception {
     long seed = seed();
     BatchWriter<Item> writer = items().updating(QTY).set(QTY, QTY.plus(excluded(QTY))).build();
-    Transactions once =
-        Transactions.builder(postgres.dataSource())
-            .retry(
-                new TxOptions.Retry(
-                    1, Duration.ofSeconds(1), Duration.ofMillis(1), Duration.ofMillis(1), Set.of()))
-            .build();
+    Transactions once = once();
     int[][] expected = new int[WRITERS][ROWS];
-    List<Integer> runs =
-        together(
-            writers(
-                i -> {
-                  Random random = new Random(seed + i);
-                  return () -> {
-                    List<Item> rows = shuffled(random);
-                    once.run(tx -> writer.upsert(tx, rows));
-                    rows.forEach(row -> expected[i][(int) row.id()]++);
-                    return true;
-                  };
-                }));
-    assertThat(runs).allMatch(count -> count > 0);
+    together(
+        writers(
+            i -> {
+              Random random = new Random(seed + i);
+              return () -> {
+                List<Item> rows = shuffled(random);
+                once.run(tx -> writer.upsert(tx, rows));
+                rows.forEach(row -> expected[i][(int) row.id()]++);
+                return true;
+              };
+            }));
     plain.execute(
         tx ->
             tx.dsl()
@@ -150,45 +154,73 @@ class BatchConcurrencyTest {
                     }));
   }
 
+  /**
+   * Two calls with the same rows in opposite orders, each under way when the row in the middle is
+   * let go. Returns what became of them.
+   */
+  private List<Optional<FailureKind>> inOppositeOrders(BiConsumer<Tx, List<Item>> write)
+      throws Exception {
+    plain.execute(tx -> tx.dsl().execute("truncate item"));
+    plain.run(tx -> items().build().insert(tx, items(1, 4)));
+    ExecutorService threads = Executors.newFixedThreadPool(2);
+    try (Connection holder = postgres.database().connect();
+        Statement statement = holder.createStatement()) {
+      holder.setAutoCommit(false);
+      statement.execute("select * from item where id = 2 for update");
+      List<Future<Optional<FailureKind>>> running = new ArrayList<>();
+      for (List<Item> rows :
+          List.of(List.of(item(1), item(2), item(3)), List.of(item(3), item(2), item(1)))) {
+        running.add(threads.submit(() -> failure(rows, write)));
+      }
+      Awaitility.await().atMost(Duration.ofSeconds(60)).until(() -> waiting() == 2);
+      holder.rollback();
+      List<Optional<FailureKind>> failures = new ArrayList<>();
+      for (Future<Optional<FailureKind>> each : running) {
+        failures.add(each.get());
+      }
+      return failures;
+    } finally {
+      threads.shutdownNow();
+    }
+  }
+
+  private static Optional<FailureKind> failure(List<Item> rows, BiConsumer<Tx, List<Item>> write) {
+    try {
+      once().execute(tx -> write.accept(tx, rows));
+      return Optional.empty();
+    } catch (RuntimeException e) {
+      return Optional.of(Failures.classify(e));
+    }
+  }
+
+  private int waiting() {
+    return plain.run(
+        tx ->
+            tx.dsl()
+                .fetchSingle(
+                    "select count(*) from pg_stat_activity"
+                        + " where datname = current_database() and wait_event_type = 'Lock'")
+                .get(0, int.class));
+  }
+
   @Test
-  void sameUpsertsWithoutOrder_doDeadlock() throws Exception {
-    long seed = seed();
-    plain.run(tx -> items().build().insert(tx, items(0, ROWS)));
-    AtomicInteger deadlocks = new AtomicInteger();
-    long end = System.nanoTime() + Duration.ofSeconds(20).toNanos();
-    together(
-        writers(
-            i -> {
-              Random random = new Random(seed + i);
-              return () -> {
-                List<Item> rows = shuffled(random);
-                try {
-                  Transactions.builder(postgres.dataSource())
-                      .retry(
-                          new TxOptions.Retry(
-                              1,
-                              Duration.ofSeconds(1),
-                              Duration.ofMillis(1),
-                              Duration.ofMillis(1),
-                              Set.of()))
-                      .build()
-                      .execute(
-                          tx ->
-                              tx.dsl()
-                                  .execute(
-                                      "insert into item (id, qty) select unnest(?::bigint[]), 1"
-                                          + " on conflict (id) do update set qty = excluded.qty",
-                                      (Object) rows.stream().map(Item::id).toArray(Long[]::new)));
-                } catch (RuntimeException e) {
-                  if (Failures.classify(e) != FailureKind.DEADLOCK) {
-                    throw e;
-                  }
-                  deadlocks.incrementAndGet();
-                }
-                return deadlocks.get() == 0 && System.nanoTime() < end;
-              };
-            }));
-    assertThat(deadlocks.get()).isPositive();
+  void rowsInOppositeOrders_deadlockByHandAndNotThroughAWriter() throws Exception {
+    assertThat(
+            inOppositeOrders(
+                (tx, rows) ->
+                    tx.dsl()
+                        .execute(
+                            "insert into item (id, qty) select unnest(?::bigint[]), 1"
+                                + " on conflict (id) do update set qty = excluded.qty",
+                            (Object) rows.stream().map(Item::id).toArray(Long[]::new))))
+        .containsExactlyInAnyOrder(Optional.empty(), Optional.of(FailureKind.DEADLOCK));
+    for (WritePlan.Path path : List.of(WritePlan.Path.UNNEST, WritePlan.Path.STAGED)) {
+      BatchWriter<Item> writer = items().path(path).build();
+      for (BiConsumer<Tx, List<Item>> write :
+          List.<BiConsumer<Tx, List<Item>>>of(writer::upsert, writer::update, writer::delete)) {
+        assertThat(inOppositeOrders(write)).as("%s", path).containsOnly(Optional.empty());
+      }
+    }
   }
 
   @Test
@@ -196,28 +228,22 @@ class BatchConcurrencyTest {
     long seed = seed();
     BatchWriter<Item> writer = items().updating(QTY).build();
     plain.run(tx -> writer.insert(tx, items(0, ROWS)));
-    Transactions once =
-        Transactions.builder(postgres.dataSource())
-            .retry(
-                new TxOptions.Retry(
-                    1, Duration.ofSeconds(1), Duration.ofMillis(1), Duration.ofMillis(1), Set.of()))
-            .build();
-    List<Integer> runs =
-        together(
-            writers(
-                i -> {
-                  Random random = new Random(seed + i);
-                  return () -> {
-                    List<Item> rows = shuffled(random);
-                    switch (random.nextInt(3)) {
-                      case 0 -> once.run(tx -> writer.delete(tx, rows.subList(0, rows.size() / 2)));
-                      case 1 -> once.run(tx -> writer.update(tx, rows));
-                      default -> once.run(tx -> writer.upsert(tx, rows));
-                    }
-                    return true;
-                  };
-                }));
-    assertThat(runs).allMatch(count -> count > 0);
+    Transactions once = once();
+    together(
+        writers(
+            i -> {
+              Random random = new Random(seed + i);
+              AtomicInteger turn = new AtomicInteger();
+              return () -> {
+                List<Item> rows = shuffled(random);
+                switch (turn.getAndIncrement() == 0 ? i % 3 : random.nextInt(3)) {
+                  case 0 -> once.run(tx -> writer.delete(tx, rows.subList(0, rows.size() / 2)));
+                  case 1 -> once.run(tx -> writer.update(tx, rows));
+                  default -> once.run(tx -> writer.upsert(tx, rows));
+                }
+                return true;
+              };
+            }));
   }
 
   private record Word(String word, int n) {}
@@ -237,17 +263,12 @@ class BatchConcurrencyTest {
             .column(field(name("word"), String.class), Word::word)
             .column(count, Word::n)
             .build();
-    Transactions once =
-        Transactions.builder(postgres.dataSource())
-            .retry(
-                new TxOptions.Retry(
-                    1, Duration.ofSeconds(1), Duration.ofMillis(1), Duration.ofMillis(1), Set.of()))
-            .build();
-    AtomicInteger[] calls = {new AtomicInteger(), new AtomicInteger(), new AtomicInteger()};
+    Transactions once = once();
     together(
         writers(
             i -> {
               Random random = new Random(seed + i);
+              AtomicBoolean first = new AtomicBoolean(true);
               return () -> {
                 List<Word> rows = new ArrayList<>();
                 for (int id = 0; id < ROWS; id++) {
@@ -257,19 +278,46 @@ class BatchConcurrencyTest {
                   }
                 }
                 Collections.shuffle(rows, random);
-                int operation = random.nextInt(20);
+                int operation = first.getAndSet(false) ? i * 3 : random.nextInt(20);
                 switch (operation) {
                   case 0 -> once.run(tx -> writer.delete(tx, rows.subList(0, rows.size() / 4)));
                   case 1, 2, 3, 4, 5, 6, 7, 8, 9 -> once.run(tx -> writer.update(tx, rows));
                   default -> once.run(tx -> writer.upsert(tx, rows));
                 }
-                calls[operation == 0 ? 0 : operation < 10 ? 1 : 2].incrementAndGet();
                 return true;
               };
             }));
-    assertThat(calls[1].get()).isPositive();
-    assertThat(calls[2].get()).isPositive();
-    System.out.println("deletes, updates, upserts: " + List.of(calls));
+  }
+
+  /** Two transactions of two batches each, of which each waits at first for the other's row. */
+  private static void crossOver(Transactions transactions, BiConsumer<Tx, Integer> write)
+      throws Exception {
+    CyclicBarrier bothHaveOne = new CyclicBarrier(2);
+    ExecutorService threads = Executors.newFixedThreadPool(2);
+    try {
+      List<Future<?>> running = new ArrayList<>();
+      for (int id : new int[] {1, 2}) {
+        AtomicBoolean first = new AtomicBoolean(true);
+        running.add(
+            threads.submit(
+                () -> {
+                  transactions.execute(
+                      tx -> {
+                        write.accept(tx, id);
+                        if (first.getAndSet(false)) {
+                          bothHaveOne.await(60, TimeUnit.SECONDS);
+                        }
+                        write.accept(tx, 3 - id);
+                      });
+                  return null;
+                }));
+      }
+      for (Future<?> each : running) {
+        each.get();
+      }
+    } finally {
+      threads.shutdownNow();
+    }
   }
 
   record Child(int id, int code, int parent, int n) {}
@@ -346,7 +394,9 @@ class BatchConcurrencyTest {
                       }
                       assertThat(row.get(1, int.class)).isEqualTo(sum);
                     }));
-    // Two batches in one transaction do collide; that they were retried is counted by core.
+    crossOver(
+        retrying, (tx, id) -> writer.upsert(tx, List.of(new Child(id, 1000 - id, id % 10, 1))));
+    // That they were retried is counted by core.
     assertThat(meters.find("pgbelay.core.retries").tag("kind", "deadlock").counters()).isNotEmpty();
   }
 }

@@ -15,6 +15,7 @@ import dev.pgbelay.batch.BatchResult.Outcome;
 import dev.pgbelay.batch.BatchSchema.Item;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.testing.PostgresExtension;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -64,6 +65,7 @@ class BatchCopyTest {
   private @Nullable String nameOnceTheServerHasRefused(Item row) {
     if (row.id() == LATE && !waited.getAndSet(true)) {
       Awaitility.await()
+          .atMost(Duration.ofSeconds(60))
           .until(
               () ->
                   transactions.run(

@@ -96,9 +96,9 @@ class BatchDefinitionTest {
           CompletableFuture.supplyAsync(
               () -> transactions.run(tx -> writer.upsert(tx, row(2, "1.2345", null))),
               task -> new Thread(task).start());
-      Awaitility.await().until(this::somebodyWaits);
+      Awaitility.await().atMost(60, TimeUnit.SECONDS).until(this::somebodyWaits);
       changing.commit();
-      write.get(20, TimeUnit.SECONDS);
+      write.get(60, TimeUnit.SECONDS);
     }
     assertThat(stored(2)).isEqualTo("1.2345 b");
   }

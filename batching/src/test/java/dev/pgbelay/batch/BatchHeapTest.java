@@ -57,7 +57,7 @@ class BatchHeapTest {
       for (String line = answers.readLine(); line != null; line = answers.readLine()) {
         said.append(line).append('\n');
       }
-      assertThat(jvm.waitFor(10, TimeUnit.SECONDS)).isTrue();
+      assertThat(jvm.waitFor(60, TimeUnit.SECONDS)).isTrue();
     } finally {
       jvm.destroyForcibly();
     }

@@ -39,7 +39,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Two server connections for eight clients: what stays behind on a session is met by another. */
-@Timeout(120)
+@Timeout(300)
 class BatchPgBouncerTest {
   private static final int CLIENTS = 8;
 
@@ -107,7 +107,7 @@ class BatchPgBouncerTest {
                 }));
       }
       for (Future<?> each : running) {
-        each.get(100, TimeUnit.SECONDS);
+        each.get(240, TimeUnit.SECONDS);
       }
     } finally {
       threads.shutdownNow();
@@ -185,7 +185,7 @@ class BatchPgBouncerTest {
           int id = i;
           fates.add(
               threads.submit(
-                  () -> coalescer.submit(item(id).withQty(1)).get(30, TimeUnit.SECONDS)));
+                  () -> coalescer.submit(item(id).withQty(1)).get(60, TimeUnit.SECONDS)));
         }
         for (Future<Outcome> fate : fates) {
           assertThat(fate.get()).isEqualTo(Outcome.INSERTED);

@@ -50,6 +50,12 @@ final class ChunkFixture {
   static final Field<Integer> DONE = field(name("done"), Integer.class);
   static final Table<Record> EFFECT = table(name("effect"));
 
+  /** Longer than a machine that does other work keeps a runner from renewing it. */
+  static final Duration LONG_LEASE = Duration.ofSeconds(20);
+
+  /** For tests that wait for its end. */
+  static final Duration SHORT_LEASE = Duration.ofSeconds(1);
+
   private static final AtomicInteger NAMES = new AtomicInteger();
 
   private ChunkFixture() {}
@@ -105,7 +111,7 @@ final class ChunkFixture {
         .chunkRows(100, 1, 100)
         .pollInterval(Duration.ofMillis(10))
         .signalInterval(Duration.ZERO)
-        .lease(Duration.ofSeconds(1));
+        .lease(LONG_LEASE);
   }
 
   /** Rows that were worked on more than once. */

@@ -98,6 +98,7 @@ class ChunkedJobCrashTest {
           ChunkReport report =
               effects(unretried(throughProxy), name)
                   .chunkRows(20, 1, 20)
+                  .lease(ChunkFixture.SHORT_LEASE)
                   .patience(random.nextBoolean() ? Duration.ZERO : Duration.ofSeconds(30))
                   .build()
                   .run();
@@ -139,7 +140,7 @@ class ChunkedJobCrashTest {
 
   private void awaitLeaseEnd(String name) {
     Awaitility.await()
-        .atMost(Duration.ofSeconds(20))
+        .atMost(Duration.ofSeconds(60))
         .pollInterval(Duration.ofMillis(50))
         .until(
             () ->
@@ -157,6 +158,7 @@ class ChunkedJobCrashTest {
     ChunkedJob running =
         effects(unretried(throughProxy), job)
             .chunkRows(50, 1, 50)
+            .lease(ChunkFixture.SHORT_LEASE)
             .patience(Duration.ofSeconds(60))
             .onProgress(
                 status -> {
@@ -207,7 +209,7 @@ class ChunkedJobCrashTest {
                       .lease(Duration.ofSeconds(5))
                       .build()
                       .run());
-      third.await();
+      await(third);
       cluster.primary().crash();
       cluster.primary().restart();
 
@@ -271,17 +273,16 @@ class ChunkedJobCrashTest {
                           await(goOn);
                           return ChunkFixture.writeEffects(chunk);
                         })
-                    .lease(Duration.ofSeconds(20))
                     .build()
                     .run());
-    inside.await();
+    await(inside);
 
     ChunkReport second = effects(Transactions.of(postgres.dataSource()), job).build().run();
     goOn.countDown();
 
     assertThat(second.outcome()).isEqualTo(ChunkReport.Outcome.HELD_ELSEWHERE);
     assertThat(second.chunks()).isZero();
-    assertThat(first.get(30, TimeUnit.SECONDS).rows()).isEqualTo(1_000);
+    assertThat(first.get(60, TimeUnit.SECONDS).rows()).isEqualTo(1_000);
     assertThat(doubled(dsl)).isZero();
     assertThat(leftOut(dsl)).isZero();
   }
@@ -319,7 +320,7 @@ class ChunkedJobCrashTest {
     SimpleMeterRegistry registry = new SimpleMeterRegistry();
     Stalled stalled = stallAndTakeOver(new JobSql("pgbelay", job), registry);
 
-    assertThatThrownBy(() -> stalled.report().get(20, TimeUnit.SECONDS))
+    assertThatThrownBy(() -> stalled.report().get(60, TimeUnit.SECONDS))
         .hasCauseInstanceOf(LeaseLostException.class)
         .hasMessageContaining(job);
     assertThat(doubled(dsl)).isZero();
@@ -333,7 +334,7 @@ class ChunkedJobCrashTest {
   void runnerStalledBeyondItsLease_withoutTheFenceWorksOnRowsTwice() throws Exception {
     Stalled stalled = stallAndTakeOver(new UnfencedSql(job), new SimpleMeterRegistry());
 
-    stalled.report().get(20, TimeUnit.SECONDS);
+    stalled.report().get(60, TimeUnit.SECONDS);
     assertThat(doubled(dsl)).isPositive();
   }
 
@@ -351,6 +352,7 @@ class ChunkedJobCrashTest {
             () ->
                 effects(Transactions.of(postgres.dataSource()), job)
                     .meterRegistry(registry)
+                    .lease(ChunkFixture.SHORT_LEASE)
                     .onProgress(
                         status -> {
                           if (status.rowsWalked() >= 300 && stall.getAndSet(false)) {
@@ -360,7 +362,7 @@ class ChunkedJobCrashTest {
                         })
                     .build()
                     .run(firstRunnersSql));
-    stopped.await();
+    await(stopped);
     awaitLeaseEnd(job);
     ChunkReport second = effects(Transactions.of(postgres.dataSource()), job).build().run();
     assertThat(second.outcome()).isEqualTo(ChunkReport.Outcome.DONE);
@@ -381,15 +383,15 @@ class ChunkedJobCrashTest {
                         "1",
                         chunk -> {
                           if (attempts.incrementAndGet() <= 4) {
-                            chunk.tx().dsl().execute("select pg_sleep(20)");
+                            chunk.tx().dsl().execute("select pg_sleep(60)");
                           }
                           return ChunkFixture.writeEffects(chunk);
                         })
-                    .chunkTimeout(Duration.ofMillis(400))
-                    .lease(Duration.ofSeconds(1))
+                    .chunkTimeout(Duration.ofMillis(1_500))
+                    .lease(Duration.ofSeconds(5))
                     .build()
                     .run());
-    Awaitility.await().until(() -> attempts.get() > 0);
+    Awaitility.await().atMost(Duration.ofSeconds(60)).until(() -> attempts.get() > 0);
     ChunkedJob other =
         effects(Transactions.of(postgres.dataSource()), job)
             .lockTimeout(Duration.ofMillis(10))
@@ -398,7 +400,7 @@ class ChunkedJobCrashTest {
       assertThat(other.run().outcome()).isEqualTo(ChunkReport.Outcome.HELD_ELSEWHERE);
     }
 
-    assertThat(first.get(20, TimeUnit.SECONDS).outcome()).isEqualTo(ChunkReport.Outcome.DONE);
+    assertThat(first.get(60, TimeUnit.SECONDS).outcome()).isEqualTo(ChunkReport.Outcome.DONE);
     assertThat(leftOut(dsl)).isZero();
     assertThat(doubled(dsl)).isZero();
   }
@@ -407,6 +409,7 @@ class ChunkedJobCrashTest {
   void chunkLongerThanTheLease_isNotTakenOver() throws Exception {
     fill(dsl, 50);
     CountDownLatch inside = new CountDownLatch(1);
+    AtomicBoolean beyondItsLease = new AtomicBoolean();
     CompletableFuture<ChunkReport> first =
         started(
             () ->
@@ -415,25 +418,29 @@ class ChunkedJobCrashTest {
                         "1",
                         chunk -> {
                           inside.countDown();
-                          chunk.tx().dsl().execute("select pg_sleep(2.5)");
+                          while (!beyondItsLease.get()) {
+                            chunk.tx().dsl().execute("select pg_sleep(0.1)");
+                          }
                           return ChunkFixture.writeEffects(chunk);
                         })
-                    .lease(Duration.ofSeconds(1))
+                    .chunkTimeout(Duration.ofMinutes(2))
+                    .lease(ChunkFixture.SHORT_LEASE)
                     .build()
                     .run());
-    inside.await();
+    await(inside);
     ChunkedJob other =
         effects(Transactions.of(postgres.dataSource()), job)
             .lockTimeout(Duration.ofMillis(50))
             .build();
-    boolean beyondItsLease = false;
     while (!first.isDone()) {
-      beyondItsLease |= !other.control().status().orElseThrow().running();
+      boolean beyond = !other.control().status().orElseThrow().running();
       assertThat(other.run().outcome())
           .isIn(ChunkReport.Outcome.HELD_ELSEWHERE, ChunkReport.Outcome.ALREADY_DONE);
+      if (beyond) {
+        beyondItsLease.set(true);
+      }
     }
 
-    assertThat(beyondItsLease).isTrue();
     assertThat(first.get().outcome()).isEqualTo(ChunkReport.Outcome.DONE);
     assertThat(first.get().rows()).isEqualTo(50);
     assertThat(doubled(dsl)).isZero();
@@ -457,13 +464,14 @@ class ChunkedJobCrashTest {
                           return rows;
                         })
                     .patience(Duration.ZERO)
+                    .lease(ChunkFixture.SHORT_LEASE)
                     .build()
                     .run());
-    stopped.await();
+    await(stopped);
     ChunkedJob successor = effects(Transactions.of(postgres.dataSource()), job).build();
     ChunkReport[] report = new ChunkReport[1];
     Awaitility.await()
-        .atMost(Duration.ofSeconds(20))
+        .atMost(Duration.ofSeconds(60))
         .pollInterval(Duration.ofMillis(50))
         .until(
             () -> {
@@ -473,15 +481,15 @@ class ChunkedJobCrashTest {
     goOn.countDown();
 
     assertThat(report[0].rows()).isEqualTo(500);
-    assertThatThrownBy(() -> first.get(20, TimeUnit.SECONDS)).isNotNull();
+    assertThatThrownBy(() -> first.get(60, TimeUnit.SECONDS)).isNotNull();
     assertThat(doubled(dsl)).isZero();
     assertThat(leftOut(dsl)).isZero();
   }
 
   private static void await(CountDownLatch latch) {
     try {
-      if (!latch.await(30, TimeUnit.SECONDS)) {
-        throw new AssertionError("nobody let the runner go on");
+      if (!latch.await(60, TimeUnit.SECONDS)) {
+        throw new AssertionError("waited in vain");
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -375,7 +375,7 @@ class ChunkedJobPostgresTest {
                   chunk.tx().dsl().execute("select pg_sleep(" + (rows > 30 ? 10 : 0) + ")");
                   return rows;
                 })
-            .chunkTimeout(Duration.ofMillis(200))
+            .chunkTimeout(Duration.ofSeconds(1))
             .chunkRows(100, 1, 100)
             .build()
             .run();
@@ -549,7 +549,7 @@ class ChunkedJobPostgresTest {
             .chunkRows(100, 1, 5_000)
             .target(Duration.ofMillis(100))
             .chunkTimeout(Duration.ofMillis(700))
-            .patience(Duration.ofSeconds(5))
+            .patience(Duration.ofMinutes(1))
             .build()
             .run();
 
@@ -571,12 +571,12 @@ class ChunkedJobPostgresTest {
       assertThat(held.pid()).isPositive();
       running =
           started(
-              () -> effects(transactions, job).lockTimeout(Duration.ofSeconds(20)).build().run());
+              () -> effects(transactions, job).lockTimeout(Duration.ofSeconds(60)).build().run());
       assertThatThrownBy(() -> running.get(500, TimeUnit.MILLISECONDS))
           .as("waits")
           .isInstanceOf(TimeoutException.class);
     }
-    assertThat(running.get(20, TimeUnit.SECONDS).outcome())
+    assertThat(running.get(60, TimeUnit.SECONDS).outcome())
         .isEqualTo(ChunkReport.Outcome.ALREADY_DONE);
   }
 
@@ -638,7 +638,7 @@ class ChunkedJobPostgresTest {
     ChunkedJob.Builder builder =
         effects(transactions, job)
             .chunkRows(10, 10, 10)
-            .chunkTimeout(Duration.ofMillis(500))
+            .chunkTimeout(Duration.ofSeconds(3))
             .patience(Duration.ofSeconds(1));
     assertThatThrownBy(
             () ->
@@ -648,7 +648,7 @@ class ChunkedJobPostgresTest {
                         chunk -> {
                           long rows = ChunkFixture.writeEffects(chunk);
                           if (dsl.fetchCount(EFFECT) > 0) {
-                            chunk.tx().dsl().execute("select pg_sleep(5)");
+                            chunk.tx().dsl().execute("select pg_sleep(60)");
                           }
                           return rows;
                         })

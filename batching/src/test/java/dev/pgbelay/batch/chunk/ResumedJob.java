@@ -30,6 +30,7 @@ final class ResumedJob {
         quick(ChunkedJob.over(Transactions.of(dataSource), args[1], ITEM).key(ID))
             .where(ID.gt(0L))
             .chunkRows(10, 10, 10)
+            .lease(ChunkFixture.SHORT_LEASE)
             .update(assignments())
             .onProgress(
                 status -> {

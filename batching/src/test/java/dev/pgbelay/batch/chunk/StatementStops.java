@@ -52,6 +52,7 @@ final class StatementStops {
                   Transactions.builder(stopped).retry(TxOptions.Retry.none()).build(), args[1])
               .chunkRows(10, 1, 10)
               .patience(Duration.ofMinutes(1))
+              .lease(ChunkFixture.SHORT_LEASE)
               .build();
       while (true) {
         try {

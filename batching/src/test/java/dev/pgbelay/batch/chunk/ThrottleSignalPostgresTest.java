@@ -76,7 +76,7 @@ class ThrottleSignalPostgresTest {
   }
 
   private static ConditionFactory await() {
-    return Awaitility.await().atMost(Duration.ofSeconds(20)).pollInterval(Duration.ofMillis(10));
+    return Awaitility.await().atMost(Duration.ofSeconds(60)).pollInterval(Duration.ofMillis(10));
   }
 
   private CompletableFuture<ChunkReport> runWith(ThrottleSignal signal) {
@@ -96,7 +96,7 @@ class ThrottleSignalPostgresTest {
       assertThat(status.running()).as("the lease is renewed while waiting").isTrue();
       assertThat(running.isDone()).isFalse();
     }
-    ChunkReport report = running.get(30, TimeUnit.SECONDS);
+    ChunkReport report = running.get(60, TimeUnit.SECONDS);
     assertThat(report.outcome()).isEqualTo(ChunkReport.Outcome.DONE);
     assertThat(report.rows()).isEqualTo(500);
     assertThat(report.waited()).isPositive();
@@ -144,7 +144,7 @@ class ThrottleSignalPostgresTest {
           cluster.replica().lag(Duration.ZERO);
           cluster.replica().awaitCaughtUp();
         });
-    writes.get(10, TimeUnit.SECONDS);
+    writes.get(60, TimeUnit.SECONDS);
   }
 
   @Test
@@ -153,8 +153,8 @@ class ThrottleSignalPostgresTest {
     dsl.execute("update item set done = 1");
     Connection vacuuming = cluster.primary().connect();
     Statement statement = vacuuming.createStatement();
-    statement.execute("set vacuum_cost_delay = 50");
-    statement.execute("set vacuum_cost_limit = 50");
+    statement.execute("set vacuum_cost_delay = 100");
+    statement.execute("set vacuum_cost_limit = 5");
     CompletableFuture<Boolean> vacuum =
         started(
             () -> {
@@ -185,10 +185,10 @@ class ThrottleSignalPostgresTest {
 
     await().until(() -> throttledBy().filter(text -> text.contains("vacuum of item")).isPresent());
     statement.cancel();
-    vacuum.get(10, TimeUnit.SECONDS);
+    vacuum.get(60, TimeUnit.SECONDS);
     vacuuming.close();
 
-    assertThat(running.get(30, TimeUnit.SECONDS).rows()).isEqualTo(20_000);
+    assertThat(running.get(60, TimeUnit.SECONDS).rows()).isEqualTo(20_000);
   }
 
   @Test
@@ -315,7 +315,7 @@ class ThrottleSignalPostgresTest {
                 })
             .build()
             .run();
-    waiter[0].get(10, TimeUnit.SECONDS);
+    waiter[0].get(60, TimeUnit.SECONDS);
 
     assertThat(report.rows()).isEqualTo(500);
     assertThat(report.smallestChunk()).isEqualTo(80);
@@ -358,6 +358,7 @@ class ThrottleSignalPostgresTest {
         effects(transactions, job)
             .throttle(List.of(new Stuck()))
             .stuckAfter(Duration.ofMillis(100))
+            .lease(ChunkFixture.SHORT_LEASE)
             .meterRegistry(registry)
             .build();
     CompletableFuture<ChunkReport> running = started(built::run);
@@ -367,13 +368,14 @@ class ThrottleSignalPostgresTest {
                 built.control().status().flatMap(JobControl.Status::throttledFor).stream()
                     .anyMatch(time -> time.toMillis() > 1_200));
 
-    assertThat(built.control().status().orElseThrow().running())
-        .as("longer than the lease, and still held")
-        .isTrue();
-    assertThat(registry.get("pgbelay.batch.chunk.waiting").tag("job", job).gauge().value())
-        .isGreaterThan(1.0);
+    // Longer than the lease, and still held.
+    await().until(() -> built.control().status().orElseThrow().running());
+    await()
+        .until(
+            () ->
+                registry.get("pgbelay.batch.chunk.waiting").tag("job", job).gauge().value() > 1.0);
     assertThat(built.control().cancel()).isEqualTo(JobControl.Outcome.CHANGED);
-    ChunkReport report = running.get(5, TimeUnit.SECONDS);
+    ChunkReport report = running.get(60, TimeUnit.SECONDS);
     assertThat(report.outcome()).isEqualTo(ChunkReport.Outcome.CANCELLED);
     assertThat(report.rows()).isZero();
   }
