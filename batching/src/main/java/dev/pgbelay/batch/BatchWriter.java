@@ -6,7 +6,6 @@ import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.OptionRange;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,9 +35,9 @@ import org.jspecify.annotations.Nullable;
  * <p>Immutable and safe for several threads: build it once. It looks at the table's definition on
  * first use, and asks once per transaction whether that has changed.
  *
- * <p>While rows travel by COPY the connection cannot be used for anything else. Rows are pulled
- * from their iterator before that; the functions given to {@link Builder#column} must not use the
- * transaction.
+ * <p>While rows travel by COPY the connection cannot be used for anything else. Rows of a stream,
+ * or of what is no collection of {@code java.util}, are pulled before that; the functions given to
+ * {@link Builder#column} must not use the transaction.
  *
  * @param <R> what a row is given as
  */
@@ -68,7 +67,7 @@ public final class BatchWriter<R> {
 
   /** Inserts the rows. Columns that are not mapped get their DEFAULT. */
   public BatchResult insert(Tx tx, Iterable<? extends R> rows) {
-    return write(tx, Operation.INSERT, rows.iterator());
+    return write(tx, Operation.INSERT, RowSource.of(rows));
   }
 
   /**
@@ -76,7 +75,7 @@ public final class BatchWriter<R> {
    * transaction's work, which may run more than once.
    */
   public BatchResult insert(Tx tx, Stream<? extends R> rows) {
-    return write(tx, Operation.INSERT, rows.iterator());
+    return write(tx, Operation.INSERT, new RowSource<>(rows.iterator()));
   }
 
   /**
@@ -86,42 +85,42 @@ public final class BatchWriter<R> {
    * @throws BatchException if values cannot be paired with rows on this table and version
    */
   public BatchResult insertReturning(Tx tx, Iterable<? extends R> rows) {
-    return calls.write(tx, Operation.INSERT, rows.iterator(), true);
+    return calls.write(tx, Operation.INSERT, RowSource.of(rows), true);
   }
 
   /** {@link #insertReturning(Tx, Iterable)} in constant memory, but for what is returned. */
   public BatchResult insertReturning(Tx tx, Stream<? extends R> rows) {
-    return calls.write(tx, Operation.INSERT, rows.iterator(), true);
+    return calls.write(tx, Operation.INSERT, new RowSource<>(rows.iterator()), true);
   }
 
   /** Inserts the rows, or updates those whose key is taken, as the builder said. */
   public BatchResult upsert(Tx tx, Iterable<? extends R> rows) {
-    return write(tx, Operation.UPSERT, rows.iterator());
+    return write(tx, Operation.UPSERT, RowSource.of(rows));
   }
 
   /** {@link #upsert(Tx, Iterable)} in constant memory. */
   public BatchResult upsert(Tx tx, Stream<? extends R> rows) {
-    return write(tx, Operation.UPSERT, rows.iterator());
+    return write(tx, Operation.UPSERT, new RowSource<>(rows.iterator()));
   }
 
   /** Updates the stored rows that have the keys of the given ones. */
   public BatchResult update(Tx tx, Iterable<? extends R> rows) {
-    return write(tx, Operation.UPDATE, rows.iterator());
+    return write(tx, Operation.UPDATE, RowSource.of(rows));
   }
 
   /** {@link #update(Tx, Iterable)} in constant memory. */
   public BatchResult update(Tx tx, Stream<? extends R> rows) {
-    return write(tx, Operation.UPDATE, rows.iterator());
+    return write(tx, Operation.UPDATE, new RowSource<>(rows.iterator()));
   }
 
   /** Deletes the stored rows that have the keys of the given ones. */
   public BatchResult delete(Tx tx, Iterable<? extends R> rows) {
-    return write(tx, Operation.DELETE, rows.iterator());
+    return write(tx, Operation.DELETE, RowSource.of(rows));
   }
 
   /** {@link #delete(Tx, Iterable)} in constant memory. */
   public BatchResult delete(Tx tx, Stream<? extends R> rows) {
-    return write(tx, Operation.DELETE, rows.iterator());
+    return write(tx, Operation.DELETE, new RowSource<>(rows.iterator()));
   }
 
   /** How a call with this many rows would be written. Reads the catalog at most. */
@@ -129,7 +128,7 @@ public final class BatchWriter<R> {
     return calls.plan(tx, operation, rows, returnsBesides(operation));
   }
 
-  private BatchResult write(Tx tx, Operation operation, Iterator<? extends R> rows) {
+  private BatchResult write(Tx tx, Operation operation, RowSource<R> rows) {
     return calls.write(tx, operation, rows, returnsBesides(operation));
   }
 

@@ -43,6 +43,16 @@ final class Outcomes {
     return codes[row] == UNKNOWN;
   }
 
+  /** All rows from there on whose fate is not known yet have this one. */
+  void fill(int from, Outcome outcome) {
+    byte code = outcome.code();
+    for (int row = from; row < size; row++) {
+      if (codes[row] == UNKNOWN) {
+        codes[row] = code;
+      }
+    }
+  }
+
   void set(int row, Outcome outcome) {
     codes[row] = outcome.code();
   }

@@ -6,7 +6,6 @@ import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
-import java.util.stream.IntStream;
 
 /** One call of a writer, from its first row to its result. */
 final class WriteCall<R> {
@@ -86,7 +85,7 @@ final class WriteCall<R> {
     path = Path.COPY;
     Chunk<R> chunk = new Chunk<>(source.place());
     pull(chunk);
-    if (!source.isEmpty()) {
+    if (source.isAtHand() ? source.hasMoreThan(settings.copyRows()) : !source.isEmpty()) {
       openCall();
     }
     // What is the whole call needs no other savepoint.
@@ -105,7 +104,7 @@ final class WriteCall<R> {
         } else if (!source.isEmpty() && savepoint.equals(COPIED)) {
           connection.release();
         }
-        chunk.goodPlaces().forEach(at -> outcomes.set(at, BatchResult.Outcome.INSERTED));
+        outcomes.fill(chunk.first, BatchResult.Outcome.INSERTED);
         return;
       }
       connection.unwind(savepoint, null);
@@ -128,7 +127,7 @@ final class WriteCall<R> {
 
   /**
    * Sends rows that were pulled before, for while COPY lasts, whoever makes them could not use the
-   * connection.
+   * connection; rows that are at hand are pulled on the way, so that the server need not wait.
    *
    * @return whether the server took as many as were sent
    */
@@ -176,7 +175,8 @@ final class WriteCall<R> {
 
   private void pull(Chunk<R> chunk) {
     long bytes = 0;
-    while (chunk.rows.size() < settings.copyRows()
+    while (!source.isAtHand()
+        && chunk.rows.size() < settings.copyRows()
         && bytes < settings.chunkBytes()
         && !source.isEmpty()) {
       R row = source.next();
@@ -187,9 +187,14 @@ final class WriteCall<R> {
 
   /** Encodes what was pulled, as far as the chunk's bytes allow. */
   private void encode(Chunk<R> chunk, CopyStream<R> stream) throws SQLException {
-    while (chunk.encoded < chunk.rows.size()
-        && (chunk.encoded == 0 || stream.bytes() < settings.chunkBytes())) {
+    while (chunk.encoded == 0 || stream.bytes() < settings.chunkBytes()) {
       int index = chunk.encoded;
+      if (index == chunk.rows.size()) {
+        if (!source.isAtHand() || index == settings.copyRows() || source.isEmpty()) {
+          return;
+        }
+        chunk.rows.add(source.next());
+      }
       try {
         stream.add(chunk.rows.get(index), chunk.first + index);
       } catch (UnfitValueException e) {
@@ -304,12 +309,6 @@ final class WriteCall<R> {
       List<R> removed = new ArrayList<>(tail);
       tail.clear();
       return removed;
-    }
-
-    IntStream goodPlaces() {
-      return IntStream.range(0, rows.size())
-          .filter(index -> !leftOut.get(index))
-          .map(index -> first + index);
     }
   }
 }

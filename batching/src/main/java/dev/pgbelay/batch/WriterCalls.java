@@ -7,7 +7,6 @@ import dev.pgbelay.core.Tx;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
 import org.jooq.exception.DataAccessException;
@@ -39,8 +38,7 @@ final class WriterCalls<R> {
     }
   }
 
-  BatchResult write(Tx tx, Operation operation, Iterator<? extends R> rows, boolean returning) {
-    RowSource<R> source = new RowSource<>(rows);
+  BatchResult write(Tx tx, Operation operation, RowSource<R> source, boolean returning) {
     if (source.isEmpty()) {
       return new Outcomes(settings.countsOnly(), List.of())
           .toResult(operation, WritePlan.Path.UNNEST);

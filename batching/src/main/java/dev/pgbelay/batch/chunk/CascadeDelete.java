@@ -1,6 +1,6 @@
 package dev.pgbelay.batch.chunk;
 
-import dev.pgbelay.batch.chunk.JobRefusedException.Reason;
+import dev.pgbelay.batch.chunk.CascadeCheck.Child;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
@@ -13,7 +13,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.UnaryOperator;
-import java.util.stream.Collectors;
 import org.jooq.Condition;
 import org.jooq.DSLContext;
 import org.jooq.Field;
@@ -39,15 +38,13 @@ import org.jooq.impl.DSL;
  * seconds of waiting for a lock. Immutable and safe for several threads.
  */
 public final class CascadeDelete {
-  private static final String PATH = "batch-cascade";
+  static final String PATH = "batch-cascade";
   private static final TxOptions BRIEF =
       TxOptions.builder()
           .path(PATH)
           .deadline(Duration.ofSeconds(30))
           .lockTimeout(Duration.ofSeconds(10))
           .build();
-  private static final TxOptions LOOK =
-      TxOptions.builder().path(PATH).readOnly(true).deadline(Duration.ofSeconds(30)).build();
 
   private final Transactions transactions;
   private final String name;
@@ -55,8 +52,7 @@ public final class CascadeDelete {
   private final Condition theParent;
   private final Map<Field<?>, Object> mark;
   private final List<Child> children;
-  private final OptionalLong allowed;
-  private final boolean followsCircles;
+  private final CascadeCheck check;
   private final UnaryOperator<ChunkedJob.Builder> settings;
 
   private CascadeDelete(Builder<?> builder) {
@@ -66,19 +62,11 @@ public final class CascadeDelete {
     this.theParent = builder.theParent;
     this.mark = builder.mark;
     this.children = List.copyOf(builder.children);
-    this.allowed = builder.allowed;
-    this.followsCircles = builder.followsCircles;
+    this.check =
+        new CascadeCheck(
+            transactions, name, parent, children, builder.allowed, builder.followsCircles);
     this.settings = builder.settings;
   }
-
-  /**
-   * A table to empty.
-   *
-   * @param part its name among the parts: a table may come twice, by two foreign keys
-   * @param foreignKey the column that points to the parent; empty if it is another way
-   */
-  private record Child(
-      String part, Table<?> table, Condition ofParent, List<Field<?>> key, String foreignKey) {}
 
   /**
    * Begins the deletion of the parent with this key.
@@ -126,9 +114,9 @@ public final class CascadeDelete {
    */
   public Report run() {
     List<ChunkedJob> jobs = children.stream().map(this::job).toList();
-    requireOrder();
+    check.requireOrder();
     jobs.forEach(ChunkedJob::requireRunnable);
-    requireAllowed();
+    check.requireAllowed();
     if (!mark.isEmpty()) {
       transactions.execute(
           BRIEF, tx -> tx.dsl().update(parent).set(mark).where(theParent).execute());
@@ -160,43 +148,6 @@ public final class CascadeDelete {
     return Outcome.DELETED;
   }
 
-  private void requireOrder() {
-    List<ForeignKeySql.Fault> faults =
-        transactions.run(
-            LOOK,
-            tx ->
-                ForeignKeySql.faults(
-                    tx.dsl(),
-                    parent,
-                    children.stream().map(child -> tx.dsl().render(child.table())).toList(),
-                    children.stream().map(Child::foreignKey).toList()));
-    refuse(
-        faults,
-        Reason.UNDECLARED_CHILDREN,
-        "cascade '%s': not declared: %s. Its rows would be changed or deleted in one statement, or refuse the last step; declare it with child(...) or descendants(...)");
-    refuse(
-        faults,
-        Reason.WRONG_ORDER,
-        "cascade '%s': declared too late: %s, which comes before it. Its rows would be changed or deleted in one statement with those, or keep them from being deleted; declare what refers first");
-    if (!followsCircles) {
-      refuse(
-          faults,
-          Reason.CIRCULAR_REFERENCE,
-          "cascade '%s': a circle: %s. No order keeps the server from following it in one statement, to rows of other parents too; if that is wanted, and few rows, say followCircularReferences()");
-    }
-  }
-
-  private void refuse(List<ForeignKeySql.Fault> faults, Reason reason, String message) {
-    String found =
-        faults.stream()
-            .filter(fault -> fault.reason() == reason)
-            .map(ForeignKeySql.Fault::reference)
-            .collect(Collectors.joining("; "));
-    if (!found.isEmpty()) {
-      throw new JobRefusedException(reason, message.formatted(name, found));
-    }
-  }
-
   /** The first job of one child table, for its {@link ChunkedJob#control()}. */
   public Optional<ChunkedJob> part(Table<?> child) {
     return children.stream()
@@ -215,43 +166,6 @@ public final class CascadeDelete {
       builder.key(child.key().toArray(Field<?>[]::new));
     }
     return settings.apply(builder).build();
-  }
-
-  private void requireAllowed() {
-    if (allowed.isEmpty()) {
-      return;
-    }
-    Map<String, Long> counts = new LinkedHashMap<>();
-    long total =
-        transactions.run(
-            LOOK,
-            tx -> {
-              long sum = 0;
-              for (Child child : children) {
-                long left = allowed.getAsLong() - sum;
-                long count = countUpTo(tx.dsl(), child, left == Long.MAX_VALUE ? left : left + 1);
-                counts.put(child.table().getName(), count);
-                sum += count;
-                if (sum > allowed.getAsLong()) {
-                  break;
-                }
-              }
-              return sum;
-            });
-    if (total > allowed.getAsLong()) {
-      throw new JobRefusedException(
-          Reason.NOT_CONFIRMED,
-          "cascade '%s' would delete more than %d children (counted up to there: %s); look at what would go, then allow more with restrictTo(...) or say confirmed()"
-              .formatted(name, allowed.getAsLong(), counts));
-    }
-  }
-
-  private static long countUpTo(DSLContext dsl, Child child, long cap) {
-    return dsl.select(DSL.count().cast(Long.class))
-        .from(
-            DSL.selectOne().from(child.table()).where(child.ofParent()).limit(cap).asTable("found"))
-        .fetchSingle()
-        .value1();
   }
 
   /**

@@ -1,6 +1,5 @@
 package dev.pgbelay.batch.chunk;
 
-import dev.pgbelay.batch.chunk.JobRefusedException.Reason;
 import dev.pgbelay.batch.chunk.JobSql.Locked;
 import dev.pgbelay.core.FailureKind;
 import dev.pgbelay.core.Failures;
@@ -12,7 +11,6 @@ import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.keyset.internal.KeysetRanges;
 import java.time.Duration;
 import java.util.Optional;
-import org.jooq.DSLContext;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,7 +29,7 @@ final class ChunkRunner {
   private final RunCount count = new RunCount();
   private final Progress progress;
   private final Walk walk;
-  private boolean claimed;
+  private final JobClaim claim;
 
   ChunkRunner(JobPlan plan, JobSql sql, Fence fence) {
     this.plan = plan;
@@ -50,6 +48,7 @@ final class ChunkRunner {
     this.progress = new Progress(plan, sql);
     this.walk = new Walk(plan);
     this.standstill = new Standstill(plan, sql, fence, patience, count);
+    this.claim = new JobClaim(plan, sql, fence, size, patience);
   }
 
   /** A chunk that was committed, or found the job not to be worked on. */
@@ -63,7 +62,7 @@ final class ChunkRunner {
   ChunkReport run() {
     try {
       String definition = patience.bearing(new JobCheck(plan)::requireRunnable);
-      Optional<ChunkReport.Outcome> refused = claim(definition);
+      Optional<ChunkReport.Outcome> refused = claim.take(definition);
       if (refused.isPresent()) {
         return count.report(plan.name(), refused.get());
       }
@@ -77,82 +76,8 @@ final class ChunkRunner {
       throw e;
     } finally {
       plan.meters().waiting(0);
-      if (claimed) {
-        release();
-      }
+      claim.release();
     }
-  }
-
-  /** Why there is nothing to do, if so. */
-  private Optional<ChunkReport.Outcome> claim(String definition) {
-    // A claim whose COMMIT was not answered is found again, or given back: it is the same one.
-    claimed = true;
-    Optional<JobSql.Claimed> found = patience.bearing(() -> claimUnlessRunning(definition));
-    if (found.isEmpty()) {
-      claimed = false;
-      return Optional.of(ChunkReport.Outcome.HELD_ELSEWHERE);
-    }
-    String state = found.get().state();
-    boolean again = state.equals("DONE") && plan.restartWhenDone();
-    if (!again && !found.get().definition().equals(definition)) {
-      throw new JobRefusedException(
-          Reason.OTHER_DEFINITION,
-          "job '%s' is known as [%s], this one is [%s]: its position means nothing here. Use another name; or JobControl.forget(), which begins at the start, so that an INSERT or a function does again what was done"
-              .formatted(plan.name(), found.get().definition(), definition));
-    }
-    if (!again && (state.equals("DONE") || state.equals("CANCELLED"))) {
-      if (state.equals("CANCELLED")) {
-        LOG.warn(
-            "job '{}' was cancelled and does nothing until JobControl.restart() or forget()",
-            plan.name());
-      }
-      return Optional.of(
-          state.equals("DONE") ? ChunkReport.Outcome.ALREADY_DONE : ChunkReport.Outcome.CANCELLED);
-    }
-    patience.bearing(
-        () ->
-            plan.transactions()
-                .run(plan.brief("batch-chunk-claim"), tx -> takeUp(tx.dsl(), again, definition)));
-    return Optional.empty();
-  }
-
-  /**
-   * Empty if another runner has the job. Whoever only holds its row for a moment, to pause it or to
-   * look at it, is waited for as long as for any other lock.
-   */
-  private Optional<JobSql.Claimed> claimUnlessRunning(String definition) {
-    long began = System.nanoTime();
-    while (true) {
-      JobSql.ClaimAttempt attempt =
-          plan.transactions()
-              .run(
-                  plan.brief("batch-chunk-claim"),
-                  tx -> {
-                    Duration lease = plan.timing().lease();
-                    return sql.claim(tx.dsl(), fence, definition, size.rows(), lease);
-                  });
-      if (attempt.claimed().isPresent()
-          || attempt.running()
-          || Thread.currentThread().isInterrupted()
-          || System.nanoTime() - began > plan.timing().lockTimeout().toNanos()) {
-        return attempt.claimed();
-      }
-      Patience.sleep(plan.timing().poll());
-    }
-  }
-
-  /** Begins at the start, or where the job stands. Changes nothing when it is done again. */
-  private Locked takeUp(DSLContext dsl, boolean again, String definition) {
-    if (again) {
-      sql.restart(dsl, fence, definition);
-    }
-    Locked locked = sql.lock(dsl, fence).orElseThrow(this::lost);
-    if (locked.position() == null) {
-      sql.saveEstimate(dsl, fence, JobCheck.estimate(plan, dsl));
-    } else {
-      size.set(locked.chunkRows());
-    }
-    return locked;
   }
 
   private ChunkReport.Outcome work() {
@@ -281,25 +206,6 @@ final class ChunkRunner {
         .ifPresent(
             rate ->
                 standstill.pace(Duration.ofNanos(done.walked() * 1_000_000_000L / rate - nanos)));
-  }
-
-  /** The lease would end by itself; this lets the next runner begin at once. */
-  private void release() {
-    // An interrupted thread gets no connection from a pool.
-    boolean interrupted = Thread.interrupted();
-    try {
-      plan.transactions()
-          .execute(plan.brief("batch-chunk-claim"), tx -> sql.release(tx.dsl(), fence));
-    } catch (RuntimeException e) {
-      LOG.warn(
-          "job '{}': the claim could not be given back ({}); it ends with its lease",
-          plan.name(),
-          Failures.classify(e));
-    } finally {
-      if (interrupted) {
-        Thread.currentThread().interrupt();
-      }
-    }
   }
 
   private LeaseLostException lost() {
