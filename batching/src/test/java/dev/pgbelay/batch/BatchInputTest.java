@@ -20,6 +20,10 @@ import dev.pgbelay.testing.PostgresExtension;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.jooq.DSLContext;
+import org.jooq.Record;
+import org.jooq.SQLDialect;
+import org.jooq.impl.DSL;
 import org.jooq.impl.SQLDataType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -133,6 +137,22 @@ class BatchInputTest {
   @SuppressWarnings({"NullAway", "TypeParameterUnusedInFormals"})
   private static <T> T nullItem() {
     return null;
+  }
+
+  @Test
+  void recordsOfDifferentShapes_areRefusedByRowAndColumn() {
+    DSLContext records = DSL.using(SQLDialect.POSTGRES);
+    Record whole = records.newRecord(ID, QTY).values(1L, 1);
+    Record part = records.newRecord(ID).values(2L);
+    BatchWriter<Record> writer = BatchWriter.into(ITEM).columns(ID, QTY).build();
+    transactions.execute(
+        tx -> {
+          assertThatThrownBy(() -> writer.insert(tx, List.of(whole, part)))
+              .isInstanceOf(BatchException.class)
+              .hasMessageContaining("row 1")
+              .hasMessageContaining("column qty");
+          assertThat(tx.dsl().fetchCount(ITEM)).isZero();
+        });
   }
 
   @Test

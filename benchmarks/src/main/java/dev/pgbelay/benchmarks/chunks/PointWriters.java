@@ -88,7 +88,8 @@ final class PointWriters {
         LockSupport.parkNanos(wait);
       }
       synchronized (over) {
-        if (over[0]) {
+        // One at least, however short the other work is.
+        if (over[0] && writes > 0) {
           return Arrays.copyOf(millis, writes);
         }
       }

@@ -112,9 +112,12 @@ final class Clients {
   }
 
   private static Seen seen(List<Write> all, double begun, double ended) {
+    double next =
+        all.stream().mapToDouble(Write::dueSeconds).filter(due -> due >= begun).min().orElse(begun);
+    // One at least, however short the other work was.
     List<Double> meanwhile =
         all.stream()
-            .filter(w -> w.dueSeconds() >= begun && w.dueSeconds() < ended)
+            .filter(w -> w.dueSeconds() >= begun && w.dueSeconds() < Math.max(ended, next + 1e-9))
             .map(Write::millis)
             .sorted()
             .toList();
