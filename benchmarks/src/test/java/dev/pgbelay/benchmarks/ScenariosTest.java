@@ -190,6 +190,7 @@ class ScenariosTest {
         .containsOnlyKeys(
             "limit",
             "pgbelay",
+            "pgbelay, through Transactions",
             "one row, through Transactions",
             "slots by hand",
             "slots by hand, through Transactions",

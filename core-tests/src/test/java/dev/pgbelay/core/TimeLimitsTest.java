@@ -287,7 +287,8 @@ class TimeLimitsTest {
             TxOptions.forPath("late"),
             Deadline.in(Duration.ZERO),
             2);
-    assertThat(kindOf(() -> late.run(tx -> "never", true))).isEqualTo(FailureKind.DEADLINE_EXCEEDED);
+    assertThat(kindOf(() -> late.run(tx -> "never", true)))
+        .isEqualTo(FailureKind.DEADLINE_EXCEEDED);
     assertThat(asked).isEmpty();
   }
 

@@ -69,6 +69,23 @@ class TransactionsPostgresTest {
   }
 
   @Test
+  void hookOfARunForItsValue_isToldThePosition() {
+    List<Commit<?>> told = new ArrayList<>();
+    transactions.execute(
+        tx -> {
+          tx.dsl().fetch("select pg_current_xact_id()");
+          tx.afterCommit(told::add);
+        });
+    assertThat(told)
+        .singleElement()
+        .satisfies(
+            commit -> {
+              assertThat(commit.position()).isPresent();
+              assertThat(commit.effect()).isEqualTo(Commit.Effect.WROTE);
+            });
+  }
+
+  @Test
   void writeInsideCte_countsAsWriting() {
     Commit<Integer> commit =
         transactions.commit(

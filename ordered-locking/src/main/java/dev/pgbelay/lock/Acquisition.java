@@ -7,14 +7,12 @@ import dev.pgbelay.core.internal.PgDriver;
 import dev.pgbelay.lock.LockOptions.Missing;
 import dev.pgbelay.lock.LockOptions.Policy;
 import dev.pgbelay.lock.LockRefusedException.Reason;
-import dev.pgbelay.lock.LockStatements.Bounds;
 import dev.pgbelay.lock.LockStatements.NameReply;
 import dev.pgbelay.lock.OrderCheck.Plan;
 import dev.pgbelay.lock.OrderCheck.Request;
 import dev.pgbelay.lock.OrderCheck.Step;
 import java.sql.Connection;
 import java.sql.SQLException;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
@@ -30,13 +28,10 @@ import org.jooq.ConnectionProvider;
 import org.jooq.Record;
 import org.jooq.Result;
 import org.jooq.exception.DataAccessException;
-import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
 
 /** One {@link LockOrder#acquire}. */
 final class Acquisition {
-  private static final Duration MARGIN = Duration.ofMillis(100);
-
   private final LockOrder order;
   private final Tx tx;
   private final LockOptions options;
@@ -46,14 +41,14 @@ final class Acquisition {
   private final List<Resource> missing = new ArrayList<>();
   private final List<Resource> skipped = new ArrayList<>();
   private final Map<LockClass, Result<? extends Record>> rows = new HashMap<>();
-  private Duration wait = Duration.ZERO;
-  private long sent;
+  private final LockWait wait;
 
   Acquisition(LockOrder order, Tx tx, LockOptions options, Collection<Resource> resources) {
     this.order = order;
     this.tx = tx;
     this.options = options;
     this.requests = OrderCheck.requests(order, resources);
+    this.wait = new LockWait(order, tx, options);
   }
 
   Acquired run() {
@@ -143,7 +138,7 @@ final class Acquisition {
   /** Whether it was sent; if not, what is held was not what was thought. */
   private boolean send(PGConnection driver, HeldLocks held, LockStatements statements, Plan plan)
       throws SQLException {
-    try (HolderSampler.Watch watch = watch(driver)) {
+    try (HolderSampler.Watch watch = wait.watch(driver)) {
       for (Step step : plan.steps()) {
         if (!send(held, statements, step, watch)) {
           return false;
@@ -162,14 +157,14 @@ final class Acquisition {
     String isolation = "";
     try {
       if (table == null) {
-        NameReply names = statements.lockNames(order, step, bounds(held));
+        NameReply names = statements.lockNames(order, step, wait.bounds(held));
         isolation = names.isolation();
         reply = names.reply();
       } else {
-        reply = statements.lockRows(table, step, bounds(held));
+        reply = statements.lockRows(table, step, wait.bounds(held));
       }
     } catch (SQLException e) {
-      throw explained(e, step.request().lockClass(), watch);
+      throw wait.explained(e, step.request().lockClass(), watch);
     }
     if (!reply.epoch().equals(held.epoch())) {
       rollBack(held, reply.epoch());
@@ -184,33 +179,6 @@ final class Acquisition {
       }
     }
     return true;
-  }
-
-  private Bounds bounds(HeldLocks held) {
-    wait = longestWait();
-    sent = System.nanoTime();
-    return Bounds.of(wait, held);
-  }
-
-  private HolderSampler.Watch watch(PGConnection driver) {
-    HolderSampler sampler = order.sampler();
-    return sampler == null || options.policy() != Policy.WAIT
-        ? HolderSampler.Watch.NONE
-        : sampler.watch(driver.getBackendPID(), longestWait());
-  }
-
-  private Duration longestWait() {
-    return tx.remaining()
-        .map(Acquisition::justBefore)
-        .filter(left -> left.compareTo(options.longestWait()) < 0)
-        .map(left -> left.toMillis() < 1 ? Duration.ofMillis(1) : left)
-        .orElse(options.longestWait());
-  }
-
-  /** A lock's timeout tells more than the statement's, which comes at the deadline itself. */
-  private static Duration justBefore(Duration deadline) {
-    Duration tenth = deadline.dividedBy(10);
-    return deadline.minus(tenth.compareTo(MARGIN) < 0 ? tenth : MARGIN);
   }
 
   /** What of it was not locked. */
@@ -254,7 +222,7 @@ final class Acquisition {
               .formatted(lockClass.name(), isolation.toUpperCase(Locale.ROOT)));
     }
     if (options.policy() == Policy.NO_WAIT) {
-      throw notAvailable(FailureKind.LOCK_NOT_AVAILABLE, lockClass, List.of(), null);
+      throw wait.notAvailable(FailureKind.LOCK_NOT_AVAILABLE, lockClass, List.of(), null);
     }
     skipped.addAll(notTaken);
   }
@@ -267,7 +235,7 @@ final class Acquisition {
     List<Resource> existing = statements.existing(table, notTaken);
     if (!existing.isEmpty() && options.policy() != Policy.SKIP_LOCKED) {
       Resource first = existing.get(0);
-      if (statements.isHiddenByPolicy(table, request, first, bounds(held))) {
+      if (statements.isHiddenByPolicy(table, request, first, wait.bounds(held))) {
         throw new TransactionException(
             FailureKind.MISUSE,
             first
@@ -284,44 +252,5 @@ final class Acquisition {
     }
     skipped.addAll(existing);
     notTaken.stream().filter(each -> !existing.contains(each)).forEach(missing::add);
-  }
-
-  private RuntimeException explained(
-      SQLException e, LockClass lockClass, HolderSampler.Watch watch) {
-    if ("55P03".equals(e.getSQLState())) {
-      FailureKind kind =
-          options.policy() == Policy.NO_WAIT
-              ? FailureKind.LOCK_NOT_AVAILABLE
-              : FailureKind.LOCK_TIMEOUT;
-      return notAvailable(kind, lockClass, watch.holders(), e);
-    }
-    boolean noNames = lockClass.isOfNames() && "42P01".equals(e.getSQLState());
-    return new DataAccessException(
-        "locks of class '"
-            + lockClass.name()
-            + "' were not acquired"
-            + (noNames
-                ? ": the table of names is missing; install it with SchemaInstaller, module \"lock\""
-                : ""),
-        e);
-  }
-
-  private LockNotAvailableException notAvailable(
-      FailureKind kind,
-      LockClass lockClass,
-      List<LockNotAvailableException.Holder> holders,
-      @Nullable SQLException cause) {
-    return new LockNotAvailableException(
-        kind,
-        lockClass.name(),
-        "class '"
-            + lockClass.name()
-            + "': "
-            + (kind == FailureKind.LOCK_TIMEOUT
-                ? "a lock was not to be had in %d ms of at most %s (or the transaction's own lock_timeout); wait longer (LockOptions.waitAtMost), or let the transaction run again on LOCK_TIMEOUT as well (TxOptions.Retry)"
-                    .formatted((System.nanoTime() - sent) / 1_000_000, wait)
-                : "a lock is held by somebody else, and was not to be waited for"),
-        holders,
-        cause);
   }
 }

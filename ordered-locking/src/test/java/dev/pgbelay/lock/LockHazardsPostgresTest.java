@@ -553,7 +553,7 @@ class LockHazardsPostgresTest {
   }
 
   @Test
-  void deadlock_isTheDriversException() {
+  void failureOfTheServer_isTheDriversExceptionAndCounted() {
     assertThatThrownBy(
             () ->
                 transactions.execute(
@@ -566,5 +566,7 @@ class LockHazardsPostgresTest {
                     }))
         .satisfies(
             e -> assertThat(Failures.classify(e)).isEqualTo(FailureKind.TRANSACTION_ABORTED));
+    assertThat(meters.get("pgbelay.lock.acquire").tag("outcome", "failed").timer().count())
+        .isEqualTo(1);
   }
 }

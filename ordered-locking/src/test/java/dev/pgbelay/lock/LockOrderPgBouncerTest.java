@@ -31,7 +31,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Three server connections for eight clients: what stays behind on one is met by another. */
-@Timeout(120)
+@Timeout(300)
 class LockOrderPgBouncerTest {
   private static final int CLIENTS = 8;
   private static final int SERVER_CONNECTIONS = 3;

@@ -216,6 +216,34 @@ class LockRepeatedAcquiresPostgresTest {
     }
   }
 
+  @Test
+  void timeoutBeforeADeadline_saysWhatTheWaitWasAndNotWhatIsLeft() throws Exception {
+    try (Interleaving script = Interleaving.of(postgres.dataSource())) {
+      Interleaving.Session holder = script.session("holder");
+      holder.run(c -> order.acquire(Tx.join(c), ACCOUNTS.row(8L)));
+      Duration[] left = new Duration[1];
+      assertThatThrownBy(
+              () ->
+                  transactions.execute(
+                      TxOptions.builder().deadline(Duration.ofSeconds(3)).build(),
+                      tx -> {
+                        try {
+                          order.acquire(tx, ACCOUNTS.row(8L));
+                        } finally {
+                          left[0] = tx.remaining().orElseThrow();
+                        }
+                      }))
+          .isInstanceOf(LockNotAvailableException.class)
+          .satisfies(e -> assertThat(longest(e)).isGreaterThan(left[0]));
+    }
+  }
+
+  private static Duration longest(Throwable failure) {
+    Matcher told = Pattern.compile("of at most (PT[0-9.]+S)").matcher(failure.getMessage());
+    assertThat(told.find()).as(failure.getMessage()).isTrue();
+    return Duration.parse(told.group(1));
+  }
+
   private static int waited(Throwable failure) {
     Matcher told = Pattern.compile("was not to be had in (\\d+) ms").matcher(failure.getMessage());
     assertThat(told.find()).as(failure.getMessage()).isTrue();

@@ -66,6 +66,11 @@ public final class HotRowScenario implements Scenario {
             new HotRowContestant(Stage.LIMIT, () -> autocommit(pool, 0), rows, settings),
             new HotRowContestant(
                 "pgbelay",
+                () -> counter.increment(dsl, COUNTER, 1),
+                () -> counter.sum(dsl, COUNTER),
+                settings),
+            new HotRowContestant(
+                "pgbelay, through Transactions",
                 () -> transactions.execute(tx -> counter.increment(tx, COUNTER, 1)),
                 () -> counter.sum(dsl, COUNTER),
                 settings),
@@ -130,8 +135,9 @@ public final class HotRowScenario implements Scenario {
     @Override
     public List<String> notes() {
       return List.of(
-          "limit is one row, changed by one statement under autocommit; pgbelay changes one of "
-              + "several rows in a transaction of its own, which is a round trip more",
+          "limit is one row, changed by one statement under autocommit; pgbelay changes one of"
+              + " several rows in the same way or, through Transactions, in a transaction of its own,"
+              + " which is a round trip more",
           "slots by hand: a random one of as many rows, one statement under autocommit or, through"
               + " Transactions, in a transaction of its own",
           "a row for each writer: one statement under autocommit, and nobody ever waits for a row;"

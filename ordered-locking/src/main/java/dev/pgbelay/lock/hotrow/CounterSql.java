@@ -2,19 +2,21 @@ package dev.pgbelay.lock.hotrow;
 
 import static org.jooq.impl.DSL.val;
 
-import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.MissingTable;
 import dev.pgbelay.core.internal.StatementStart;
+import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.util.Collection;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
+import org.jooq.ConnectionProvider;
 import org.jooq.DSLContext;
 import org.jooq.Record;
 import org.jooq.Result;
@@ -95,16 +97,20 @@ final class CounterSql {
   }
 
   /** By JDBC: jOOQ would put together this most frequent of all statements each time. */
-  int add(Tx tx, String name, int slot, long amount) {
-    String sql = adds.computeIfAbsent(tx.dsl().render(table), ADD::formatted);
-    StatementStart.announce(tx.dsl().configuration());
-    try (PreparedStatement add = tx.connection().prepareStatement(sql)) {
+  int add(DSLContext dsl, String name, int slot, long amount) {
+    String sql = adds.computeIfAbsent(dsl.render(table), ADD::formatted);
+    ConnectionProvider provider = dsl.configuration().connectionProvider();
+    Connection connection = Objects.requireNonNull(provider.acquire());
+    StatementStart.announce(dsl.configuration());
+    try (PreparedStatement add = connection.prepareStatement(sql)) {
       add.setLong(1, amount);
       add.setString(2, name);
       add.setShort(3, (short) slot);
       return add.executeUpdate();
     } catch (SQLException e) {
       throw explained(new DataAccessException("counter '" + name + "' was not changed", e));
+    } finally {
+      provider.release(connection);
     }
   }
 

@@ -90,10 +90,22 @@ public final class SlottedCounter {
    * @throws PgBelayException if there is no such counter
    */
   public void increment(Tx tx, String name, long amount) {
+    increment(tx.dsl(), name, amount);
+  }
+
+  /**
+   * The same for a count that belongs to no other change: under autocommit a transaction of its
+   * own, in one round trip. If the connection is lost meanwhile, nothing tells whether it was
+   * counted.
+   *
+   * @param dsl under autocommit, or of the transaction that this belongs to
+   * @throws PgBelayException if there is no such counter
+   */
+  public void increment(DSLContext dsl, String name, long amount) {
     requireName(name);
     requireAmount(name, amount);
     int own = ownSlot();
-    if (sql.add(tx, name, own, amount) == 0) {
+    if (sql.add(dsl, name, own, amount) == 0) {
       throw unknown(name);
     }
     count("increment", "done", "one_slot");

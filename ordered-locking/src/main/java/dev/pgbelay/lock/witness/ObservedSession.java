@@ -37,9 +37,7 @@ final class ObservedSession {
 
   private volatile boolean inTransaction;
   private boolean sampled;
-  private boolean held;
-  private boolean tooLongTold;
-  private long firstLockNanos;
+  private final HoldTime holdTime;
   private @Nullable Thread thread;
   private List<LockStep> lastSteps = List.of();
   private final StatementWait wait = new StatementWait();
@@ -61,6 +59,7 @@ final class ObservedSession {
     this.database = database;
     this.id = id;
     this.trace = witness.newTrace(database, name);
+    this.holdTime = new HoldTime(witness.holdLimit());
     ObservedSessions.add(this);
   }
 
@@ -196,12 +195,9 @@ final class ObservedSession {
         trace.take(
             resolved.wanted(), resolved.footprint().masked(), execution.values(), set, keeps, here);
       }
-      held = trace.held().hasRowLocks();
+      holdTime.holds(trace.held().hasRowLocks());
     } else if (keeps) {
       pass(resolved);
-    }
-    if (held && firstLockNanos == 0) {
-      firstLockNanos = System.nanoTime();
     }
   }
 
@@ -215,7 +211,7 @@ final class ObservedSession {
   }
 
   private void pass(Resolved resolved) {
-    held |= resolved.locksRows();
+    holdTime.holds(holdTime.isHolding() || resolved.locksRows());
     if (passed.size() < STEPS_KEPT) {
       passed.addAll(resolved.steps());
     }
@@ -233,8 +229,7 @@ final class ObservedSession {
       case ROLLED_BACK_TO -> trace.held().rollbackTo(name);
     }
     if (sampled && !trace.held().hasRowLocks()) {
-      held = false;
-      firstLockNanos = 0;
+      holdTime.holds(false);
     }
   }
 
@@ -265,8 +260,8 @@ final class ObservedSession {
       return null;
     }
     LongHold hold =
-        held && isTooLong()
-            ? new LongHold(heldSoFar(), false, steps(), callSite.get(), List.of())
+        holdTime.isTooLong()
+            ? new LongHold(holdTime.soFar(), false, steps(), callSite.get(), List.of())
             : null;
     lastSteps = steps();
     lastEndNanos = System.nanoTime();
@@ -275,9 +270,7 @@ final class ObservedSession {
     }
     passed.clear();
     inTransaction = false;
-    held = false;
-    tooLongTold = false;
-    firstLockNanos = 0;
+    holdTime.end();
     if (thread != null) {
       ObservedSessions.leave(this);
       witness.ended(this);
@@ -286,24 +279,14 @@ final class ObservedSession {
     return hold;
   }
 
-  private boolean isTooLong() {
-    Duration limit = witness.holdLimit();
-    return limit != null && firstLockNanos != 0 && heldSoFar().compareTo(limit) > 0;
-  }
-
-  private Duration heldSoFar() {
-    return Duration.ofNanos(System.nanoTime() - firstLockNanos);
-  }
-
   /** Called from outside while the transaction may be open. */
   void checkHoldTime() {
     endIfIdle();
     LongHold hold = null;
     synchronized (this) {
       Thread owner = thread;
-      if (held && !tooLongTold && isTooLong() && owner != null) {
-        tooLongTold = true;
-        hold = new LongHold(heldSoFar(), true, steps(), null, List.of(owner.getStackTrace()));
+      if (owner != null && holdTime.isTooLongForTheFirstTime()) {
+        hold = new LongHold(holdTime.soFar(), true, steps(), null, List.of(owner.getStackTrace()));
       }
     }
     if (hold != null) {
@@ -312,7 +295,7 @@ final class ObservedSession {
   }
 
   synchronized boolean holdsRowLocks() {
-    return inTransaction && held;
+    return inTransaction && holdTime.isHolding();
   }
 
   boolean isInTransaction() {

@@ -45,12 +45,12 @@ class GuardedDecrementTest {
       PostgresExtension.create().withTemplate(HotRowSchema.TABLES);
 
   private DSLContext dsl = DSL.using(SQLDialect.POSTGRES);
-  private Transactions transactions = Transactions.of(postgres.dataSource());
+  private Transactions transactions = HotRowSchema.patient(postgres.dataSource());
 
   @BeforeEach
   void fill() {
     dsl = DSL.using(postgres.dataSource(), SQLDialect.POSTGRES);
-    transactions = Transactions.of(postgres.dataSource());
+    transactions = HotRowSchema.patient(postgres.dataSource());
     dsl.deleteFrom(SEAT).execute();
     for (long id = 1; id <= 6; id++) {
       dsl.insertInto(SEAT, ID, QUANTITY).values(id, 10).execute();

@@ -39,7 +39,7 @@ class HotRowRacesPostgresTest {
       PostgresExtension.create().withTemplate(HotRowSchema.TABLES).withPoolSize(THREADS + 2);
 
   private final DSLContext dsl = DSL.using(postgres.dataSource(), SQLDialect.POSTGRES);
-  private final Transactions transactions = Transactions.of(postgres.dataSource());
+  private final Transactions transactions = HotRowSchema.patient(postgres.dataSource());
   private final SlottedCounter few = SlottedCounter.builder().slots(2).build();
   private final SlottedCounter many = SlottedCounter.builder().slots(60).build();
 

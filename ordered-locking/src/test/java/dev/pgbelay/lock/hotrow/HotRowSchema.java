@@ -1,9 +1,13 @@
 package dev.pgbelay.lock.hotrow;
 
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.testing.TemplateInitializer;
 import java.sql.Connection;
 import java.sql.Statement;
+import java.time.Duration;
+import javax.sql.DataSource;
 
 final class HotRowSchema {
   static final TemplateInitializer TABLES =
@@ -22,4 +26,12 @@ final class HotRowSchema {
       };
 
   private HotRowSchema() {}
+
+  /** Runs again, as often as it takes, what others were quicker at. */
+  static Transactions patient(DataSource dataSource) {
+    return Transactions.builder(dataSource)
+        .retry(
+            TxOptions.Retry.defaults().withMaxAttempts(100).withMaxElapsed(Duration.ofMinutes(2)))
+        .build();
+  }
 }

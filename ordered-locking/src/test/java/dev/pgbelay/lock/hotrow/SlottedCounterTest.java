@@ -35,13 +35,13 @@ class SlottedCounterTest {
 
   private final SlottedCounter counter = SlottedCounter.builder().slots(8).build();
   private DSLContext dsl = DSL.using(SQLDialect.POSTGRES);
-  private Transactions transactions = Transactions.of(postgres.dataSource());
+  private Transactions transactions = HotRowSchema.patient(postgres.dataSource());
   private String name = "";
 
   @BeforeEach
   void createCounter(org.junit.jupiter.api.TestInfo test) {
     dsl = DSL.using(postgres.dataSource(), SQLDialect.POSTGRES);
-    transactions = Transactions.of(postgres.dataSource());
+    transactions = HotRowSchema.patient(postgres.dataSource());
     name = test.getDisplayName();
     counter.create(dsl, name);
   }
@@ -66,6 +66,26 @@ class SlottedCounterTest {
     Decrement refused = transactions.run(tx -> counter.decrement(tx, name, 2));
     assertThat(refused).isEqualTo(new Decrement(Outcome.SHORT, 0, 1));
     assertThat(counter.sum(dsl, name)).isEqualTo(1);
+  }
+
+  @Test
+  void incrementsUnderAutocommit_areTransactionsOfTheirOwn() throws Exception {
+    inParallel(
+        THREADS,
+        worker -> {
+          for (int i = 0; i < 50; i++) {
+            counter.increment(dsl, name, 2);
+          }
+        });
+    assertThat(counter.sum(dsl, name)).isEqualTo(2L * 50 * THREADS);
+    transactions.execute(
+        tx -> {
+          counter.increment(tx.dsl(), name, 5);
+          assertThat(counter.sum(dsl, name)).as("before its commit").isEqualTo(100L * THREADS);
+        });
+    assertThat(counter.sum(dsl, name)).isEqualTo(100L * THREADS + 5);
+    assertThatThrownBy(() -> counter.increment(dsl, "no such", 1))
+        .hasMessageContaining("counter 'no such' does not exist");
   }
 
   @Test

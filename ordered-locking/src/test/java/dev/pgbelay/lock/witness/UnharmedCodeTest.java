@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** What is watched goes on as if it were not, and is told apart from what it is not. */
-@Timeout(60)
+@Timeout(300)
 class UnharmedCodeTest {
   @RegisterExtension
   static final PostgresExtension postgres =

@@ -30,7 +30,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /**
  * Behind PgBouncer in transaction mode the driver knows a process number that is not a server's.
  */
-@Timeout(60)
+@Timeout(300)
 class WitnessPgBouncerTest {
   @RegisterExtension
   static final PostgresExtension postgres =

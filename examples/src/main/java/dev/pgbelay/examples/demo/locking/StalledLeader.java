@@ -37,7 +37,7 @@ import org.jooq.types.DayToSecond;
 
 /** What does a leader write that was stopped for longer than its lease? */
 final class StalledLeader implements Study {
-  private static final Duration LEASE = Duration.ofSeconds(1);
+  private static final Duration LEASE = Duration.ofSeconds(3);
   private static final int ROWS = 100;
   private static final int STOPPED_AFTER = 10;
   private static final String TASK = "A leader that is stopped";
@@ -226,7 +226,7 @@ final class StalledLeader implements Study {
         "stalled-leader",
         String.format(
             Locale.ROOT,
-            "Prices of the new leader that stand, once the old one wakes after its lease of %d second",
+            "Prices of the new leader that stand, once the old one wakes after its lease of %d seconds",
             LEASE.toSeconds()),
         "asks who leads, then writes",
         "Lease.guard in each transaction",
