@@ -70,15 +70,16 @@ class LockRepeatedAcquiresPostgresTest {
 
   @Test
   void settingWrittenByOthers_isNoticedAndNothingIsLocked() {
-    assertThatThrownBy(
-            () ->
-                transactions.execute(
-                    tx -> {
-                      tx.dsl().execute("set local pgbelay.lock_epoch = 'of somebody else'");
-                      order.acquire(tx, ACCOUNTS.row(1L));
-                    }))
-        .isInstanceOfSatisfying(
-            LockRefusedException.class, e -> assertThat(e.reason()).isEqualTo(Reason.OTHER_ORDER));
+    transactions.execute(
+        tx -> {
+          tx.dsl().execute("set local pgbelay.lock_epoch = 'of somebody else'");
+          assertThatThrownBy(() -> order.acquire(tx, ACCOUNTS.row(1L)))
+              .isInstanceOfSatisfying(
+                  LockRefusedException.class,
+                  e -> assertThat(e.reason()).isEqualTo(Reason.OTHER_ORDER));
+          assertThat(heldByOthersView()).isEmpty();
+          assertThat(tx.dsl().fetchValue("select current_setting('lock_timeout')")).isEqualTo("0");
+        });
   }
 
   /** Against a set that knows what is held, with savepoints rolled back and released in between. */
