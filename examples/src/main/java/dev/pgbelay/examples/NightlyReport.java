@@ -22,9 +22,12 @@ import dev.pgbelay.jobqueue.cron.Schedule;
 import dev.pgbelay.jobqueue.cron.ScheduleRunner;
 import dev.pgbelay.jobqueue.cron.ScheduleState;
 import dev.pgbelay.jobqueue.cron.Schedules;
+import dev.pgbelay.jobqueue.health.QueueHealth;
+import dev.pgbelay.jobqueue.health.QueueMonitor;
 import dev.pgbelay.jobqueue.testing.ManualWorker;
 import dev.pgbelay.testing.PostgresCluster;
 import java.io.PrintStream;
+import java.time.Duration;
 import java.time.LocalTime;
 import java.time.OffsetDateTime;
 import java.time.ZoneId;
@@ -108,6 +111,20 @@ public final class NightlyReport {
             + next
             + " in "
             + state.zone());
+    out.println("watch: " + health().status());
+  }
+
+  /** A service starts the monitor, and asks for its health in a probe. */
+  private QueueHealth health() throws Exception {
+    // tag::monitor[]
+    QueueMonitor monitor =
+        QueueMonitor.builder(transactions)
+            .standstill("default", Duration.ofHours(2)) // its jobs take long
+            .expect(NIGHTLY, Duration.ofHours(26))
+            .build();
+    // end::monitor[]
+    monitor.look();
+    return monitor.health();
   }
 
   /** What a process does when it starts. */

@@ -22,6 +22,7 @@ class NightlyReportTest {
     assertThat(printed.toString(StandardCharsets.UTF_8).lines())
         .containsExactly(
             "naive: 3 reports of one night by 3 processes",
-            "safe:  1 report of 2000 cents, the next one at 02:30 in Europe/Berlin");
+            "safe:  1 report of 2000 cents, the next one at 02:30 in Europe/Berlin",
+            "watch: UP");
   }
 }

@@ -258,6 +258,6 @@ class GrantsPostgresTest {
           assertThat(schedules.fireNow(tx, owner.jobs, owner.queue)).isPresent();
           assertThat(schedules.remove(tx, owner.queue)).isEqualTo(Schedules.Outcome.DONE);
         });
-    assertThat(schedules.list(dsl(pool))).isEmpty();
+    assertThat(schedules.find(dsl(pool), owner.queue)).isEmpty();
   }
 }

@@ -94,6 +94,34 @@ class HorizonGuardPostgresTest {
     }
   }
 
+  /** A query on a standby; where it has a slot, the slot holds the horizon for it. */
+  @Test
+  void standbyWithFeedback_isNamed() throws Exception {
+    try (PostgresCluster pair =
+            PostgresCluster.builder()
+                .replicas(1)
+                .serverConfig("hot_standby_feedback", "on")
+                .serverConfig("wal_receiver_status_interval", "1s")
+                .start();
+        Connection watching = DriverManager.getConnection(pair.primary().jdbcUrl());
+        Connection reading = DriverManager.getConnection(pair.replicas().get(0).jdbcUrl())) {
+      DSLContext dsl = DSL.using(watching, SQLDialect.POSTGRES);
+      reading.setAutoCommit(false);
+      reading.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
+      DSL.using(reading, SQLDialect.POSTGRES).fetch("select count(*) from pg_class");
+      String replica = pair.replicas().get(0).name();
+      Awaitility.await()
+          .atMost(Duration.ofSeconds(60))
+          .until(
+              () -> {
+                dsl.fetch("select pg_current_xact_id()");
+                return guard.look(dsl).stream()
+                    .anyMatch(pin -> pin.name().startsWith(replica) && pin.transactions() > 1);
+              });
+      reading.rollback();
+    }
+  }
+
   @Test
   void youngTransaction_isNoPin() throws Exception {
     HorizonGuard patient = HorizonGuard.after(Duration.ofHours(1));

@@ -175,12 +175,20 @@ class CronTimesTest {
           .as("\"%s\" after %s", cron, after)
           .isEqualTo(Reading.of(cron).next(after));
       String zone = zones.get(random.nextInt(zones.size()));
-      Instant from = after.toInstant(ZoneOffset.UTC);
+      Instant from = nearAChange(after.toInstant(ZoneOffset.UTC), ZoneId.of(zone), random);
       Optional<Instant> there = CronTimes.of(cron, ZoneId.of(zone)).nextAfter(from);
       assertThat(there)
           .as("\"%s\" after %s in %s", cron, from, zone)
           .isEqualTo(Reading.of(cron).next(from, ZoneId.of(zone)));
     }
+  }
+
+  /** Half of the time within hours of a change of the clocks. */
+  private static Instant nearAChange(Instant moment, ZoneId zone, Random random) {
+    var change = zone.getRules().nextTransition(moment);
+    return change == null || random.nextBoolean()
+        ? moment
+        : change.getInstant().plusSeconds(60L * (random.nextInt(480) - 240));
   }
 
   private static String randomCron(Random random) {
