@@ -120,7 +120,7 @@ final class Activity implements WorkMeters, AutoCloseable {
                 times.finished = now;
                 times.succeeded = now;
               });
-      case DISCARDED -> note(queue, kind, times -> times.finished = now);
+      case DISCARDED, CANCELLED -> note(queue, kind, times -> times.finished = now);
       case RETRIED, DEAD -> note(queue, kind, times -> times.failed = now);
       case SNOOZED, HANDED_BACK -> {
         // The job comes again, and nothing is wrong with it.

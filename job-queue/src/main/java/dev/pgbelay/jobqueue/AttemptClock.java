@@ -1,6 +1,7 @@
 package dev.pgbelay.jobqueue;
 
 import java.time.Duration;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -8,8 +9,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The deadline of the attempt that runs on a thread. It interrupts that attempt and no other: begin
- * and end are seen by whoever looks at the clock.
+ * The deadline of the attempt that runs on a thread, and the wish to cancel it. Both interrupt that
+ * attempt and no other: begin and end are seen by whoever looks at the clock.
  */
 final class AttemptClock {
   private static final Logger LOG = LoggerFactory.getLogger(AttemptClock.class);
@@ -19,13 +20,17 @@ final class AttemptClock {
 
   private @Nullable ClaimedJob running;
   private @Nullable Thread thread;
+  private @Nullable JobContext context;
+  private @Nullable String cancelledFor;
   private long endsAt;
   private boolean bounded;
   private boolean interrupted;
   private boolean reported;
 
-  synchronized void begin(ClaimedJob job, Optional<Duration> deadline) {
+  synchronized void begin(ClaimedJob job, JobContext handed, Optional<Duration> deadline) {
     running = job;
+    context = handed;
+    cancelledFor = null;
     thread = Thread.currentThread();
     bounded = deadline.isPresent();
     endsAt = System.nanoTime() + deadline.orElse(Duration.ZERO).toNanos();
@@ -33,10 +38,32 @@ final class AttemptClock {
     reported = false;
   }
 
-  /** Whether it was interrupted by this clock. */
-  synchronized boolean end() {
+  /**
+   * What was done to an attempt.
+   *
+   * @param overdue it was interrupted at its deadline
+   * @param cancelledFor why somebody wanted it cancelled
+   */
+  record Ended(boolean overdue, @Nullable String cancelledFor) {}
+
+  synchronized Ended end() {
     running = null;
-    return interrupted;
+    context = null;
+    return new Ended(interrupted, cancelledFor);
+  }
+
+  /** Tells the attempt, if it is of one of these jobs, and interrupts it. */
+  synchronized void cancel(Map<Long, String> reasons) {
+    if (running == null || context == null || thread == null || cancelledFor != null) {
+      return;
+    }
+    String reason = reasons.get(running.id());
+    if (reason != null) {
+      cancelledFor = reason;
+      context.cancel();
+      LOG.info("{} is to be cancelled: interrupting it", running);
+      thread.interrupt();
+    }
   }
 
   synchronized void check(WorkMeters meters) {

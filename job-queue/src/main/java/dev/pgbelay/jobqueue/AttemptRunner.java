@@ -4,6 +4,7 @@ import dev.pgbelay.jobqueue.Buffer.Fetched;
 import dev.pgbelay.jobqueue.JobOutcome.Verdict;
 import dev.pgbelay.jobqueue.Settlement.Fate;
 import dev.pgbelay.jobqueue.internal.ManualAccess;
+import dev.pgbelay.jobqueue.permit.ClaimPermit;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
@@ -19,14 +20,22 @@ final class AttemptRunner implements Runnable {
 
   /** A kind with what to do about it. */
   record Handling<P>(
-      JobKind<P> kind, JobHandler<P> handler, RetryPolicy retry, Optional<Duration> deadline) {
+      JobKind<P> kind,
+      JobHandler<P> handler,
+      RetryPolicy retry,
+      Optional<Duration> deadline,
+      Optional<ClaimPermit> permit) {
 
     Handling<P> around(ManualAccess.Around wrapper) {
-      return new Handling<>(kind, wrapper.wrap(handler), retry, deadline);
+      return new Handling<>(kind, wrapper.wrap(handler), retry, deadline, permit);
     }
 
     Handling<P> within(Duration time) {
-      return new Handling<>(kind, handler, retry, Optional.of(time));
+      return new Handling<>(kind, handler, retry, Optional.of(time), permit);
+    }
+
+    Handling<P> under(ClaimPermit admitting) {
+      return new Handling<>(kind, handler, retry, deadline, Optional.of(admitting));
     }
   }
 
@@ -103,14 +112,21 @@ final class AttemptRunner implements Runnable {
     clock.check(meters);
   }
 
+  /** Called by another thread: what somebody wants cancelled, by id. */
+  void cancel(Map<Long, String> reasons) {
+    clock.cancel(reasons);
+  }
+
   private void attempt(Fetched fetched) {
     ClaimedJob job = fetched.job();
     try {
       if (!registration.awaitLive(fetched.identity(), stopping)) {
+        work.notBegun(job);
         work.settled(1); // rescued by others, or left to them
         return;
       }
     } catch (InterruptedException e) {
+      work.notBegun(job);
       settler.add(Settlement.of(job, Fate.HANDED_BACK, work));
       return;
     }
@@ -133,10 +149,15 @@ final class AttemptRunner implements Runnable {
     try {
       payload = handling.kind().codec().decode(job.payload());
     } catch (Throwable e) {
+      work.notBegun(job);
       LOG.warn("{}: its payload cannot be read ({})", job, e.getClass().getName());
       settler.add(
           Settlement.of(job, Fate.DEAD, work)
               .because("payload cannot be read: " + e.getClass().getName()));
+      return;
+    }
+    if (!handling.permit().map(ClaimPermit::begin).orElse(true)) {
+      settler.add(Settlement.of(job, Fate.HANDED_BACK, work));
       return;
     }
     JobContext context =
@@ -145,28 +166,49 @@ final class AttemptRunner implements Runnable {
     @Nullable JobOutcome outcome = null;
     @Nullable Throwable failure = null;
     meters.began(job);
-    clock.begin(job, handling.deadline());
+    clock.begin(job, context, job.deadline().or(handling::deadline));
     try {
       outcome = handling.handler().run(context, payload);
     } catch (Throwable e) {
       failure = e;
     }
-    boolean overdue = clock.end();
+    AttemptClock.Ended end = clock.end();
     boolean interrupted = Thread.interrupted();
-    meters.ran(job.kind(), System.nanoTime() - start);
+    long nanos = System.nanoTime() - start;
+    meters.ran(job.kind(), nanos);
+    if (handling.permit().isPresent()) {
+      handling.permit().get().end(Duration.ofNanos(nanos), Optional.ofNullable(failure));
+    }
     if (context.isCompleted()) {
       meters.settled(work.queue(), job.kind(), Fate.DONE, 1);
       meters.ended(Settlement.Subject.of(job), Fate.DONE, null);
       work.settled(1);
+      if (job.keyed()) {
+        work.handedOn();
+      }
+      return;
+    }
+    if (end.cancelledFor() != null && !hasEnded(outcome, failure)) {
+      settler.add(
+          Settlement.of(job, Fate.CANCELLED, work)
+              .because(end.cancelledFor())
+              .perhapsDone(context.isCompleteCalled()));
       return;
     }
     Settlement settlement =
         failure != null
-            ? failed(job, failure, handling.retry(), interrupted, overdue)
+            ? failed(job, failure, handling.retry(), interrupted, end.overdue())
             : context.isCompleteCalled()
                 ? uncommitted(job, handling.retry())
                 : ended(job, outcome == null ? JobOutcome.done() : outcome);
     settler.add(settlement.perhapsDone(context.isCompleteCalled()));
+  }
+
+  private static boolean hasEnded(@Nullable JobOutcome outcome, @Nullable Throwable failure) {
+    return failure == null
+        && (outcome == null
+            || outcome.verdict() == Verdict.DONE
+            || outcome.verdict() == Verdict.DISCARD);
   }
 
   private Settlement ended(ClaimedJob job, JobOutcome outcome) {

@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -48,7 +49,8 @@ class ClaimSql {
       UPDATE <job> AS j
          SET state = 'running', claimant = ?, claim_number = ?, attempt = j.attempt + 1
        WHERE j.ctid = ANY (ARRAY(SELECT at FROM due))
-      RETURNING j.id, j.place, j.kind, j.attempt, j.max_attempts, j.headers, j.payload\
+      RETURNING j.id, j.place, j.kind, j.attempt, j.max_attempts, j.key_slot IS NOT NULL,
+                j.deadline_ms, j.tags, j.failures[cardinality(j.failures)], j.headers, j.payload\
       """;
 
   /** Binds claimant; claimant, number. Waits for a claim that is still under way. */
@@ -65,7 +67,8 @@ class ClaimSql {
   /** Binds queue, place, id, claimant, number. */
   private static final String FIND_CLAIMED =
       """
-      SELECT j.id, j.place, j.kind, j.attempt, j.max_attempts, j.headers, j.payload
+      SELECT j.id, j.place, j.kind, j.attempt, j.max_attempts, j.key_slot IS NOT NULL,
+                j.deadline_ms, j.tags, j.failures[cardinality(j.failures)], j.headers, j.payload
         FROM <job> AS j
        WHERE j.queue = ? AND j.run_at IS NULL AND (j.place, j.id) > (?, ?)
          AND j.claimant = ? AND j.claim_number = ?\
@@ -157,6 +160,11 @@ class ClaimSql {
     }
   }
 
+  private static Optional<Duration> deadline(ResultSet row, int column) throws SQLException {
+    int millis = row.getInt(column);
+    return millis == 0 ? Optional.empty() : Optional.of(Duration.ofMillis(millis));
+  }
+
   private static List<ClaimedJob> read(PreparedStatement statement, String queue, Fence fence)
       throws SQLException {
     List<ClaimedJob> jobs = new ArrayList<>();
@@ -170,8 +178,12 @@ class ClaimSql {
                 row.getString(3),
                 row.getInt(4),
                 row.getInt(5),
-                Headers.read(Headers.texts(row, 6)),
-                row.getBytes(7),
+                row.getBoolean(6),
+                deadline(row, 7),
+                Headers.texts(row, 8),
+                Optional.ofNullable(row.getString(9)),
+                Headers.read(Headers.texts(row, 10)),
+                row.getBytes(11),
                 fence));
       }
     }

@@ -1,9 +1,16 @@
 package dev.pgbelay.jobqueue;
 
 import dev.pgbelay.core.internal.Fence;
+import java.time.Duration;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
-/** A job as a claim has taken it; never compared. */
+/**
+ * A job as a claim has taken it; never compared.
+ *
+ * @param keyed whether it has a partition key
+ */
 @SuppressWarnings("ArrayRecordComponent")
 record ClaimedJob(
     long id,
@@ -12,6 +19,10 @@ record ClaimedJob(
     String kind,
     int attempt,
     int maxAttempts,
+    boolean keyed,
+    Optional<Duration> deadline,
+    List<String> tags,
+    Optional<String> lastFailure,
     Map<String, String> headers,
     byte[] payload,
     Fence fence) {

@@ -33,12 +33,16 @@ class DeadLetterSql {
   private static final String REDRIVE =
       """
       WITH gone AS (DELETE FROM {0} WHERE id = {2} RETURNING *)
-      INSERT INTO {1} (id, place, enqueued_at, max_attempts, priority, state, queue, kind, headers,
-                       failures, payload)
+      INSERT INTO {1} (id, place, enqueued_at, max_attempts, priority, state, run_at, key_slot,
+                       queue, kind, deadline_ms, partition_key, tags, headers, failures, payload)
       SELECT id,
              CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)
                - 1000000 * CAST(priority AS bigint),
-             enqueued_at, max_attempts, priority, 'ready', queue, kind, headers, failures, payload
+             enqueued_at, max_attempts, priority,
+             CASE WHEN partition_key IS NULL THEN 'ready' ELSE 'arriving' END,
+             CASE WHEN partition_key IS NOT NULL THEN CAST('infinity' AS timestamptz) END,
+             CASE WHEN partition_key IS NOT NULL THEN -1 END, queue, kind,
+             deadline_ms, partition_key, tags, headers, failures, payload
         FROM gone\
       """;
 
@@ -47,12 +51,16 @@ class DeadLetterSql {
       WITH page AS MATERIALIZED (
         SELECT id FROM {0} WHERE kind = {2} ORDER BY id LIMIT {3} FOR UPDATE SKIP LOCKED),
       gone AS (DELETE FROM {0} WHERE id = ANY (ARRAY(SELECT id FROM page)) RETURNING *)
-      INSERT INTO {1} (id, place, enqueued_at, max_attempts, priority, state, queue, kind, headers,
-                       failures, payload)
+      INSERT INTO {1} (id, place, enqueued_at, max_attempts, priority, state, run_at, key_slot,
+                       queue, kind, deadline_ms, partition_key, tags, headers, failures, payload)
       SELECT id,
              CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)
                - 1000000 * CAST(priority AS bigint),
-             enqueued_at, max_attempts, priority, 'ready', queue, kind, headers, failures, payload
+             enqueued_at, max_attempts, priority,
+             CASE WHEN partition_key IS NULL THEN 'ready' ELSE 'arriving' END,
+             CASE WHEN partition_key IS NOT NULL THEN CAST('infinity' AS timestamptz) END,
+             CASE WHEN partition_key IS NOT NULL THEN -1 END, queue, kind,
+             deadline_ms, partition_key, tags, headers, failures, payload
         FROM gone\
       """;
 

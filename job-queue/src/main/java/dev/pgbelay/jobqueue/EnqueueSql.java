@@ -12,9 +12,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The statements that add jobs, and those that change jobs that wait. A place is the microsecond in
- * which a job falls due, less its priority. Ids are drawn row by row as the rows of the arrays
- * come, so in the order of the arrays they ascend.
+ * The statements that add jobs without keys, tags or deadlines. A place is the microsecond in which
+ * a job falls due, less its priority. Ids are drawn row by row as the rows of the arrays come, so
+ * in the order of the arrays they ascend.
  */
 class EnqueueSql {
   private static final String ENQUEUE_NOW =
@@ -65,53 +65,12 @@ class EnqueueSql {
       RETURNING id\
       """;
 
-  /** Binds id, reason, id. */
-  private static final String CANCEL =
-      """
-      WITH gone AS (
-        DELETE FROM <job> WHERE id = ? AND state <> 'running'
-        RETURNING id, attempt, queue, kind),
-      kept AS (
-        INSERT INTO <finished> (id, finished_at, finished_day, attempt, outcome, queue, kind, reason)
-        SELECT id, clock_timestamp(),
-               CAST(floor(extract(epoch FROM clock_timestamp()) / 86400) AS integer),
-               attempt, 'cancelled', queue, kind, ?
-          FROM gone)
-      SELECT CASE WHEN EXISTS (SELECT FROM gone) THEN 'DONE'
-                  WHEN EXISTS (SELECT FROM <job> WHERE id = ?) THEN 'RUNNING'
-                  ELSE 'NOT_FOUND' END\
-      """;
-
-  /** Binds microseconds, id, id. */
-  private static final String RESCHEDULE =
-      """
-      WITH due AS MATERIALIZED (
-        SELECT to_timestamp(0) + CAST(? AS bigint) * interval '1 microsecond' AS at,
-               clock_timestamp() AS now),
-      moved AS (
-        UPDATE <job> AS j
-           SET state = CASE WHEN due.at > due.now THEN 'scheduled' ELSE 'ready' END,
-               run_at = CASE WHEN due.at > due.now THEN due.at END,
-               place = CAST(extract(epoch FROM due.at) * 1000000 AS bigint)
-                         - 1000000 * CAST(j.priority AS bigint)
-          FROM due
-         WHERE j.id = ? AND j.state <> 'running'
-        RETURNING j.id)
-      SELECT CASE WHEN EXISTS (SELECT FROM moved) THEN 'DONE'
-                  WHEN EXISTS (SELECT FROM <job> WHERE id = ?) THEN 'RUNNING'
-                  ELSE 'NOT_FOUND' END\
-      """;
-
-  private final String cancel;
-  private final String reschedule;
   private final String enqueueNow;
   private final String enqueueLike;
   private final String enqueueEach;
 
   EnqueueSql(String schema) {
     TablesSql tables = new TablesSql(schema);
-    this.cancel = tables.fill(CANCEL);
-    this.reschedule = tables.fill(RESCHEDULE);
     this.enqueueNow = tables.fill(ENQUEUE_NOW);
     this.enqueueLike = tables.fill(ENQUEUE_LIKE);
     this.enqueueEach = tables.fill(ENQUEUE_EACH);
@@ -179,31 +138,6 @@ class EnqueueSql {
       insert.setArray(7, connection.createArrayOf("text", headers));
       insert.setArray(8, connection.createArrayOf("bytea", payloads));
       return ids(insert, count);
-    }
-  }
-
-  JobQueue.Change cancel(Connection connection, long id, String reason) throws SQLException {
-    try (PreparedStatement delete = connection.prepareStatement(cancel)) {
-      delete.setLong(1, id);
-      delete.setString(2, reason);
-      delete.setLong(3, id);
-      return change(delete);
-    }
-  }
-
-  JobQueue.Change reschedule(Connection connection, long id, Instant at) throws SQLException {
-    try (PreparedStatement update = connection.prepareStatement(reschedule)) {
-      update.setLong(1, ChronoUnit.MICROS.between(Instant.EPOCH, at));
-      update.setLong(2, id);
-      update.setLong(3, id);
-      return change(update);
-    }
-  }
-
-  private static JobQueue.Change change(PreparedStatement statement) throws SQLException {
-    try (ResultSet row = statement.executeQuery()) {
-      row.next();
-      return JobQueue.Change.valueOf(row.getString(1));
     }
   }
 

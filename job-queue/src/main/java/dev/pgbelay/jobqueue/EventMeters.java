@@ -44,6 +44,7 @@ record EventMeters(JobListener listener) implements WorkMeters {
     return switch (fate) {
       case DONE -> JobEvent.Type.DONE;
       case DISCARDED -> JobEvent.Type.DISCARDED;
+      case CANCELLED -> JobEvent.Type.CANCELLED;
       case RETRIED -> JobEvent.Type.RETRIED;
       case SNOOZED -> JobEvent.Type.SNOOZED;
       case HANDED_BACK -> JobEvent.Type.HANDED_BACK;

@@ -18,6 +18,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -140,6 +141,10 @@ final class HandOver implements AutoCloseable {
             job.kind().name(),
             1,
             job.maxAttempts(),
+            false,
+            Optional.empty(),
+            List.of(),
+            Optional.empty(),
             job.headers(),
             payload,
             fence);

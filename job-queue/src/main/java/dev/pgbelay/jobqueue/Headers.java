@@ -4,6 +4,7 @@ import java.sql.Array;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -19,14 +20,25 @@ final class Headers {
     if (headers.isEmpty()) {
       return null;
     }
-    StringBuilder literal = new StringBuilder("{");
+    List<String> texts = new ArrayList<>();
     headers.forEach(
         (name, value) -> {
-          literal.append(literal.length() == 1 ? "" : ",");
-          quote(literal, name);
-          literal.append(',');
-          quote(literal, value);
+          texts.add(name);
+          texts.add(value);
         });
+    return writeTexts(texts);
+  }
+
+  /** The literal of an array of texts; null for none. */
+  static @Nullable String writeTexts(Collection<String> texts) {
+    if (texts.isEmpty()) {
+      return null;
+    }
+    StringBuilder literal = new StringBuilder("{");
+    for (String text : texts) {
+      literal.append(literal.length() == 1 ? "" : ",");
+      quote(literal, text);
+    }
     return literal.append('}').toString();
   }
 

@@ -6,8 +6,10 @@ import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.StatementStart;
 import dev.pgbelay.jobqueue.Registration.Identity;
 import java.sql.SQLException;
+import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.jooq.exception.DataAccessException;
 import org.jspecify.annotations.Nullable;
 
@@ -24,6 +26,7 @@ public final class JobContext {
   private final @Nullable CommitPosition position;
   private volatile boolean completeCalled;
   private volatile boolean completed;
+  private volatile boolean cancelled;
 
   JobContext(
       ClaimedJob job,
@@ -67,6 +70,28 @@ public final class JobContext {
     return job.headers();
   }
 
+  /** What it was tagged with. */
+  public Set<String> tags() {
+    return new LinkedHashSet<>(job.tags());
+  }
+
+  /** What the last attempt failed of, with its number, time and node; empty in the first one. */
+  public Optional<String> lastFailure() {
+    return job.lastFailure();
+  }
+
+  /**
+   * Whether somebody wants the job cancelled; its thread was interrupted once for that. A handler
+   * that then throws, or returns anything but done and discard, has its job finished as cancelled.
+   */
+  public boolean isCancelled() {
+    return cancelled;
+  }
+
+  void cancel() {
+    cancelled = true;
+  }
+
   /**
    * A place in the log behind the commit that enqueued the job: a replica that has replayed it
    * shows what the job was enqueued with. Empty where the server does not tell.
@@ -102,16 +127,13 @@ public final class JobContext {
     StatementStart.announce(tx.dsl().configuration());
     boolean held;
     try {
-      held = sql.complete(tx.connection(), job.id(), job.fence(), slots);
+      held = sql.complete(tx.connection(), job, slots);
     } catch (SQLException e) {
       throw new DataAccessException(
           "job " + job.id() + " was not completed: SQLSTATE " + e.getSQLState(), e);
     }
     if (!held) {
-      SettleSql.abortTransaction(tx.connection(), job.id());
-      meters.stale();
-      meters.refused(Settlement.Subject.of(job), Settlement.Fate.DONE);
-      throw new LeaseLostException(job.id());
+      throw lost(tx, Settlement.Fate.DONE);
     }
     completeCalled = true;
     try {
@@ -120,6 +142,58 @@ public final class JobContext {
       // A joined transaction without a callback: whether it was committed is asked afterwards.
       completed = false;
     }
+  }
+
+  /**
+   * Tells how far the job is, in the caller's transaction: it is seen when that commits. One round
+   * trip; the job cannot pass to another worker before that transaction ends, and that is bounded
+   * as in {@link #complete}.
+   *
+   * @param percent 0 to 100
+   * @param note up to 1,000 characters; not for secrets
+   * @throws LeaseLostException as {@link #complete}, with the same consequence
+   * @throws DataAccessException if the database refuses
+   */
+  public void progress(Tx tx, int percent, String note) {
+    Options.require("percent", percent, 0, 100);
+    Options.require("the length of the note", note.length(), 0, 1_000);
+    report(tx, percent, note.replace('\0', ' '), null);
+  }
+
+  /**
+   * Keeps what came out of the job, instead of what was kept before, as {@link #progress} does.
+   *
+   * @param bytes up to 1 MiB
+   * @throws LeaseLostException as {@link #complete}, with the same consequence
+   * @throws DataAccessException if the database refuses
+   */
+  public void output(Tx tx, byte[] bytes) {
+    Options.require("the length of the output", bytes.length, 0, 1 << 20);
+    report(tx, null, null, bytes);
+  }
+
+  private void report(
+      Tx tx, @Nullable Integer percent, @Nullable String note, byte @Nullable [] output) {
+    StatementStart.announce(tx.dsl().configuration());
+    boolean held;
+    try {
+      held = sql.reports().write(tx.connection(), job.id(), job.fence(), percent, note, output);
+    } catch (SQLException e) {
+      throw new DataAccessException(
+          "nothing was reported of job " + job.id() + ": SQLSTATE " + e.getSQLState(), e);
+    }
+    if (!held) {
+      throw lost(tx, null);
+    }
+  }
+
+  private LeaseLostException lost(Tx tx, Settlement.@Nullable Fate refused) {
+    SettleSql.abortTransaction(tx.connection(), job.id());
+    meters.stale();
+    if (refused != null) {
+      meters.refused(Settlement.Subject.of(job), refused);
+    }
+    return new LeaseLostException(job.id());
   }
 
   boolean isCompleteCalled() {

@@ -14,9 +14,11 @@ import java.sql.SQLException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
+import org.jooq.DSLContext;
 import org.jooq.exception.DataAccessException;
 import org.jspecify.annotations.Nullable;
 
@@ -34,14 +36,21 @@ public final class JobQueue {
 
   private final String schema;
   private final EnqueueSql sql;
+  private final FullEnqueue full;
+  private final WaitingSql waiting;
+  private final CancelSql cancels;
   private final int payloadLimit;
   private final @Nullable Counter enqueued;
   private final @Nullable WakeUps announced;
+  private final @Nullable Counter existing;
   private final List<JobWorker> workers = new CopyOnWriteArrayList<>();
 
   private JobQueue(Builder builder) {
     this.schema = builder.schema;
     this.sql = new EnqueueSql(builder.schema);
+    this.full = new FullEnqueue(builder.schema);
+    this.waiting = new WaitingSql(builder.schema);
+    this.cancels = new CancelSql(builder.schema);
     this.payloadLimit = builder.payloadLimit;
     this.announced = builder.announced;
     this.enqueued =
@@ -49,6 +58,12 @@ public final class JobQueue {
             ? null
             : Counter.builder("pgbelay.jobqueue.enqueued")
                 .description("Jobs added, by transactions that may still roll back")
+                .register(builder.registry);
+    this.existing =
+        builder.registry == null
+            ? null
+            : Counter.builder("pgbelay.jobqueue.existing")
+                .description("Jobs not added, because another had their unique key")
                 .register(builder.registry);
   }
 
@@ -62,14 +77,17 @@ public final class JobQueue {
   }
 
   /**
-   * Adds one job; one round trip.
+   * Adds one job; one round trip, two or four with a unique key.
    *
-   * @return its id
+   * @return its id, or the id of the job that has its unique key; {@link #offer} tells which
    * @throws PgBelayException if the payload is larger than the limit
    * @throws DataAccessException if the database refuses; PostgreSQL then refuses all further
    *     statements of this transaction, or of its last savepoint
    */
   public <P> long enqueue(Tx tx, NewJob<P> job) {
+    if (!job.isPlain()) {
+      return offer(tx, job).id();
+    }
     byte[] payload = encode(job);
     if (job.runAt().isPresent() || !job.delay().isZero()) {
       return send(tx, List.of(job), new byte[][] {payload})[0];
@@ -96,16 +114,68 @@ public final class JobQueue {
    * Adds many jobs, of one or several kinds and queues, in a statement for each 5,000 jobs or 8 MiB
    * of payload. Jobs that differ in nothing but their payload are the fastest.
    *
-   * @return their ids, in the order of the jobs
+   * @return their ids, in the order of the jobs; with unique keys as {@link #enqueue}
    * @throws PgBelayException if a payload is larger than the limit; nothing was added then
    * @throws DataAccessException as {@link #enqueue}
    */
   public List<Long> enqueueAll(Tx tx, List<? extends NewJob<?>> jobs) {
+    if (!jobs.stream().allMatch(NewJob::isPlain)) {
+      return offerAll(tx, jobs).stream().map(Enqueued::id).toList();
+    }
+    List<Long> ids = new ArrayList<>(jobs.size());
+    inParts(
+        jobs,
+        (part, payloads) -> {
+          for (long id : send(tx, part, payloads)) {
+            ids.add(id);
+          }
+        });
+    return ids;
+  }
+
+  /** What became of a job that was offered. */
+  public record Enqueued(long id, Outcome outcome) {
+    /** Whether it is a new one. */
+    public enum Outcome {
+      /** The job was added; the id is its own. */
+      INSERTED,
+      /** Another job has the unique key; the id is that one's, and nothing was added. */
+      EXISTING
+    }
+  }
+
+  /**
+   * Adds one job unless another has its unique key, and says which.
+   *
+   * <p>Two transactions that offer the same key do not both add: the second waits for the first to
+   * end. Several keys in several calls can therefore deadlock, as any rows can, when another
+   * transaction offers them in another order; {@link #offerAll} takes them in one order. Under
+   * {@code REPEATABLE READ} and {@code SERIALIZABLE} the second gets a serialization failure, which
+   * a retry of the transaction cures.
+   *
+   * @throws PgBelayException as {@link #enqueue}
+   * @throws DataAccessException as {@link #enqueue}
+   */
+  public Enqueued offer(Tx tx, NewJob<?> job) {
+    return offerAll(tx, List.of(job)).get(0);
+  }
+
+  /** {@link #offer} for many; of those with the same key the first is added, if any. */
+  public List<Enqueued> offerAll(Tx tx, List<? extends NewJob<?>> jobs) {
+    List<Enqueued> results = new ArrayList<>(jobs.size());
+    inParts(jobs, (part, payloads) -> results.addAll(sendFull(tx, part, payloads)));
+    return results;
+  }
+
+  private interface Part {
+    void send(List<? extends NewJob<?>> jobs, byte[][] payloads);
+  }
+
+  private void inParts(List<? extends NewJob<?>> jobs, Part each) {
     byte[][] payloads = new byte[jobs.size()][];
     for (int i = 0; i < payloads.length; i++) {
       payloads[i] = encode(jobs.get(i));
     }
-    List<Long> ids = new ArrayList<>(payloads.length);
     int from = 0;
     while (from < payloads.length) {
       int to = from;
@@ -115,12 +185,9 @@ public final class JobQueue {
       }
       byte[][] part = new byte[to - from][];
       System.arraycopy(payloads, from, part, 0, part.length);
-      for (long id : send(tx, jobs.subList(from, to), part)) {
-        ids.add(id);
-      }
+      each.send(jobs.subList(from, to), part);
       from = to;
     }
-    return ids;
   }
 
   /** What became of a call about a job that waits. */
@@ -129,6 +196,8 @@ public final class JobQueue {
     DONE,
     /** The job is running, or was until just now; nothing was done. */
     RUNNING,
+    /** The job runs: its handler is told, see {@link #requestCancel}. */
+    REQUESTED,
     /** There is no such job: it is finished, or a dead letter, or never was. */
     NOT_FOUND
   }
@@ -142,11 +211,48 @@ public final class JobQueue {
   public Change cancel(Tx tx, long id, String reason) {
     StatementStart.announce(tx.dsl().configuration());
     try {
-      return sql.cancel(tx.connection(), id, reason);
+      return waiting.cancel(tx.connection(), id, reason);
     } catch (SQLException e) {
       throw new DataAccessException(
           "job " + id + " was not cancelled: SQLSTATE " + e.getSQLState(), e);
     }
+  }
+
+  /**
+   * Ends a job that waits, as {@link #cancel}; one that runs is told so. Its worker sees that
+   * within a poll interval, interrupts the handler's thread once and makes {@link
+   * JobContext#isCancelled} true. If the handler then ends otherwise than with done or discard, the
+   * job is finished as cancelled; if its worker dies, it is not run again.
+   *
+   * @param reason kept with the record
+   */
+  public Change requestCancel(Tx tx, long id, String reason) {
+    StatementStart.announce(tx.dsl().configuration());
+    try {
+      return cancels.request(tx.connection(), id, reason);
+    } catch (SQLException e) {
+      throw new DataAccessException(
+          "job " + id + " was not cancelled: SQLSTATE " + e.getSQLState(), e);
+    }
+  }
+
+  /**
+   * What the handler of a job has told last. Kept as long as the job, and the retention after that.
+   *
+   * @param writtenAt by the database's clock
+   * @param percent of the work
+   * @param note of how far it is
+   * @param output what came out of it
+   */
+  public record Report(
+      Instant writtenAt,
+      Optional<Integer> percent,
+      Optional<String> note,
+      Optional<byte[]> output) {}
+
+  /** What the handler of a job has told, if it has; one statement. */
+  public Optional<Report> report(DSLContext dsl, long id) {
+    return ReportSql.read(dsl, schema, id);
   }
 
   /**
@@ -159,7 +265,7 @@ public final class JobQueue {
     NewJob.requireStorable(at);
     StatementStart.announce(tx.dsl().configuration());
     try {
-      return sql.reschedule(tx.connection(), id, at);
+      return waiting.reschedule(tx.connection(), id, at);
     } catch (SQLException e) {
       throw new DataAccessException(
           "job " + id + " was not rescheduled: SQLSTATE " + e.getSQLState(), e);
@@ -189,12 +295,49 @@ public final class JobQueue {
     }
   }
 
+  private List<Enqueued> sendFull(Tx tx, List<? extends NewJob<?>> jobs, byte[][] payloads) {
+    StatementStart.announce(tx.dsl().configuration());
+    try {
+      List<Enqueued> results = full.add(tx.connection(), jobs, payloads);
+      int added =
+          (int) results.stream().filter(one -> one.outcome() == Enqueued.Outcome.INSERTED).count();
+      count(added);
+      if (existing != null) {
+        existing.increment(results.size() - added);
+      }
+      if (added > 0) {
+        wakeAfterCommit(tx, jobs.stream().map(NewJob::queue).collect(toSet()));
+        if (jobs.stream().anyMatch(job -> job.partitionKey().isPresent())) {
+          wakeKeysAfterCommit(tx);
+        }
+      }
+      return results;
+    } catch (SQLException e) {
+      throw refused(e);
+    }
+  }
+
   private void wakeAfterCommit(Tx tx, Set<String> queues) {
+    afterCommit(tx, () -> wake(queues));
+  }
+
+  private void wakeKeysAfterCommit(Tx tx) {
+    afterCommit(
+        tx,
+        () -> {
+          workers.forEach(JobWorker::wakeKeys);
+          if (announced != null) {
+            announced.announce(JobWorker.ALL_KEYS);
+          }
+        });
+  }
+
+  private void afterCommit(Tx tx, Runnable wake) {
     if (!isHeard()) {
       return;
     }
     try {
-      tx.afterCommit(commit -> wake(queues));
+      tx.afterCommit(commit -> wake.run());
     } catch (TransactionException noCallback) {
       // A joined transaction whose owner tells nobody of its commit: the workers poll.
       return;

@@ -10,11 +10,13 @@ import dev.pgbelay.core.wakeup.WakeUps;
 import dev.pgbelay.jobqueue.AttemptRunner.Handling;
 import dev.pgbelay.jobqueue.events.JobListener;
 import dev.pgbelay.jobqueue.internal.ManualAccess;
+import dev.pgbelay.jobqueue.permit.ClaimPermit;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.lang.management.ManagementFactory;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -56,6 +58,10 @@ public final class JobWorker implements AutoCloseable {
   /** No queue has such a name. */
   private static final String ALL_QUEUES = "*";
 
+  /** Announced when jobs with partition keys were enqueued. */
+  static final String ALL_KEYS = "*keys";
+
+
   private static final Duration FLUSH = Duration.ofSeconds(2);
 
   private final String name;
@@ -64,11 +70,13 @@ public final class JobWorker implements AutoCloseable {
   private final HandOver handOver;
   private final Upkeep upkeep;
   private final Activity activity;
+  private final KeyAdmission keys;
+  private final Cancellations cancellations;
+  private final Leftovers leftovers;
   private final List<Work> queues = new ArrayList<>();
   private final List<Thread> threads = new ArrayList<>();
   private final List<AttemptRunner> runners = new ArrayList<>();
   private final BackgroundLoop deadlines;
-  private final boolean hasDeadlines;
   private final AtomicBoolean started = new AtomicBoolean();
   private final AtomicBoolean stopping = new AtomicBoolean();
   private final AtomicBoolean interrupted = new AtomicBoolean();
@@ -118,7 +126,40 @@ public final class JobWorker implements AutoCloseable {
             this::broughtBack,
             meters,
             builder.registry);
+    this.keys =
+        new KeyAdmission(
+            name,
+            builder.transactions,
+            new KeySql(builder.schema),
+            builder.lease,
+            builder.pollInterval,
+            this::broughtBack,
+            builder.registry);
+    LimitSql limitSql = new LimitSql(builder.schema);
+    Board.Reader boards = new Board.Reader(builder.transactions, limitSql, builder.pollInterval);
+    this.cancellations =
+        new Cancellations(
+            name,
+            builder.transactions,
+            new CancelSql(builder.schema),
+            boards,
+            builder.lease,
+            builder.pollInterval,
+            reasons -> runners.forEach(runner -> runner.cancel(reasons)),
+            builder.registry);
+    this.leftovers =
+        new Leftovers(
+            name,
+            builder.transactions,
+            new UniqueSql(builder.schema),
+            settleSql.reports(),
+            builder.retention.ofFinished(),
+            builder.lease,
+            builder.registry);
     Map<String, Handling<?>> handlings = Map.copyOf(builder.handlings);
+    Map<String, ClaimPermit> permits = new HashMap<>();
+    handlings.forEach(
+        (kind, handling) -> handling.permit().ifPresent(one -> permits.put(kind, one)));
     int number = 0;
     for (Map.Entry<String, Integer> queue : builder.queues().entrySet()) {
       Work work =
@@ -127,10 +168,13 @@ public final class JobWorker implements AutoCloseable {
               queue.getKey(),
               queue.getValue(),
               handlings.keySet(),
+              Map.copyOf(permits),
+              boards,
               builder.lease,
               new PollPace(builder.pollInterval, builder.wakeUps),
               builder.transactions,
               claimSql,
+              limitSql,
               registration,
               settler,
               meters,
@@ -149,7 +193,6 @@ public final class JobWorker implements AutoCloseable {
             .idlePause(LOOK, LOOK)
             .meterRegistry(builder.registry)
             .build();
-    this.hasDeadlines = handlings.values().stream().anyMatch(one -> one.deadline().isPresent());
   }
 
   /**
@@ -172,7 +215,15 @@ public final class JobWorker implements AutoCloseable {
           .ifPresent(runner -> lanes.add(new ManualDrive.Lane(work, runner)));
     }
     return new ManualDrive(
-        builder.transactions, builder.schema, registration, settler, upkeep, lanes, counts, this);
+        builder.transactions,
+        builder.schema,
+        registration,
+        settler,
+        upkeep,
+        keys,
+        lanes,
+        counts,
+        this);
   }
 
   /** What {@link #stop} does at its end, for a worker that was not started. */
@@ -202,10 +253,11 @@ public final class JobWorker implements AutoCloseable {
     settler.start();
     upkeep.start();
     activity.start();
+    keys.start();
+    cancellations.start();
+    leftovers.start();
     queues.forEach(Work::start);
-    if (hasDeadlines) {
-      deadlines.start();
-    }
+    deadlines.start();
     threads.forEach(Thread::start);
     if (!wakers.isEmpty()) {
       handOver.start();
@@ -219,6 +271,12 @@ public final class JobWorker implements AutoCloseable {
   /** Looks for jobs at once, as after an enqueue that is known to have committed. */
   public void wakeUp() {
     queues.forEach(Work::wakeUp);
+    keys.wakeUp();
+  }
+
+  /** Jobs with partition keys were enqueued. */
+  void wakeKeys() {
+    keys.wakeUp();
   }
 
   /**
@@ -246,6 +304,8 @@ public final class JobWorker implements AutoCloseable {
   private void woken(String queue) {
     if (queue.isEmpty() || queue.equals(ALL_QUEUES)) {
       wakeUp();
+    } else if (queue.equals(ALL_KEYS)) {
+      wakeKeys();
     } else {
       wakeUp(queue);
     }
@@ -331,6 +391,9 @@ public final class JobWorker implements AutoCloseable {
     deadlines.close();
     handOver.close();
     upkeep.close();
+    keys.close();
+    cancellations.close();
+    leftovers.close();
     settler.close();
     activity.close();
     if (settler.pending() == 0) {
@@ -458,7 +521,8 @@ public final class JobWorker implements AutoCloseable {
      * @throws PgBelayException if the kind has a handler
      */
     public <P> Builder handle(JobKind<P> kind, RetryPolicy retry, JobHandler<P> handler) {
-      if (handlings.putIfAbsent(kind.name(), new Handling<>(kind, handler, retry, Optional.empty()))
+      if (handlings.putIfAbsent(
+              kind.name(), new Handling<>(kind, handler, retry, Optional.empty(), Optional.empty()))
           != null) {
         throw new PgBelayException(
             "kind '" + kind.name() + "' has a handler already: give each kind one");
@@ -469,19 +533,35 @@ public final class JobWorker implements AutoCloseable {
     /**
      * How long one attempt of a kind may take: 100 ms to 1 day, as long as it likes unless said.
      * After that its thread is interrupted, and what it then throws is a failed attempt; one that
-     * does not heed it is logged, counted, and keeps its thread. Has nothing to do with the lease.
+     * does not heed it is logged, counted, and keeps its thread. A deadline of the job itself goes
+     * before this one. Has nothing to do with the lease.
      *
      * @throws PgBelayException if the kind has no handler yet
      */
     public Builder deadline(JobKind<?> kind, Duration time) {
-      Options.require("deadline", time, Duration.ofMillis(100), Duration.ofDays(1));
+      Options.requireDeadline("deadline", time);
+      handlings.put(kind.name(), handled(kind).within(time));
+      return this;
+    }
+
+    /**
+     * Jobs of the kind are claimed only while {@code admitting} lets them begin; what it refuses is
+     * left where it is, and no attempt is counted. Nothing of the kind is fetched ahead.
+     *
+     * @throws PgBelayException if the kind has no handler yet
+     */
+    public Builder permit(JobKind<?> kind, ClaimPermit admitting) {
+      handlings.put(kind.name(), handled(kind).under(admitting));
+      return this;
+    }
+
+    private Handling<?> handled(JobKind<?> kind) {
       Handling<?> handling = handlings.get(kind.name());
       if (handling == null) {
         throw new PgBelayException(
             "kind '" + kind.name() + "' has no handler: name it with handle(kind, …) first");
       }
-      handlings.put(kind.name(), handling.within(time));
-      return this;
+      return handling;
     }
 
     /**

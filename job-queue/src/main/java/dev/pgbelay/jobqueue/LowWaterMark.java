@@ -36,11 +36,6 @@ final class LowWaterMark {
     spot = last;
   }
 
-  /** The next look is at everything. */
-  void forget() {
-    spot = Spot.FRONT;
-  }
-
   void looked(Look look) {
     if (look.full()) {
       long now = System.nanoTime();

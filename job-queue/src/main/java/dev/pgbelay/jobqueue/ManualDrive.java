@@ -25,6 +25,7 @@ final class ManualDrive implements ManualAccess.Drive {
   private final Registration registration;
   private final Settler settler;
   private final Upkeep upkeep;
+  private final KeyAdmission keys;
   private final List<Lane> lanes;
   private final Counts counts;
   private final JobWorker worker;
@@ -35,6 +36,7 @@ final class ManualDrive implements ManualAccess.Drive {
       Registration registration,
       Settler settler,
       Upkeep upkeep,
+      KeyAdmission keys,
       List<Lane> lanes,
       Counts counts,
       JobWorker worker) {
@@ -44,6 +46,7 @@ final class ManualDrive implements ManualAccess.Drive {
     this.registration = registration;
     this.settler = settler;
     this.upkeep = upkeep;
+    this.keys = keys;
     this.lanes = List.copyOf(lanes);
     this.counts = counts;
     this.worker = worker;
@@ -52,6 +55,7 @@ final class ManualDrive implements ManualAccess.Drive {
   @Override
   public int claim() throws Exception {
     upkeep.promoteDue();
+    keys.admitNow();
     int claimed = 0;
     for (Lane lane : lanes) {
       claimed += lane.work().claimNow();

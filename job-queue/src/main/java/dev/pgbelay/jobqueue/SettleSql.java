@@ -1,6 +1,5 @@
 package dev.pgbelay.jobqueue;
 
-import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.core.internal.PgDriver;
 import dev.pgbelay.jobqueue.Settlement.Fate;
 import java.sql.Connection;
@@ -49,13 +48,13 @@ class SettleSql {
       changed AS (
         DELETE FROM <job> AS j
          WHERE j.id = ANY (CAST((SELECT ids FROM given) AS bigint[])) <fence>
-        RETURNING j.id, j.attempt, j.queue, j.kind, <reason> AS reason),
+        RETURNING j.id, j.attempt, j.queue, j.kind, <reason> AS reason<slot columns>),
       kept AS (
         INSERT INTO <finished> (id, finished_at, finished_day, attempt, outcome, queue, kind, reason)
         SELECT id, (SELECT now FROM given),
                (SELECT CAST(floor(extract(epoch FROM now) / 86400) AS integer) FROM given),
                attempt, ?, queue, kind, reason
-          FROM changed)
+          FROM changed)<handoff>
       SELECT one.id, EXISTS (SELECT FROM <job> AS j WHERE j.id = one.id)
         FROM given, unnest(given.ids) AS one(id)
        WHERE (SELECT count(*) FROM changed) < cardinality(given.ids)
@@ -78,12 +77,13 @@ class SettleSql {
         RETURNING j.*, given.reason),
       kept AS (
         INSERT INTO <dead> (id, enqueued_at, attempt, max_attempts, priority, queue, kind, reason,
-                          headers, failures, payload)
-        SELECT id, enqueued_at, attempt, max_attempts, priority, queue, kind, reason, headers,
+                          deadline_ms, partition_key, tags, headers, failures, payload)
+        SELECT id, enqueued_at, attempt, max_attempts, priority, queue, kind, reason,
+               deadline_ms, partition_key, tags, headers,
                failures[greatest(1, cardinality(failures) - 6):]
                  || format('attempt %s, %s, %s: %s', attempt, clock_timestamp(), node.name, reason),
                payload
-          FROM changed, node)
+          FROM changed, node)<handoff>
       """
           + NOT_FOUND;
 
@@ -114,10 +114,10 @@ class SettleSql {
                failures = CASE WHEN given.reason IS NULL THEN j.failures ELSE
                  j.failures[greatest(1, cardinality(j.failures) - 6):]
                  || format('attempt %s, %s, %s: %s', j.attempt, clock_timestamp(), node.name,
-                           given.reason) END
-          FROM given, node
+                           given.reason) END<slot kept>
+          FROM given, node<slot before>
          WHERE j.id = given.id <fence>
-        RETURNING j.id)
+        RETURNING j.id<slot left>)<handoff>
       """
           + NOT_FOUND;
 
@@ -125,12 +125,32 @@ class SettleSql {
   private static final Comparator<Settlement> BY_ID =
       Comparator.comparingLong(Settlement::id).thenComparingLong(one -> one.fence().number());
 
+  /** Where a key has a limit of several there is no order to keep: what waits leaves its slot. */
+  private static final String SLOT_KEPT =
+      ", key_slot = CASE WHEN given.delay > 0 AND slot.key_limit > 1 THEN NULL ELSE j.key_slot END";
+
+  private static final String SLOT_BEFORE =
+      """
+      , LATERAL (
+            SELECT b.key_slot, coalesce(c.key_limit, 1) AS key_limit
+              FROM <job> AS b
+                   LEFT JOIN <control> AS c ON c.scope = 'queue' AND c.name = b.queue
+             WHERE b.id = given.id) AS slot""";
+
+  private static final String SLOT_LEFT =
+      """
+      , j.queue, j.partition_key,
+                  CASE WHEN j.key_slot IS NULL THEN slot.key_slot END AS key_slot""";
+
   /** Fails on purpose, and with it the transaction: the text is no number. Binds a text. */
   private static final String ABORT_TRANSACTION = "SELECT CAST(CAST(? AS text) AS bigint)";
 
-  private final String finish;
-  private final String bury;
-  private final String putBack;
+  /** The statements for jobs without a partition key, and for those with one. */
+  private record Statements(String finish, String bury, String putBack) {}
+
+  private final ReportSql reports;
+  private final Statements plain;
+  private final Statements keyed;
   private final Duration idle;
 
   /**
@@ -144,23 +164,49 @@ class SettleSql {
   /** With another fence: tests show that without it the statements do harm. */
   SettleSql(String schema, Duration idle, String fence) {
     this.idle = idle;
+    this.reports = new ReportSql(schema, idle);
     TablesSql tables = new TablesSql(schema);
     String joined = fence.replace("<number>", "given.number");
-    this.finish =
-        tables.fill(
-            FINISH
-                .replace("<fence>", fence.replace("<number>", beside("numbers", "bigint")))
-                .replace("<reason>", beside("reasons", "text")));
-    this.bury = tables.fill(BURY.replace("<fence>", joined));
-    this.putBack = tables.fill(PUT_BACK.replace("<fence>", joined));
+    String finish =
+        FINISH
+            .replace("<fence>", fence.replace("<number>", beside("numbers", "bigint")))
+            .replace("<reason>", beside("reasons", "text"));
+    String bury = BURY.replace("<fence>", joined);
+    String putBack = PUT_BACK.replace("<fence>", joined);
+    this.plain = new Statements(plain(tables, finish), plain(tables, bury), plain(tables, putBack));
+    this.keyed = new Statements(keyed(tables, finish), keyed(tables, bury), keyed(tables, putBack));
   }
 
   private static String beside(String array, String type) {
     return BESIDE.replace("<array>", array).replace("<type>", type);
   }
 
+  private static String plain(TablesSql tables, String sql) {
+    return tables.fill(sql.replaceAll("<(slot (columns|kept|before|left)|handoff)>", ""));
+  }
+
+  /** The slot that a job leaves goes to the next of its key by the same statement. */
+  private static String keyed(TablesSql tables, String sql) {
+    return tables.fill(
+        sql.replace("<slot columns>", ", j.partition_key, j.key_slot")
+            .replace("<slot kept>", SLOT_KEPT)
+            .replace("<slot before>", SLOT_BEFORE)
+            .replace("<slot left>", SLOT_LEFT)
+            .replace("<handoff>", ",\n" + KeySql.HANDOFF.replace("<left>", "changed")));
+  }
+
+  private Statements of(List<Settlement> settlements) {
+    return settlements.get(0).keyed() ? keyed : plain;
+  }
+
+  /** What handlers write meanwhile. */
+  ReportSql reports() {
+    return reports;
+  }
+
   /**
-   * Writes what became of jobs of one claimant that share a fate.
+   * Writes what became of jobs of one claimant that share a fate, and of which all or none have a
+   * partition key.
    *
    * @return those that were not under their fence any more, and whether they still exist
    */
@@ -168,7 +214,7 @@ class SettleSql {
       Connection connection, Fate fate, UUID claimant, String node, List<Settlement> settlements)
       throws SQLException {
     return switch (fate) {
-      case DONE, DISCARDED -> finish(connection, fate, claimant, settlements);
+      case DONE, DISCARDED, CANCELLED -> finish(connection, fate, claimant, settlements);
       case DEAD -> bury(connection, claimant, node, settlements);
       case RETRIED, SNOOZED, HANDED_BACK -> putBack(connection, fate, claimant, node, settlements);
     };
@@ -178,7 +224,7 @@ class SettleSql {
       Connection connection, Fate fate, UUID claimant, List<Settlement> unordered)
       throws SQLException {
     List<Settlement> settlements = unordered.stream().sorted(BY_ID).toList();
-    try (PreparedStatement delete = connection.prepareStatement(finish)) {
+    try (PreparedStatement delete = connection.prepareStatement(of(settlements).finish())) {
       int next = bindKeys(connection, delete, settlements);
       delete.setArray(next++, connection.createArrayOf("text", reasons(settlements)));
       delete.setObject(next++, claimant);
@@ -190,7 +236,7 @@ class SettleSql {
   private Map<Long, Boolean> bury(
       Connection connection, UUID claimant, String node, List<Settlement> settlements)
       throws SQLException {
-    try (PreparedStatement delete = connection.prepareStatement(bury)) {
+    try (PreparedStatement delete = connection.prepareStatement(of(settlements).bury())) {
       int next = bindKeys(connection, delete, settlements);
       delete.setArray(next++, connection.createArrayOf("text", reasons(settlements)));
       delete.setString(next++, node);
@@ -208,7 +254,7 @@ class SettleSql {
             .map(delay -> delay == null ? null : micros(delay))
             .toArray();
     @Nullable Object[] counts = settlements.stream().map(one -> fate == Fate.RETRIED).toArray();
-    try (PreparedStatement update = connection.prepareStatement(putBack)) {
+    try (PreparedStatement update = connection.prepareStatement(of(settlements).putBack())) {
       int next = bindKeys(connection, update, settlements);
       update.setArray(next++, connection.createArrayOf("bigint", delays));
       update.setArray(next++, connection.createArrayOf("boolean", counts));
@@ -255,18 +301,10 @@ class SettleSql {
   }
 
   /** Finishes one job in the handler's own transaction; whether it was under its fence. */
-  boolean complete(Connection connection, long id, Fence fence, Settlement.Slots slots)
+  boolean complete(Connection connection, ClaimedJob job, Settlement.Slots slots)
       throws SQLException {
-    Settlement done =
-        new Settlement(
-            new Settlement.Subject(id, "", slots.queue(), 0),
-            fence,
-            Fate.DONE,
-            null,
-            null,
-            false,
-            slots);
-    return finish(connection, Fate.DONE, fence.claimant(), List.of(done)).isEmpty();
+    Settlement done = Settlement.of(job, Fate.DONE, slots);
+    return finish(connection, Fate.DONE, job.fence().claimant(), List.of(done)).isEmpty();
   }
 
   /** Makes PostgreSQL refuse the transaction's commit. */

@@ -7,6 +7,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * What is to be written about a claimed job.
  *
+ * @param keyed whether the job has a partition key
  * @param delay for what comes back, not before so much time; null puts it back where it was
  * @param reason of a failure
  * @param perhapsDone whether {@code complete(tx)} was called, so that a job that is gone is done
@@ -15,6 +16,7 @@ import org.jspecify.annotations.Nullable;
 record Settlement(
     Subject job,
     Fence fence,
+    boolean keyed,
     Fate fate,
     @Nullable Duration delay,
     @Nullable String reason,
@@ -33,6 +35,7 @@ record Settlement(
   enum Fate {
     DONE("done"),
     DISCARDED("discarded"),
+    CANCELLED("cancelled"),
     RETRIED("retried"),
     SNOOZED("snoozed"),
     HANDED_BACK("handed_back"),
@@ -57,7 +60,7 @@ record Settlement(
   }
 
   static Settlement of(ClaimedJob job, Fate fate, Slots slots) {
-    return new Settlement(Subject.of(job), job.fence(), fate, null, null, false, slots);
+    return new Settlement(Subject.of(job), job.fence(), job.keyed(), fate, null, null, false, slots);
   }
 
   long id() {
@@ -65,15 +68,15 @@ record Settlement(
   }
 
   Settlement because(@Nullable String text) {
-    return new Settlement(job, fence, fate, delay, text, perhapsDone, slots);
+    return new Settlement(job, fence, keyed, fate, delay, text, perhapsDone, slots);
   }
 
   Settlement after(Duration time) {
-    return new Settlement(job, fence, fate, time, reason, perhapsDone, slots);
+    return new Settlement(job, fence, keyed, fate, time, reason, perhapsDone, slots);
   }
 
   Settlement perhapsDone(boolean called) {
-    return new Settlement(job, fence, fate, delay, reason, called, slots);
+    return new Settlement(job, fence, keyed, fate, delay, reason, called, slots);
   }
 
   /** Who counts the jobs that are claimed and not yet settled. */
@@ -82,5 +85,8 @@ record Settlement(
 
     /** So many are settled, or their claim is lost. */
     void settled(int jobs);
+
+    /** One that had a partition key has left it, perhaps to the next. */
+    default void handedOn() {}
   }
 }

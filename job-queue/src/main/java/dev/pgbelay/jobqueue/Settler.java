@@ -148,7 +148,7 @@ final class Settler implements AutoCloseable {
     refused |= OF_THE_DATA.contains(kind);
   }
 
-  private record Group(UUID claimant, Fate fate) {}
+  private record Group(UUID claimant, Fate fate, boolean keyed) {}
 
   /** For the meters and the slots, which are told of a batch at once. */
   private record Told(Settlement.Slots slots, String kind, Fate fate) {}
@@ -158,7 +158,8 @@ final class Settler implements AutoCloseable {
     for (Settlement one : batch) {
       groups
           .computeIfAbsent(
-              new Group(one.fence().claimant(), one.fate()), group -> new ArrayList<>())
+              new Group(one.fence().claimant(), one.fate(), one.keyed()),
+              group -> new ArrayList<>())
           .add(one);
     }
     Map<Long, Boolean> notFound =
@@ -202,6 +203,11 @@ final class Settler implements AutoCloseable {
     told.forEach(
         (what, jobs) -> meters.settled(what.slots().queue(), what.kind(), what.fate(), jobs));
     free.forEach(Settlement.Slots::settled);
+    batch.stream()
+        .filter(Settlement::keyed)
+        .map(Settlement::slots)
+        .distinct()
+        .forEach(Settlement.Slots::handedOn);
   }
 
   /** Writes what there is on the calling thread, until nothing is left or the time is over. */

@@ -19,7 +19,12 @@ final class TablesSql {
         .replace("<finished>", name("job_finished"))
         .replace("<kept>", name("job_finished_kept"))
         .replace("<activity>", name("job_activity"))
-        .replace("<dead>", name("job_dead"));
+        .replace("<dead>", name("job_dead"))
+        .replace("<unique>", name("job_unique"))
+        .replace("<control>", name("job_control"))
+        .replace("<slot>", name("job_slot"))
+        .replace("<cancel>", name("job_cancel"))
+        .replace("<report>", name("job_report"));
   }
 
   /** One day's part of the finished jobs. */

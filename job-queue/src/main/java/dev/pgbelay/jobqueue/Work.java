@@ -9,12 +9,18 @@ import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
 import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.jobqueue.Buffer.Fetched;
+import dev.pgbelay.jobqueue.Lane.Lanes;
+import dev.pgbelay.jobqueue.LimitSql.Limit;
 import dev.pgbelay.jobqueue.LowWaterMark.Spot;
 import dev.pgbelay.jobqueue.Registration.Identity;
 import dev.pgbelay.jobqueue.Settlement.Fate;
+import dev.pgbelay.jobqueue.permit.ClaimPermit;
 import io.micrometer.core.instrument.MeterRegistry;
+import java.sql.Connection;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -39,17 +45,27 @@ final class Work implements Settlement.Slots {
   /** A job that waits longer than this for a thread goes back, and others may have it. */
   private static final long LONGEST_WAIT = TimeUnit.SECONDS.toNanos(5);
 
+  /** Another process is claiming under the same limit. */
+  private static final Duration BUSY = Duration.ofMillis(10);
+
   private final String queue;
   private final int threads;
   private final Set<String> kinds;
+  private final Lanes lanes;
+  private final Map<String, ClaimPermit> permits;
+  private final Board.Reader boards;
+  private final LimitSql limits;
   private final Duration lease;
+
+  /** After a limit or a permit said no: what ends here wakes this, what ends elsewhere does not. */
+  private final Duration refused;
+
   private final TxOptions recovering;
   private final Transactions transactions;
   private final ClaimSql sql;
   private final Registration registration;
   private final Settler settler;
   private final WorkMeters meters;
-  private final LowWaterMark mark = new LowWaterMark();
   private final PollPace pace;
   private final BackgroundLoop loop;
 
@@ -66,6 +82,7 @@ final class Work implements Settlement.Slots {
 
   private volatile int ahead;
   private volatile boolean exhausted = true;
+  private volatile boolean narrow;
 
   // Used within passes only.
   private long measuredAt = System.nanoTime();
@@ -73,17 +90,28 @@ final class Work implements Settlement.Slots {
   private @Nullable LostClaim lostClaim;
 
   /** A claim whose answer did not come. */
-  private record LostClaim(Identity identity, Fence fence, Spot behind) {}
+  private record LostClaim(Identity identity, Fence fence, Lane lane, Spot behind, int reserved) {}
+
+  /**
+   * What a claim has brought.
+   *
+   * @param limit how many it might have been
+   * @param tryAgain after which time limits may allow more, null if they did not stop it
+   */
+  private record Claimed(List<ClaimedJob> jobs, int limit, @Nullable Duration tryAgain) {}
 
   Work(
       String name,
       String queue,
       int threads,
       Set<String> kinds,
+      Map<String, ClaimPermit> permits,
+      Board.Reader boards,
       Duration lease,
       PollPace pace,
       Transactions transactions,
       ClaimSql sql,
+      LimitSql limits,
       Registration registration,
       Settler settler,
       WorkMeters meters,
@@ -91,7 +119,12 @@ final class Work implements Settlement.Slots {
     this.queue = queue;
     this.threads = threads;
     this.kinds = kinds;
+    this.lanes = new Lanes(queue, kinds, permits);
+    this.permits = permits;
+    this.boards = boards;
+    this.limits = limits;
     this.lease = lease;
+    this.refused = pace.interval();
     this.recovering = Upkeep.stoppedAtMost(lease, "jobqueue-claim").build();
     this.transactions = transactions;
     this.sql = sql;
@@ -138,42 +171,97 @@ final class Work implements Settlement.Slots {
     if (lostClaim != null) {
       return Pass.worked(recover(lostClaim));
     }
-    int room = room();
-    if (room < refill()) {
-      return Pass.idle(pace.now());
+    List<Lane> open = lanes.of(boards.current());
+    narrow = open.stream().anyMatch(Lane::isNarrow);
+    int found = 0;
+    boolean more = false;
+    Duration pause = null;
+    for (Lane lane : open) {
+      int room = room();
+      if (room < (lane.isNarrow() ? 1 : refill())) {
+        more = true;
+        continue;
+      }
+      LowWaterMark.Look look = lane.mark().look();
+      Claimed claimed = claim(lane, look.behind(), Math.min(room, LARGEST_CLAIM));
+      found += claimed.jobs().size();
+      boolean seenAll =
+          look.full() && claimed.tryAgain() == null && claimed.jobs().size() < claimed.limit();
+      more |= !seenAll;
+      if (claimed.tryAgain() == null) {
+        lane.mark().looked(look);
+      }
+      pause = shorter(pause, claimed.tryAgain());
+      pause = shorter(pause, look.full() ? null : lane.mark().untilFullLook());
     }
-    int limit = Math.min(room, LARGEST_CLAIM);
-    LowWaterMark.Look look = mark.look();
-    Identity identity = registration.identity();
-    int found = claim(identity, look.behind(), limit);
-    mark.looked(look);
-    exhausted = found < limit && look.full();
-    return found > 0
-        ? Pass.worked(found)
-        : Pass.idle(look.full() ? pace.now() : mark.untilFullLook());
+    exhausted = !more;
+    return found > 0 ? Pass.worked(found) : Pass.idle(pause == null ? pace.now() : pause);
   }
 
-  private int claim(Identity identity, Spot behind, int limit) throws Exception {
-    Fence fence = identity.nextClaim();
-    Commit<List<ClaimedJob>> commit;
-    try {
-      commit =
-          transactions.commit(
-              CLAIM, tx -> sql.claim(tx.connection(), fence, queue, behind, kinds, limit, lease));
-    } catch (OutcomeUnknownException e) {
-      lostClaim = new LostClaim(identity, fence, behind);
-      throw e;
+  private static @Nullable Duration shorter(@Nullable Duration one, @Nullable Duration other) {
+    return one == null || (other != null && other.compareTo(one) < 0) ? other : one;
+  }
+
+  private Claimed claim(Lane lane, Spot behind, int room) throws Exception {
+    int reserved = lane.reserve(room);
+    if (reserved == 0) {
+      return new Claimed(List.of(), 0, refused);
     }
-    take(identity, commit);
-    return commit.value().size();
+    int kept = reserved;
+    Identity identity;
+    Commit<Claimed> commit;
+    try {
+      identity = registration.identity();
+      Fence fence = identity.nextClaim();
+      try {
+        commit =
+            transactions.commit(CLAIM, tx -> claim(tx.connection(), fence, lane, behind, reserved));
+      } catch (OutcomeUnknownException e) {
+        lostClaim = new LostClaim(identity, fence, lane, behind, reserved);
+        kept = 0;
+        throw e;
+      }
+      take(identity, lane, commit.value().jobs(), commit.position().orElse(null));
+      kept -= commit.value().jobs().size();
+    } finally {
+      lane.release(kept);
+    }
+    return commit.value();
+  }
+
+  private Claimed claim(Connection connection, Fence fence, Lane lane, Spot behind, int most)
+      throws SQLException {
+    int limit = most;
+    if (!lane.limits().isEmpty()) {
+      if (!limits.lock(connection, lane.limits(), lease)) {
+        return new Claimed(List.of(), 0, BUSY);
+      }
+      LimitSql.Room room = limits.findRoom(connection, lane.limits(), most);
+      limit = room.jobs();
+      if (limit == 0) {
+        return new Claimed(
+            List.of(), 0, room.untilNext().isZero() ? refused : room.untilNext().plusMillis(1));
+      }
+    }
+    List<ClaimedJob> jobs = sql.claim(connection, fence, queue, behind, lane.kinds(), limit, lease);
+    if (!lane.limits().isEmpty() && !jobs.isEmpty()) {
+      limits.take(connection, lane.limits(), fence, jobs.stream().map(ClaimedJob::id).toList());
+    }
+    return new Claimed(jobs, limit, null);
   }
 
   /**
    * Keeps a thread for a job that may be handed over: where all that is due is known to be claimed
-   * and a thread is free.
+   * and a thread is free, and nothing pauses or limits such jobs.
    */
   boolean reserve(String kind) {
-    if (!kinds.contains(kind) || !exhausted || buffer.size() > 0) {
+    if (!kinds.contains(kind) || !exhausted || buffer.size() > 0 || permits.containsKey(kind)) {
+      return false;
+    }
+    Board known = boards.recent();
+    if (known == null
+        || known.saysSomethingOf(Limit.ofQueue(queue))
+        || known.saysSomethingOf(Limit.ofKind(kind))) {
       return false;
     }
     if (reserved.incrementAndGet() + outstanding.get() <= threads) {
@@ -204,28 +292,34 @@ final class Work implements Settlement.Slots {
         transactions.commit(
             recovering, tx -> sql.recover(tx.connection(), lost.fence(), queue, lost.behind()));
     lostClaim = null;
-    take(lost.identity(), commit);
+    take(lost.identity(), lost.lane(), commit.value(), commit.position().orElse(null));
+    lost.lane().release(lost.reserved() - commit.value().size());
     return 1;
   }
 
-  private void take(Identity identity, Commit<List<ClaimedJob>> commit) {
-    List<ClaimedJob> jobs = commit.value();
+  private void take(
+      Identity identity, Lane lane, List<ClaimedJob> jobs, @Nullable CommitPosition position) {
     if (jobs.isEmpty()) {
       return;
     }
     outstanding.addAndGet(jobs.size());
     meters.claimed(queue, jobs.size());
     ClaimedJob last = jobs.get(jobs.size() - 1);
-    mark.claimedUpTo(new Spot(last.place(), last.id()));
-    buffer.add(jobs, identity, commit.position().orElse(null));
+    lane.mark().claimedUpTo(new Spot(last.place(), last.id()));
+    buffer.add(jobs, identity, position);
   }
 
   private int room() {
-    return threads + ahead - outstanding.get();
+    return threads + ahead() - outstanding.get();
   }
 
   private int refill() {
-    return Math.max(1, Math.min(LARGEST_CLAIM, (threads + ahead) / 2));
+    return Math.max(1, Math.min(LARGEST_CLAIM, (threads + ahead()) / 2));
+  }
+
+  /** Beside kinds that are limited nothing is fetched ahead: they would find no room. */
+  private int ahead() {
+    return narrow ? 0 : ahead;
   }
 
   /** From how many jobs were begun since the last time, how many are to be fetched ahead. */
@@ -252,17 +346,43 @@ final class Work implements Settlement.Slots {
   }
 
   private void handBack(Fetched fetched) {
+    notBegun(fetched.job());
     settler.add(Settlement.of(fetched.job(), Fate.HANDED_BACK, this));
   }
 
   /** The next job to run, or null if there is none within the time. */
   @Nullable Fetched next(long time, TimeUnit unit) throws InterruptedException {
     Fetched fetched = buffer.poll(time, unit);
+    if (fetched != null && isPaused(fetched.job())) {
+      handBack(fetched);
+      return null;
+    }
     if (fetched != null) {
       running.incrementAndGet();
       begun.incrementAndGet();
     }
     return fetched;
+  }
+
+  private boolean isPaused(ClaimedJob job) {
+    Board known = boards.last();
+    return known != null
+        && !known.paused().isEmpty()
+        && (known.isPaused(Limit.ofQueue(queue)) || known.isPaused(Limit.ofKind(job.kind())));
+  }
+
+  /** A job that was claimed is not begun after all. */
+  void notBegun(ClaimedJob job) {
+    ClaimPermit permit = permits.get(job.kind());
+    if (permit != null) {
+      permit.release(1);
+    }
+  }
+
+  /** The slot of a partition key was left, perhaps to the next one of the key. */
+  @Override
+  public void handedOn() {
+    loop.wakeUp();
   }
 
   /** The handler has returned; the slot is taken until that is written. */
@@ -273,7 +393,7 @@ final class Work implements Settlement.Slots {
   @Override
   public void settled(int jobs) {
     outstanding.addAndGet(-jobs);
-    if (!exhausted && room() >= refill()) {
+    if (!exhausted && (narrow || room() >= refill())) {
       loop.wakeUp();
     }
   }
@@ -286,7 +406,7 @@ final class Work implements Settlement.Slots {
     int claimed = 0;
     Pass pass;
     do {
-      mark.forget();
+      lanes.forget();
       pass = loop.runOnce();
       claimed += pass.work();
     } while (pass.work() > 0);

@@ -83,7 +83,8 @@ class WorkerSql {
 
   /**
    * Binds ids, claimant three times. Jobs that are being completed at this moment are passed over.
-   * The fence is in the row: it is the claimant.
+   * The fence is in the row: it is the claimant. A job that goes back keeps the slot of its key;
+   * the slot of one that is buried goes to the next.
    */
   private static final String RESCUE =
       """
@@ -106,10 +107,12 @@ class WorkerSql {
         RETURNING j.*),
       buried AS (
         INSERT INTO <dead> (id, enqueued_at, attempt, max_attempts, priority, queue, kind, reason,
-                          headers, failures, payload)
+                          deadline_ms, partition_key, tags, headers, failures, payload)
         SELECT id, enqueued_at, attempt, max_attempts, priority, queue, kind,
-               'worker was not heard of in the last attempt', headers, failures, payload
-          FROM gone)
+               'worker was not heard of in the last attempt', deadline_ms, partition_key, tags,
+               headers, failures, payload
+          FROM gone),
+      <handoff>
       SELECT (SELECT count(*) FROM back), (SELECT count(*) FROM gone)\
       """;
 
@@ -130,7 +133,12 @@ class WorkerSql {
          LIMIT ?
            FOR NO KEY UPDATE OF j SKIP LOCKED)
       UPDATE <job> AS j
-         SET state = 'ready', run_at = NULL
+         SET state = CASE WHEN j.partition_key IS NULL OR j.key_slot > 0 THEN 'ready'
+                          ELSE 'arriving' END,
+             run_at = CASE WHEN j.partition_key IS NULL OR j.key_slot > 0 THEN NULL
+                           ELSE CAST('infinity' AS timestamptz) END,
+             key_slot = CASE WHEN j.partition_key IS NULL THEN NULL
+                             ELSE coalesce(j.key_slot, -1) END
        WHERE j.id = ANY (ARRAY(SELECT id FROM due))\
       """;
 
@@ -138,7 +146,7 @@ class WorkerSql {
       """
       SELECT CAST(extract(epoch FROM j.run_at - clock_timestamp()) * 1000 AS bigint)
         FROM <job> AS j
-       WHERE j.run_at IS NOT NULL
+       WHERE j.run_at < 'infinity'
        ORDER BY j.run_at
        LIMIT 1\
       """;
@@ -166,7 +174,8 @@ class WorkerSql {
     this.fenceUnknown = tables.fill(FENCE_UNKNOWN);
     this.listFenced = tables.fill(LIST_FENCED);
     this.listClaimed = tables.fill(LIST_CLAIMED);
-    this.rescue = tables.fill(RESCUE);
+    this.rescue =
+        tables.fill(RESCUE.replace("<handoff>", KeySql.HANDOFF.replace("<left>", "gone")));
     this.removeFenced = tables.fill(REMOVE_FENCED);
     this.promote = tables.fill(PROMOTE);
     this.millisToNext = tables.fill(MILLIS_TO_NEXT);

@@ -91,6 +91,54 @@ class ClaimCostTest {
     assertThat((double) buffers(claim(crowded)) / few).as("with statistics").isLessThanOrEqualTo(2);
   }
 
+  /** What is blocked behind its key is in no index that a claim reads. */
+  @Test
+  void claim_doesNotWalkJobsThatAreBlockedByTheirKey() throws Exception {
+    fill(fixture.queue, FEW, 0);
+    long few = buffers(claim(fixture.queue));
+    String crowded = fixture.queue + "-hot-key";
+    fixture.dsl.execute(
+        "insert into pgbelay.job (queue, kind, state, place, run_at, max_attempts, payload,"
+            + " partition_key, key_slot) select ?, 'mail',"
+            + " case when i = 1 then 'ready' else 'blocked' end, i,"
+            + " case when i > 1 then 'infinity'::timestamptz end, 3, '\\x00', 'hot',"
+            + " case when i = 1 then 1 else 0 end from generate_series(1, 100000) i",
+        crowded);
+    fill(crowded, FEW, 0);
+    long many = buffers(claim(crowded));
+    System.out.println(
+        "buffers of a claim of "
+            + LIMIT
+            + ": "
+            + few
+            + ", "
+            + many
+            + " with 100000 jobs blocked behind one key");
+    assertThat((double) many / few).isLessThanOrEqualTo(2);
+    KeySql keys = new KeySql("pgbelay");
+    fixture.dsl.execute(
+        "delete from pgbelay.job where queue = ? and partition_key = 'hot' and key_slot = 1",
+        crowded);
+    fixture.transactions.execute(
+        tx -> {
+          String before = reads(tx);
+          KeySql.Given given = keys.sweep(tx.connection(), new KeySql.SlotKey(crowded, ""), 500);
+          assertThat(given.ready()).isEqualTo(1);
+          assertThat(Long.parseLong(reads(tx)) - Long.parseLong(before))
+              .as("rows read from the table by a walk over one key")
+              .isLessThan(100);
+        });
+  }
+
+  /** Rows that this transaction has fetched from the table of jobs. */
+  private static String reads(dev.pgbelay.core.Tx tx) {
+    return String.valueOf(
+        tx.dsl()
+            .fetchValue(
+                "select pg_stat_get_xact_tuples_fetched(c) + pg_stat_get_xact_tuples_returned(c)"
+                    + " from (select 'pgbelay.job'::regclass as c) as t"));
+  }
+
   /** One index with one of these columns, be it in its WHERE, and every claim changes them all. */
   @Test
   void columnsThatAClaimChanges_areInNoIndex() {

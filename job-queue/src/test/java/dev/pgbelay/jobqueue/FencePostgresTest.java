@@ -133,10 +133,7 @@ class FencePostgresTest {
     fixture.transactions.execute(
         tx -> {
           tx.dsl().execute("insert into effect (job_id) values (?)", job.stale().id());
-          assertThat(
-                  unfenced.complete(
-                      tx.connection(), job.stale().id(), job.stale().fence(), fixture.slots()))
-              .isTrue();
+          assertThat(unfenced.complete(tx.connection(), job.stale(), fixture.slots())).isTrue();
         });
     assertThat(fixture.jobs("running")).isZero();
     assertThat(fixture.count("select count(*) from effect where job_id = ?", job.stale().id()))
@@ -163,10 +160,7 @@ class FencePostgresTest {
       ClaimedJob job = slow.claim(1).get(0);
       try (Interleaving script = Interleaving.of(postgres.dataSource())) {
         Interleaving.Session completing = script.session("completing");
-        completing.run(
-            c ->
-                assertThat(fixture.settle.complete(c, job.id(), job.fence(), fixture.slots()))
-                    .isTrue());
+        completing.run(c -> assertThat(fixture.settle.complete(c, job, fixture.slots())).isTrue());
         slow.expire();
         assertThat(other.rescueOthers()).as("locked").isEqualTo(new WorkerSql.Rescued(0, 0));
         assertThat(workerRows(slow.claimant.id())).as("still there to be rescued").isEqualTo(1);
@@ -188,7 +182,7 @@ class FencePostgresTest {
     ClaimedJob job = fixture.hand().claim(1).get(0);
     fixture.transactions.execute(
         tx -> {
-          fixture.settle.complete(tx.connection(), job.id(), job.fence(), fixture.slots());
+          fixture.settle.complete(tx.connection(), job, fixture.slots());
           assertThat(
                   tx.dsl()
                       .fetchValue("select current_setting('idle_in_transaction_session_timeout')"))

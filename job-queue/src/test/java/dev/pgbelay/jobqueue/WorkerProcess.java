@@ -6,11 +6,11 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 
-/** A JVM that works on a queue until it is killed. */
+/** A JVM that works on a queue until it is killed; each job takes as long as is said. */
 final class WorkerProcess {
   private WorkerProcess() {}
 
-  static Process start(String jdbcUrl, String queue) throws IOException {
+  static Process start(String jdbcUrl, String queue, Duration... work) throws IOException {
     return new ProcessBuilder(
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
             "-XX:TieredStopAtLevel=1",
@@ -19,7 +19,8 @@ final class WorkerProcess {
             System.getProperty("java.class.path"),
             WorkerProcess.class.getName(),
             jdbcUrl,
-            queue)
+            queue,
+            work.length == 0 ? "0" : Long.toString(work[0].toMillis()))
         .redirectErrorStream(true)
         .redirectOutput(ProcessBuilder.Redirect.DISCARD)
         .start();
@@ -37,6 +38,7 @@ final class WorkerProcess {
             .handle(
                 QueueFixture.MAIL,
                 (context, payload) -> {
+                  Thread.sleep(Long.parseLong(args[2]));
                   transactions.execute(
                       tx -> {
                         tx.dsl().execute("insert into effect (job_id) values (?)", context.jobId());

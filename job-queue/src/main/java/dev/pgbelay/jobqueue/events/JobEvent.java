@@ -22,6 +22,8 @@ public record JobEvent(
     DONE,
     /** It is finished without success, by the handler's own word. */
     DISCARDED,
+    /** It was cancelled while it ran. */
+    CANCELLED,
     /** The attempt failed, and another follows. */
     RETRIED,
     /** It comes again, and the attempt does not count. */

@@ -28,7 +28,8 @@ final class InspectSql {
   /** {0} jobs, {1} dead letters, {2} finished, {3} finished and kept for longer, {4} the id. */
   private static final String FIND =
       """
-      SELECT id, kind, queue, upper(state) AS state, attempt, max_attempts, enqueued_at, run_at,
+      SELECT id, kind, queue, upper(state) AS state, attempt, max_attempts, enqueued_at,
+             CASE WHEN isfinite(run_at) THEN run_at END AS run_at,
              CAST(NULL AS timestamptz) AS ended_at, CAST(NULL AS text) AS reason, failures, headers
         FROM {0} WHERE id = {4}
       UNION ALL
@@ -50,7 +51,8 @@ final class InspectSql {
   private static final String LIST =
       """
       WITH page AS MATERIALIZED (
-        SELECT id, kind, queue, state, attempt, max_attempts, enqueued_at, run_at, failures, headers
+        SELECT id, kind, queue, state, attempt, max_attempts, enqueued_at,
+               CASE WHEN isfinite(run_at) THEN run_at END AS run_at, failures, headers
           FROM {0} WHERE id > {1} ORDER BY id LIMIT {2}),
       looked AS MATERIALIZED (SELECT max(id) AS last, count(*) AS jobs FROM page)
       SELECT looked.last, looked.jobs, p.id, p.kind, p.queue, upper(p.state) AS state, p.attempt,

@@ -43,6 +43,10 @@ public record JobInfo(
     READY,
     /** It waits for its time. */
     SCHEDULED,
+    /** It has a partition key, and nobody has looked yet whether that is free. */
+    ARRIVING,
+    /** It waits for another of its partition key. */
+    BLOCKED,
     /** A worker has it. */
     RUNNING,
     /** It is finished. */

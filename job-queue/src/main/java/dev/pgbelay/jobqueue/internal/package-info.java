@@ -1,4 +1,7 @@
-/** Not API: how the test kit reaches the parts of a worker. */
+/**
+ * Not API: what the packages of this module have in common, and how the test kit reaches the parts
+ * of a worker.
+ */
 @NullMarked
 package dev.pgbelay.jobqueue.internal;
 

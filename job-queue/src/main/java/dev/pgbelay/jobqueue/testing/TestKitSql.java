@@ -20,7 +20,8 @@ import org.jspecify.annotations.Nullable;
 final class TestKitSql {
   private static final String LIST =
       """
-      SELECT id, payload, queue, run_at, priority, max_attempts, headers, state
+      SELECT id, payload, queue, CASE WHEN isfinite(run_at) THEN run_at END AS run_at, priority,
+             max_attempts, headers, state
         FROM {0} WHERE kind = {1} ORDER BY id\
       """;
 
@@ -31,7 +32,7 @@ final class TestKitSql {
   private static final String COUNT_DUE =
       """
       SELECT count(*) FROM {0}
-       WHERE state = 'ready' OR (state = 'scheduled' AND run_at <= clock_timestamp())\
+       WHERE state IN ('ready', 'arriving') OR (state = 'scheduled' AND run_at <= clock_timestamp())\
       """;
 
   /** Moves every job so much into the past, which is to it as if that time had passed. */

@@ -16,18 +16,32 @@ CREATE TABLE ${schema}.job (
   max_attempts  integer NOT NULL,
   -- Head start in seconds.
   priority      integer NOT NULL DEFAULT 0,
+  -- Of one attempt; null for the kind's.
+  deadline_ms   integer,
+  -- Which of its partition key's slots the job has, from 1: one slot, one job, and none is claimed without. 0 while it
+  -- waits for one (blocked), -1 before anybody has looked (arriving); run_at is infinity then. A claim does not change it.
+  key_slot      smallint,
   state         text NOT NULL,
   queue         text NOT NULL,
   kind          text NOT NULL,
+  partition_key text,
+  tags          text[],
   -- Name, value, name, value.
   headers       text[],
   -- What the last attempts failed of, oldest first.
   failures      text[],
   payload       bytea NOT NULL,
-  -- One check instead of several: it is evaluated for every row at enqueue and at claim.
+  -- One check instead of several: it is evaluated for every row at enqueue and at claim. Whatever is written about a job,
+  -- it cannot be run without the slot of its key.
   CHECK (CASE state WHEN 'ready' THEN run_at IS NULL AND claimant IS NULL AND claim_number IS NULL
+                                      AND (partition_key IS NULL) = (key_slot IS NULL) AND coalesce(key_slot, 1) > 0
                     WHEN 'running' THEN run_at IS NULL AND claimant IS NOT NULL AND claim_number IS NOT NULL
-                    WHEN 'scheduled' THEN run_at IS NOT NULL AND claimant IS NULL AND claim_number IS NULL
+                    WHEN 'scheduled' THEN coalesce(isfinite(run_at), false) AND coalesce(key_slot, 1) > 0
+                                          AND claimant IS NULL AND claim_number IS NULL
+                    WHEN 'blocked' THEN coalesce(run_at = 'infinity' AND key_slot = 0, false)
+                                        AND partition_key IS NOT NULL AND claimant IS NULL AND claim_number IS NULL
+                    WHEN 'arriving' THEN coalesce(run_at = 'infinity' AND key_slot = -1, false)
+                                         AND partition_key IS NOT NULL AND claimant IS NULL AND claim_number IS NULL
                     ELSE false END)
 ) WITH (
   fillfactor = 40,
@@ -44,6 +58,13 @@ CREATE TABLE ${schema}.job (
 CREATE INDEX job_ready ON ${schema}.job (queue, place, id) WHERE run_at IS NULL;
 -- Serves the promotion of what falls due, over all queues.
 CREATE INDEX job_scheduled ON ${schema}.job (run_at) WHERE run_at IS NOT NULL;
+
+-- At most one job in each slot of a key, whoever writes. Serves the search for a free one.
+CREATE UNIQUE INDEX job_key_slot ON ${schema}.job (queue, partition_key, key_slot) WHERE key_slot > 0;
+-- Serves the search for the next job of a key, and the walk from key to key.
+CREATE INDEX job_blocked ON ${schema}.job (queue, partition_key, place, id) WHERE key_slot = 0;
+-- Serves the first look at jobs that have a key.
+CREATE INDEX job_arriving ON ${schema}.job (place, id) WHERE key_slot = -1;
 
 -- One row per running worker process: it is the process that is kept alive, not each of its jobs.
 CREATE TABLE ${schema}.job_worker (
@@ -119,6 +140,9 @@ CREATE TABLE ${schema}.job_dead (
   queue         text NOT NULL,
   kind          text NOT NULL,
   reason        text NOT NULL,
+  deadline_ms   integer,
+  partition_key text,
+  tags          text[],
   headers       text[],
   failures      text[],
   payload       bytea NOT NULL

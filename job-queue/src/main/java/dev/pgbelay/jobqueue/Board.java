@@ -1,0 +1,68 @@
+package dev.pgbelay.jobqueue;
+
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.jobqueue.LimitSql.Limit;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** What was said of queues and kinds, as a worker knows it. */
+record Board(Set<Limit> paused, Set<Limit> limited) {
+  Board {
+    paused = Set.copyOf(paused);
+    limited = Set.copyOf(limited);
+  }
+
+  boolean isPaused(Limit limit) {
+    return paused.contains(limit);
+  }
+
+  boolean isLimited(Limit limit) {
+    return limited.contains(limit);
+  }
+
+  boolean saysSomethingOf(Limit limit) {
+    return isPaused(limit) || isLimited(limit);
+  }
+
+  /** Reads it again when what is known is too old; for all queues of a process. */
+  static final class Reader {
+    private static final TxOptions READ = TxOptions.forPath("jobqueue-control");
+
+    private final Transactions transactions;
+    private final LimitSql sql;
+    private final long oldest;
+    private volatile @Nullable Board known;
+    private long readAt;
+
+    Reader(Transactions transactions, LimitSql sql, Duration oldest) {
+      this.transactions = transactions;
+      this.sql = sql;
+      this.oldest = oldest.toNanos();
+    }
+
+    /** What was read last; null at the beginning. */
+    @Nullable Board last() {
+      return known;
+    }
+
+    /** What was read within the last looks of a worker; null if that is long ago. */
+    synchronized @Nullable Board recent() {
+      return System.nanoTime() - readAt > 3 * oldest ? null : known;
+    }
+
+    /** Not older than that when this returns, as of its statement's beginning. */
+    synchronized Board current() throws SQLException {
+      long now = System.nanoTime();
+      Board board = known;
+      if (board == null || now - readAt > oldest) {
+        board = transactions.run(READ, tx -> sql.read(tx.connection()));
+        known = board;
+        readAt = now;
+      }
+      return board;
+    }
+  }
+}

@@ -1,0 +1,23 @@
+package dev.pgbelay.jobqueue.control;
+
+import java.time.Instant;
+import java.util.Optional;
+
+/**
+ * What was said of a queue or a kind.
+ *
+ * @param pausedSince by the database's clock
+ * @param reason of the pause
+ */
+public record Setting(
+    Scope scope,
+    String name,
+    Optional<Instant> pausedSince,
+    Optional<String> reason,
+    Limits limits) {
+  /** What a setting is of. */
+  public enum Scope {
+    QUEUE,
+    KIND
+  }
+}

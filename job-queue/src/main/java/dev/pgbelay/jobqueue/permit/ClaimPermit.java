@@ -1,0 +1,42 @@
+package dev.pgbelay.jobqueue.permit;
+
+import java.time.Duration;
+import java.util.Optional;
+
+/**
+ * Says how many jobs of a kind may be begun in this process just now. What it refuses is not
+ * claimed: other processes may have it, it keeps its place, and no attempt is counted.
+ *
+ * <p>Each place that was reserved is either released or begun; each attempt that was begun ends.
+ * Called by several threads.
+ */
+public interface ClaimPermit {
+  /**
+   * Before a claim: sets aside places for up to {@code wanted} jobs. Must not block.
+   *
+   * @return how many were set aside, none while everything is refused
+   */
+  int reserve(int wanted);
+
+  /**
+   * So many places are not needed: there were fewer jobs, or they went back without being begun.
+   */
+  void release(int unused);
+
+  /**
+   * An attempt is about to be begun in one of the places.
+   *
+   * @return false if it may not after all: its job goes back, the attempt does not count, and the
+   *     place is free
+   */
+  default boolean begin() {
+    return true;
+  }
+
+  /**
+   * An attempt that was begun has ended, and its place is free.
+   *
+   * @param failure what the handler threw
+   */
+  void end(Duration took, Optional<Throwable> failure);
+}
