@@ -12,8 +12,8 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Looks, once in a poll interval however seldom the queues are looked at, for what somebody has said
- * meanwhile: jobs to be cancelled, of which those that run here are told, and pauses.
+ * Looks, once in a poll interval however seldom the queues are looked at, for what somebody has
+ * said meanwhile: jobs to be cancelled, of which those that run here are told, and pauses.
  */
 final class Cancellations implements AutoCloseable {
   private final TxOptions looking;

@@ -61,7 +61,6 @@ public final class JobWorker implements AutoCloseable {
   /** Announced when jobs with partition keys were enqueued. */
   static final String ALL_KEYS = "*keys";
 
-
   private static final Duration FLUSH = Duration.ofSeconds(2);
 
   private final String name;

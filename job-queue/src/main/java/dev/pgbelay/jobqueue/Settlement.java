@@ -60,7 +60,8 @@ record Settlement(
   }
 
   static Settlement of(ClaimedJob job, Fate fate, Slots slots) {
-    return new Settlement(Subject.of(job), job.fence(), job.keyed(), fate, null, null, false, slots);
+    return new Settlement(
+        Subject.of(job), job.fence(), job.keyed(), fate, null, null, false, slots);
   }
 
   long id() {
