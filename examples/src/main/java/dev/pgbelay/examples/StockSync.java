@@ -97,7 +97,7 @@ public final class StockSync {
         JobWorker.builder(transactions, dataSource) // a small pool of its own in a real service
             .queue(QUEUE, 4)
             .handle(TELL, this::tell)
-            .permit(TELL, Permits.of(marketplace)) // not claimed while the breaker is open
+            .permit(TELL, Permits.byBreaker(marketplace)) // not claimed while the breaker is open
             .build();
     worker.start();
     // end::worker[]

@@ -133,7 +133,7 @@ class ClaimPermitPostgresTest {
     CircuitBreaker breaker = breaker();
     breaker.transitionToOpenState();
     enqueue(20);
-    start(Permits.of(breaker), this::untilItMayEnd);
+    start(Permits.byBreaker(breaker), this::untilItMayEnd);
     awaitLooks();
     assertThat(runs).hasValue(0);
     assertNothingBurned();
@@ -161,7 +161,7 @@ class ClaimPermitPostgresTest {
     breaker.transitionToOpenState();
     enqueue(5);
     ends.release(5);
-    start(Permits.of(breaker), this::untilItMayEnd);
+    start(Permits.byBreaker(breaker), this::untilItMayEnd);
     QueueFixture.await(() -> done(bound) == 5);
     assertThat(breaker.getState()).isEqualTo(CircuitBreaker.State.CLOSED);
     assertThat(runs).hasValue(5);
@@ -172,7 +172,7 @@ class ClaimPermitPostgresTest {
     CircuitBreaker breaker = breaker();
     enqueue(100);
     start(
-        Permits.of(breaker),
+        Permits.byBreaker(breaker),
         (context, payload) -> {
           runs.incrementAndGet();
           throw new IllegalStateException("the other side is down");
@@ -190,7 +190,7 @@ class ClaimPermitPostgresTest {
   void bulkhead_boundsWhatRunsAndGetsAllItsPlacesBack() {
     Bulkhead bulkhead = Bulkhead.of("test", BulkheadConfig.custom().maxConcurrentCalls(3).build());
     enqueue(9);
-    start(Permits.of(bulkhead), this::untilItMayEnd);
+    start(Permits.byBulkhead(bulkhead), this::untilItMayEnd);
     QueueFixture.await(() -> running.get() == 3);
     awaitLooks();
     assertThat(runs).hasValue(3);
@@ -213,7 +213,7 @@ class ClaimPermitPostgresTest {
                 .build());
     enqueue(12);
     ends.release(100);
-    start(Permits.of(limiter), this::untilItMayEnd);
+    start(Permits.byLimiter(limiter), this::untilItMayEnd);
     QueueFixture.await(() -> done(bound) == 5);
     awaitLooks();
     assertThat(runs).hasValue(5);

@@ -20,12 +20,12 @@ public final class Permits {
    * as it admits in its half-open state; their ends decide. What handlers throw is recorded as the
    * breaker is configured; what they return counts as success.
    */
-  public static ClaimPermit of(CircuitBreaker breaker) {
+  public static ClaimPermit byBreaker(CircuitBreaker breaker) {
     return new OfBreaker(breaker);
   }
 
   /** As many at once as the bulkhead has places. Does not wait for one, whatever is configured. */
-  public static ClaimPermit of(Bulkhead bulkhead) {
+  public static ClaimPermit byBulkhead(Bulkhead bulkhead) {
     return new OfBulkhead(bulkhead);
   }
 
@@ -34,7 +34,7 @@ public final class Permits {
    * it up to the limiter's timeout if others were quicker. For this process; a rate over all of
    * them is a limit of the queue.
    */
-  public static ClaimPermit of(RateLimiter limiter) {
+  public static ClaimPermit byLimiter(RateLimiter limiter) {
     return new OfLimiter(limiter);
   }
 
