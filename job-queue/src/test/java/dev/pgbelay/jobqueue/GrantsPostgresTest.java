@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.jobqueue.control.Limits;
+import dev.pgbelay.jobqueue.control.QueueControl;
 import dev.pgbelay.jobqueue.cron.CronTimes;
 import dev.pgbelay.jobqueue.cron.Schedule;
 import dev.pgbelay.jobqueue.cron.ScheduleRunner;
@@ -20,6 +22,7 @@ import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
+import java.util.concurrent.CountDownLatch;
 import org.jooq.DSLContext;
 import org.jooq.SQLDialect;
 import org.jooq.impl.DSL;
@@ -38,9 +41,19 @@ class GrantsPostgresTest {
   private static final List<String> WORKER =
       List.of(
           "SELECT, INSERT, UPDATE, DELETE ON pgbelay.job, pgbelay.job_worker",
-          "INSERT ON pgbelay.job_dead",
+          "INSERT, SELECT ON pgbelay.job_dead",
           "INSERT, SELECT ON pgbelay.job_finished",
-          "SELECT, INSERT, UPDATE ON pgbelay.job_activity");
+          "SELECT, INSERT, UPDATE ON pgbelay.job_activity",
+          "SELECT, UPDATE ON pgbelay.job_control",
+          "SELECT, INSERT, UPDATE, DELETE ON pgbelay.job_slot, pgbelay.job_report",
+          "SELECT, UPDATE, DELETE ON pgbelay.job_unique",
+          "SELECT, DELETE ON pgbelay.job_cancel");
+
+  private static final List<String> ENQUEUER_OF_KEYED_JOBS =
+      List.of(
+          "INSERT, SELECT, UPDATE ON pgbelay.job",
+          "USAGE ON SEQUENCE pgbelay.job_id_seq",
+          "SELECT, INSERT, UPDATE ON pgbelay.job_unique");
 
   /** Beside TRUNCATE on the days. */
   private static final List<String> RETENTION =
@@ -61,6 +74,8 @@ class GrantsPostgresTest {
       List.of(
           "SELECT ON pgbelay.job_finished_kept",
           "SELECT, INSERT ON pgbelay.job_finished",
+          "SELECT, INSERT, UPDATE ON pgbelay.job_control",
+          "SELECT, INSERT ON pgbelay.job_cancel",
           "SELECT, INSERT, UPDATE, DELETE ON pgbelay.job, pgbelay.job_schedule",
           "SELECT, UPDATE, DELETE ON pgbelay.job_dead");
 
@@ -117,6 +132,80 @@ class GrantsPostgresTest {
     assertThatThrownBy(
             () -> transactions.execute(tx -> tx.dsl().execute("delete from pgbelay.job")))
         .hasMessageContaining("permission denied");
+  }
+
+  @Test
+  void enqueuerOfKeyedJobs_givesThemKeysTagsAndDeadlines() {
+    Transactions transactions = Transactions.of(as(ENQUEUER_OF_KEYED_JOBS));
+    NewJob<String> keyed =
+        owner
+            .mail("a")
+            .withUniqueKey(owner.queue, NewJob.UniqueScope.whileWaiting())
+            .withPartitionKey("a")
+            .withTag("a")
+            .withDeadline(Duration.ofSeconds(1));
+    JobQueue.Enqueued first = transactions.run(tx -> owner.jobs.offer(tx, keyed));
+    JobQueue.Enqueued second = transactions.run(tx -> owner.jobs.offer(tx, keyed));
+    assertThat(second.id()).isEqualTo(first.id());
+    assertThat(second.outcome()).isEqualTo(JobQueue.Enqueued.Outcome.EXISTING);
+  }
+
+  @Test
+  void workerOfKeyedJobs_keepsLimitsCancelsAndReports() throws Exception {
+    HikariDataSource pool = as(WORKER);
+    HikariDataSource operating = as(OPERATOR);
+    QueueControl control = QueueControl.create();
+    Transactions operators = Transactions.of(operating);
+    operators.execute(
+        tx -> control.limitQueue(tx, owner.queue, Limits.none().withRunning(2).withPerKey(2)));
+    assertThat(control.list(dsl(operating))).isNotEmpty();
+    for (int i = 0; i < 5; i++) {
+      owner.enqueue(
+          owner
+              .mail(i == 0 ? "cancelled" : "x")
+              .withPartitionKey("a")
+              .withUniqueKey(owner.queue + i, NewJob.UniqueScope.whileUnfinished()));
+    }
+    CountDownLatch begun = new CountDownLatch(1);
+    Transactions working = Transactions.of(pool);
+    JobWorker worker =
+        JobWorker.builder(working, pool)
+            .name(QueueFixture.freshName())
+            .queue(owner.queue, 2)
+            .pollInterval(Duration.ofMillis(20))
+            .handle(
+                QueueFixture.MAIL,
+                (context, payload) -> {
+                  working.execute(tx -> context.progress(tx, 50, "half"));
+                  if (payload.equals("cancelled")) {
+                    begun.countDown();
+                    new CountDownLatch(1).await();
+                  }
+                  return JobOutcome.done();
+                })
+            .build();
+    worker.start();
+    begun.await();
+    long cancelled =
+        Long.parseLong(
+            String.valueOf(
+                owner.dsl.fetchValue(
+                    "select id from pgbelay.job where payload = 'cancelled'::bytea")));
+    operators.execute(tx -> owner.jobs.requestCancel(tx, cancelled, "test"));
+    QueueFixture.await(() -> owner.finished("done") == 4 && owner.finished("cancelled") == 1);
+    QueueFixture.await(() -> owner.count("select count(*) from pgbelay.job_cancel") == 0);
+    Leftovers leftovers =
+        new Leftovers(
+            QueueFixture.freshName(),
+            working,
+            new UniqueSql("pgbelay"),
+            owner.settle.reports(),
+            7,
+            Duration.ofSeconds(30),
+            null);
+    leftovers.pass();
+    leftovers.close();
+    assertThat(worker.stop(Duration.ofSeconds(10)).isClean()).isTrue();
   }
 
   @Test
