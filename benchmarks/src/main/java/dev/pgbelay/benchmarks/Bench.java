@@ -6,7 +6,10 @@ import dev.pgbelay.benchmarks.hotparent.HotParentScenario;
 import dev.pgbelay.benchmarks.hotrow.HotRowScenario;
 import dev.pgbelay.benchmarks.locking.LockingScenario;
 import dev.pgbelay.benchmarks.paging.PagingScenario;
+import dev.pgbelay.benchmarks.queue.QueueEnqueueScenario;
+import dev.pgbelay.benchmarks.queue.QueueLatencyScenario;
 import dev.pgbelay.benchmarks.queue.QueueScenario;
+import dev.pgbelay.benchmarks.queue.QueueSoakScenario;
 import dev.pgbelay.benchmarks.reads.LoaderScenario;
 import dev.pgbelay.benchmarks.transactions.TransactionsScenario;
 import dev.pgbelay.benchmarks.witness.WitnessScenario;
@@ -55,7 +58,10 @@ public final class Bench implements Callable<Integer> {
           new HotRowScenario(),
           new HotParentScenario(),
           new WitnessScenario(),
-          new QueueScenario());
+          new QueueScenario(),
+          new QueueEnqueueScenario(),
+          new QueueLatencyScenario(),
+          new QueueSoakScenario());
 
   @Parameters(
       arity = "0..*",

@@ -38,6 +38,15 @@ record HandWrittenQueue(DataSource pool, int threads, int batch) implements Queu
   }
 
   @Override
+  public void enqueueOne(String payload) throws SQLException {
+    try (Connection connection = pool.getConnection();
+        PreparedStatement insert = connection.prepareStatement(QueueSql.ENQUEUE_ONE)) {
+      insert.setBytes(1, payload.getBytes(StandardCharsets.UTF_8));
+      insert.executeUpdate();
+    }
+  }
+
+  @Override
   public Workers work(Ran ran) {
     AtomicBoolean stopped = new AtomicBoolean();
     List<Thread> running = new ArrayList<>();

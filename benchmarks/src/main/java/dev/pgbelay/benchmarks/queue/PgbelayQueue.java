@@ -41,6 +41,11 @@ final class PgbelayQueue implements QueueWay {
   }
 
   @Override
+  public void enqueueOne(String payload) {
+    transactions.execute(tx -> jobs.enqueue(tx, NOOP.job(payload)));
+  }
+
+  @Override
   public Workers work(Ran ran) {
     JobWorker worker =
         JobWorker.builder(transactions, pool)

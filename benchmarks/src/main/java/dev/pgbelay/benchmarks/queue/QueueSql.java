@@ -33,6 +33,43 @@ final class QueueSql {
   static final String RESET_PGBELAY =
       "truncate pgbelay.job, pgbelay.job_finished, pgbelay.job_dead";
 
+  static final String ENQUEUE_ONE =
+      "insert into bench_job (queue, kind, payload) values ('default', 'noop', ?)";
+
+  /** The table of db-scheduler with all of its indexes. */
+  static final String CREATE_DB_SCHEDULER =
+      """
+      drop table if exists scheduled_tasks;
+      create table scheduled_tasks (
+        task_name text not null, task_instance text not null, task_data bytea,
+        execution_time timestamptz not null, picked boolean not null, picked_by text,
+        last_success timestamptz, last_failure timestamptz, consecutive_failures integer,
+        last_heartbeat timestamptz, version bigint not null, priority smallint,
+        primary key (task_name, task_instance));
+      create index scheduled_tasks_execution on scheduled_tasks (execution_time);
+      create index scheduled_tasks_heartbeat on scheduled_tasks (last_heartbeat);
+      create index scheduled_tasks_priority
+        on scheduled_tasks (priority desc, execution_time asc);
+      """;
+
+  static final String LEFT_DB_SCHEDULER = "select count(*) from scheduled_tasks";
+
+  static final String RESET_JOB_RUNR = "truncate jobrunr_jobs";
+
+  static final String LEFT_JOB_RUNR =
+      "select count(*) from jobrunr_jobs where state in ('ENQUEUED', 'PROCESSING')";
+
+  static final String NOTIFY_ENQUEUED =
+      """
+      with added as (insert into bench_job (queue, kind, payload) values ('default', 'noop', ?))
+      select pg_notify('bench_job', 'default')
+      """;
+
+  static final String LISTEN = "listen bench_job";
+
+  /** A snapshot and a transaction id that keep dead rows from being cleaned up. */
+  static final String PIN_HORIZON = "select pg_current_xact_id()";
+
   static final String LEFT_PGBELAY = "select count(*) from pgbelay.job";
 
   private QueueSql() {}

@@ -4,12 +4,15 @@ import java.util.List;
 import java.util.concurrent.atomic.LongAdder;
 
 /** One way of keeping jobs in a table. */
-interface QueueWay {
+interface QueueWay extends AutoCloseable {
   /** Makes or empties the tables. */
   void reset() throws Exception;
 
   /** Adds jobs in one transaction. */
   void enqueue(List<String> payloads) throws Exception;
+
+  /** Adds one job in a transaction of its own. */
+  void enqueueOne(String payload) throws Exception;
 
   /** Starts threads that run every job once. */
   Workers work(Ran ran) throws Exception;
@@ -21,6 +24,9 @@ interface QueueWay {
 
   /** Jobs that are not finished. */
   long left() throws Exception;
+
+  @Override
+  default void close() {}
 
   /** What the handlers saw. */
   final class Ran {

@@ -1,0 +1,95 @@
+package dev.pgbelay.benchmarks.queue;
+
+import dev.pgbelay.benchmarks.BenchServer;
+import dev.pgbelay.benchmarks.BenchSettings;
+import dev.pgbelay.benchmarks.Contestant;
+import dev.pgbelay.benchmarks.Scenario;
+import dev.pgbelay.benchmarks.Stage;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import javax.sql.DataSource;
+
+/** How long a job waits that is enqueued while nothing else is to do. */
+public final class QueueLatencyScenario implements Scenario {
+  private static final String SAME = "same-jvm";
+  private static final String OTHER = "other-jvm";
+  private static final Duration POLL = Duration.ofMillis(100);
+
+  @Override
+  public String name() {
+    return "queue-latency";
+  }
+
+  @Override
+  public String description() {
+    return "one job at a time: from the call that enqueues it to the start of its handler";
+  }
+
+  @Override
+  public long defaultRows(boolean full) {
+    return full ? 3_000 : 300;
+  }
+
+  @Override
+  public Stage prepare(BenchServer server, BenchSettings settings) {
+    DataSource pool = server.dataSource();
+    int times = (int) Math.min(settings.rows(), Integer.MAX_VALUE);
+    return new LatencyStage(
+        List.of(
+            new LatencyContestant(
+                Stage.LIMIT,
+                Map.of(
+                    SAME,
+                    new LatencyWays.CommitOnly(pool),
+                    OTHER,
+                    new LatencyWays.BareNotify(pool, server.jdbcUrl())),
+                times,
+                1),
+            new LatencyContestant(
+                "pgbelay",
+                Map.of(SAME, new LatencyWays.Pgbelay(pool, true, builder -> builder)),
+                times,
+                1),
+            new LatencyContestant(
+                "pgbelay (polling every 100 ms)",
+                Map.of(
+                    OTHER,
+                    new LatencyWays.Pgbelay(pool, false, builder -> builder.pollInterval(POLL))),
+                times,
+                10),
+            new LatencyContestant(
+                "db-scheduler (immediate execution)",
+                Map.of(SAME, new LatencyWays.DbScheduler(pool, true)),
+                times,
+                1),
+            new LatencyContestant(
+                "db-scheduler (polling every 100 ms)",
+                Map.of(OTHER, new LatencyWays.DbScheduler(pool, false)),
+                times,
+                10)));
+  }
+
+  private record LatencyStage(List<LatencyContestant> all) implements Stage {
+    @Override
+    public List<String> parts() {
+      return List.of(SAME, OTHER);
+    }
+
+    @Override
+    public List<Contestant> contestants() {
+      return List.copyOf(all);
+    }
+
+    @Override
+    public List<String> notes() {
+      return List.of(
+          "rows are jobs, enqueued one at a time with 2 ms between them; those that poll have a tenth",
+          "same-jvm: limit is a bare INSERT in autocommit, until it returns; the worker knows the"
+              + " queue that enqueues",
+          "other-jvm: limit is an INSERT with NOTIFY in one transaction, until a connection that does"
+              + " nothing else hears it; enqueuer and worker know nothing of each other, but share"
+              + " this JVM");
+    }
+  }
+}
