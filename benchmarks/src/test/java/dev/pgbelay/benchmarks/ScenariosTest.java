@@ -236,6 +236,42 @@ class ScenariosTest {
   }
 
   @Test
+  void scenariosOfTheJobQueue_workIsVerified(@TempDir Path folder) throws Exception {
+    assertThat(run(folder, "queue", "3000")).isZero();
+    assertThat(metricsOfContestants(folder.resolve("queue.json")))
+        .containsOnlyKeys(
+            "limit", "pgbelay", "db-scheduler (lock and fetch 4, 20)", "JobRunr", "one by one")
+        .allSatisfy(
+            (contestant, metrics) -> assertThat(metrics).containsExactly("work/jobs-per-second"));
+    assertThat(run(folder, "queue-enqueue", "1000")).isZero();
+    assertThat(metricsOfContestants(folder.resolve("queue-enqueue.json")))
+        .containsOnlyKeys("limit", "pgbelay", "db-scheduler", "JobRunr")
+        .allSatisfy(
+            (contestant, metrics) ->
+                assertThat(metrics)
+                    .containsExactlyInAnyOrder(
+                        "bulk-enqueue/jobs-per-second", "enqueue/jobs-per-second"));
+    assertThat(run(folder, "queue-latency", "5")).isZero();
+    assertThat(metricsOfContestants(folder.resolve("queue-latency.json")).get("pgbelay"))
+        .containsExactlyInAnyOrder(
+            "same-jvm/p50-ms", "same-jvm/p99-ms", "other-jvm/p50-ms", "other-jvm/p99-ms");
+  }
+
+  private static int run(Path folder, String scenario, String rows) {
+    return new CommandLine(new Bench())
+        .execute(
+            scenario,
+            "--rows",
+            rows,
+            "--rounds",
+            "1",
+            "--warm-ups",
+            "0",
+            "--results",
+            folder.toString());
+  }
+
+  @Test
   void unknownScenario_isRefusedByName() {
     assertThat(new CommandLine(new Bench()).execute("pagging"))
         .isEqualTo(CommandLine.ExitCode.USAGE);

@@ -7,6 +7,7 @@ import com.github.kagkarlsson.scheduler.task.helper.OneTimeTask;
 import com.github.kagkarlsson.scheduler.task.helper.Tasks;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.schema.SchemaInstaller;
+import dev.pgbelay.core.wakeup.WakeUps;
 import dev.pgbelay.jobqueue.JobKind;
 import dev.pgbelay.jobqueue.JobOutcome;
 import dev.pgbelay.jobqueue.JobQueue;
@@ -19,6 +20,7 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.UnaryOperator;
@@ -152,6 +154,58 @@ final class LatencyWays {
     @Override
     public void enqueue() {
       transactions.execute(tx -> jobs.enqueue(tx, NOOP.job("x")));
+    }
+  }
+
+  /** The library, with an enqueuer and a worker that know each other by notifications only. */
+  static final class PgbelayNotified implements LatencyWay {
+    private final DataSource pool;
+    private final DataSource direct;
+    private final Transactions transactions;
+    private JobQueue jobs = JobQueue.create();
+
+    /**
+     * @param direct connections for the two that listen and send
+     */
+    PgbelayNotified(DataSource pool, DataSource direct) {
+      this.pool = pool;
+      this.direct = direct;
+      this.transactions = Transactions.of(pool);
+      SchemaInstaller.builder(pool).modules("jobqueue").build().install();
+    }
+
+    @Override
+    public QueueWay.Workers start(Runnable arrived) throws Exception {
+      new PgbelayQueue(pool).reset();
+      WakeUps sending = WakeUps.builder(direct).build();
+      WakeUps listening = WakeUps.builder(direct).build();
+      jobs = JobQueue.builder().announcedBy(sending).build();
+      JobWorker worker =
+          JobWorker.builder(transactions, pool)
+              .handle(
+                  Pgbelay.NOOP,
+                  (context, payload) -> {
+                    arrived.run();
+                    return JobOutcome.done();
+                  })
+              .wokenBy(listening)
+              .build();
+      sending.start();
+      listening.start();
+      worker.start();
+      while (!sending.isHealthy() || !listening.isHealthy()) {
+        TimeUnit.MILLISECONDS.sleep(10);
+      }
+      return () -> {
+        worker.stop(Duration.ofSeconds(10));
+        sending.close();
+        listening.close();
+      };
+    }
+
+    @Override
+    public void enqueue() {
+      transactions.execute(tx -> jobs.enqueue(tx, Pgbelay.NOOP.job("x")));
     }
   }
 

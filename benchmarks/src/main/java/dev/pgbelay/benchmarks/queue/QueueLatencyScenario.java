@@ -1,5 +1,6 @@
 package dev.pgbelay.benchmarks.queue;
 
+import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.benchmarks.BenchServer;
 import dev.pgbelay.benchmarks.BenchSettings;
 import dev.pgbelay.benchmarks.Contestant;
@@ -28,14 +29,16 @@ public final class QueueLatencyScenario implements Scenario {
 
   @Override
   public long defaultRows(boolean full) {
-    return full ? 3_000 : 300;
+    return full ? 1_000 : 100;
   }
 
   @Override
   public Stage prepare(BenchServer server, BenchSettings settings) {
     DataSource pool = server.dataSource();
     int times = (int) Math.min(settings.rows(), Integer.MAX_VALUE);
+    HikariDataSource direct = new HikariDataSource(BenchServer.poolConfig(server.jdbcUrl()));
     return new LatencyStage(
+        direct,
         List.of(
             new LatencyContestant(
                 Stage.LIMIT,
@@ -48,7 +51,11 @@ public final class QueueLatencyScenario implements Scenario {
                 1),
             new LatencyContestant(
                 "pgbelay",
-                Map.of(SAME, new LatencyWays.Pgbelay(pool, true, builder -> builder)),
+                Map.of(
+                    SAME,
+                    new LatencyWays.Pgbelay(pool, true, builder -> builder),
+                    OTHER,
+                    new LatencyWays.PgbelayNotified(pool, direct)),
                 times,
                 1),
             new LatencyContestant(
@@ -70,7 +77,13 @@ public final class QueueLatencyScenario implements Scenario {
                 10)));
   }
 
-  private record LatencyStage(List<LatencyContestant> all) implements Stage {
+  private record LatencyStage(HikariDataSource direct, List<LatencyContestant> all)
+      implements Stage {
+    @Override
+    public void close() {
+      direct.close();
+    }
+
     @Override
     public List<String> parts() {
       return List.of(SAME, OTHER);
@@ -84,12 +97,13 @@ public final class QueueLatencyScenario implements Scenario {
     @Override
     public List<String> notes() {
       return List.of(
-          "rows are jobs, enqueued one at a time with 2 ms between them; those that poll have a tenth",
+          "rows are jobs, enqueued one at a time with 60 ms between them, more than the 50 ms in which"
+              + " pgbelay makes one notification of several; those that poll have a tenth",
           "same-jvm: limit is a bare INSERT in autocommit, until it returns; the worker knows the"
               + " queue that enqueues",
           "other-jvm: limit is an INSERT with NOTIFY in one transaction, until a connection that does"
-              + " nothing else hears it; enqueuer and worker know nothing of each other, but share"
-              + " this JVM");
+              + " nothing else hears it; nothing is claimed. pgbelay: NOTIFY after the commit, then a"
+              + " claim. Enqueuer and worker know nothing of each other, but share this JVM");
     }
   }
 }
