@@ -334,7 +334,8 @@ class LeaseLockPostgresTest {
                     throw new AssertionError(e);
                   }
                 }
-              }));
+              },
+              task -> new Thread(task).start()));
     }
     for (CompletableFuture<Void> one : all) {
       one.get();

@@ -127,11 +127,13 @@ class UnharmedCodeTest {
         run(first, "insert into once values (2)"); // both look again at COMMIT
         run(second, "insert into once values (1)");
         for (Connection each : List.of(first, second)) {
-          commits.add(CompletableFuture.supplyAsync(() -> commit(each)));
+          // Each on a thread of its own, for one waits for the other.
+          commits.add(
+              CompletableFuture.supplyAsync(() -> commit(each), task -> new Thread(task).start()));
         }
         List<SQLException> failures = new ArrayList<>();
         for (CompletableFuture<Optional<SQLException>> each : commits) {
-          each.get(30, TimeUnit.SECONDS).ifPresent(failures::add);
+          each.get(120, TimeUnit.SECONDS).ifPresent(failures::add);
         }
         assertThat(failures)
             .filteredOn(failure -> "40P01".equals(failure.getSQLState()))
@@ -182,7 +184,7 @@ class UnharmedCodeTest {
                     throw new IllegalStateException(e);
                   }
                 })
-            .get(10, TimeUnit.SECONDS);
+            .get(120, TimeUnit.SECONDS);
       }
       assertThat(ObservedSessions.enteredOnThisThread()).isLessThan(10);
     }
