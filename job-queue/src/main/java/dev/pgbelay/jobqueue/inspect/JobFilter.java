@@ -12,11 +12,11 @@ import java.util.Set;
  *
  * @param queue only those of a queue; of any unless said
  * @param kind only those of a kind, by its name; of any unless said
- * @param state ready, scheduled or running; in any of the three unless said
+ * @param state one of those in which a job is not finished; any of them unless said
  */
 public record JobFilter(Optional<String> queue, Optional<String> kind, Optional<State> state) {
   private static final Set<State> UNFINISHED =
-      EnumSet.of(State.READY, State.SCHEDULED, State.RUNNING);
+      EnumSet.complementOf(EnumSet.of(State.DONE, State.DISCARDED, State.CANCELLED, State.DEAD));
   private static final JobFilter ALL =
       new JobFilter(Optional.empty(), Optional.empty(), Optional.empty());
 
@@ -28,7 +28,7 @@ public record JobFilter(Optional<String> queue, Optional<String> kind, Optional<
       throw new PgBelayException(
           "state is "
               + state.get()
-              + ": jobs are listed that are READY, SCHEDULED or RUNNING; a finished one is found by"
+              + ": jobs are listed that are not finished; a finished one is found by"
               + " its id, dead ones are listed by DeadLetters");
     }
   }
