@@ -88,7 +88,7 @@ class LeaseCrashTest {
     try (LeaseLock successor = successor()) {
       await(() -> writes(lease, "process") >= 20);
       signal(holder, "-STOP");
-      Lease taken = successor.acquire(lease, Duration.ofSeconds(30));
+      Lease taken = takeFrom(successor, lease);
       int before = writes(lease, "process");
       for (int i = 0; i < 20; i++) {
         transactions.execute(
@@ -100,13 +100,18 @@ class LeaseCrashTest {
       assertThat(writes(lease, "process")).as("while it is stopped").isEqualTo(before);
       signal(holder, "-CONT");
       Optional<String> last = lines(holder).filter(line -> line.startsWith("late ")).findFirst();
-      assertThat(holder.waitFor(30, TimeUnit.SECONDS)).isTrue();
+      assertThat(holder.waitFor(120, TimeUnit.SECONDS)).isTrue();
       transactions.execute(taken::guard); // still the successor's
       taken.release();
       return Integer.parseInt(last.orElseThrow().substring("late ".length()));
     } finally {
       holder.destroyForcibly();
     }
+  }
+
+  /** From a process that is stopped, perhaps in the middle of a guarded transaction. */
+  private Lease takeFrom(LeaseLock successor, String lease) throws InterruptedException {
+    return successor.acquire(lease, Duration.ofSeconds(90));
   }
 
   private static Stream<String> lines(Process process) {
@@ -182,11 +187,11 @@ class LeaseCrashTest {
       await(
           () -> {
             LeaseInfo info = successor.find(name).orElseThrow();
-            return info.renewedAt().orElseThrow().isAfter(granted.plusSeconds(2))
+            return info.renewedAt().orElseThrow().isAfter(granted.plusSeconds(6))
                 && info.remaining().orElseThrow().compareTo(LeaseHolderProcess.LEASE) <= 0;
           });
       signal(holder, "-STOP");
-      Lease taken = successor.acquire(name, Duration.ofSeconds(30));
+      Lease taken = takeFrom(successor, name);
       transactions.execute(
           tx -> {
             taken.guard(tx);
@@ -325,7 +330,7 @@ class LeaseCrashTest {
           HikariDataSource keepAlive = LeaseHolderProcess.pool(url, 1)) {
         Transactions own = Transactions.of(work);
         try (LeaseLock leases =
-                LeaseLock.builder(own, keepAlive).duration(Duration.ofSeconds(9)).build();
+                LeaseLock.builder(own, keepAlive).duration(Duration.ofSeconds(15)).build();
             LeaseLock others = successor()) {
           Lease lease = leases.tryAcquire(name).orElseThrow();
           Instant granted = leases.find(name).orElseThrow().renewedAt().orElseThrow();

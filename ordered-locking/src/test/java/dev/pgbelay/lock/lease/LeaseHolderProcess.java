@@ -13,7 +13,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 
 /** A JVM that takes a lease and writes on and on, for as long as it believes to hold it. */
 final class LeaseHolderProcess {
-  static final Duration LEASE = Duration.ofSeconds(1);
+  static final Duration LEASE = Duration.ofSeconds(10);
   private static final int THREADS = 4;
 
   private LeaseHolderProcess() {}
@@ -63,7 +63,7 @@ final class LeaseHolderProcess {
       Transactions transactions = Transactions.builder(work).retry(TxOptions.Retry.none()).build();
       LeaseLock leases =
           LeaseLock.builder(transactions, keepAlive).duration(LEASE).holder("process").build();
-      Lease lease = leases.acquire(args[1], Duration.ofSeconds(30));
+      Lease lease = leases.acquire(args[1], Duration.ofSeconds(60));
       System.out.println("clock " + System.currentTimeMillis() / 1000);
       System.out.println("token " + lease.fencingToken());
       AtomicInteger late = new AtomicInteger();

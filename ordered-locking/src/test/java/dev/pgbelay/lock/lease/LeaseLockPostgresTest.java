@@ -58,13 +58,17 @@ class LeaseLockPostgresTest {
   private final List<LeaseLock> opened = new CopyOnWriteArrayList<>();
 
   private LeaseLock leases(String holder, Duration duration) {
+    return leases(holder, duration, Duration.ofSeconds(30));
+  }
+
+  private LeaseLock leases(String holder, Duration duration, Duration patience) {
     LeaseLock lock =
         LeaseLock.builder(transactions, keepAlive)
             .name(holder)
             .holder(holder)
             .duration(duration)
             .pollInterval(Duration.ofMillis(20))
-            .patience(Duration.ofMillis(500))
+            .patience(patience)
             .meterRegistry(meters)
             .build();
     opened.add(lock);
@@ -105,7 +109,7 @@ class LeaseLockPostgresTest {
         CompletableFuture.supplyAsync(
             () -> {
               try {
-                return b.acquire(name, Duration.ofSeconds(20));
+                return b.acquire(name, Duration.ofSeconds(60));
               } catch (InterruptedException e) {
                 throw new AssertionError(e);
               }
@@ -146,7 +150,7 @@ class LeaseLockPostgresTest {
 
   @Test
   void keepAlive_renewsAndNobodyElseGetsIt() {
-    LeaseLock brief = leases("brief", Duration.ofSeconds(9)); // a renewal after 3 s
+    LeaseLock brief = leases("brief", Duration.ofSeconds(15)); // a renewal after 5 s
     Lease lease = brief.tryAcquire(name).orElseThrow();
     java.time.Instant granted = brief.find(name).orElseThrow().renewedAt().orElseThrow();
     assertThat(meters.get("pgbelay.lock.lease.held").tag("leases", "brief").gauge().value())
@@ -159,7 +163,9 @@ class LeaseLockPostgresTest {
               assertThat(b.tryAcquire(name)).isEmpty();
               return brief.find(name).orElseThrow().renewedAt().orElseThrow().isAfter(granted);
             });
-    assertThat(lease.remaining()).isPositive();
+    Awaitility.await()
+        .atMost(Duration.ofSeconds(60))
+        .until(() -> lease.remaining().compareTo(Duration.ZERO) > 0);
     assertThat(
             meters.get("pgbelay.background.success.age").tag("name", "lease-brief").gauge().value())
         .isNotNegative();
@@ -175,7 +181,7 @@ class LeaseLockPostgresTest {
     try (HikariDataSource work = new HikariDataSource(config);
         LeaseLock leases =
             LeaseLock.builder(Transactions.of(work), keepAlive)
-                .duration(Duration.ofSeconds(9))
+                .duration(Duration.ofSeconds(15))
                 .build()) {
       Lease lease = leases.tryAcquire(name).orElseThrow();
       java.time.Instant granted = a.find(name).orElseThrow().renewedAt().orElseThrow();
@@ -197,7 +203,8 @@ class LeaseLockPostgresTest {
 
   @Test
   void guard_keepsTheLeaseUntilTheCommitAndLetsRenewalsPass() throws Exception {
-    LeaseLock brief = leases("brief", Duration.ofSeconds(2));
+    LeaseLock brief = leases("brief", Duration.ofSeconds(30));
+    LeaseLock impatient = leases("impatient", Duration.ofSeconds(30), Duration.ofMillis(500));
     Lease lease = brief.tryAcquire(name).orElseThrow();
     brief.close(); // no keep-alive any more
     try (Interleaving script = Interleaving.of(postgres.dataSource())) {
@@ -208,7 +215,7 @@ class LeaseLockPostgresTest {
           "update pgbelay.lease set lease_until = now() - interval '1 s' where name = ?", name);
       assertThat(b.find(name).orElseThrow().state()).isEqualTo(LeaseInfo.State.EXPIRED);
       assertThat(b.tryAcquire(name)).as("expired, but guarded").isEmpty();
-      assertThat(b.forceRelease(name)).isEqualTo(LeaseLock.ForceOutcome.GUARDED);
+      assertThat(impatient.forceRelease(name)).isEqualTo(LeaseLock.ForceOutcome.GUARDED);
       holder.run(c -> c.createStatement().execute("update resource set value = 'kept'"));
       holder.commit();
       assertThat(b.tryAcquire(name)).isPresent();
@@ -222,7 +229,7 @@ class LeaseLockPostgresTest {
 
   @Test
   void guardOfOneThatExpiredAndNobodyTook_holds() {
-    LeaseLock brief = leases("brief", Duration.ofSeconds(2));
+    LeaseLock brief = leases("brief", Duration.ofSeconds(30));
     Lease lease = brief.tryAcquire(name).orElseThrow();
     brief.close();
     dsl.execute(
