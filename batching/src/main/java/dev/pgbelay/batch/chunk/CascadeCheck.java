@@ -27,6 +27,8 @@ final class CascadeCheck {
   private final Transactions transactions;
   private final String name;
   private final Table<?> parent;
+  private final Field<?> key;
+  private final Condition theParent;
   private final List<Child> children;
   private final OptionalLong allowed;
   private final boolean followsCircles;
@@ -35,12 +37,16 @@ final class CascadeCheck {
       Transactions transactions,
       String name,
       Table<?> parent,
+      Field<?> key,
+      Condition theParent,
       List<Child> children,
       OptionalLong allowed,
       boolean followsCircles) {
     this.transactions = transactions;
     this.name = name;
     this.parent = parent;
+    this.key = key;
+    this.theParent = theParent;
     this.children = children;
     this.allowed = allowed;
     this.followsCircles = followsCircles;
@@ -64,6 +70,7 @@ final class CascadeCheck {
                 ForeignKeySql.faults(
                     tx.dsl(),
                     parent,
+                    key.getName(),
                     children.stream().map(child -> tx.dsl().render(child.table())).toList(),
                     children.stream().map(Child::foreignKey).toList()));
     refuse(
@@ -90,6 +97,27 @@ final class CascadeCheck {
             .collect(Collectors.joining("; "));
     if (!found.isEmpty()) {
       throw new JobRefusedException(reason, message.formatted(name, found));
+    }
+  }
+
+  /** Refuses a key that several rows share: the children of all would go, and all of them. */
+  void requireOneParent() {
+    requireAtMostOne(
+        transactions.run(
+            LOOK, tx -> tx.dsl().selectOne().from(parent).where(theParent).limit(2).fetch().size()),
+        "nothing was deleted");
+  }
+
+  /**
+   * @param rows of the parent that were found
+   * @param state what became of what was to be deleted
+   */
+  void requireAtMostOne(int rows, String state) {
+    if (rows > 1) {
+      throw new JobRefusedException(
+          Reason.PARENT_NOT_UNIQUE,
+          "cascade '%s': %s of the given value stands in more than one row of %s; %s. Give the parent by a column that is unique by itself"
+              .formatted(name, key.getName(), parent.getName(), state));
     }
   }
 

@@ -64,7 +64,14 @@ public final class CascadeDelete {
     this.children = List.copyOf(builder.children);
     this.check =
         new CascadeCheck(
-            transactions, name, parent, children, builder.allowed, builder.followsCircles);
+            transactions,
+            name,
+            parent,
+            builder.parentKey,
+            theParent,
+            children,
+            builder.allowed,
+            builder.followsCircles);
     this.settings = builder.settings;
   }
 
@@ -72,10 +79,11 @@ public final class CascadeDelete {
    * Begins the deletion of the parent with this key.
    *
    * @param name of this deletion, for its progress: with the parent's key in it
+   * @param key a column that is unique by itself, and that the children's foreign keys refer to
    */
   public static <K> Builder<K> of(
       Transactions transactions, String name, Table<?> parent, Field<K> key, K value) {
-    return new Builder<>(transactions, name, parent, key.eq(value), value);
+    return new Builder<>(transactions, name, parent, key, value);
   }
 
   /** How a run ended. */
@@ -109,12 +117,14 @@ public final class CascadeDelete {
    * @throws JobRefusedException with {@code UNDECLARED_CHILDREN} if a foreign key is not declared,
    *     with {@code WRONG_ORDER} if a table comes before one that refers to it, with {@code
    *     CIRCULAR_REFERENCE} unless {@link Builder#followCircularReferences}, with {@code
-   *     NOT_CONFIRMED} if there are more children than allowed, or for the reasons of {@link
-   *     ChunkedJob#run()}; the parent is not marked then
+   *     PARENT_NOT_UNIQUE} if several rows have the parent's key, with {@code NOT_CONFIRMED} if
+   *     there are more children than allowed, or for the reasons of {@link ChunkedJob#run()}; the
+   *     parent is not marked then
    */
   public Report run() {
     List<ChunkedJob> jobs = children.stream().map(this::job).toList();
     check.requireOrder();
+    check.requireOneParent();
     jobs.forEach(ChunkedJob::requireRunnable);
     check.requireAllowed();
     if (!mark.isEmpty()) {
@@ -136,7 +146,10 @@ public final class CascadeDelete {
    * With the parent locked no child can come, so none is deleted by a foreign key that cascades.
    */
   private Outcome deleteParent(DSLContext dsl) {
-    if (dsl.selectOne().from(parent).where(theParent).forUpdate().fetch().isEmpty()) {
+    int parents = dsl.selectOne().from(parent).where(theParent).forUpdate().fetch().size();
+    check.requireAtMostOne(
+        parents, "it came while children were being deleted, and the rows themselves stay");
+    if (parents == 0) {
       return Outcome.ALREADY_GONE;
     }
     for (Child child : children) {
@@ -179,6 +192,7 @@ public final class CascadeDelete {
     private final Transactions transactions;
     private final String name;
     private final Table<?> parent;
+    private final Field<K> parentKey;
     private final Condition theParent;
     private final K value;
     private final List<Child> children = new ArrayList<>();
@@ -188,18 +202,19 @@ public final class CascadeDelete {
     private UnaryOperator<ChunkedJob.Builder> settings = UnaryOperator.identity();
 
     private Builder(
-        Transactions transactions, String name, Table<?> parent, Condition theParent, K value) {
+        Transactions transactions, String name, Table<?> parent, Field<K> parentKey, K value) {
       this.transactions = transactions;
       this.name = name;
       this.parent = parent;
-      this.theParent = theParent;
+      this.parentKey = parentKey;
+      this.theParent = parentKey.eq(value);
       this.value = value;
     }
 
     /**
      * A table with children, deepest first.
      *
-     * @param foreignKey that points to the parent
+     * @param foreignKey that points to the column of the parent by which it is given
      * @param key to walk by, after the foreign key: an index on (foreign key, key) is needed
      */
     public Builder<K> child(Table<?> table, Field<K> foreignKey, Field<?>... key) {

@@ -12,10 +12,10 @@ final class ForeignKeySql {
    * Looks at each foreign key that a DELETE would follow: one that refers to an emptied table, to
    * what its rows lie in (partitions, tables that inherit), or to what it is a partition of. The
    * table that refers is declared if it is in the list or its rows lie in one that is; where it
-   * refers to the parent, by that column. {@code refers_at} is the place at which it is emptied,
-   * {@code emptied_at} that of what it refers to: a circle is what leads from the one to the other
-   * and back. {0}: the parent, {1}: the declared tables in order, {2}: their columns, empty for
-   * any.
+   * refers to the parent, by that column, and to the column by which the parent is given. {@code
+   * refers_at} is the place at which it is emptied, {@code emptied_at} that of what it refers to: a
+   * circle is what leads from the one to the other and back. {0}: the parent, {1}: the declared
+   * tables in order, {2}: their columns, empty for any, {3}: the parent's column.
    */
   private static final String FIND_FAULTS =
       """
@@ -36,10 +36,13 @@ final class ForeignKeySql {
           FROM below CROSS JOIN pg_partition_ancestors(part) AS above(relid)),
       reference AS (
         SELECT c.oid, c.conrelid, c.confrelid, c.confdeltype,
-               array_agg(cast(a.attname AS text) ORDER BY k.ord) AS columns
+               array_agg(cast(a.attname AS text) ORDER BY k.ord) AS columns,
+               array_agg(cast(b.attname AS text) ORDER BY k.ord) AS targets,
+               coalesce(max(cast(a.attname AS text)) FILTER (WHERE b.attname = {3}), '') AS by_key
           FROM pg_constraint c
-          CROSS JOIN unnest(c.conkey) WITH ORDINALITY AS k(attnum, ord)
+          CROSS JOIN unnest(c.conkey, c.confkey) WITH ORDINALITY AS k(attnum, target, ord)
           JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum
+          JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = k.target
          WHERE c.contype = 'f' AND c.conparentid = 0
            AND c.confrelid IN (SELECT part FROM around)
          GROUP BY c.oid, c.conrelid, c.confrelid, c.confdeltype),
@@ -52,10 +55,13 @@ final class ForeignKeySql {
                EXISTS (
                  SELECT FROM given JOIN below ON below.top = given.rel
                   WHERE below.part = conrelid
-                    AND (column_name = '' OR column_name = ANY (columns)
+                    AND (column_name = '' OR column_name = by_key
                          OR confrelid NOT IN (
                               SELECT around.part FROM around JOIN parent ON around.top = parent.rel)))
-                 AS declared
+                 AS declared,
+               EXISTS (
+                 SELECT FROM given JOIN below ON below.top = given.rel
+                  WHERE below.part = conrelid AND column_name = ANY (columns)) AS column_given
           FROM reference),
       leads AS (
         SELECT refers_at AS origin, emptied_at AS reached FROM placed
@@ -79,7 +85,10 @@ final class ForeignKeySql {
              || CASE confdeltype WHEN 'c' THEN ' ON DELETE CASCADE'
                                  WHEN 'n' THEN ' ON DELETE SET NULL'
                                  WHEN 'd' THEN ' ON DELETE SET DEFAULT' ELSE '' END
-             || ' refers to ' || cast(cast(confrelid AS regclass) AS text) AS reference
+             || ' refers to ' || cast(cast(confrelid AS regclass) AS text)
+             || CASE WHEN column_given AND NOT declared
+                     THEN ' (' || array_to_string(targets, ', ') || '), while the parent is given by '
+                          || {3} ELSE '' END AS reference
         FROM judged
        WHERE fault IS NOT NULL
        ORDER BY 1, 2\
@@ -95,12 +104,13 @@ final class ForeignKeySql {
   record Fault(JobRefusedException.Reason reason, String reference) {}
 
   static List<Fault> faults(
-      DSLContext dsl, Table<?> parent, List<String> tables, List<String> columns) {
+      DSLContext dsl, Table<?> parent, String key, List<String> tables, List<String> columns) {
     return dsl.resultQuery(
             FIND_FAULTS,
             val(dsl.render(parent)),
             val(tables.toArray(String[]::new)),
-            val(columns.toArray(String[]::new)))
+            val(columns.toArray(String[]::new)),
+            val(key))
         .fetch(
             row ->
                 new Fault(

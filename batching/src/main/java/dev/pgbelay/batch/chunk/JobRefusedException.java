@@ -28,6 +28,11 @@ public final class JobRefusedException extends PgBelayException {
     WRONG_ORDER,
     /** Tables of a cascade refer to themselves or in a circle, and the server would follow that. */
     CIRCULAR_REFERENCE,
+    /**
+     * Several rows have the key of a cascade's parent. Where another came while children were being
+     * deleted, those are gone; the rows themselves stay.
+     */
+    PARENT_NOT_UNIQUE,
     /** More rows would go than was allowed without a confirmation. */
     NOT_CONFIRMED
   }

@@ -11,6 +11,7 @@ import static org.jooq.impl.DSL.table;
 import dev.pgbelay.batch.chunk.JobRefusedException.Reason;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.testing.PostgresExtension;
+import java.util.Map;
 import org.jooq.Condition;
 import org.jooq.DSLContext;
 import org.jooq.Field;
@@ -212,5 +213,88 @@ class CascadeOrderPostgresTest {
     assertThat(delete.build().run().outcome())
         .as("nothing refers in fact, and the server would refuse, not follow")
         .isEqualTo(CascadeDelete.Outcome.DELETED);
+  }
+
+  @Test
+  void keyThatRefersToAnotherColumnOfTheParent_isRefusedByName() {
+    dsl.execute(
+        """
+        create table org (id bigint primary key, code bigint unique not null);
+        create table doc (id bigint primary key, org_id bigint not null references org (code));
+        create unique index on doc (org_id, id);
+        insert into org values (1, 100), (2, 1);
+        insert into doc select i, 1 from generate_series(1, 50) i;
+        """);
+
+    assertRefused(
+        cascade(ORG).child(DOC, ORG_ID, ID),
+        Reason.UNDECLARED_CHILDREN,
+        "doc (org_id) refers to org (code), while the parent is given by id");
+    assertThat(dsl.fetchCount(DOC)).as("all of the other parent").isEqualTo(50);
+    assertThat(dsl.fetchCount(ORG)).isEqualTo(2);
+
+    Field<Long> code = field(name("code"), Long.class);
+    assertThat(
+            CascadeDelete.of(transactions, freshName(), ORG, code, 1L)
+                .jobs(ChunkFixture::quick)
+                .child(DOC, ORG_ID, ID)
+                .build()
+                .run()
+                .outcome())
+        .isEqualTo(CascadeDelete.Outcome.DELETED);
+    assertThat(dsl.fetchCount(DOC)).isZero();
+    assertThat(dsl.fetchCount(ORG, ID.eq(1L))).isOne();
+  }
+
+  @Test
+  void columnThatSeveralParentsShare_isRefusedBeforeAnythingHappens() {
+    dsl.execute(
+        """
+        create table org (region text, id bigint, gone boolean, primary key (region, id));
+        create table doc (
+          id bigint primary key, region text not null, org_id bigint not null,
+          foreign key (region, org_id) references org);
+        create unique index on doc (org_id, id);
+        insert into org values ('eu', 1), ('us', 1);
+        insert into doc select i, case when i % 2 = 0 then 'eu' else 'us' end, 1
+          from generate_series(1, 20) i;
+        """);
+    Field<Boolean> gone = field(name("gone"), Boolean.class);
+    CascadeDelete.Builder<Long> delete =
+        cascade(ORG).child(DOC, ORG_ID, ID).mark(Map.of(gone, true));
+
+    assertRefused(delete, Reason.PARENT_NOT_UNIQUE, "more than one row of org");
+    assertThat(dsl.fetchCount(DOC)).isEqualTo(20);
+    assertThat(dsl.fetchCount(ORG, gone.isNull())).isEqualTo(2);
+
+    dsl.execute("delete from doc where region = 'us'; delete from org where region = 'us'");
+    assertThat(delete.build().run().outcome()).isEqualTo(CascadeDelete.Outcome.DELETED);
+    assertThat(dsl.fetchCount(DOC)).isZero();
+  }
+
+  @Test
+  void secondParentThatAppearsMeanwhile_keepsBoth() {
+    dsl.execute(
+        """
+        create table org (region text, id bigint, primary key (region, id));
+        create table doc (
+          id bigint primary key, region text not null, org_id bigint not null,
+          foreign key (region, org_id) references org);
+        create unique index on doc (org_id, id);
+        insert into org values ('eu', 1);
+        insert into doc values (1, 'eu', 1);
+        create function second() returns trigger language plpgsql as
+          'begin insert into org values (''us'', 1); return null; end';
+        create trigger second after delete on doc for each row execute function second();
+        """);
+    try {
+      assertRefused(
+          cascade(ORG).child(DOC, ORG_ID, ID),
+          Reason.PARENT_NOT_UNIQUE,
+          "more than one row of org");
+      assertThat(dsl.fetchCount(ORG)).isEqualTo(2);
+    } finally {
+      dsl.execute("drop function second() cascade");
+    }
   }
 }
