@@ -358,8 +358,10 @@ public final class BatchWriter<R> {
     }
 
     /**
-     * Rows travel this way whatever their number. {@code UNNEST} sends what exceeds a chunk in
-     * several statements, and then order and duplicates hold within each of them only.
+     * Rows travel this way whatever their number, in operations that it is a way of: {@code COPY}
+     * is for inserts only, {@code STAGED} for all others; elsewhere the writer chooses. {@code
+     * UNNEST} sends what exceeds a chunk in several statements, and then order and duplicates hold
+     * within each of them only.
      */
     public Builder<R> path(WritePlan.Path forced) {
       path = forced;

@@ -139,11 +139,12 @@ final class Catalog {
                   row.getBoolean(2),
                   row.getBoolean(3),
                   row.getBoolean(4),
-                  row.getString(5),
-                  elements(row.getArray(6), Integer[].class),
-                  elements(row.getArray(7), String[].class),
+                  row.getBoolean(5),
+                  row.getString(6),
+                  elements(row.getArray(7), Integer[].class),
                   elements(row.getArray(8), String[].class),
-                  elements(row.getArray(9), Integer[].class)));
+                  elements(row.getArray(9), String[].class),
+                  elements(row.getArray(10), Integer[].class)));
         }
       }
     }

@@ -105,10 +105,9 @@ final class CatalogSql {
              case
                when a.attgenerated <> '' then null
                when a.attidentity <> '' then
-                 (select format('nextval(%L::regclass)', format('%I.%I', sn.nspname, s.relname))
+                 (select format('nextval(%s::regclass)', s.oid)
                   from pg_depend d
                        join pg_class s on s.oid = d.objid and s.relkind = 'S'
-                       join pg_namespace sn on sn.oid = s.relnamespace
                   where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass
                     and d.refobjid = a.attrelid and d.refobjsubid = a.attnum and d.deptype = 'i')
                else coalesce(
@@ -131,6 +130,7 @@ final class CatalogSql {
       select c.relname,
              i.indisprimary,
              i.indimmediate,
+             i.indisexclusion,
              coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false),
              pg_get_expr(i.indpred, i.indrelid),
              array(select k.attnum::int

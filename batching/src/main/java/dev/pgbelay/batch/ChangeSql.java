@@ -74,13 +74,20 @@ final class ChangeSql {
     List<StatementSql> given = new ArrayList<>();
     for (PgColumn column : shape.updatedColumns()) {
       stored.add(StatementSql.of(shape.renderedTable() + "." + StatementSql.quote(column.name())));
-      given.add(given(column).wrap("(", ")::" + column.type()));
+      given.add(given(column).wrap("(", ")::" + comparedAs(column)));
     }
     return StatementSql.join(
         " operator(pg_catalog.*<>) ",
         List.of(
             StatementSql.join(", ", stored).wrap("row(", ")::record"),
             StatementSql.join(", ", given).wrap("row(", ")::record")));
+  }
+
+  /** What an expression yields is rounded as assignment would. */
+  private String comparedAs(PgColumn column) {
+    return column.castRounds() && shape.expressionOf(column.name()) != null
+        ? column.baseTypeWithLength() + "::" + column.type()
+        : column.type();
   }
 
   StatementSql condition() {

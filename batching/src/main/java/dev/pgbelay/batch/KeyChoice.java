@@ -37,6 +37,12 @@ final class KeyChoice<R> {
               + " belongs to a DEFERRABLE constraint, which cannot"
               + " decide conflicts; declare it NOT DEFERRABLE");
     }
+    if (operation == Operation.UPSERT && index.withoutOverlaps()) {
+      throw mapping.refused(
+          "unique index "
+              + index.name()
+              + " is WITHOUT OVERLAPS, by which ON CONFLICT cannot update; insert and update apart");
+    }
     if (operation != Operation.UPSERT && index.columns().contains(0)) {
       throw mapping.refused(
           "unique index " + index.name() + " is over an expression; name columns as key");

@@ -35,8 +35,9 @@ import org.jooq.impl.SQLDataType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The two statements of a {@link KeyedLoader}, each rendered once per jOOQ settings. The last
- * column of a row says which key it answers: the key itself, or the ordinal of the request.
+ * The two statements of a {@link KeyedLoader}, each rendered once per jOOQ settings, or, with visit
+ * listeners, each time. The last column of a row says which key it answers: the key itself, or the
+ * ordinal of the request.
  */
 final class KeyedSql {
   private static final String KEYS = "pgbelay_keys";
@@ -181,6 +182,9 @@ final class KeyedSql {
   }
 
   private Text text(DSLContext dsl, Shape shape) {
+    if (dsl.configuration().visitListenerProviders().length > 0) {
+      return render(dsl, shape); // listeners may make another text for another tenant
+    }
     List<Sort> sorts = new ArrayList<>(shape.order().size());
     for (SortField<?> sort : shape.order()) {
       sorts.add(new Sort(sort.$field(), sort.$sortOrder(), sort.$nullOrdering()));

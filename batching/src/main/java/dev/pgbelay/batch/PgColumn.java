@@ -1,5 +1,6 @@
 package dev.pgbelay.batch;
 
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,6 +28,18 @@ record PgColumn(
     int typmod,
     String baseTypeWithLength,
     @Nullable String defaultSql) {
+
+  private static final Set<String> ROUNDED =
+      Set.of("numeric", "time", "timetz", "timestamp", "timestamptz", "interval");
+
+  /**
+   * Whether the type has a precision to which a cast rounds as assignment does: text and bits it
+   * would cut, where assignment refuses.
+   */
+  boolean castRounds() {
+    String element = baseType.startsWith("_") ? baseType.substring(1) : baseType;
+    return builtIn && typmod >= 0 && ROUNDED.contains(element);
+  }
 
   boolean isIdentityAlways() {
     return identity.equals("a");

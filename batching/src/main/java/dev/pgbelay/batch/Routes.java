@@ -20,22 +20,28 @@ final class Routes {
 
   private Routes() {}
 
+  /** The forced path, if it is one of the operation: a writer does several. */
+  static @Nullable Path forced(WriterSettings<?> settings, Shape<?> shape) {
+    boolean insert = shape.operation() == WritePlan.Operation.INSERT;
+    return settings.path() == (insert ? Path.STAGED : Path.COPY) ? null : settings.path();
+  }
+
   static <R> boolean copies(WriterSettings<R> settings, Shape<R> shape, RowSource<R> source) {
     String obstacle = shape.noCopy();
-    if (settings.path() == Path.COPY && obstacle != null) {
+    if (forced(settings, shape) == Path.COPY && obstacle != null) {
       throw BatchException.contract(
           shape.describe()
               + ": COPY is forced, but "
               + obstacle
               + "; leave the choice to the writer");
     }
-    return settings.path() == Path.COPY
-        || (settings.path() != Path.UNNEST && obstacle == null && source.holds(COPY_FROM));
+    return forced(settings, shape) == Path.COPY
+        || (forced(settings, shape) != Path.UNNEST && obstacle == null && source.holds(COPY_FROM));
   }
 
   static <R> boolean stages(WriterSettings<R> settings, Shape<R> shape, RowSource<R> source) {
-    return settings.path() == Path.STAGED
-        || (settings.path() == null && source.holds(stageFrom(settings, shape)));
+    return forced(settings, shape) == Path.STAGED
+        || (forced(settings, shape) == null && source.holds(stageFrom(settings, shape)));
   }
 
   private static int stageFrom(WriterSettings<?> settings, Shape<?> shape) {
@@ -46,7 +52,7 @@ final class Routes {
 
   /** The most rows of one statement. */
   static int chunkRows(WriterSettings<?> settings, Shape<?> shape) {
-    if (settings.path() != null) {
+    if (forced(settings, shape) != null) {
       return settings.chunkRows();
     }
     return switch (shape.operation()) {
@@ -59,13 +65,15 @@ final class Routes {
   static Path pathOf(WriterSettings<?> settings, Shape<?> shape, int rows) {
     if (shape.operation() == WritePlan.Operation.INSERT) {
       boolean copy =
-          settings.path() == Path.COPY
-              || (settings.path() != Path.UNNEST && shape.noCopy() == null && rows >= COPY_FROM);
+          forced(settings, shape) == Path.COPY
+              || (forced(settings, shape) != Path.UNNEST
+                  && shape.noCopy() == null
+                  && rows >= COPY_FROM);
       return copy ? Path.COPY : Path.UNNEST;
     }
     boolean stage =
-        settings.path() == Path.STAGED
-            || (settings.path() == null && rows >= stageFrom(settings, shape));
+        forced(settings, shape) == Path.STAGED
+            || (forced(settings, shape) == null && rows >= stageFrom(settings, shape));
     return stage ? Path.STAGED : Path.UNNEST;
   }
 
@@ -85,17 +93,25 @@ final class Routes {
   }
 
   static String reason(WriterSettings<?> settings, Shape<?> shape, int rows) {
-    if (settings.path() != null) {
+    if (forced(settings, shape) != null) {
       return "forced";
     }
     boolean insert = shape.operation() == WritePlan.Operation.INSERT;
+    String foreign = "";
+    if (settings.path() != null) {
+      foreign =
+          insert
+              ? "STAGED is forced, but is not for inserts; "
+              : "COPY is forced, but is for inserts only; ";
+    }
     @Nullable String obstacle = insert ? shape.noCopy() : null;
     if (obstacle != null) {
-      return obstacle;
+      return foreign + obstacle;
     }
     int from = insert ? COPY_FROM : stageFrom(settings, shape);
-    return rows >= from
-        ? "from " + from + " rows on this is faster"
-        : "below " + from + " rows this is faster";
+    return foreign
+        + (rows >= from
+            ? "from " + from + " rows on this is faster"
+            : "below " + from + " rows this is faster");
   }
 }

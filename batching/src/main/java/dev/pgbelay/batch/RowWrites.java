@@ -56,6 +56,7 @@ final class RowWrites<R> {
       case UPDATE, DELETE ->
           shape.returnsValues()
               || settings.condition() != null
+              || !shape.keyIndex().immediate()
               || (settings.onlyIfChanged() && shape.operation() == WritePlan.Operation.UPDATE);
     };
   }
@@ -175,9 +176,19 @@ final class RowWrites<R> {
   private boolean mustLookAgain() {
     return switch (shape.operation()) {
       case INSERT -> !mergesInserts();
-      case UPSERT -> shape.sql().mustClassifyUpserts() || shape.table().mayDropUpserts();
+      case UPSERT ->
+          shape.sql().mustClassifyUpserts() || shape.table().mayDropUpserts() || mayReshapeKeys();
       case UPDATE, DELETE -> false;
     };
+  }
+
+  /** A row whose key is stored as another is found out only after it was written. */
+  private boolean mayReshapeKeys() {
+    UniqueIndex index = shape.keyIndex();
+    return shape.columns().stream()
+        .filter(ShapeColumn::isReshaped)
+        .map(column -> column.column().number())
+        .anyMatch(number -> index.columns().contains(number) || index.uses().contains(number));
   }
 
   /** Whether the statement says how many rows it wrote, beside which of them. */

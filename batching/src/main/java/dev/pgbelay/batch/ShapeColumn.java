@@ -62,17 +62,8 @@ record ShapeColumn<R>(
         column,
         TEXT,
         Codecs.literal(),
-        soughtBy ? column.type() : castOf(column),
+        !soughtBy && column.castRounds() ? column.baseTypeWithLength() : column.type(),
         copyOf(column));
-  }
-
-  /** With a precision only where a cast rounds as assignment does: of bits it would cut. */
-  private static String castOf(PgColumn column) {
-    boolean rounds =
-        column.builtIn()
-            && column.typmod() >= 0
-            && (column.baseType().equals("interval") || column.baseType().equals("timetz"));
-    return rounds ? column.baseTypeWithLength() : column.type();
   }
 
   private static @Nullable ValueCodec copyOf(PgColumn column) {
@@ -89,6 +80,11 @@ record ShapeColumn<R>(
   /** Whether its values do not travel as text that the statement must cast. */
   boolean hasOwnForm() {
     return column.builtIn() && ELEMENTS.containsKey(column.baseType());
+  }
+
+  /** Whether assignment may make another value of it, after the statement has looked at it. */
+  boolean isReshaped() {
+    return column.typmod() >= 0 && !hasOwnForm() && !column.baseTypeWithLength().equals(cast);
   }
 
   String name() {

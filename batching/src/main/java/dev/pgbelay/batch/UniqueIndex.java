@@ -7,6 +7,7 @@ import org.jspecify.annotations.Nullable;
  * A valid unique index.
  *
  * @param immediate false for a deferrable constraint, which cannot decide conflicts
+ * @param withoutOverlaps whether its last key is a range that must not overlap another
  * @param predicate of a partial index
  * @param columns attribute numbers of its keys, 0 for an expression
  * @param expressions its keys as SQL, over the columns of the table
@@ -17,6 +18,7 @@ record UniqueIndex(
     String name,
     boolean primary,
     boolean immediate,
+    boolean withoutOverlaps,
     boolean nullsNotDistinct,
     @Nullable String predicate,
     List<Integer> columns,
@@ -30,6 +32,7 @@ record UniqueIndex(
         + String.join(", ", expressions)
         + ")"
         + (predicate == null ? "" : " partial")
-        + (immediate ? "" : " deferrable");
+        + (immediate ? "" : " deferrable")
+        + (withoutOverlaps ? " without overlaps" : "");
   }
 }

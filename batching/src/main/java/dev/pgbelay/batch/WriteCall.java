@@ -224,7 +224,7 @@ final class WriteCall<R> {
     }
     while (!source.isEmpty()) {
       Chunk<R> chunk = readChunk();
-      if (!source.isEmpty() && settings.path() == null) {
+      if (!source.isEmpty() && Routes.forced(settings, shape) == null) {
         // Too many bytes for one statement; several would not lock in order of the key.
         source.pushBack(chunk.rows);
         stage();

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.jooq.impl.DSL.field;
 import static org.jooq.impl.DSL.name;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.pgbelay.batch.BatchResult.Outcome;
 import dev.pgbelay.core.Transactions;
@@ -475,5 +476,89 @@ class BatchKeysTest {
         .isInstanceOf(BatchException.class)
         .hasMessageContaining("t_b_idx");
     assertThat(count("true")).isZero();
+  }
+
+  record Lengths(Object key, int v) {}
+
+  private static BatchWriter<Lengths> arrayKeyed() {
+    return BatchWriter.into(T, Lengths.class)
+        .column(A, Lengths::key)
+        .column(V, Lengths::v)
+        .duplicates(Duplicates.last())
+        .build();
+  }
+
+  @Test
+  void arrayKeyThatTheColumnRounds_isStoredAndPaired() {
+    create("create table t (a numeric(6,2)[] primary key, v int)");
+    List<Lengths> rows =
+        List.of(
+            new Lengths(new BigDecimal[] {new BigDecimal("1.234")}, 1),
+            new Lengths(new BigDecimal[] {new BigDecimal("1.231")}, 2));
+    for (Outcome expected : List.of(Outcome.INSERTED, Outcome.UPDATED)) {
+      BatchResult result = transactions.run(tx -> arrayKeyed().upsert(tx, rows));
+      assertThat(result.outcome(0)).isEqualTo(Outcome.DUPLICATE);
+      assertThat(result.outcome(1)).isEqualTo(expected);
+    }
+    assertThat(count("a = '{1.23}' and v = 2")).isOne();
+  }
+
+  @Test
+  void arrayKeyThatTheColumnCuts_isRefusedAndNothingIsWritten() {
+    create("create table t (a varchar(3)[] primary key, v int)");
+    List<Lengths> rows = List.of(new Lengths(new String[] {"abc  "}, 1));
+    transactions.execute(
+        tx ->
+            assertThatThrownBy(() -> arrayKeyed().upsert(tx, rows))
+                .isInstanceOf(BatchException.class)
+                .hasMessageContaining("could be paired"));
+    assertThat(count("true")).isZero();
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = WritePlan.Operation.class,
+      names = {"UPDATE", "DELETE"})
+  void deferrableKeyThatTwoStoredRowsShareForNow_doesNotHideAKeyThatIsAbsent(
+      WritePlan.Operation operation) {
+    create("create table t (a int unique deferrable initially deferred, b text, v int)");
+    BatchWriter<Row> writer = writer().key(A).build();
+    transactions.execute(
+        tx -> {
+          tx.dsl().execute("insert into t values (1, 'x', 0), (1, 'y', 0)");
+          List<Row> rows = List.of(new Row(1, "z", 5), new Row(2, "z", 5));
+          BatchResult result =
+              operation == WritePlan.Operation.UPDATE
+                  ? writer.update(tx, rows)
+                  : writer.delete(tx, rows);
+          assertThat(result.outcome(0))
+              .isEqualTo(
+                  operation == WritePlan.Operation.UPDATE ? Outcome.UPDATED : Outcome.DELETED);
+          assertThat(result.outcome(1)).isEqualTo(Outcome.SKIPPED);
+          tx.dsl().execute("delete from t");
+        });
+  }
+
+  @Test
+  void keyWithoutOverlaps_isRefusedByNameForUpserts() {
+    int version =
+        transactions.run(
+            tx ->
+                tx.dsl()
+                    .fetchSingle("select current_setting('server_version_num')::int")
+                    .get(0, int.class));
+    assumeTrue(version >= 180_000, "WITHOUT OVERLAPS came with PostgreSQL 18");
+    create("create table t (a int4range, b daterange, v int, primary key (a, b without overlaps))");
+    Row row = new Row("[1,2)", "[2026-01-01,2026-02-01)", 1);
+    BatchWriter<Row> writer = writer().build();
+    transactions.execute(tx -> writer.insert(tx, List.of(row)));
+    assertThatThrownBy(() -> upsert(writer, row))
+        .isInstanceOf(BatchException.class)
+        .hasMessageContaining("t_pkey")
+        .hasMessageContaining("WITHOUT OVERLAPS");
+    BatchResult updated =
+        transactions.run(
+            tx -> writer.update(tx, List.of(new Row("[1,2)", "[2026-01-01,2026-02-01)", 2))));
+    assertThat(updated.outcome(0)).isEqualTo(Outcome.UPDATED);
   }
 }

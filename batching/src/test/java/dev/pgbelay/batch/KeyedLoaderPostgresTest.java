@@ -34,11 +34,14 @@ import org.jooq.Field;
 import org.jooq.Record;
 import org.jooq.SQLDialect;
 import org.jooq.Table;
+import org.jooq.VisitContext;
+import org.jooq.VisitListener;
 import org.jooq.conf.MappedSchema;
 import org.jooq.conf.RenderMapping;
 import org.jooq.conf.Settings;
 import org.jooq.impl.DSL;
 import org.jooq.impl.DefaultConfiguration;
+import org.jooq.impl.DefaultVisitListenerProvider;
 import org.jooq.impl.SQLDataType;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeAll;
@@ -565,5 +568,33 @@ class KeyedLoaderPostgresTest {
     assertThatThrownBy(() -> KeyedLoader.of(ORDERS, ORDER_ID).build())
         .isInstanceOf(PgBelayException.class)
         .hasMessageContaining("columns(...)");
+  }
+
+  @Test
+  void visitListenerOfAnotherConfiguration_isHonoured() {
+    KeyedLoader<Long, BigDecimal> loader =
+        KeyedLoader.of(ORDERS, ORDER_ID).columns(TOTAL).map(row -> row.get(TOTAL)).build();
+    for (String schema : List.of("tenant_b", "public", "tenant_b")) {
+      Table<Record> mine = table(name(schema, "orders"));
+      VisitListener listener =
+          new VisitListener() {
+            @Override
+            @SuppressWarnings("ReferenceEquality") // that very part
+            public void visitStart(VisitContext context) {
+              if (context.queryPart() == ORDERS) {
+                context.queryPart(mine);
+              }
+            }
+          };
+      DSLContext ofTenant =
+          DSL.using(
+              new DefaultConfiguration()
+                  .set(SQLDialect.POSTGRES)
+                  .set(new DefaultVisitListenerProvider(listener))
+                  .set(postgres.dataSource()));
+      assertThat(loader.load(ofTenant, List.of(7L)).find(7L))
+          .contains(new BigDecimal(schema.equals("public") ? "7.00" : "0.07"));
+    }
+    assertThat(loader.load(dsl, List.of(7L)).find(7L)).contains(new BigDecimal("7.00"));
   }
 }
