@@ -1,5 +1,6 @@
 package dev.pgbelay.batch;
 
+import dev.pgbelay.core.internal.QuietMetrics;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.DistributionSummary;
 import io.micrometer.core.instrument.Gauge;
@@ -8,28 +9,25 @@ import io.micrometer.core.instrument.Timer;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
-import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * A registry that fails harms no row: what happens to a row is not a matter of its being counted.
  */
 final class CoalescerMeters implements CoalescerEvents {
-  private static final Logger log = LoggerFactory.getLogger(WriteCoalescer.class);
-
   private final MeterRegistry registry;
   private final String name;
   private final Gauge queued;
   private final Timer waits;
   private final DistributionSummary rows;
   private final Map<String, Counter> flushes = new ConcurrentHashMap<>();
-  private final AtomicBoolean complained = new AtomicBoolean();
+  private final QuietMetrics quiet;
 
   CoalescerMeters(MeterRegistry registry, String name, Supplier<Number> size) {
     this.registry = registry;
     this.name = name;
+    this.quiet = new QuietMetrics(LoggerFactory.getLogger(WriteCoalescer.class), name);
     this.queued =
         Gauge.builder("pgbelay.batch.coalescer.queued", size)
             .description("Rows that wait to be flushed")
@@ -49,7 +47,7 @@ final class CoalescerMeters implements CoalescerEvents {
 
   @Override
   public void flushing(String cause, int count) {
-    quietly(
+    quiet.count(
         () -> {
           flushes.computeIfAbsent(cause, this::flushesOf).increment();
           rows.record(count);
@@ -65,12 +63,12 @@ final class CoalescerMeters implements CoalescerEvents {
 
   @Override
   public void waited(long nanos) {
-    quietly(() -> waits.record(nanos, TimeUnit.NANOSECONDS));
+    quiet.count(() -> waits.record(nanos, TimeUnit.NANOSECONDS));
   }
 
   @Override
   public void refused() {
-    quietly(
+    quiet.count(
         () ->
             Counter.builder("pgbelay.batch.coalescer.refusals")
                 .tag("name", name)
@@ -80,16 +78,6 @@ final class CoalescerMeters implements CoalescerEvents {
 
   @Override
   public void closed() {
-    quietly(() -> registry.remove(queued));
-  }
-
-  private void quietly(Runnable counting) {
-    try {
-      counting.run();
-    } catch (RuntimeException e) {
-      if (!complained.getAndSet(true)) {
-        log.warn("the metrics of coalescer {} fail; its rows are written all the same", name, e);
-      }
-    }
+    quiet.count(() -> registry.remove(queued));
   }
 }

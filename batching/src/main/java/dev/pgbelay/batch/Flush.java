@@ -61,10 +61,21 @@ final class Flush<R> {
   boolean write(List<Entry<R>> batch) {
     List<R> rows = batch.stream().map(Entry::row).toList();
     BatchResult result;
+    @Nullable RuntimeException[] thrown = new RuntimeException[1];
     try {
-      result = transactions.run(options, tx -> write(tx, rows));
+      result =
+          transactions.run(
+              options,
+              tx -> {
+                try {
+                  return write(tx, rows);
+                } catch (RuntimeException e) {
+                  thrown[0] = e;
+                  throw e;
+                }
+              });
     } catch (Throwable t) {
-      return writeApart(batch, t);
+      return writeApart(batch, t, t == thrown[0]);
     }
     answer(batch, result);
     return true;
@@ -95,11 +106,16 @@ final class Flush<R> {
     }
   }
 
-  /** Nothing of these was written, and without the rows that it was about the others may be. */
-  private boolean writeApart(List<Entry<R>> batch, Throwable failure) {
+  /**
+   * Nothing of these was written, and without the rows that it was about the others may be.
+   *
+   * @param whileWriting whether it was thrown before COMMIT: of what is thrown behind it nothing is
+   *     known, and to write again would be to write twice
+   */
+  private boolean writeApart(List<Entry<R>> batch, Throwable failure, boolean whileWriting) {
     SQLException refusal = refusalAtCommit(failure);
     boolean hasMany = isOfManyRows(failure);
-    if (!hasMany && refusal == null && !isOfTheRowsOwnCode(failure)) {
+    if (!hasMany && refusal == null && !(whileWriting && isOfTheRowsOwnCode(failure))) {
       fail(batch, failure);
       return true;
     }

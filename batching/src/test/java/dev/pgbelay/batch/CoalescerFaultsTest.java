@@ -10,6 +10,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pgbelay.batch.BatchResult.Outcome;
 import dev.pgbelay.batch.BatchSchema.Item;
+import dev.pgbelay.core.Transactions;
 import dev.pgbelay.testing.PostgresExtension;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.DistributionSummary;
@@ -29,6 +30,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.ToDoubleFunction;
+import org.jooq.impl.DSL;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -237,6 +239,43 @@ class CoalescerFaultsTest {
         assertThat(told(future)).isEqualTo(Outcome.INSERTED);
       }
     }
+  }
+
+  @Test
+  void metersOfTransactionsAndWriterThatThrow_makeNothingFailOrBeWrittenTwice() throws Exception {
+    Transactions metered =
+        Transactions.builder(postgres.dataSource()).meterRegistry(new FailingMeters(false)).build();
+    BatchWriter<Item> adding = adding(BatchWriter.into(BatchSchema.ITEM, Item.class)).build();
+    BatchWriter<Item> counted =
+        adding(BatchWriter.into(BatchSchema.ITEM, Item.class))
+            .meterRegistry(new FailingMeters(false))
+            .build();
+    for (BatchWriter<Item> writer : List.of(adding, counted)) {
+      try (WriteCoalescer<Item> coalescer =
+          WriteCoalescer.builder(metered, writer)
+              .flushRows(8)
+              .linger(Duration.ofMinutes(1))
+              .build()) {
+        List<CompletableFuture<Outcome>> futures = new ArrayList<>();
+        for (int i = 0; i < 8; i++) {
+          futures.add(coalescer.submit(item(i).withQty(10)));
+        }
+        for (CompletableFuture<Outcome> future : futures) {
+          assertThat(told(future)).isIn(Outcome.INSERTED, Outcome.UPDATED);
+        }
+      }
+    }
+    List<Integer> stored =
+        metered.<List<Integer>, RuntimeException>run(
+            tx -> tx.dsl().select(BatchSchema.QTY).from(BatchSchema.ITEM).fetch(BatchSchema.QTY));
+    assertThat(stored).as("two flushes of 10 each").hasSize(8).containsOnly(20);
+  }
+
+  private static BatchWriter.Builder<Item> adding(BatchWriter.Builder<Item> writer) {
+    return writer
+        .column(BatchSchema.ID, Item::id)
+        .column(BatchSchema.QTY, Item::qty)
+        .set(BatchSchema.QTY, BatchSchema.QTY.plus(DSL.excluded(BatchSchema.QTY)));
   }
 
   @Test

@@ -1,5 +1,6 @@
 package dev.pgbelay.core;
 
+import dev.pgbelay.core.internal.QuietMetrics;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
@@ -7,25 +8,31 @@ import java.time.Duration;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.LoggerFactory;
 
+/** A registry that fails must not make a committed transaction look like a failed one. */
 final class TransactionMeters implements TransactionEvents {
   private final MeterRegistry registry;
   private final String name;
+  private final QuietMetrics quiet;
   private final Map<String, Timer> committed = new ConcurrentHashMap<>();
 
   TransactionMeters(MeterRegistry registry, String name) {
     this.registry = registry;
     this.name = name;
+    this.quiet = new QuietMetrics(LoggerFactory.getLogger(Transactions.class), name);
   }
 
   @Override
   public void committed(String path, Duration time) {
-    committed.computeIfAbsent(path, each -> timer(each, "committed", "none")).record(time);
+    quiet.count(
+        () ->
+            committed.computeIfAbsent(path, each -> timer(each, "committed", "none")).record(time));
   }
 
   @Override
   public void failed(String path, FailureKind kind, Duration time) {
-    timer(path, lower(kind.fate()), lower(kind)).record(time);
+    quiet.count(() -> timer(path, lower(kind.fate()), lower(kind)).record(time));
   }
 
   @Override
@@ -54,12 +61,14 @@ final class TransactionMeters implements TransactionEvents {
   }
 
   private void count(String meter, String tag, String value, String path) {
-    Counter.builder(meter)
-        .tag("name", name)
-        .tag("path", path)
-        .tag(tag, value)
-        .register(registry)
-        .increment();
+    quiet.count(
+        () ->
+            Counter.builder(meter)
+                .tag("name", name)
+                .tag("path", path)
+                .tag(tag, value)
+                .register(registry)
+                .increment());
   }
 
   private static String lower(Enum<?> value) {
