@@ -10,6 +10,7 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.sql.Savepoint;
 import java.sql.Statement;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -328,6 +329,28 @@ class TransactionsPostgresTest {
     }
     DSLContext dsl = DSL.using(dataSource, SQLDialect.POSTGRES);
     assertThatThrownBy(() -> Tx.join(dsl)).hasMessageContaining("autocommit");
+  }
+
+  @Test
+  void rollbackToASavepoint_doesNotChangeTheIdOfAJoinedTransaction() throws SQLException {
+    try (Connection connection = dataSource.getConnection()) {
+      connection.setAutoCommit(false);
+      Savepoint savepoint = connection.setSavepoint();
+      String inside = Tx.join(connection).id();
+      connection.rollback(savepoint);
+      assertThat(Tx.join(connection).id()).isEqualTo(inside);
+      connection.rollback();
+      assertThat(Tx.join(connection).id()).isNotEqualTo(inside);
+      connection.rollback();
+    }
+  }
+
+  @Test
+  void isOn_tellsItsOwnDataSourceFromOthers() {
+    assertThat(transactions.isOn(dataSource)).isTrue();
+    try (HikariDataSource other = new HikariDataSource()) {
+      assertThat(transactions.isOn(other)).isFalse();
+    }
   }
 
   @Test

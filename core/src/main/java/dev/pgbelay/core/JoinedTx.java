@@ -8,7 +8,6 @@ import java.sql.SQLException;
 import java.sql.Savepoint;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.UUID;
 import java.util.function.Consumer;
 import org.jooq.Configuration;
 import org.jooq.ConnectionProvider;
@@ -166,17 +165,14 @@ final class JoinedTx implements ConnectionOwner {
   public String id() {
     if (id == null) {
       watch.touched().set(true);
-      String fresh = UUID.randomUUID().toString();
       id =
           dsl.connectionResult(
               connection -> {
-                try (PreparedStatement mark =
-                    connection.prepareStatement(TransactionSql.MARK_TRANSACTION)) {
-                  mark.setString(1, fresh);
-                  try (ResultSet row = mark.executeQuery()) {
-                    row.next();
-                    return row.getString(1);
-                  }
+                try (PreparedStatement ask =
+                        connection.prepareStatement(TransactionSql.NAME_TRANSACTION);
+                    ResultSet row = ask.executeQuery()) {
+                  row.next();
+                  return row.getString(1);
                 }
               });
     }

@@ -86,11 +86,14 @@ final class TransactionSql {
   static final String SET_TIMEOUTS =
       "SELECT set_config('statement_timeout', ?, true), set_config('lock_timeout', ?, true)";
 
-  /** Keeps the marker of a transaction that already has one. */
-  static final String MARK_TRANSACTION =
+  /**
+   * What a process has one at a time of, and no rollback to a savepoint takes back: it began its
+   * transaction at that microsecond.
+   */
+  static final String NAME_TRANSACTION =
       """
-      SELECT coalesce(nullif(current_setting('pgbelay.transaction', true), ''),
-                      set_config('pgbelay.transaction', ?, true))
+      SELECT concat_ws('-', extract(epoch FROM pg_postmaster_start_time()), pg_backend_pid(),
+                       extract(epoch FROM now()))
       """;
 
   private TransactionSql() {}

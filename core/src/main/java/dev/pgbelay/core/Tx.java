@@ -35,7 +35,7 @@ public interface Tx {
    * Names this transaction among all others of all processes, for as long as it is open: two {@code
    * Tx} have the same id exactly if they stand for the same transaction. Costs nothing on a
    * transaction that {@link Transactions} opened; the first call on a joined one costs a round
-   * trip, for a marker set locally in the transaction.
+   * trip.
    */
   String id();
 
