@@ -11,16 +11,19 @@ public final class Acquired {
   private final List<Resource> locked;
   private final List<Resource> missing;
   private final List<Resource> skipped;
+  private final boolean complete;
   private final Map<LockClass, Result<? extends Record>> rows;
 
   Acquired(
       List<Resource> locked,
       List<Resource> missing,
       List<Resource> skipped,
+      boolean complete,
       Map<LockClass, Result<? extends Record>> rows) {
     this.locked = List.copyOf(locked);
     this.missing = List.copyOf(missing);
     this.skipped = List.copyOf(skipped);
+    this.complete = complete;
     this.rows = Map.copyOf(rows);
   }
 
@@ -39,9 +42,9 @@ public final class Acquired {
     return skipped;
   }
 
-  /** Whether everything that was asked for is locked. */
+  /** Whether everything that was asked for is locked, also of missing rows that are not listed. */
   public boolean isComplete() {
-    return missing.isEmpty() && skipped.isEmpty();
+    return complete;
   }
 
   /**

@@ -7,6 +7,7 @@ import dev.pgbelay.core.internal.PgDriver;
 import dev.pgbelay.lock.LockOptions.Missing;
 import dev.pgbelay.lock.LockOptions.Policy;
 import dev.pgbelay.lock.LockRefusedException.Reason;
+import dev.pgbelay.lock.LockStatements.Bounds;
 import dev.pgbelay.lock.LockStatements.NameReply;
 import dev.pgbelay.lock.OrderCheck.Plan;
 import dev.pgbelay.lock.OrderCheck.Request;
@@ -70,7 +71,11 @@ final class Acquisition {
               ? LockMeters.Outcome.ACQUIRED
               : LockMeters.Outcome.PARTIAL;
       return new Acquired(
-          locked, options.missing() == Missing.REPORT ? missing : List.of(), skipped, rows);
+          locked,
+          options.missing() == Missing.REPORT ? missing : List.of(),
+          skipped,
+          missing.isEmpty() && skipped.isEmpty(),
+          rows);
     } catch (LockNotAvailableException e) {
       outcome =
           e.kind() == FailureKind.LOCK_TIMEOUT
@@ -98,6 +103,7 @@ final class Acquisition {
       if (!request.lockClass().isOfNames()) {
         LockTable table = order.catalog().table(tx.dsl(), connection, request.lockClass());
         table.requireMode(request.lockClass());
+        table.requireKeys(request.lockClass(), request.resources());
         tables.put(request.lockClass(), table);
       }
     }
@@ -155,22 +161,29 @@ final class Acquisition {
     LockTable table = tables.get(step.request().lockClass());
     LockReply reply;
     String isolation = "";
+    Bounds bounds = wait.bounds(held);
+    boolean isRead = false;
     try {
       if (table == null) {
-        NameReply names = statements.lockNames(order, step, wait.bounds(held));
+        NameReply names = statements.lockNames(order, step, bounds);
         isolation = names.isolation();
         reply = names.reply();
       } else {
-        reply = statements.lockRows(table, step, wait.bounds(held));
+        reply = statements.lockRows(table, step, bounds);
       }
+      isRead = true;
     } catch (SQLException e) {
       throw wait.explained(e, step.request().lockClass(), watch);
+    } finally {
+      if (!isRead && statements.isAnswered()) {
+        held.addUnknown(bounds.next());
+      }
     }
     if (!reply.epoch().equals(held.epoch())) {
       rollBack(held, reply.epoch());
       return false;
     }
-    List<Resource> notTaken = take(held, step, reply);
+    List<Resource> notTaken = take(held, step, reply, bounds.next());
     if (!notTaken.isEmpty()) {
       if (table == null) {
         sortNames(step.request().lockClass(), isolation, notTaken);
@@ -182,12 +195,11 @@ final class Acquisition {
   }
 
   /** What of it was not locked. */
-  private List<Resource> take(HeldLocks held, Step step, LockReply reply) {
+  private List<Resource> take(HeldLocks held, Step step, LockReply reply, int epoch) {
     LockClass lockClass = step.request().lockClass();
     List<Resource> notTaken = new ArrayList<>(0);
     List<Resource> fresh = fresh(step, reply, notTaken);
-    held.add(
-        order, step.request().rank(), lockClass, comparator(lockClass), fresh, held.nextEpoch());
+    held.add(order, step.request().rank(), lockClass, comparator(lockClass), fresh, epoch);
     locked.addAll(fresh);
     order.meters().locked(lockClass.name(), fresh.size());
     reply.rows().ifPresent(read -> rows.put(lockClass, read));

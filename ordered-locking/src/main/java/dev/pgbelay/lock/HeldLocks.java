@@ -11,6 +11,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.WeakHashMap;
+import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
 
@@ -84,12 +85,19 @@ final class HeldLocks {
   }
 
   private final String transaction;
+
+  /** Numbers of two memories never meet: one that does not know of a lock must not pass for one. */
+  private final String tag = Long.toHexString(ThreadLocalRandom.current().nextLong()) + ".";
+
   private final List<Held> held = new ArrayList<>();
   private final List<Integer> epochs = new ArrayList<>();
   private final Map<LockClass, OfClass> byClass = new HashMap<>();
   private @Nullable LockOrder order;
   private int highestRank = Integer.MIN_VALUE;
   private int lastEpoch;
+
+  /** Of the first statement of which nobody knows what it has locked; 0 if there is none. */
+  private int unknownEpoch;
 
   HeldLocks(String transaction) {
     this.transaction = transaction;
@@ -123,7 +131,12 @@ final class HeldLocks {
   }
 
   boolean isEmpty() {
-    return held.isEmpty();
+    return held.isEmpty() && unknownEpoch == 0;
+  }
+
+  /** Whether something may be locked that is not known here. */
+  boolean hasUnknown() {
+    return unknownEpoch != 0;
   }
 
   /** The order that the locks were taken by; empty while there are none. */
@@ -133,12 +146,25 @@ final class HeldLocks {
 
   /** What the server's setting must be if nothing was rolled back; empty before the first. */
   String epoch() {
-    return epochs.isEmpty() ? "" : Integer.toString(epochs.get(epochs.size() - 1));
+    return epochs.isEmpty() ? "" : text(epochs.get(epochs.size() - 1));
   }
 
-  /** Never used before in this transaction. */
+  /** A number that was never given before: what was sent counts, whether or not it is answered. */
   int nextEpoch() {
-    return lastEpoch + 1;
+    return ++lastEpoch;
+  }
+
+  /** As the server keeps it. */
+  String text(int epoch) {
+    return tag + epoch;
+  }
+
+  /** Remembers a statement that has locked, while what it has locked could not be read. */
+  void addUnknown(int epoch) {
+    epochs.add(epoch);
+    if (unknownEpoch == 0) {
+      unknownEpoch = epoch;
+    }
   }
 
   /**
@@ -155,7 +181,6 @@ final class HeldLocks {
       List<Resource> locked,
       int epoch) {
     epochs.add(epoch);
-    lastEpoch = epoch;
     if (locked.isEmpty()) {
       return;
     }
@@ -184,6 +209,9 @@ final class HeldLocks {
     }
     epochs.removeIf(each -> each > last);
     held.removeIf(each -> each.epoch() > last);
+    if (unknownEpoch > last) {
+      unknownEpoch = 0;
+    }
     highestRank = Integer.MIN_VALUE;
     byClass.values().forEach(OfClass::clear);
     for (Held each : held) {
@@ -194,9 +222,12 @@ final class HeldLocks {
   }
 
   /** Negative for what is no epoch: anybody may write to a setting. */
-  private static int numberOf(String epoch) {
+  private int numberOf(String epoch) {
+    if (!epoch.startsWith(tag)) {
+      return -1;
+    }
     try {
-      return Integer.parseInt(epoch);
+      return Integer.parseInt(epoch.substring(tag.length()));
     } catch (NumberFormatException e) {
       return -1;
     }

@@ -2,6 +2,12 @@ package dev.pgbelay.lock;
 
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.lock.LockRefusedException.Reason;
+import java.time.Instant;
+import java.time.LocalDateTime;
+import java.time.OffsetDateTime;
+import java.time.temporal.ChronoField;
+import java.time.temporal.ChronoUnit;
+import java.time.temporal.Temporal;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -143,7 +149,31 @@ public final class LockClass {
     if (!KeyText.takes(converted.getClass())) {
       throw wrongType(column, converted);
     }
-    return converted;
+    return rounded(converted);
+  }
+
+  /** To microseconds, as the server has them: two that it takes for equal must be equal here. */
+  private static Object rounded(Object value) {
+    boolean finer =
+        value instanceof Temporal time
+            && time.isSupported(ChronoUnit.DAYS)
+            && time.isSupported(ChronoField.NANO_OF_SECOND)
+            && time.get(ChronoField.NANO_OF_SECOND) % 1_000 != 0;
+    if (!finer
+        || value.equals(Instant.MAX)
+        || value.equals(LocalDateTime.MAX)
+        || value.equals(OffsetDateTime.MAX)) {
+      return value;
+    }
+    if (value instanceof Instant at) {
+      return at.plusNanos(500).truncatedTo(ChronoUnit.MICROS);
+    }
+    if (value instanceof LocalDateTime at) {
+      return at.plusNanos(500).truncatedTo(ChronoUnit.MICROS);
+    }
+    return value instanceof OffsetDateTime at
+        ? at.plusNanos(500).truncatedTo(ChronoUnit.MICROS)
+        : value;
   }
 
   private LockRefusedException wrongType(Field<?> column, Object value) {
@@ -215,7 +245,8 @@ public final class LockClass {
     return isOfNames() == other.isOfNames()
         && (table == null
             || (table.getQualifiedName().equals(other.table().getQualifiedName())
-                && keyNames().equals(other.keyNames())));
+                && keyNames().equals(other.keyNames())
+                && keyTypes().equals(other.keyTypes())));
   }
 
   boolean blocksReferences() {

@@ -24,16 +24,17 @@ import org.jspecify.annotations.Nullable;
  * PostgreSQL sorts the keys, whatever the order they are given in and whatever the plan. A second
  * acquire in the same transaction that would go down the order, or make a lock stronger, is refused
  * before anything of it is locked. So transactions that lock through the same order, and change
- * only what they have locked, never wait for each other in a circle. What locks by itself is not
+ * only what they have locked in a mode that covers the change ({@link LockMode#NO_KEY_UPDATE} or
+ * {@link LockMode#UPDATE}), never wait for each other in a circle. What locks by itself is not
  * covered: plain {@code UPDATE}s, cascades, triggers, foreign keys, unique indexes (see the guide).
  *
  * <p>Works in the caller's transaction, and leaves no setting behind in it but one of its own
  * ({@code pgbelay.lock_epoch}). Locks end with the transaction or with a rollback to a savepoint
  * before them, which the order notices. Blocks the calling thread for at most the given wait per
  * lock: one round trip per class, one more the first time that a class is locked in and when rows
- * are missing. Needs the tables of module {@code lock} for names only (see {@link
- * SchemaInstaller}). Works behind PgBouncer in transaction mode. Immutable and safe for several
- * threads.
+ * are missing, and one more for each {@link Tx#join}. Needs the tables of module {@code lock} for
+ * names only (see {@link SchemaInstaller}). Works behind PgBouncer in transaction mode. Immutable
+ * and safe for several threads.
  */
 public final class LockOrder implements AutoCloseable {
   private final Map<LockClass, Integer> ranks;
@@ -93,7 +94,8 @@ public final class LockOrder implements AutoCloseable {
 
   /**
    * Forgets names that were first locked longer ago than {@code age}, so that their table does not
-   * grow for ever. A forgotten name is kept again when it is locked the next time.
+   * grow for ever. A forgotten name is kept again when it is locked the next time. For a
+   * transaction of its own: an acquire of a name that is being forgotten waits for its end.
    *
    * @return how many
    */

@@ -35,7 +35,7 @@ final class LockSql {
                WHERE t.typtype <> 'd'),
              EXISTS (
                SELECT FROM pg_index i
-                WHERE i.indrelid = relation.oid AND i.indisunique AND i.indisvalid
+                WHERE i.indrelid = relation.oid AND i.indisunique AND i.indisvalid AND i.indimmediate
                   AND i.indpred IS NULL AND i.indexprs IS NULL
                   AND (i.indkey::int2[])[0:(i.indnkeyatts - 1)]
                       <@ (SELECT array_agg(attnum) FROM part)

@@ -19,6 +19,7 @@ final class LockStatements {
   private final Tx tx;
   private final Connection connection;
   private final LockOptions options;
+  private boolean answered;
 
   LockStatements(Tx tx, Connection connection, LockOptions options) {
     this.tx = tx;
@@ -31,9 +32,10 @@ final class LockStatements {
    *
    * @param longest wait for a lock, as the server writes it
    */
-  record Bounds(String longest, String epoch, String nextEpoch) {
+  record Bounds(String longest, String epoch, int next, String nextEpoch) {
     static Bounds of(Duration wait, HeldLocks held) {
-      return new Bounds(wait.toMillis() + "ms", held.epoch(), Integer.toString(held.nextEpoch()));
+      int next = held.nextEpoch();
+      return new Bounds(wait.toMillis() + "ms", held.epoch(), next, held.text(next));
     }
 
     private int bind(PreparedStatement lock) throws SQLException {
@@ -43,6 +45,13 @@ final class LockStatements {
       lock.setString(4, longest);
       return 5;
     }
+  }
+
+  /**
+   * Whether the server has run the last statement that locks, whatever then became of its answer.
+   */
+  boolean isAnswered() {
+    return answered;
   }
 
   LockReply lockRows(LockTable table, Step step, Bounds bounds) throws SQLException {
@@ -104,8 +113,10 @@ final class LockStatements {
   }
 
   /** What the statement in front of the one that locks found. */
-  private static String execute(PreparedStatement lock) throws SQLException {
+  private String execute(PreparedStatement lock) throws SQLException {
+    answered = false;
     lock.execute();
+    answered = true;
     try (ResultSet before = lock.getResultSet()) {
       before.next();
       return before.getString(1);

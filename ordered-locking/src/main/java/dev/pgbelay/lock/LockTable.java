@@ -1,6 +1,8 @@
 package dev.pgbelay.lock;
 
 import dev.pgbelay.lock.LockRefusedException.Reason;
+import java.math.BigDecimal;
+import java.math.BigInteger;
 import java.sql.Array;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -85,7 +87,7 @@ record LockTable(
         if (!row.getBoolean(5)) {
           throw new LockRefusedException(
               Reason.KEY_NOT_UNIQUE,
-              "class '%s': %s of %s is not unique, so one key could be many rows in no order; use the primary key, or create a unique index"
+              "class '%s': %s of %s is not unique, so one key could be many rows in no order; use the primary key, or create a unique index that is not deferrable"
                   .formatted(lockClass.name(), key, name));
         }
         List<String> baseTypes = strings(row, 4);
@@ -102,6 +104,43 @@ record LockTable(
             new ConcurrentHashMap<>());
       }
     }
+  }
+
+  /**
+   * Whether there can be rows with these keys: whole numbers that the column's type does not hold
+   * would be an error on the server, and end the transaction.
+   *
+   * @throws LockRefusedException if not
+   */
+  void requireKeys(LockClass lockClass, List<Resource> resources) {
+    for (int i = 0; i < columns.size(); i++) {
+      long most =
+          switch (baseTypes.get(i)) {
+            case "int2" -> Short.MAX_VALUE;
+            case "int4" -> Integer.MAX_VALUE;
+            case "int8" -> Long.MAX_VALUE;
+            default -> 0;
+          };
+      for (Resource resource : most == 0 ? List.<Resource>of() : resources) {
+        if (!fits(resource.values().get(i), most)) {
+          throw new LockRefusedException(
+              Reason.WRONG_KEY_TYPE,
+              "%s: no %s is like that, so there is no such row; give a whole number that column %s can hold"
+                  .formatted(resource, types.get(i), columns.get(i)));
+        }
+      }
+    }
+  }
+
+  private static boolean fits(Object value, long most) {
+    if (value instanceof BigDecimal decimal) {
+      return decimal.scale() == 0 && fits(decimal.unscaledValue(), most);
+    }
+    if (value instanceof BigInteger whole && whole.bitLength() > 63) {
+      return false;
+    }
+    return !(value instanceof Number number)
+        || (number.longValue() <= most && number.longValue() >= -most - 1);
   }
 
   /** Those that jOOQ knows of, in its order; all of them where it knows of none. */

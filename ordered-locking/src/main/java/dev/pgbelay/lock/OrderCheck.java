@@ -52,6 +52,11 @@ final class OrderCheck {
    * @throws LockRefusedException if something would go down the order, going by what is remembered
    */
   static Plan plan(LockOrder order, List<Request> requests, HeldLocks held, boolean reading) {
+    if (held.hasUnknown()) {
+      throw new LockRefusedException(
+          Reason.ORDER_NOT_KNOWN,
+          "an acquire of this transaction has failed when its rows were locked and had to be read, so what it holds is not known; roll back to a savepoint before it, or the transaction");
+    }
     if (held.order().isPresent() && held.order().get() != order) {
       throw new LockRefusedException(
           Reason.OTHER_ORDER,

@@ -18,8 +18,11 @@ import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.lock.LockRefusedException.Reason;
 import dev.pgbelay.testing.PostgresExtension;
+import java.math.BigDecimal;
+import java.math.BigInteger;
 import java.sql.Connection;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.UUID;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -112,7 +115,54 @@ class LockRefusalsPostgresTest {
   }
 
   @Test
+  void sameNameWithKeysOfAnotherType_isAnotherClass() {
+    LockClass asText = LockClass.rows(ACCOUNT, field(name("id"), String.class));
+    refused(
+        Reason.UNKNOWN_CLASS,
+        "'account' has no rank",
+        () -> transactions.execute(tx -> order.acquire(tx, asText.row("1"))));
+  }
+
+  @Test
+  void numbersThatTheColumnCannotHold() {
+    LockFixture.dsl(postgres.dataSource())
+        .execute("create table if not exists whole (id int primary key)");
+    LockClass longs = LockClass.rows(table(name("whole")), field(name("id"), Long.class));
+    refusedByTheDatabase(Reason.WRONG_KEY_TYPE, "no integer", longs, 3_000_000_000L);
+    refusedByTheDatabase(Reason.WRONG_KEY_TYPE, "no integer", longs, -2_147_483_649L);
+    LockClass big = LockClass.rows(ACCOUNT, field(name("id"), BigInteger.class));
+    refusedByTheDatabase(Reason.WRONG_KEY_TYPE, "no bigint", big, BigInteger.ONE.shiftLeft(63));
+    LockClass decimal = LockClass.rows(ACCOUNT, field(name("id"), BigDecimal.class));
+    refusedByTheDatabase(Reason.WRONG_KEY_TYPE, "no bigint", decimal, new BigDecimal("1.00"));
+  }
+
+  @Test
+  void timesThatTheServerTakesForEqual_areOneRow() {
+    Instant at = Instant.parse("2026-01-01T00:00:00Z");
+    LockFixture.dsl(postgres.dataSource())
+        .execute("insert into by_time values ('2026-01-01T00:00:00Z') on conflict do nothing");
+    LockClass times = by("time", Instant.class);
+    LockOrder own = LockOrder.builder().rank(1, times).build();
+    transactions.execute(
+        tx -> {
+          own.acquire(tx, times.mode(LockMode.SHARE).row(at.plusNanos(100)));
+          refused(
+              Reason.STRONGER_MODE,
+              "is held in a weaker mode",
+              () -> own.acquire(tx, times.mode(LockMode.UPDATE).row(at.plusNanos(200))));
+        });
+  }
+
+  @Test
   void tablesThatCannotBeLockedIn() {
+    LockFixture.dsl(postgres.dataSource())
+        .execute(
+            "create table if not exists late (id int, unique (id) deferrable initially deferred)");
+    refusedByTheDatabase(
+        Reason.KEY_NOT_UNIQUE,
+        "not deferrable",
+        LockClass.rows(table(name("late")), field(name("id"), Integer.class)),
+        1);
     refusedByTheDatabase(
         Reason.NOT_FOUND, "no such table", LockClass.rows(table(name("nowhere")), ACCOUNT_ID), 1L);
     refusedByTheDatabase(

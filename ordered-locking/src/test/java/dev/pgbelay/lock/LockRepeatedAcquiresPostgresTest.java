@@ -4,6 +4,8 @@ import static dev.pgbelay.lock.LockFixture.ACCOUNTS;
 import static dev.pgbelay.lock.LockFixture.REPORTS;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.jooq.impl.DSL.field;
+import static org.jooq.impl.DSL.name;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
@@ -15,6 +17,7 @@ import dev.pgbelay.lock.LockRefusedException.Reason;
 import dev.pgbelay.testing.Interleaving;
 import dev.pgbelay.testing.PostgresExtension;
 import java.sql.Connection;
+import java.sql.Savepoint;
 import java.time.Duration;
 import java.util.List;
 import java.util.NavigableSet;
@@ -22,7 +25,13 @@ import java.util.Random;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jooq.Converter;
+import org.jooq.Field;
+import org.jooq.Record;
+import org.jooq.Table;
 import org.jooq.exception.DataAccessException;
+import org.jooq.impl.SQLDataType;
+import org.jooq.impl.TableImpl;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -79,6 +88,106 @@ class LockRepeatedAcquiresPostgresTest {
                   e -> assertThat(e.reason()).isEqualTo(Reason.OTHER_ORDER));
           assertThat(heldByOthersView()).isEmpty();
           assertThat(tx.dsl().fetchValue("select current_setting('lock_timeout')")).isEqualTo("0");
+        });
+  }
+
+  @Test
+  void settingThatLooksLikeTheNextNumber_locksNothingEither() {
+    transactions.execute(
+        tx -> {
+          tx.dsl().execute("set local pgbelay.lock_epoch = '1'");
+          assertThatThrownBy(() -> order.acquire(tx, ACCOUNTS.row(1L)))
+              .isInstanceOfSatisfying(
+                  LockRefusedException.class,
+                  e -> assertThat(e.reason()).isEqualTo(Reason.OTHER_ORDER));
+          assertThat(heldByOthersView()).isEmpty();
+        });
+  }
+
+  @Test
+  void transactionJoinedTwiceAfterARollbackToASavepoint_isStillOne() throws Exception {
+    try (Connection connection = postgres.dataSource().getConnection()) {
+      connection.setAutoCommit(false);
+      Tx first = Tx.join(connection);
+      Savepoint savepoint = connection.setSavepoint();
+      assertThat(first.id()).isNotEmpty();
+      connection.rollback(savepoint);
+      order.acquire(first, ACCOUNTS.row(5L));
+      assertThatThrownBy(() -> order.acquire(Tx.join(connection), ACCOUNTS.row(1L)))
+          .isInstanceOfSatisfying(
+              LockRefusedException.class,
+              e -> assertThat(e.reason()).isEqualTo(Reason.DOWN_THE_ORDER));
+      assertThat(heldByOthersView()).containsExactly(5L);
+      connection.rollback();
+    }
+  }
+
+  @Test
+  void rowsThatCannotBeRead_areLockedAndNothingIsLockedBehindThem() {
+    Field<String> unreadable =
+        field(
+            name("balance"),
+            SQLDataType.BIGINT.asConvertedDataType(
+                Converter.of(
+                    Long.class,
+                    String.class,
+                    balance -> {
+                      throw new IllegalStateException("unreadable");
+                    },
+                    Long::valueOf)));
+    Table<Record> table = new Accounts(unreadable);
+    LockClass accounts = LockClass.rows(table, LockFixture.ACCOUNT_ID);
+    LockOrder own = LockOrder.builder().rank(1, accounts).build();
+    transactions.execute(
+        tx -> {
+          assertThatThrownBy(
+                  () ->
+                      tx.dsl()
+                          .transaction(
+                              nested -> {
+                                Tx inner = Tx.join(nested.dsl());
+                                readInVain(own, inner, accounts);
+                                assertThatThrownBy(() -> own.acquire(inner, accounts.row(1L)))
+                                    .isInstanceOfSatisfying(
+                                        LockRefusedException.class,
+                                        e ->
+                                            assertThat(e.reason())
+                                                .isEqualTo(Reason.ORDER_NOT_KNOWN))
+                                    .hasMessageContaining("roll back");
+                                assertThat(heldByOthersView()).containsExactly(5L);
+                                throw new IllegalStateException("enough");
+                              }))
+              .hasStackTraceContaining("enough");
+          own.acquire(tx, accounts.row(1L));
+          assertThat(heldByOthersView()).containsExactly(1L);
+        });
+  }
+
+  private static final class Accounts extends TableImpl<Record> {
+    private static final long serialVersionUID = 1;
+
+    private Accounts(Field<String> balance) {
+      super(name("account"));
+      createField(name("id"), SQLDataType.BIGINT);
+      createField(name("balance"), balance.getDataType());
+    }
+  }
+
+  private static void readInVain(LockOrder order, Tx tx, LockClass accounts) {
+    assertThatThrownBy(
+            () -> order.acquire(tx, LockFixture.PATIENT.returningRows(), List.of(accounts.row(5L))))
+        .hasStackTraceContaining("unreadable");
+  }
+
+  @Test
+  void missingRowsThatAreIgnored_areNotComplete() {
+    LockOptions lenient = LockFixture.PATIENT.missing(LockOptions.Missing.IGNORE);
+    transactions.execute(
+        tx -> {
+          Acquired acquired = order.acquire(tx, lenient, ACCOUNTS.rows(List.of(1L, -8L)));
+          assertThat(acquired.missing()).isEmpty();
+          assertThat(acquired.isComplete()).isFalse();
+          assertThat(order.acquire(tx, lenient, List.of(ACCOUNTS.row(2L))).isComplete()).isTrue();
         });
   }
 

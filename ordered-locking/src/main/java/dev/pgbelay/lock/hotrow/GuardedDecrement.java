@@ -48,6 +48,11 @@ import org.jspecify.annotations.Nullable;
  * @param <K> the type of the key
  */
 public final class GuardedDecrement<K> {
+  /** Of what is joined to the table, whose columns the caller may name without it. */
+  private static final String NUMBER = "pgbelay_number";
+
+  private static final String KEY = "pgbelay_key";
+  private static final String AMOUNT = "pgbelay_amount";
   private static final int MOST_ITEMS = 1_000;
   private static final Set<Class<?>> WHOLE = Set.of(Short.class, Integer.class, Long.class);
 
@@ -178,8 +183,8 @@ public final class GuardedDecrement<K> {
 
   private StockDecrement<K> takeSeveral(DSLContext dsl, Map<K, Long> amounts) {
     List<K> items = new ArrayList<>(amounts.keySet());
-    Field<Integer> number = field(name("wanted", "number"), SQLDataType.INTEGER);
-    Field<K> wantedKey = field(name("wanted", "key"), key.getDataType());
+    Field<Integer> number = field(name("wanted", NUMBER), SQLDataType.INTEGER);
+    Field<K> wantedKey = field(name("wanted", KEY), key.getDataType());
     List<RowN> wanted = new ArrayList<>();
     for (int i = 0; i < items.size(); i++) {
       wanted.add(row(List.of(val(i), wanted(dsl, items.get(i)))));
@@ -188,7 +193,7 @@ public final class GuardedDecrement<K> {
     Result<Record3<Integer, Long, String>> locked =
         dsl.select(number, coalesce(quantityAsLong(), 0L), KeyTypeSql.placeOfRow(table))
             .from(table)
-            .join(DSL.values(wanted.toArray(RowN[]::new)).as("wanted", "number", "key"))
+            .join(DSL.values(wanted.toArray(RowN[]::new)).as("wanted", NUMBER, KEY))
             .on(key.eq(wantedKey))
             .orderBy(key)
             .forNoKeyUpdate()
@@ -222,9 +227,9 @@ public final class GuardedDecrement<K> {
   }
 
   private StockDecrement<K> write(DSLContext dsl, List<K> items, Map<K, Long> amounts) {
-    Field<Integer> number = field(name("wanted", "number"), SQLDataType.INTEGER);
-    Field<K> wantedKey = field(name("wanted", "key"), key.getDataType());
-    Field<Long> amount = field(name("wanted", "amount"), SQLDataType.BIGINT);
+    Field<Integer> number = field(name("wanted", NUMBER), SQLDataType.INTEGER);
+    Field<K> wantedKey = field(name("wanted", KEY), key.getDataType());
+    Field<Long> amount = field(name("wanted", AMOUNT), SQLDataType.BIGINT);
     List<RowN> wanted = new ArrayList<>();
     for (int i = 0; i < items.size(); i++) {
       wanted.add(
@@ -235,7 +240,7 @@ public final class GuardedDecrement<K> {
     Result<? extends Record> written =
         dsl.update(table)
             .set(lessBy(amount))
-            .from(DSL.values(wanted.toArray(RowN[]::new)).as("wanted", "number", "key", "amount"))
+            .from(DSL.values(wanted.toArray(RowN[]::new)).as("wanted", NUMBER, KEY, AMOUNT))
             .where(key.eq(wantedKey))
             .and(quantityAsLong().ge(amount))
             .returningResult(number, quantityAsLong())

@@ -34,6 +34,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class LeaseLock implements AutoCloseable {
   private static final int LONGEST_NAME = 500;
+  private static final Duration FOR_EVER = Duration.ofDays(36_500);
   private static final TxOptions READ =
       TxOptions.builder().path("lock-lease-read").readOnly(true).build();
   static final TxOptions WRITE = TxOptions.forPath("lock-lease");
@@ -90,7 +91,8 @@ public final class LeaseLock implements AutoCloseable {
    */
   public Lease acquire(String name, Duration wait) throws InterruptedException {
     requireUsable(name);
-    long end = System.nanoTime() + wait.toNanos();
+    Duration bounded = wait.compareTo(FOR_EVER) > 0 ? FOR_EVER : wait;
+    long end = System.nanoTime() + (bounded.isNegative() ? 0 : bounded.toNanos());
     while (true) {
       requireOpen();
       Grant grant = grants.ask(name, claimant.next());

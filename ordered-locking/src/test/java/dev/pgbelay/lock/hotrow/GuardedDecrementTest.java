@@ -95,6 +95,24 @@ class GuardedDecrementTest {
   }
 
   @Test
+  void columnsWithPlainNames_needNoTableInFrontOfThem() {
+    dsl.execute(
+        "create table basket (key text primary key, number int not null, amount int not null)");
+    dsl.execute("insert into basket values ('a', 5, 10), ('b', 5, 10)");
+    for (String column : List.of("amount", "number")) {
+      GuardedDecrement<String> basket =
+          GuardedDecrement.of(
+              DSL.table(DSL.name("basket")),
+              DSL.field(DSL.name("key"), SQLDataType.CLOB),
+              DSL.field(DSL.name(column), SQLDataType.INTEGER));
+      assertThat(transactions.run(tx -> basket.take(tx, Map.of("a", 1L, "b", 2L))).isTaken())
+          .isTrue();
+    }
+    assertThat(dsl.fetch("select number, amount from basket order by key").intoArrays())
+        .isDeepEqualTo(new Object[][] {{4, 9}, {3, 8}});
+  }
+
+  @Test
   void nothingAsked_isTaken() {
     assertThat(transactions.run(tx -> SEATS.take(tx, Map.of())).isTaken()).isTrue();
   }

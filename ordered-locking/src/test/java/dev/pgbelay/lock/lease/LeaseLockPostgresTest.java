@@ -13,6 +13,7 @@ import dev.pgbelay.testing.PostgresExtension;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.sql.Connection;
 import java.time.Duration;
+import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -124,6 +125,15 @@ class LeaseLockPostgresTest {
     assertThat(asked("a", "granted")).isEqualTo(1);
     assertThat(mine.release()).isEqualTo(Lease.ReleaseOutcome.ALREADY_OVER);
     assertThat(theirs.release()).isEqualTo(Lease.ReleaseOutcome.RELEASED);
+  }
+
+  @Test
+  void waitForEver_isNoOverflow() throws Exception {
+    a.acquire(name, ChronoUnit.FOREVER.getDuration()).release();
+    Lease mine = a.acquire(name, Duration.ofSeconds(Long.MIN_VALUE));
+    assertThatThrownBy(() -> b.acquire(name, Duration.ofSeconds(Long.MIN_VALUE)))
+        .isInstanceOf(LeaseHeldException.class);
+    mine.release();
   }
 
   private double asked(String leases, String outcome) {
