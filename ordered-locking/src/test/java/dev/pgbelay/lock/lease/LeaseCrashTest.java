@@ -142,8 +142,8 @@ class LeaseCrashTest {
     return Integer.parseInt(
         String.valueOf(
             dsl.fetchValue(
-                "select count(*) from write w where name = ? and exists (select from write e"
-                    + " where e.name = w.name and e.n < w.n and e.token > w.token)",
+                "select count(*) from (select token, max(token) over (order by n) as highest"
+                    + " from write where name = ?) w where token < highest",
                 lease)));
   }
 
