@@ -154,6 +154,7 @@ class LeaseHazardsPostgresTest {
     LeaseLock holder = open(builder("holder"));
     LeaseLock other = open(builder("other"));
     Lease lease = holder.tryAcquire(name).orElseThrow();
+    holder.close(); // a renewal in between would keep it from passing on
     TxOptions repeatable =
         TxOptions.builder()
             .isolation(TxOptions.Isolation.REPEATABLE_READ)
