@@ -5,6 +5,7 @@ import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
+import dev.pgbelay.core.internal.OptionName;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.core.wakeup.WakeUps;
 import dev.pgbelay.jobqueue.AttemptRunner.Handling;
@@ -28,7 +29,6 @@ import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
-import java.util.regex.Pattern;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -442,8 +442,6 @@ public final class JobWorker implements AutoCloseable {
 
   /** Options of a {@link JobWorker}. Not thread-safe. */
   public static final class Builder {
-    private static final Pattern NAME = Pattern.compile("[a-z][a-z0-9.-]{0,31}");
-
     private final Transactions transactions;
     private final DataSource heartbeats;
     private final Map<String, Handling<?>> handlings = new LinkedHashMap<>();
@@ -485,13 +483,7 @@ public final class JobWorker implements AutoCloseable {
 
     /** Of the threads and their metrics; needed where a process has several workers. */
     public Builder name(String ofWorker) {
-      if (!NAME.matcher(ofWorker).matches()) {
-        throw new PgBelayException(
-            "name is \""
-                + ofWorker
-                + "\": must be 1 to 32 of a-z, 0-9, dot and hyphen, a letter first");
-      }
-      this.name = ofWorker;
+      this.name = OptionName.require(ofWorker, 32);
       return this;
     }
 

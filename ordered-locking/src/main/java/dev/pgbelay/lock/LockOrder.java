@@ -1,8 +1,8 @@
 package dev.pgbelay.lock;
 
-import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.internal.OptionName;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.lock.LockRefusedException.Reason;
 import io.micrometer.core.instrument.MeterRegistry;
@@ -12,7 +12,6 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
-import java.util.regex.Pattern;
 import javax.sql.DataSource;
 import org.jooq.impl.DSL;
 import org.jspecify.annotations.Nullable;
@@ -151,8 +150,6 @@ public final class LockOrder implements AutoCloseable {
 
   /** Declares an order. Not safe for several threads. */
   public static final class Builder {
-    private static final Pattern NAME = Pattern.compile("[a-z][a-z0-9.-]{0,62}");
-
     private final Map<LockClass, Integer> ranks = new LinkedHashMap<>();
     private String name = "default";
     private LockOptions options = LockOptions.defaults();
@@ -164,11 +161,7 @@ public final class LockOrder implements AutoCloseable {
 
     /** The tag {@code order} of the metrics, where a process has several. */
     public Builder name(String tag) {
-      if (!NAME.matcher(tag).matches()) {
-        throw new PgBelayException(
-            "name is \"" + tag + "\": must be 1 to 63 of a-z, 0-9, dot and hyphen, a letter first");
-      }
-      this.name = tag;
+      this.name = OptionName.require(tag, 63);
       return this;
     }
 

@@ -1,6 +1,7 @@
 package dev.pgbelay.core.background;
 
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.internal.OptionName;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
@@ -8,7 +9,6 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongSupplier;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -294,7 +294,6 @@ public final class BackgroundLoop implements AutoCloseable {
 
   /** Options of a {@link BackgroundLoop}. Not thread-safe. */
   public static final class Builder {
-    private static final Pattern NAME = Pattern.compile("[a-z][a-z0-9.-]{0,62}");
     private static final Duration SHORTEST = Duration.ofMillis(10);
     private static final Duration LONGEST = Duration.ofHours(1);
 
@@ -309,13 +308,7 @@ public final class BackgroundLoop implements AutoCloseable {
     private @Nullable MeterRegistry meterRegistry;
 
     private Builder(String name, Work work) {
-      if (!NAME.matcher(name).matches()) {
-        throw new PgBelayException(
-            "name is \""
-                + name
-                + "\": must be 1 to 63 of a-z, 0-9, dot and hyphen, a letter first");
-      }
-      this.name = name;
+      this.name = OptionName.require(name, 63);
       this.work = work;
     }
 

@@ -3,8 +3,8 @@ package dev.pgbelay.jobqueue.cron;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.jobqueue.NewJob;
+import dev.pgbelay.jobqueue.internal.Names;
 import java.time.Duration;
-import java.util.regex.Pattern;
 
 /**
  * A job and when it is enqueued, again and again. Immutable, and as safe for several threads as its
@@ -28,18 +28,11 @@ public record Schedule(
   /** The header with the moment that was meant. */
   public static final String MOMENT_HEADER = "pgbelay-schedule-moment";
 
-  private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,62}");
-
   /**
    * @throws PgBelayException naming the option, its value and its range
    */
   public Schedule {
-    if (!NAME.matcher(name).matches()) {
-      throw new PgBelayException(
-          "schedule '"
-              + name
-              + "' must be 1 to 63 letters, digits, '.', '-' or '_', a letter or digit first");
-    }
+    Names.require("schedule", name);
     OptionRange.require("grace", grace, Duration.ofSeconds(1), Duration.ofDays(1));
     OptionRange.require("the number of headers", job.headers().size(), 0, 30);
     if (!job.equals(storable(job))) {

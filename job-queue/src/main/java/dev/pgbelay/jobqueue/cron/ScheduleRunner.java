@@ -7,6 +7,7 @@ import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
+import dev.pgbelay.core.internal.OptionName;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.jobqueue.JobKind;
@@ -20,7 +21,6 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -196,8 +196,6 @@ public final class ScheduleRunner implements AutoCloseable {
 
   /** Options of a {@link ScheduleRunner}. Not thread-safe. */
   public static final class Builder {
-    private static final Pattern NAME = Pattern.compile("[a-z][a-z0-9.-]{0,31}");
-
     private final Transactions transactions;
     private final JobQueue jobs;
     private String name = "default";
@@ -212,13 +210,7 @@ public final class ScheduleRunner implements AutoCloseable {
 
     /** Of the thread and its metrics; needed where a process has several. */
     public Builder name(String ofRunner) {
-      if (!NAME.matcher(ofRunner).matches()) {
-        throw new PgBelayException(
-            "name is \""
-                + ofRunner
-                + "\": must be 1 to 32 of a-z, 0-9, dot and hyphen, a letter first");
-      }
-      this.name = ofRunner;
+      this.name = OptionName.require(ofRunner, 32);
       return this;
     }
 

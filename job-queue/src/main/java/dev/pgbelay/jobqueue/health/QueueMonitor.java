@@ -6,6 +6,7 @@ import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
 import dev.pgbelay.core.horizon.HorizonGuard;
+import dev.pgbelay.core.internal.OptionName;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.jobqueue.JobKind;
@@ -17,7 +18,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.regex.Pattern;
 import org.jooq.DSLContext;
 import org.jspecify.annotations.Nullable;
 
@@ -168,8 +168,6 @@ public final class QueueMonitor implements AutoCloseable {
 
   /** Options of a {@link QueueMonitor}. Not thread-safe. */
   public static final class Builder {
-    private static final Pattern NAME = Pattern.compile("[a-z][a-z0-9.-]{0,31}");
-
     private final Transactions transactions;
     private final Map<String, Duration> standstill = new LinkedHashMap<>();
     private final Map<String, Duration> expected = new LinkedHashMap<>();
@@ -188,13 +186,7 @@ public final class QueueMonitor implements AutoCloseable {
 
     /** Of the thread and its metrics; needed where a process has several. */
     public Builder name(String ofMonitor) {
-      if (!NAME.matcher(ofMonitor).matches()) {
-        throw new PgBelayException(
-            "name is \""
-                + ofMonitor
-                + "\": must be 1 to 32 of a-z, 0-9, dot and hyphen, a letter first");
-      }
-      this.name = ofMonitor;
+      this.name = OptionName.require(ofMonitor, 32);
       return this;
     }
 

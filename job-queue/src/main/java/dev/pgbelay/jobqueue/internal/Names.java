@@ -3,7 +3,7 @@ package dev.pgbelay.jobqueue.internal;
 import dev.pgbelay.core.PgBelayException;
 import java.util.regex.Pattern;
 
-/** What a name of a queue, a kind or a tag must be. */
+/** What a name of a queue, a kind, a tag or a schedule must be. */
 public final class Names {
   private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,62}");
 

@@ -4,6 +4,7 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.Claimant;
+import dev.pgbelay.core.internal.OptionName;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.lock.lease.LeaseGrants.Grant;
@@ -14,7 +15,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import java.util.regex.Pattern;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 
@@ -181,8 +181,6 @@ public final class LeaseLock implements AutoCloseable {
 
   /** Not safe for several threads. */
   public static final class Builder {
-    private static final Pattern NAME = Pattern.compile("[a-z][a-z0-9.-]{0,50}");
-
     private final Transactions transactions;
     final DataSource keepAlive;
     String name = "default";
@@ -201,11 +199,7 @@ public final class LeaseLock implements AutoCloseable {
 
     /** Of the keep-alive's thread, and the tag {@code leases} of the metrics. */
     public Builder name(String tag) {
-      if (!NAME.matcher(tag).matches()) {
-        throw new PgBelayException(
-            "name is \"" + tag + "\": must be 1 to 51 of a-z, 0-9, dot and hyphen, a letter first");
-      }
-      this.name = tag;
+      this.name = OptionName.require(tag, 51);
       return this;
     }
 

@@ -1,0 +1,28 @@
+package dev.pgbelay.core.internal;
+
+import dev.pgbelay.core.PgBelayException;
+import java.util.regex.Pattern;
+
+/** Refuses a builder's name that is unfit for threads and tags of metrics, naming the value. */
+public final class OptionName {
+  private static final Pattern NAME = Pattern.compile("[a-z][a-z0-9.-]*");
+
+  private OptionName() {}
+
+  /**
+   * Passes a name that is fit.
+   *
+   * @param longest how many characters it may have, of which what the caller appends is taken off
+   */
+  public static String require(String name, int longest) {
+    if (name.length() > longest || !NAME.matcher(name).matches()) {
+      throw new PgBelayException(
+          "name is \""
+              + name
+              + "\": must be 1 to "
+              + longest
+              + " of a-z, 0-9, dot and hyphen, a letter first");
+    }
+    return name;
+  }
+}
