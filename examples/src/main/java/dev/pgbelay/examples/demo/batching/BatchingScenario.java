@@ -2,10 +2,10 @@ package dev.pgbelay.examples.demo.batching;
 
 import dev.pgbelay.examples.demo.DemoContext;
 import dev.pgbelay.examples.demo.DemoScenario;
-import dev.pgbelay.examples.demo.batching.Study.Findings;
+import dev.pgbelay.examples.demo.Study;
+import dev.pgbelay.examples.demo.Study.Findings;
 import dev.pgbelay.examples.demo.report.ScenarioResult;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 
 /** Rows one by one, unsorted upserts, N+1 reads and one giant DELETE against {@code batching}. */
@@ -46,16 +46,13 @@ public final class BatchingScenario implements DemoScenario {
   @Override
   public ScenarioResult run(DemoContext context) throws Exception {
     long start = System.nanoTime();
-    List<Findings> findings = new ArrayList<>();
-    for (Study study : STUDIES) {
-      findings.add(study.run(context));
-    }
+    Findings findings = Findings.of(STUDIES, context);
     return new ScenarioResult(
         id(),
         "Batching",
         PROBLEM,
-        findings.stream().flatMap(f -> f.comparisons().stream()).toList(),
-        findings.stream().flatMap(f -> f.charts().stream()).toList(),
+        findings.comparisons(),
+        findings.charts(),
         CAVEATS,
         Duration.ofNanos(System.nanoTime() - start));
   }

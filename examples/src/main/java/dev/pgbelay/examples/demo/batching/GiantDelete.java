@@ -8,6 +8,7 @@ import dev.pgbelay.batch.chunk.ChunkedJob;
 import dev.pgbelay.batch.chunk.Purge;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.examples.demo.DemoContext;
+import dev.pgbelay.examples.demo.Study;
 import dev.pgbelay.examples.demo.batching.Clients.Seen;
 import dev.pgbelay.examples.demo.report.Chart.Role;
 import dev.pgbelay.examples.demo.report.Comparison;

@@ -12,6 +12,7 @@ import static org.jooq.impl.DSL.table;
 
 import dev.pgbelay.batch.KeyedLoader;
 import dev.pgbelay.examples.demo.DemoContext;
+import dev.pgbelay.examples.demo.Study;
 import dev.pgbelay.examples.demo.report.Comparison;
 import dev.pgbelay.examples.demo.report.Measure;
 import java.util.ArrayList;

@@ -6,6 +6,7 @@ import static org.jooq.impl.DSL.excluded;
 import dev.pgbelay.core.FailureKind;
 import dev.pgbelay.core.Failures;
 import dev.pgbelay.examples.demo.DemoContext;
+import dev.pgbelay.examples.demo.Study;
 import dev.pgbelay.examples.demo.report.Comparison;
 import dev.pgbelay.examples.demo.report.Damage;
 import dev.pgbelay.examples.demo.report.Measure;

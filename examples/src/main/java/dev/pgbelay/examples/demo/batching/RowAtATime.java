@@ -3,6 +3,7 @@ package dev.pgbelay.examples.demo.batching;
 import static dev.pgbelay.examples.demo.batching.Stock.STOCK;
 
 import dev.pgbelay.examples.demo.DemoContext;
+import dev.pgbelay.examples.demo.Study;
 import dev.pgbelay.examples.demo.report.Comparison;
 import dev.pgbelay.examples.demo.report.Measure;
 import java.util.List;

@@ -2,7 +2,8 @@ package dev.pgbelay.examples.demo.keyset;
 
 import dev.pgbelay.examples.demo.DemoContext;
 import dev.pgbelay.examples.demo.DemoScenario;
-import dev.pgbelay.examples.demo.keyset.Study.Findings;
+import dev.pgbelay.examples.demo.Study;
+import dev.pgbelay.examples.demo.Study.Findings;
 import dev.pgbelay.examples.demo.report.ScenarioResult;
 import java.time.Duration;
 import java.util.List;
@@ -43,15 +44,15 @@ public final class KeysetScenario implements DemoScenario {
   }
 
   @Override
-  public ScenarioResult run(DemoContext context) {
+  public ScenarioResult run(DemoContext context) throws Exception {
     long start = System.nanoTime();
-    List<Findings> findings = STUDIES.stream().map(study -> study.run(context)).toList();
+    Findings findings = Findings.of(STUDIES, context);
     return new ScenarioResult(
         id(),
         "Keyset pagination",
         PROBLEM,
-        findings.stream().flatMap(f -> f.comparisons().stream()).toList(),
-        findings.stream().flatMap(f -> f.charts().stream()).toList(),
+        findings.comparisons(),
+        findings.charts(),
         CAVEATS,
         Duration.ofNanos(System.nanoTime() - start));
   }

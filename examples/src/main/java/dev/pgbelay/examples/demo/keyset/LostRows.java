@@ -3,6 +3,7 @@ package dev.pgbelay.examples.demo.keyset;
 import static dev.pgbelay.examples.demo.orders.Orders.ORDERS;
 
 import dev.pgbelay.examples.demo.DemoContext;
+import dev.pgbelay.examples.demo.Study;
 import dev.pgbelay.examples.demo.report.Chart.Role;
 import dev.pgbelay.examples.demo.report.Comparison;
 import dev.pgbelay.examples.demo.report.Damage;

@@ -2,10 +2,10 @@ package dev.pgbelay.examples.demo.locking;
 
 import dev.pgbelay.examples.demo.DemoContext;
 import dev.pgbelay.examples.demo.DemoScenario;
-import dev.pgbelay.examples.demo.locking.Study.Findings;
+import dev.pgbelay.examples.demo.Study;
+import dev.pgbelay.examples.demo.Study.Findings;
 import dev.pgbelay.examples.demo.report.ScenarioResult;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 
 /** Unordered locks and a lease without a fence against {@code ordered-locking}. */
@@ -42,16 +42,13 @@ public final class LockingScenario implements DemoScenario {
   @Override
   public ScenarioResult run(DemoContext context) throws Exception {
     long start = System.nanoTime();
-    List<Findings> findings = new ArrayList<>();
-    for (Study study : STUDIES) {
-      findings.add(study.run(context));
-    }
+    Findings findings = Findings.of(STUDIES, context);
     return new ScenarioResult(
         id(),
         "Ordered locking",
         PROBLEM,
-        findings.stream().flatMap(f -> f.comparisons().stream()).toList(),
-        findings.stream().flatMap(f -> f.charts().stream()).toList(),
+        findings.comparisons(),
+        findings.charts(),
         CAVEATS,
         Duration.ofNanos(System.nanoTime() - start));
   }

@@ -11,6 +11,7 @@ import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.examples.demo.DemoContext;
+import dev.pgbelay.examples.demo.Study;
 import dev.pgbelay.examples.demo.report.Comparison;
 import dev.pgbelay.examples.demo.report.Damage;
 import dev.pgbelay.examples.demo.report.Measure;

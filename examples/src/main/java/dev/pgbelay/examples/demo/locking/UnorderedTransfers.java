@@ -3,6 +3,7 @@ package dev.pgbelay.examples.demo.locking;
 import dev.pgbelay.core.FailureKind;
 import dev.pgbelay.core.Failures;
 import dev.pgbelay.examples.demo.DemoContext;
+import dev.pgbelay.examples.demo.Study;
 import dev.pgbelay.examples.demo.report.Chart.Role;
 import dev.pgbelay.examples.demo.report.Comparison;
 import dev.pgbelay.examples.demo.report.Damage;

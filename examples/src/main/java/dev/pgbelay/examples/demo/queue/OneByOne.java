@@ -2,6 +2,7 @@ package dev.pgbelay.examples.demo.queue;
 
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.examples.demo.DemoContext;
+import dev.pgbelay.examples.demo.Study;
 import dev.pgbelay.examples.demo.report.Comparison;
 import dev.pgbelay.examples.demo.report.Measure;
 import dev.pgbelay.jobqueue.JobKind;
@@ -28,7 +29,11 @@ final class OneByOne implements Study {
   private static final JobKind<byte[]> NOTHING = JobKind.bytes("demo-nothing");
 
   @Override
-  public Comparison run(DemoContext context) throws Exception {
+  public Findings run(DemoContext context) throws Exception {
+    return new Findings(List.of(compare(context)), List.of());
+  }
+
+  private Comparison compare(DemoContext context) throws Exception {
     double naive = oneByOne(context);
     context.progress().step(TASK, 1, 2);
     double safe = inBatches(context);

@@ -3,10 +3,10 @@ package dev.pgbelay.examples.demo.queue;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.examples.demo.DemoContext;
 import dev.pgbelay.examples.demo.DemoScenario;
-import dev.pgbelay.examples.demo.report.Comparison;
+import dev.pgbelay.examples.demo.Study;
+import dev.pgbelay.examples.demo.Study.Findings;
 import dev.pgbelay.examples.demo.report.ScenarioResult;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 
 /** The hand-written queue table against {@code job-queue}. */
@@ -44,16 +44,13 @@ public final class QueueScenario implements DemoScenario {
   public ScenarioResult run(DemoContext context) throws Exception {
     long start = System.nanoTime();
     SchemaInstaller.builder(context.dataSource()).modules("jobqueue").build().install();
-    List<Comparison> comparisons = new ArrayList<>();
-    for (Study study : STUDIES) {
-      comparisons.add(study.run(context));
-    }
+    Findings findings = Findings.of(STUDIES, context);
     return new ScenarioResult(
         id(),
         "Job queue",
         PROBLEM,
-        comparisons,
-        List.of(),
+        findings.comparisons(),
+        findings.charts(),
         CAVEATS,
         Duration.ofNanos(System.nanoTime() - start));
   }

@@ -1,6 +1,7 @@
 package dev.pgbelay.examples.demo.queue;
 
 import dev.pgbelay.examples.demo.DemoContext;
+import dev.pgbelay.examples.demo.Study;
 import dev.pgbelay.examples.demo.report.Comparison;
 import dev.pgbelay.examples.demo.report.Damage;
 import dev.pgbelay.examples.demo.report.Measure;
@@ -11,7 +12,11 @@ final class StalledWorker implements Study {
   private static final String TASK = "A worker that is stopped";
 
   @Override
-  public Comparison run(DemoContext context) throws Exception {
+  public Findings run(DemoContext context) throws Exception {
+    return new Findings(List.of(compare(context)), List.of());
+  }
+
+  private Comparison compare(DemoContext context) throws Exception {
     int naive = Interrupted.handWritten(context, Interrupted.LEASE, true).doubled();
     context.progress().step(TASK, 1, 2);
     int safe = Interrupted.pgbelay(context, true).doubled();
