@@ -2,7 +2,6 @@ package dev.pgbelay.jobqueue;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.jobqueue.permit.ClaimPermit;
 import dev.pgbelay.jobqueue.permit.Permits;
 import dev.pgbelay.testing.PostgresExtension;
@@ -13,14 +12,10 @@ import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig;
 import io.github.resilience4j.ratelimiter.RateLimiter;
 import io.github.resilience4j.ratelimiter.RateLimiterConfig;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -30,47 +25,32 @@ class ClaimPermitPostgresTest {
   static final PostgresExtension postgres =
       PostgresExtension.create().withTemplate(QueueFixture.SCHEMA);
 
-  private static HikariDataSource heartbeats;
+  @RegisterExtension static final RunningWorkers workers = new RunningWorkers(postgres, 2);
 
   private final QueueFixture fixture = new QueueFixture(postgres.dataSource());
   private final JobKind<String> bound = JobKind.text("bound-" + fixture.queue);
   private final JobKind<String> free = JobKind.text("free-" + fixture.queue);
-  private final List<JobWorker> started = new ArrayList<>();
   private final AtomicInteger running = new AtomicInteger();
   private final AtomicInteger runs = new AtomicInteger();
 
   /** Permits of a handler to end. */
   private final Semaphore ends = new Semaphore(0);
 
-  @BeforeAll
-  static void open() {
-    heartbeats = QueueFixture.pool(postgres.jdbcUrl(), 2);
-  }
-
-  @AfterAll
-  static void closePool() {
-    heartbeats.close();
-  }
-
   @AfterEach
   void stop() {
     ends.release(100_000);
-    started.forEach(worker -> worker.stop(Duration.ofSeconds(10)));
+    workers.stop(Duration.ofSeconds(10));
   }
 
   private JobWorker start(ClaimPermit permit, JobHandler<String> handler) {
-    JobWorker worker =
-        JobWorker.builder(fixture.transactions, heartbeats)
+    return workers.start(
+        JobWorker.builder(fixture.transactions, workers.heartbeats())
             .name(QueueFixture.freshName())
             .queue(fixture.queue, 6)
             .pollInterval(Duration.ofMillis(20))
             .handle(bound, handler)
             .permit(bound, permit)
-            .handle(free, (context, payload) -> JobOutcome.done())
-            .build();
-    started.add(worker);
-    worker.start();
-    return worker;
+            .handle(free, (context, payload) -> JobOutcome.done()));
   }
 
   private JobOutcome untilItMayEnd(JobContext context, String payload) throws Exception {

@@ -14,7 +14,6 @@ import dev.pgbelay.testing.FaultProxy;
 import dev.pgbelay.testing.PostgresExtension;
 import java.sql.Connection;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -22,9 +21,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BiFunction;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -34,31 +30,15 @@ class HandOverPostgresTest {
   static final PostgresExtension postgres =
       PostgresExtension.create().withTemplate(QueueFixture.SCHEMA);
 
-  private static HikariDataSource heartbeats;
+  @RegisterExtension static final RunningWorkers workers = new RunningWorkers(postgres, 2);
 
   private final QueueFixture fixture = new QueueFixture(postgres.dataSource());
-  private final List<JobWorker> started = new ArrayList<>();
   private final List<Long> ran = new CopyOnWriteArrayList<>();
   private int before;
   private final List<Optional<CommitPosition>> positions = new CopyOnWriteArrayList<>();
 
-  @BeforeAll
-  static void open() {
-    heartbeats = QueueFixture.pool(postgres.jdbcUrl(), 2);
-  }
-
-  @AfterAll
-  static void closePool() {
-    heartbeats.close();
-  }
-
-  @AfterEach
-  void stop() {
-    started.forEach(worker -> worker.stop(Duration.ZERO));
-  }
-
   private JobWorker.Builder worker() {
-    return JobWorker.builder(fixture.transactions, heartbeats)
+    return JobWorker.builder(fixture.transactions, workers.heartbeats())
         .name(QueueFixture.freshName())
         .queue(fixture.queue, 2)
         .lease(Duration.ofSeconds(2))
@@ -80,10 +60,7 @@ class HandOverPostgresTest {
   }
 
   private JobWorker start(JobWorker.Builder builder) {
-    JobWorker worker = builder.build();
-    started.add(worker);
-    worker.start();
-    return worker;
+    return workers.start(builder);
   }
 
   private static String state(Tx tx, long id) {

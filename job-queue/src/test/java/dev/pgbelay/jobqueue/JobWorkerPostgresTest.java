@@ -3,7 +3,6 @@ package dev.pgbelay.jobqueue;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.testing.PostgresExtension;
@@ -18,9 +17,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -30,31 +26,15 @@ class JobWorkerPostgresTest {
   static final PostgresExtension postgres =
       PostgresExtension.create().withTemplate(QueueFixture.SCHEMA);
 
-  private static HikariDataSource heartbeats;
+  @RegisterExtension static final RunningWorkers workers = new RunningWorkers(postgres, 1);
 
   private final QueueFixture fixture = new QueueFixture(postgres.dataSource());
   private final SimpleMeterRegistry meters = new SimpleMeterRegistry();
-  private final List<JobWorker> started = new ArrayList<>();
   private final RetryPolicy soon =
       RetryPolicy.exponential(Duration.ofMillis(10), Duration.ofMillis(20));
 
-  @BeforeAll
-  static void open() {
-    heartbeats = QueueFixture.pool(postgres.jdbcUrl(), 1);
-  }
-
-  @AfterAll
-  static void closePool() {
-    heartbeats.close();
-  }
-
-  @AfterEach
-  void stop() {
-    started.forEach(worker -> worker.stop(Duration.ZERO));
-  }
-
   private JobWorker.Builder worker() {
-    return JobWorker.builder(fixture.transactions, heartbeats)
+    return JobWorker.builder(fixture.transactions, workers.heartbeats())
         .name(QueueFixture.freshName())
         .node(fixture.queue)
         .queue(fixture.queue, 4)
@@ -68,10 +48,7 @@ class JobWorkerPostgresTest {
   }
 
   private JobWorker start(JobWorker.Builder builder) {
-    JobWorker worker = builder.build();
-    started.add(worker);
-    worker.start();
-    return worker;
+    return workers.start(builder);
   }
 
   private double settled(String outcome) {

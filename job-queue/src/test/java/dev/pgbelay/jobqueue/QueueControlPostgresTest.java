@@ -3,7 +3,6 @@ package dev.pgbelay.jobqueue;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.jobqueue.LimitSql.Limit;
 import dev.pgbelay.jobqueue.QueueFixture.Hand;
@@ -15,14 +14,10 @@ import dev.pgbelay.jobqueue.control.Setting;
 import dev.pgbelay.testing.Interleaving;
 import dev.pgbelay.testing.PostgresExtension;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -32,41 +27,23 @@ class QueueControlPostgresTest {
   static final PostgresExtension postgres =
       PostgresExtension.create().withTemplate(QueueFixture.SCHEMA);
 
-  private static HikariDataSource heartbeats;
+  @RegisterExtension static final RunningWorkers workers = new RunningWorkers(postgres, 2);
 
   private final QueueFixture fixture = new QueueFixture(postgres.dataSource());
   private final QueueControl control = QueueControl.create();
   private final JobKind<String> other = JobKind.text("other-" + fixture.queue);
   private final JobKind<String> limited = JobKind.text("limited-" + fixture.queue);
-  private final List<JobWorker> started = new ArrayList<>();
   private final LimitSql sql = new LimitSql("pgbelay");
 
-  @BeforeAll
-  static void open() {
-    heartbeats = QueueFixture.pool(postgres.jdbcUrl(), 2);
-  }
-
-  @AfterAll
-  static void closePool() {
-    heartbeats.close();
-  }
-
-  @AfterEach
-  void stop() {
-    started.forEach(worker -> worker.stop(Duration.ZERO));
-  }
-
   private JobWorker.Builder worker() {
-    return JobWorker.builder(fixture.transactions, heartbeats)
+    return JobWorker.builder(fixture.transactions, workers.heartbeats())
         .name(QueueFixture.freshName())
         .queue(fixture.queue, 4)
         .pollInterval(Duration.ofMillis(20));
   }
 
   private void start(JobWorker.Builder builder) {
-    JobWorker worker = builder.build();
-    started.add(worker);
-    worker.start();
+    workers.start(builder);
   }
 
   private interface Say {
@@ -141,7 +118,7 @@ class QueueControlPostgresTest {
     assertThat(reader.current().isPaused(Limit.ofQueue(fixture.queue))).isTrue();
     String second = fixture.queue + "-second";
     start(
-        JobWorker.builder(fixture.transactions, heartbeats)
+        JobWorker.builder(fixture.transactions, workers.heartbeats())
             .name(QueueFixture.freshName())
             .queue(fixture.queue, 4)
             .queue(second, 2)
@@ -266,7 +243,7 @@ class QueueControlPostgresTest {
   private void awaitLooks() {
     String second = fixture.queue + "-" + QueueFixture.freshName();
     start(
-        JobWorker.builder(fixture.transactions, heartbeats)
+        JobWorker.builder(fixture.transactions, workers.heartbeats())
             .name(QueueFixture.freshName())
             .queue(second, 1)
             .pollInterval(Duration.ofMillis(20))

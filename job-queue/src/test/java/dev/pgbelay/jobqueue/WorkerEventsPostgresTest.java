@@ -2,20 +2,15 @@ package dev.pgbelay.jobqueue;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.jobqueue.events.JobEvent;
 import dev.pgbelay.jobqueue.health.QueueHealth;
 import dev.pgbelay.jobqueue.health.QueueMonitor;
 import dev.pgbelay.testing.PostgresExtension;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -25,29 +20,13 @@ class WorkerEventsPostgresTest {
   static final PostgresExtension postgres =
       PostgresExtension.create().withTemplate(QueueFixture.SCHEMA);
 
-  private static HikariDataSource heartbeats;
+  @RegisterExtension static final RunningWorkers workers = new RunningWorkers(postgres, 1);
 
   private final QueueFixture fixture = new QueueFixture(postgres.dataSource());
-  private final List<JobWorker> started = new ArrayList<>();
   private final List<JobEvent> events = new CopyOnWriteArrayList<>();
 
-  @BeforeAll
-  static void open() {
-    heartbeats = QueueFixture.pool(postgres.jdbcUrl(), 1);
-  }
-
-  @AfterAll
-  static void closePool() {
-    heartbeats.close();
-  }
-
-  @AfterEach
-  void stop() {
-    started.forEach(worker -> worker.stop(Duration.ZERO));
-  }
-
   private JobWorker.Builder worker(JobHandler<String> handler) {
-    return JobWorker.builder(fixture.transactions, heartbeats)
+    return JobWorker.builder(fixture.transactions, workers.heartbeats())
         .name(QueueFixture.freshName())
         .queue(fixture.queue, 2)
         .lease(Duration.ofSeconds(30))
@@ -59,10 +38,7 @@ class WorkerEventsPostgresTest {
   }
 
   private JobWorker start(JobWorker.Builder builder) {
-    JobWorker worker = builder.build();
-    started.add(worker);
-    worker.start();
-    return worker;
+    return workers.start(builder);
   }
 
   private List<JobEvent.Type> types(long job) {

@@ -3,7 +3,6 @@ package dev.pgbelay.jobqueue;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.TransactionAbortedException;
 import dev.pgbelay.jobqueue.JobQueue.Change;
 import dev.pgbelay.jobqueue.JobQueue.Report;
@@ -22,9 +21,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -37,39 +33,20 @@ class WorkerOfKeyedJobsPostgresTest {
   static final PostgresExtension postgres =
       PostgresExtension.create().withTemplate(QueueFixture.SCHEMA);
 
-  private static HikariDataSource heartbeats;
+  @RegisterExtension static final RunningWorkers workers = new RunningWorkers(postgres, 2);
 
   private final QueueFixture fixture = new QueueFixture(postgres.dataSource());
-  private final List<JobWorker> started = new ArrayList<>();
-
-  @BeforeAll
-  static void open() {
-    heartbeats = QueueFixture.pool(postgres.jdbcUrl(), 2);
-  }
-
-  @AfterAll
-  static void closePool() {
-    heartbeats.close();
-  }
-
-  @AfterEach
-  void stop() {
-    started.forEach(worker -> worker.stop(Duration.ZERO));
-  }
 
   private void start(JobHandler<String> handler) {
-    JobWorker worker =
-        JobWorker.builder(fixture.transactions, heartbeats)
+    workers.start(
+        JobWorker.builder(fixture.transactions, workers.heartbeats())
             .name(QueueFixture.freshName())
             .queue(fixture.queue, 4)
             .pollInterval(Duration.ofMillis(20))
             .handle(
                 QueueFixture.MAIL,
                 RetryPolicy.exponential(Duration.ofMillis(10), Duration.ofMillis(20)),
-                handler)
-            .build();
-    started.add(worker);
-    worker.start();
+                handler));
   }
 
   @Test
@@ -133,7 +110,7 @@ class WorkerOfKeyedJobsPostgresTest {
     List<String> ran = new ArrayList<>();
     try (ManualWorker worker =
         ManualWorker.of(
-            JobWorker.builder(fixture.transactions, heartbeats)
+            JobWorker.builder(fixture.transactions, workers.heartbeats())
                 .name(QueueFixture.freshName())
                 .queue(fixture.queue, 4)
                 .handle(
@@ -376,9 +353,7 @@ class WorkerOfKeyedJobsPostgresTest {
             7,
             Duration.ofSeconds(30),
             null);
-    while (leftovers.pass().work() > 0) {
-      assertThat(started).isNotEmpty();
-    }
+    QueueFixture.await(() -> leftovers.pass().work() == 0);
     assertThat(
             fixture.count("select count(*) from pgbelay.job_unique where key = ?", fixture.queue))
         .isZero();
