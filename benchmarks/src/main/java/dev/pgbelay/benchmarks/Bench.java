@@ -4,6 +4,7 @@ import dev.pgbelay.benchmarks.chunks.ChunksScenario;
 import dev.pgbelay.benchmarks.export.ExportScenario;
 import dev.pgbelay.benchmarks.hotparent.HotParentScenario;
 import dev.pgbelay.benchmarks.hotrow.HotRowScenario;
+import dev.pgbelay.benchmarks.idempotency.IdempotencyScenario;
 import dev.pgbelay.benchmarks.locking.LockingScenario;
 import dev.pgbelay.benchmarks.paging.PagingScenario;
 import dev.pgbelay.benchmarks.queue.QueueEnqueueScenario;
@@ -58,6 +59,7 @@ public final class Bench implements Callable<Integer> {
           new HotRowScenario(),
           new HotParentScenario(),
           new WitnessScenario(),
+          new IdempotencyScenario(),
           new QueueScenario(),
           new QueueEnqueueScenario(),
           new QueueLatencyScenario(),

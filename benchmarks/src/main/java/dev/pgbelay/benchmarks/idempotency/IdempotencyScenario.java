@@ -1,0 +1,108 @@
+package dev.pgbelay.benchmarks.idempotency;
+
+import com.zaxxer.hikari.HikariDataSource;
+import dev.pgbelay.benchmarks.BenchServer;
+import dev.pgbelay.benchmarks.BenchSettings;
+import dev.pgbelay.benchmarks.Contestant;
+import dev.pgbelay.benchmarks.Scenario;
+import dev.pgbelay.benchmarks.Stage;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Requests that carry a key, their replays, payments, and many duplicates at once. */
+public final class IdempotencyScenario implements Scenario {
+  private static final HandWrittenGuards.Provider NO_OP = request -> {};
+
+  @Override
+  public String name() {
+    return "idempotency";
+  }
+
+  @Override
+  public String description() {
+    return "an insert that runs once per key, by %d threads: first calls, replays, payments"
+        .formatted(Requests.THREADS);
+  }
+
+  /** Requests per contestant, part and round. */
+  @Override
+  public long defaultRows(boolean full) {
+    return full ? 100_000 : 16_000;
+  }
+
+  @Override
+  public Stage prepare(BenchServer server, BenchSettings settings) throws Exception {
+    HikariDataSource pool = server.dataSource().unwrap(HikariDataSource.class);
+    create(pool);
+    Requests requests = Requests.of(settings.rows());
+    List<Contestant> all = new ArrayList<>();
+    all.add(
+        contestant(Stage.LIMIT, pool, requests)
+            .calls(HandWrittenGuards.bare(pool))
+            .payment(HandWrittenGuards.bare(pool)));
+    all.addAll(handWritten(pool, requests));
+    return new IdempotencyStage(all);
+  }
+
+  private static List<Contestant> handWritten(HikariDataSource pool, Requests requests) {
+    Guard one = HandWrittenGuards.oneStatement(pool);
+    Guard two = HandWrittenGuards.twoStatements(pool);
+    Guard three = HandWrittenGuards.threeStatements(pool, NO_OP);
+    Guard naive = HandWrittenGuards.naive(pool);
+    Guard payment = HandWrittenGuards.twoTransactions(pool, NO_OP);
+    return List.of(
+        contestant("hand-written (one statement)", pool, requests).calls(one).replays(one, one),
+        contestant("hand-written (two statements)", pool, requests).calls(two).replays(two, two),
+        contestant("hand-written (three statements)", pool, requests)
+            .calls(three)
+            .replays(three, three)
+            .duplicates(during -> HandWrittenGuards.threeStatements(pool, during)),
+        contestant("hand-written (looks first)", pool, requests).calls(naive).replays(naive, naive),
+        contestant("hand-written (two transactions)", pool, requests)
+            .payment(payment)
+            .replays(payment, payment),
+        contestant("one keyed read", pool, requests)
+            .replays(one, HandWrittenGuards.keyedRead(pool)));
+  }
+
+  private static GuardContestant contestant(String name, HikariDataSource pool, Requests requests) {
+    return new GuardContestant(name, pool, requests);
+  }
+
+  private static void create(HikariDataSource pool) throws SQLException {
+    try (Connection connection = pool.getConnection();
+        Statement statement = connection.createStatement()) {
+      statement.execute(GuardSql.CREATE);
+    }
+  }
+
+  private record IdempotencyStage(List<Contestant> contestants) implements Stage {
+    @Override
+    public List<String> parts() {
+      return List.of(
+          GuardContestant.CALLS,
+          GuardContestant.REPLAYS,
+          GuardContestant.PAYMENT,
+          GuardContestant.DUPLICATES);
+    }
+
+    @Override
+    public List<String> notes() {
+      return List.of(
+          "limit is the operation without any guard: one INSERT under autocommit",
+          "by hand: tenant, operation, key, SHA-256 of the request, state and a jsonb response; a"
+              + " replay compares the hash and reads the response",
+          "one statement: key, response and operation in a CTE, where the operation is known"
+              + " beforehand; two and three statements: in one transaction; looks first: as"
+              + " tutorials have it, two at a time fail at the primary key",
+          "payment: the provider answers at once in this process; two transactions: the claim is"
+              + " committed before the provider is asked, and nobody ever takes it over",
+          "one keyed read: what a replay from the database costs at least",
+          "duplicates: %d callers of one key, a pool of 8, an operation of 300 ms"
+              .formatted(Duplicates.CALLERS));
+    }
+  }
+}
