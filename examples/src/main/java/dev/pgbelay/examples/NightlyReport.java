@@ -16,6 +16,7 @@ import dev.pgbelay.jobqueue.JobKind;
 import dev.pgbelay.jobqueue.JobOutcome;
 import dev.pgbelay.jobqueue.JobQueue;
 import dev.pgbelay.jobqueue.JobWorker;
+import dev.pgbelay.jobqueue.JobWorkerBuilder;
 import dev.pgbelay.jobqueue.cron.CronTimes;
 import dev.pgbelay.jobqueue.cron.MissedFires;
 import dev.pgbelay.jobqueue.cron.Schedule;
@@ -148,7 +149,7 @@ public final class NightlyReport {
     return runner.runDue();
   }
 
-  private JobWorker.Builder worker() {
+  private JobWorkerBuilder worker() {
     return JobWorker.builder(transactions, dataSource).handle(NIGHTLY, this::report);
   }
 

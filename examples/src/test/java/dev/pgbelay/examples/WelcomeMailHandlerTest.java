@@ -8,6 +8,7 @@ import dev.pgbelay.jobqueue.JobKind;
 import dev.pgbelay.jobqueue.JobOutcome;
 import dev.pgbelay.jobqueue.JobQueue;
 import dev.pgbelay.jobqueue.JobWorker;
+import dev.pgbelay.jobqueue.JobWorkerBuilder;
 import dev.pgbelay.jobqueue.RetryPolicy;
 import dev.pgbelay.jobqueue.testing.EnqueuedJobs;
 import dev.pgbelay.jobqueue.testing.HandlerFault;
@@ -37,7 +38,7 @@ class WelcomeMailHandlerTest {
     JobQueue jobs = JobQueue.create();
     List<String> refusedOnce = new ArrayList<>();
     Set<String> sent = new LinkedHashSet<>();
-    JobWorker.Builder builder =
+    JobWorkerBuilder builder =
         JobWorker.builder(transactions, dataSource)
             .handle(
                 WELCOME,

@@ -1,12 +1,11 @@
 package dev.pgbelay.jobqueue;
 
+import dev.pgbelay.jobqueue.internal.StoredTexts;
 import java.sql.Array;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.Collections;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -55,14 +54,7 @@ final class Headers {
   }
 
   static Map<String, String> read(List<String> texts) {
-    if (texts.isEmpty()) {
-      return Map.of();
-    }
-    Map<String, String> headers = new LinkedHashMap<>();
-    for (int i = 0; i + 1 < texts.size(); i += 2) {
-      headers.put(texts.get(i), texts.get(i + 1));
-    }
-    return Collections.unmodifiableMap(headers);
+    return StoredTexts.pairs(texts);
   }
 
   /** An array's texts; none for null. */

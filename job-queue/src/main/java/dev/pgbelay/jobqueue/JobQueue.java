@@ -1,23 +1,15 @@
 package dev.pgbelay.jobqueue;
 
-import static java.util.stream.Collectors.toSet;
-
 import dev.pgbelay.core.PgBelayException;
-import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.StatementStart;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.core.wakeup.WakeUps;
-import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.sql.SQLException;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalLong;
-import java.util.Set;
-import java.util.concurrent.CopyOnWriteArrayList;
 import org.jooq.DSLContext;
 import org.jooq.exception.DataAccessException;
 import org.jspecify.annotations.Nullable;
@@ -31,40 +23,17 @@ import org.jspecify.annotations.Nullable;
  * (see {@link SchemaInstaller}). Safe for several threads.
  */
 public final class JobQueue {
-  private static final int MOST_ROWS = 5_000;
-  private static final long MOST_BYTES = 8L << 20;
-
   private final String schema;
-  private final EnqueueSql sql;
-  private final FullEnqueue full;
+  private final Enqueuer enqueuer;
   private final WaitingSql waiting;
   private final CancelSql cancels;
-  private final int payloadLimit;
-  private final @Nullable Counter enqueued;
-  private final @Nullable WakeUps announced;
-  private final @Nullable Counter existing;
-  private final List<JobWorker> workers = new CopyOnWriteArrayList<>();
 
   private JobQueue(Builder builder) {
     this.schema = builder.schema;
-    this.sql = new EnqueueSql(builder.schema);
-    this.full = new FullEnqueue(builder.schema);
+    this.enqueuer =
+        new Enqueuer(builder.schema, builder.payloadLimit, builder.announced, builder.registry);
     this.waiting = new WaitingSql(builder.schema);
     this.cancels = new CancelSql(builder.schema);
-    this.payloadLimit = builder.payloadLimit;
-    this.announced = builder.announced;
-    this.enqueued =
-        builder.registry == null
-            ? null
-            : Counter.builder("pgbelay.jobqueue.enqueued")
-                .description("Jobs added, by transactions that may still roll back")
-                .register(builder.registry);
-    this.existing =
-        builder.registry == null
-            ? null
-            : Counter.builder("pgbelay.jobqueue.existing")
-                .description("Jobs not added, because another had their unique key")
-                .register(builder.registry);
   }
 
   /** With default settings. */
@@ -85,29 +54,7 @@ public final class JobQueue {
    *     statements of this transaction, or of its last savepoint
    */
   public <P> long enqueue(Tx tx, NewJob<P> job) {
-    if (!job.isPlain()) {
-      return offer(tx, job).id();
-    }
-    byte[] payload = encode(job);
-    if (job.runAt().isPresent() || !job.delay().isZero()) {
-      return send(tx, List.of(job), new byte[][] {payload})[0];
-    }
-    StatementStart.announce(tx.dsl().configuration());
-    try {
-      for (JobWorker worker : workers) {
-        OptionalLong handedOver = worker.enqueue(tx, schema, job, payload);
-        if (handedOver.isPresent()) {
-          count(1);
-          return handedOver.getAsLong();
-        }
-      }
-      long id = sql.enqueueNow(tx.connection(), job, payload);
-      count(1);
-      wakeAfterCommit(tx, Set.of(job.queue()));
-      return id;
-    } catch (SQLException e) {
-      throw refused(e);
-    }
+    return enqueuer.add(tx, job);
   }
 
   /**
@@ -119,18 +66,7 @@ public final class JobQueue {
    * @throws DataAccessException as {@link #enqueue}
    */
   public List<Long> enqueueAll(Tx tx, List<? extends NewJob<?>> jobs) {
-    if (!jobs.stream().allMatch(NewJob::isPlain)) {
-      return offerAll(tx, jobs).stream().map(Enqueued::id).toList();
-    }
-    List<Long> ids = new ArrayList<>(jobs.size());
-    inParts(
-        jobs,
-        (part, payloads) -> {
-          for (long id : send(tx, part, payloads)) {
-            ids.add(id);
-          }
-        });
-    return ids;
+    return enqueuer.addAll(tx, jobs);
   }
 
   /** What became of a job that was offered. */
@@ -162,32 +98,7 @@ public final class JobQueue {
 
   /** {@link #offer} for many; of those with the same key the first is added, if any. */
   public List<Enqueued> offerAll(Tx tx, List<? extends NewJob<?>> jobs) {
-    List<Enqueued> results = new ArrayList<>(jobs.size());
-    inParts(jobs, (part, payloads) -> results.addAll(sendFull(tx, part, payloads)));
-    return results;
-  }
-
-  private interface Part {
-    void send(List<? extends NewJob<?>> jobs, byte[][] payloads);
-  }
-
-  private void inParts(List<? extends NewJob<?>> jobs, Part each) {
-    byte[][] payloads = new byte[jobs.size()][];
-    for (int i = 0; i < payloads.length; i++) {
-      payloads[i] = encode(jobs.get(i));
-    }
-    int from = 0;
-    while (from < payloads.length) {
-      int to = from;
-      long bytes = 0;
-      while (to < payloads.length && to - from < MOST_ROWS && (to == from || bytes < MOST_BYTES)) {
-        bytes += payloads[to++].length;
-      }
-      byte[][] part = new byte[to - from][];
-      System.arraycopy(payloads, from, part, 0, part.length);
-      each.send(jobs.subList(from, to), part);
-      from = to;
-    }
+    return enqueuer.offerAll(tx, jobs);
   }
 
   /** What became of a call about a job that waits. */
@@ -272,120 +183,12 @@ public final class JobQueue {
     }
   }
 
-  private long[] send(Tx tx, List<? extends NewJob<?>> jobs, byte[][] payloads) {
-    NewJob<?> first = jobs.get(0);
-    boolean alike =
-        first.runAt().isEmpty()
-            && first.delay().isZero()
-            && jobs.stream().allMatch(job -> job.isLike(first));
-    StatementStart.announce(tx.dsl().configuration());
-    try {
-      long[] ids =
-          alike
-              ? sql.enqueueLike(tx.connection(), first, payloads)
-              : sql.enqueueEach(tx.connection(), jobs, payloads);
-      count(ids.length);
-      if (isHeard()) {
-        wakeAfterCommit(
-            tx, alike ? Set.of(first.queue()) : jobs.stream().map(NewJob::queue).collect(toSet()));
-      }
-      return ids;
-    } catch (SQLException e) {
-      throw refused(e);
-    }
-  }
-
-  private List<Enqueued> sendFull(Tx tx, List<? extends NewJob<?>> jobs, byte[][] payloads) {
-    StatementStart.announce(tx.dsl().configuration());
-    try {
-      List<Enqueued> results = full.add(tx.connection(), jobs, payloads);
-      int added =
-          (int) results.stream().filter(one -> one.outcome() == Enqueued.Outcome.INSERTED).count();
-      count(added);
-      if (existing != null) {
-        existing.increment(results.size() - added);
-      }
-      if (added > 0) {
-        wakeAfterCommit(tx, jobs.stream().map(NewJob::queue).collect(toSet()));
-        if (jobs.stream().anyMatch(job -> job.partitionKey().isPresent())) {
-          wakeKeysAfterCommit(tx);
-        }
-      }
-      return results;
-    } catch (SQLException e) {
-      throw refused(e);
-    }
-  }
-
-  private void wakeAfterCommit(Tx tx, Set<String> queues) {
-    afterCommit(tx, () -> wake(queues));
-  }
-
-  private void wakeKeysAfterCommit(Tx tx) {
-    afterCommit(
-        tx,
-        () -> {
-          workers.forEach(JobWorker::wakeKeys);
-          if (announced != null) {
-            announced.announce(JobWorker.ALL_KEYS);
-          }
-        });
-  }
-
-  private void afterCommit(Tx tx, Runnable wake) {
-    if (!isHeard()) {
-      return;
-    }
-    try {
-      tx.afterCommit(commit -> wake.run());
-    } catch (TransactionException noCallback) {
-      // A joined transaction whose owner tells nobody of its commit: the workers poll.
-      return;
-    }
-  }
-
-  private boolean isHeard() {
-    return announced != null || !workers.isEmpty();
-  }
-
-  private void wake(Set<String> queues) {
-    workers.forEach(worker -> queues.forEach(worker::wakeUp));
-    if (announced != null) {
-      queues.forEach(announced::announce);
-    }
-  }
-
   void addWorker(JobWorker worker) {
-    workers.add(worker);
+    enqueuer.alarm().add(worker);
   }
 
   void removeWorker(JobWorker worker) {
-    workers.remove(worker);
-  }
-
-  private void count(int jobs) {
-    if (enqueued != null) {
-      enqueued.increment(jobs);
-    }
-  }
-
-  private <P> byte[] encode(NewJob<P> job) {
-    byte[] payload = job.kind().codec().encode(job.payload());
-    if (payload.length > payloadLimit) {
-      throw new PgBelayException(
-          "the payload of a job of kind '"
-              + job.kind().name()
-              + "' has "
-              + payload.length
-              + " bytes, the limit is "
-              + payloadLimit
-              + ": store it elsewhere and enqueue its key, or raise payloadLimit");
-    }
-    return payload;
-  }
-
-  private static DataAccessException refused(SQLException e) {
-    return new DataAccessException("jobs were not enqueued: SQLSTATE " + e.getSQLState(), e);
+    enqueuer.alarm().remove(worker);
   }
 
   /** Options of a {@link JobQueue}. Not thread-safe. */

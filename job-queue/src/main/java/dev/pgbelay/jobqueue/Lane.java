@@ -38,7 +38,7 @@ record Lane(
     }
   }
 
-  /** The lanes of one queue. Used by one thread at a time. */
+  /** The lanes of one queue; {@link #of} is used by one thread at a time. */
   static final class Lanes {
     private final String queue;
     private final Map<String, ClaimPermit> permits;
@@ -65,6 +65,15 @@ record Lane(
       List<Lane> turned = new ArrayList<>(lanes);
       Collections.rotate(turned, turn++ % lanes.size());
       return turned;
+    }
+
+    /** Whether jobs of the kind are run here, and nothing has to admit them one by one. */
+    boolean admitsAhead(String kind) {
+      return kinds.contains(kind) && !permits.containsKey(kind);
+    }
+
+    @Nullable ClaimPermit permitOf(String kind) {
+      return permits.get(kind);
     }
 
     /** All look at everything the next time. */

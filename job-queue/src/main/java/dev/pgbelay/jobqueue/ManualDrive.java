@@ -16,76 +16,60 @@ final class ManualDrive implements ManualAccess.Drive {
   private static final int PAGE = 500;
   private static final long FLUSH = TimeUnit.SECONDS.toNanos(30);
 
-  /** A queue with one of the runners of its jobs. */
-  record Lane(Work work, AttemptRunner runner) {}
-
-  private final Transactions transactions;
-  private final String schema;
-  private final WorkerSql sql;
-  private final Registration registration;
-  private final Settler settler;
-  private final Upkeep upkeep;
-  private final KeyAdmission keys;
-  private final List<Lane> lanes;
+  private final WorkerOptions options;
+  private final WorkerSql workerSql;
+  private final RescueSql rescueSql;
+  private final WorkerParts parts;
   private final Counts counts;
-  private final JobWorker worker;
 
-  ManualDrive(
-      Transactions transactions,
-      String schema,
-      Registration registration,
-      Settler settler,
-      Upkeep upkeep,
-      KeyAdmission keys,
-      List<Lane> lanes,
-      Counts counts,
-      JobWorker worker) {
-    this.transactions = transactions;
-    this.schema = schema;
-    this.sql = new WorkerSql(schema);
-    this.registration = registration;
-    this.settler = settler;
-    this.upkeep = upkeep;
-    this.keys = keys;
-    this.lanes = List.copyOf(lanes);
+  private ManualDrive(WorkerOptions options, Counts counts) {
+    this.options = options;
+    this.workerSql = new WorkerSql(options.schema());
+    this.rescueSql = new RescueSql(options.schema());
+    this.parts = new WorkerParts(options, List.of(counts));
     this.counts = counts;
-    this.worker = worker;
+  }
+
+  static ManualDrive open(WorkerOptions options) {
+    return new ManualDrive(options, new Counts());
   }
 
   @Override
   public int claim() throws Exception {
-    upkeep.promoteDue();
-    keys.admitNow();
+    parts.upkeep.promoteDue();
+    parts.keys.admitNow();
     int claimed = 0;
-    for (Lane lane : lanes) {
-      claimed += lane.work().claimNow();
+    for (Work queue : parts.queues) {
+      claimed += queue.claimNow();
     }
     return claimed;
   }
 
   @Override
   public void run() throws Exception {
-    for (Lane lane : lanes) {
+    for (Work queue : parts.queues) {
+      AttemptRunner runner = parts.threads.anyOf(queue);
       boolean ran;
       do {
-        ran = lane.runner().runNow();
+        ran = runner.runNow();
       } while (ran);
     }
   }
 
   @Override
   public void settle() {
-    settler.drain(System.nanoTime() + FLUSH);
+    parts.settler.drain(System.nanoTime() + FLUSH);
   }
 
   @Override
   public void loseLease() throws Exception {
-    UUID claimant = registration.identity().claimant();
-    transactions.execute(GIVE_UP, tx -> sql.fence(tx.connection(), claimant));
-    List<Long> ids = transactions.run(GIVE_UP, tx -> sql.claimed(tx.connection(), claimant));
+    Transactions transactions = options.transactions();
+    UUID claimant = parts.registration.identity().claimant();
+    transactions.execute(GIVE_UP, tx -> workerSql.fence(tx.connection(), claimant));
+    List<Long> ids = transactions.run(GIVE_UP, tx -> rescueSql.claimed(tx.connection(), claimant));
     for (int from = 0; from < ids.size(); from += PAGE) {
       List<Long> page = ids.subList(from, Math.min(ids.size(), from + PAGE));
-      transactions.execute(GIVE_UP, tx -> sql.rescue(tx.connection(), claimant, page));
+      transactions.execute(GIVE_UP, tx -> rescueSql.rescue(tx.connection(), claimant, page));
     }
   }
 
@@ -101,19 +85,20 @@ final class ManualDrive implements ManualAccess.Drive {
 
   @Override
   public Transactions transactions() {
-    return transactions;
+    return options.transactions();
   }
 
   @Override
   public String schema() {
-    return schema;
+    return options.schema();
   }
 
   @Override
   public void close() {
-    lanes.forEach(lane -> lane.work().handBackAll());
+    parts.queues.forEach(Work::handBackAll);
     settle();
-    worker.closeUnstarted();
+    parts.stopping.set(true);
+    parts.signOff(options.name());
   }
 
   /** Counts instead of Micrometer's. */

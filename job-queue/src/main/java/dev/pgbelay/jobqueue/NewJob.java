@@ -50,7 +50,7 @@ public record NewJob<P>(
   /** The queue of jobs that name none. */
   public static final String DEFAULT_QUEUE = "default";
 
-  private static final int DEFAULT_ATTEMPTS = 10;
+  static final int DEFAULT_ATTEMPTS = 10;
 
   /**
    * A key of which there is one job at most within the kind.
@@ -160,19 +160,19 @@ public record NewJob<P>(
   }
 
   static <P> NewJob<P> of(JobKind<P> kind, P payload) {
-    return new Parts<>(kind, payload).job();
+    return new NewJobParts<>(kind, payload).job();
   }
 
   /** This job in another queue. */
   public NewJob<P> withQueue(String name) {
-    Parts<P> parts = new Parts<>(this);
+    NewJobParts<P> parts = new NewJobParts<>(this);
     parts.queue = name;
     return parts.job();
   }
 
   /** This job not before that moment, instead of any delay. */
   public NewJob<P> withRunAt(Instant at) {
-    Parts<P> parts = new Parts<>(this);
+    NewJobParts<P> parts = new NewJobParts<>(this);
     parts.runAt = Optional.of(at);
     parts.delay = Duration.ZERO;
     return parts.job();
@@ -180,7 +180,7 @@ public record NewJob<P>(
 
   /** This job so much later, instead of at any moment given before. */
   public NewJob<P> withDelay(Duration time) {
-    Parts<P> parts = new Parts<>(this);
+    NewJobParts<P> parts = new NewJobParts<>(this);
     parts.runAt = Optional.empty();
     parts.delay = time;
     return parts.job();
@@ -188,14 +188,14 @@ public record NewJob<P>(
 
   /** This job with a head start, or behind others if it is negative. */
   public NewJob<P> withPriority(Duration headStart) {
-    Parts<P> parts = new Parts<>(this);
+    NewJobParts<P> parts = new NewJobParts<>(this);
     parts.priority = headStart;
     return parts.job();
   }
 
   /** This job with so many attempts in all. */
   public NewJob<P> withMaxAttempts(int attempts) {
-    Parts<P> parts = new Parts<>(this);
+    NewJobParts<P> parts = new NewJobParts<>(this);
     parts.maxAttempts = attempts;
     return parts.job();
   }
@@ -205,7 +205,7 @@ public record NewJob<P>(
    * handler's thread is interrupted.
    */
   public NewJob<P> withDeadline(Duration ofAttempt) {
-    Parts<P> parts = new Parts<>(this);
+    NewJobParts<P> parts = new NewJobParts<>(this);
     parts.deadline = Optional.of(ofAttempt);
     return parts.job();
   }
@@ -215,21 +215,21 @@ public record NewJob<P>(
    * next attempt, those behind it wait too.
    */
   public NewJob<P> withPartitionKey(String key) {
-    Parts<P> parts = new Parts<>(this);
+    NewJobParts<P> parts = new NewJobParts<>(this);
     parts.partitionKey = Optional.of(key);
     return parts.job();
   }
 
   /** This job only if no other of its kind has the key; enqueue it with {@link JobQueue#offer}. */
   public NewJob<P> withUniqueKey(String key, UniqueScope scope) {
-    Parts<P> parts = new Parts<>(this);
+    NewJobParts<P> parts = new NewJobParts<>(this);
     parts.unique = Optional.of(new UniqueKey(key, scope));
     return parts.job();
   }
 
   /** This job with one more tag. */
   public NewJob<P> withTag(String tag) {
-    Parts<P> parts = new Parts<>(this);
+    NewJobParts<P> parts = new NewJobParts<>(this);
     parts.tags = new LinkedHashSet<>(tags);
     parts.tags.add(tag);
     return parts.job();
@@ -237,7 +237,7 @@ public record NewJob<P>(
 
   /** This job with one more header, or another value of one. */
   public NewJob<P> withHeader(String name, String value) {
-    Parts<P> parts = new Parts<>(this);
+    NewJobParts<P> parts = new NewJobParts<>(this);
     parts.headers = new LinkedHashMap<>(headers);
     parts.headers.put(name, value);
     return parts.job();
@@ -263,56 +263,5 @@ public record NewJob<P>(
   @Override
   public String toString() {
     return "NewJob[" + kind.name() + " in queue " + queue + "]";
-  }
-
-  /** What a job is made of, while one of it is exchanged. */
-  private static final class Parts<P> {
-    private final JobKind<P> kind;
-    private final P payload;
-    private String queue = DEFAULT_QUEUE;
-    private Optional<Instant> runAt = Optional.empty();
-    private Duration delay = Duration.ZERO;
-    private Duration priority = Duration.ZERO;
-    private int maxAttempts = DEFAULT_ATTEMPTS;
-    private Optional<Duration> deadline = Optional.empty();
-    private Optional<String> partitionKey = Optional.empty();
-    private Optional<UniqueKey> unique = Optional.empty();
-    private Set<String> tags = Set.of();
-    private Map<String, String> headers = Map.of();
-
-    Parts(JobKind<P> kind, P payload) {
-      this.kind = kind;
-      this.payload = payload;
-    }
-
-    Parts(NewJob<P> job) {
-      this(job.kind, job.payload);
-      queue = job.queue;
-      runAt = job.runAt;
-      delay = job.delay;
-      priority = job.priority;
-      maxAttempts = job.maxAttempts;
-      deadline = job.deadline;
-      partitionKey = job.partitionKey;
-      unique = job.unique;
-      tags = job.tags;
-      headers = job.headers;
-    }
-
-    NewJob<P> job() {
-      return new NewJob<>(
-          kind,
-          payload,
-          queue,
-          runAt,
-          delay,
-          priority,
-          maxAttempts,
-          deadline,
-          partitionKey,
-          unique,
-          tags,
-          headers);
-    }
   }
 }

@@ -28,6 +28,8 @@ final class Upkeep implements AutoCloseable {
   private final TxOptions retaining;
   private final Transactions transactions;
   private final WorkerSql sql;
+  private final PromoteSql promoteSql;
+  private final RescueSql rescueSql;
   private final WorkMeters meters;
   private final Runnable promoted;
   private final BackgroundLoop promotion;
@@ -42,8 +44,7 @@ final class Upkeep implements AutoCloseable {
   Upkeep(
       String name,
       Transactions transactions,
-      WorkerSql sql,
-      RetentionSql retentionSql,
+      String schema,
       Retention retention,
       Duration lease,
       Duration pollInterval,
@@ -55,8 +56,10 @@ final class Upkeep implements AutoCloseable {
     this.retaining =
         stoppedAtMost(lease, "jobqueue-retain").lockTimeout(Duration.ofMillis(500)).build();
     this.transactions = transactions;
-    this.sql = sql;
-    this.retentionSql = retentionSql;
+    this.sql = new WorkerSql(schema);
+    this.promoteSql = new PromoteSql(schema);
+    this.rescueSql = new RescueSql(schema);
+    this.retentionSql = new RetentionSql(schema);
     this.kept = retention;
     this.meters = meters;
     this.promoted = promoted;
@@ -101,12 +104,12 @@ final class Upkeep implements AutoCloseable {
   }
 
   private Pass promote() throws Exception {
-    int count = transactions.run(promoting, tx -> sql.promote(tx.connection(), PAGE));
+    int count = transactions.run(promoting, tx -> promoteSql.promote(tx.connection(), PAGE));
     if (count > 0) {
       promoted.run();
       return Pass.worked(count);
     }
-    Duration next = transactions.run(promoting, tx -> sql.untilNext(tx.connection()));
+    Duration next = transactions.run(promoting, tx -> promoteSql.untilNext(tx.connection()));
     return Pass.idle(next);
   }
 
@@ -142,11 +145,11 @@ final class Upkeep implements AutoCloseable {
   /** All that is not being completed at this moment. */
   private int rescue(UUID claimant) throws Exception {
     int jobs = 0;
-    List<Long> ids = transactions.run(rescuing, tx -> sql.claimed(tx.connection(), claimant));
+    List<Long> ids = transactions.run(rescuing, tx -> rescueSql.claimed(tx.connection(), claimant));
     for (int from = 0; from < ids.size() && !rescue.isStopping(); from += PAGE) {
       List<Long> page = ids.subList(from, Math.min(ids.size(), from + PAGE));
-      WorkerSql.Rescued rescued =
-          transactions.run(rescuing, tx -> sql.rescue(tx.connection(), claimant, page));
+      RescueSql.Rescued rescued =
+          transactions.run(rescuing, tx -> rescueSql.rescue(tx.connection(), claimant, page));
       jobs += rescued.back() + rescued.buried();
       if (rescued.buried() > 0) {
         LOG.warn("{} jobs become dead letters: their last worker died", rescued.buried());

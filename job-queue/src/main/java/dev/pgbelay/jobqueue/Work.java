@@ -1,14 +1,10 @@
 package dev.pgbelay.jobqueue;
 
-import dev.pgbelay.core.Commit;
 import dev.pgbelay.core.CommitPosition;
-import dev.pgbelay.core.OutcomeUnknownException;
-import dev.pgbelay.core.Transactions;
-import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
-import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.jobqueue.Buffer.Fetched;
+import dev.pgbelay.jobqueue.Claims.Claimed;
 import dev.pgbelay.jobqueue.Lane.Lanes;
 import dev.pgbelay.jobqueue.LimitSql.Limit;
 import dev.pgbelay.jobqueue.LowWaterMark.Spot;
@@ -16,12 +12,8 @@ import dev.pgbelay.jobqueue.Registration.Identity;
 import dev.pgbelay.jobqueue.Settlement.Fate;
 import dev.pgbelay.jobqueue.permit.ClaimPermit;
 import io.micrometer.core.instrument.MeterRegistry;
-import java.sql.Connection;
-import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
-import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -31,39 +23,18 @@ import org.jspecify.annotations.Nullable;
  * as many as are worked off in a moment, and no more.
  */
 final class Work implements Settlement.Slots {
-  private static final TxOptions CLAIM = TxOptions.forPath("jobqueue-claim");
-
   /** The largest claim. */
   private static final int LARGEST_CLAIM = 1_000;
-
-  /** The most jobs that wait here for a thread. */
-  private static final int MOST_AHEAD = 4_000;
-
-  /** So much work is fetched ahead. */
-  private static final double SECONDS_AHEAD = 0.1;
 
   /** A job that waits longer than this for a thread goes back, and others may have it. */
   private static final long LONGEST_WAIT = TimeUnit.SECONDS.toNanos(5);
 
-  /** Another process is claiming under the same limit. */
-  private static final Duration BUSY = Duration.ofMillis(10);
-
   private final String queue;
   private final int threads;
-  private final Set<String> kinds;
   private final Lanes lanes;
-  private final Map<String, ClaimPermit> permits;
   private final Board.Reader boards;
-  private final LimitSql limits;
-  private final Duration lease;
-
-  /** After a limit or a permit said no: what ends here wakes this, what ends elsewhere does not. */
-  private final Duration refused;
-
-  private final TxOptions recovering;
-  private final Transactions transactions;
-  private final ClaimSql sql;
-  private final Registration registration;
+  private final Claims claims;
+  private final FetchAhead ahead = new FetchAhead();
   private final Settler settler;
   private final WorkMeters meters;
   private final PollPace pace;
@@ -78,57 +49,26 @@ final class Work implements Settlement.Slots {
   private final AtomicInteger reserved = new AtomicInteger();
 
   private final AtomicInteger running = new AtomicInteger();
-  private final AtomicInteger begun = new AtomicInteger();
 
-  private volatile int ahead;
   private volatile boolean exhausted = true;
   private volatile boolean narrow;
-
-  // Used within passes only.
-  private long measuredAt = System.nanoTime();
-  private int measuredBegun;
-  private @Nullable LostClaim lostClaim;
-
-  /** A claim whose answer did not come. */
-  private record LostClaim(Identity identity, Fence fence, Lane lane, Spot behind, int reserved) {}
-
-  /**
-   * What a claim has brought.
-   *
-   * @param limit how many it might have been
-   * @param tryAgain after which time limits may allow more, null if they did not stop it
-   */
-  private record Claimed(List<ClaimedJob> jobs, int limit, @Nullable Duration tryAgain) {}
 
   Work(
       String name,
       String queue,
       int threads,
-      Set<String> kinds,
-      Map<String, ClaimPermit> permits,
+      Lanes lanes,
       Board.Reader boards,
-      Duration lease,
       PollPace pace,
-      Transactions transactions,
-      ClaimSql sql,
-      LimitSql limits,
-      Registration registration,
+      Claims claims,
       Settler settler,
       WorkMeters meters,
       @Nullable MeterRegistry registry) {
     this.queue = queue;
     this.threads = threads;
-    this.kinds = kinds;
-    this.lanes = new Lanes(queue, kinds, permits);
-    this.permits = permits;
+    this.lanes = lanes;
     this.boards = boards;
-    this.limits = limits;
-    this.lease = lease;
-    this.refused = pace.interval();
-    this.recovering = Upkeep.stoppedAtMost(lease, "jobqueue-claim").build();
-    this.transactions = transactions;
-    this.sql = sql;
-    this.registration = registration;
+    this.claims = claims;
     this.settler = settler;
     this.meters = meters;
     this.pace = pace;
@@ -167,9 +107,11 @@ final class Work implements Settlement.Slots {
 
   private Pass fetch() throws Exception {
     handBackWhatWaitsTooLong();
-    measure();
-    if (lostClaim != null) {
-      return Pass.worked(recover(lostClaim));
+    ahead.measure(buffer.size() > 0);
+    Claimed recovered = claims.recover();
+    if (recovered != null) {
+      take(recovered);
+      return Pass.worked(1);
     }
     List<Lane> open = lanes.of(boards.current());
     narrow = open.stream().anyMatch(Lane::isNarrow);
@@ -183,7 +125,8 @@ final class Work implements Settlement.Slots {
         continue;
       }
       LowWaterMark.Look look = lane.mark().look();
-      Claimed claimed = claim(lane, look.behind(), Math.min(room, LARGEST_CLAIM));
+      Claimed claimed = claims.claim(lane, look.behind(), Math.min(room, LARGEST_CLAIM));
+      take(claimed);
       found += claimed.jobs().size();
       boolean seenAll =
           look.full() && claimed.tryAgain() == null && claimed.jobs().size() < claimed.limit();
@@ -202,60 +145,12 @@ final class Work implements Settlement.Slots {
     return one == null || (other != null && other.compareTo(one) < 0) ? other : one;
   }
 
-  private Claimed claim(Lane lane, Spot behind, int room) throws Exception {
-    int reserved = lane.reserve(room);
-    if (reserved == 0) {
-      return new Claimed(List.of(), 0, refused);
-    }
-    int kept = reserved;
-    Identity identity;
-    Commit<Claimed> commit;
-    try {
-      identity = registration.identity();
-      Fence fence = identity.nextClaim();
-      try {
-        commit =
-            transactions.commit(CLAIM, tx -> claim(tx.connection(), fence, lane, behind, reserved));
-      } catch (OutcomeUnknownException e) {
-        lostClaim = new LostClaim(identity, fence, lane, behind, reserved);
-        kept = 0;
-        throw e;
-      }
-      take(identity, lane, commit.value().jobs(), commit.position().orElse(null));
-      kept -= commit.value().jobs().size();
-    } finally {
-      lane.release(kept);
-    }
-    return commit.value();
-  }
-
-  private Claimed claim(Connection connection, Fence fence, Lane lane, Spot behind, int most)
-      throws SQLException {
-    int limit = most;
-    if (!lane.limits().isEmpty()) {
-      if (!limits.lock(connection, lane.limits(), lease)) {
-        return new Claimed(List.of(), 0, BUSY);
-      }
-      LimitSql.Room room = limits.findRoom(connection, lane.limits(), most);
-      limit = room.jobs();
-      if (limit == 0) {
-        return new Claimed(
-            List.of(), 0, room.untilNext().isZero() ? refused : room.untilNext().plusMillis(1));
-      }
-    }
-    List<ClaimedJob> jobs = sql.claim(connection, fence, queue, behind, lane.kinds(), limit, lease);
-    if (!lane.limits().isEmpty() && !jobs.isEmpty()) {
-      limits.take(connection, lane.limits(), fence, jobs.stream().map(ClaimedJob::id).toList());
-    }
-    return new Claimed(jobs, limit, null);
-  }
-
   /**
    * Keeps a thread for a job that may be handed over: where all that is due is known to be claimed
    * and a thread is free, and nothing pauses or limits such jobs.
    */
   boolean reserve(String kind) {
-    if (!kinds.contains(kind) || !exhausted || buffer.size() > 0 || permits.containsKey(kind)) {
+    if (!lanes.admitsAhead(kind) || !exhausted || buffer.size() > 0) {
       return false;
     }
     Board known = boards.recent();
@@ -287,26 +182,17 @@ final class Work implements Settlement.Slots {
     outstanding.incrementAndGet();
   }
 
-  private int recover(LostClaim lost) throws Exception {
-    Commit<List<ClaimedJob>> commit =
-        transactions.commit(
-            recovering, tx -> sql.recover(tx.connection(), lost.fence(), queue, lost.behind()));
-    lostClaim = null;
-    take(lost.identity(), lost.lane(), commit.value(), commit.position().orElse(null));
-    lost.lane().release(lost.reserved() - commit.value().size());
-    return 1;
-  }
-
-  private void take(
-      Identity identity, Lane lane, List<ClaimedJob> jobs, @Nullable CommitPosition position) {
-    if (jobs.isEmpty()) {
+  private void take(Claimed claimed) {
+    List<ClaimedJob> jobs = claimed.jobs();
+    Identity identity = claimed.identity();
+    if (identity == null || jobs.isEmpty()) {
       return;
     }
     outstanding.addAndGet(jobs.size());
     meters.claimed(queue, jobs.size());
     ClaimedJob last = jobs.get(jobs.size() - 1);
-    lane.mark().claimedUpTo(new Spot(last.place(), last.id()));
-    buffer.add(jobs, identity, position);
+    claimed.lane().mark().claimedUpTo(new Spot(last.place(), last.id()));
+    buffer.add(jobs, identity, claimed.position());
   }
 
   private int room() {
@@ -319,28 +205,13 @@ final class Work implements Settlement.Slots {
 
   /** Beside kinds that are limited nothing is fetched ahead: they would find no room. */
   private int ahead() {
-    return narrow ? 0 : ahead;
-  }
-
-  /** From how many jobs were begun since the last time, how many are to be fetched ahead. */
-  private void measure() {
-    long now = System.nanoTime();
-    long nanos = now - measuredAt;
-    int count = begun.get() - measuredBegun;
-    if (nanos < TimeUnit.MILLISECONDS.toNanos(1) || (count == 0 && buffer.size() == 0)) {
-      return;
-    }
-    double perSecond = count * 1e9 / nanos;
-    int wanted = (int) Math.min(MOST_AHEAD, perSecond * SECONDS_AHEAD);
-    ahead = Math.max(wanted, ahead - Math.max(1, ahead / 4));
-    measuredAt = now;
-    measuredBegun = begun.get();
+    return narrow ? 0 : ahead.jobs();
   }
 
   private void handBackWhatWaitsTooLong() {
     Fetched oldest;
     while ((oldest = buffer.pollOlderThan(LONGEST_WAIT)) != null) {
-      ahead = 0;
+      ahead.none();
       handBack(oldest);
     }
   }
@@ -359,7 +230,7 @@ final class Work implements Settlement.Slots {
     }
     if (fetched != null) {
       running.incrementAndGet();
-      begun.incrementAndGet();
+      ahead.begun();
     }
     return fetched;
   }
@@ -373,7 +244,7 @@ final class Work implements Settlement.Slots {
 
   /** A job that was claimed is not begun after all. */
   void notBegun(ClaimedJob job) {
-    ClaimPermit permit = permits.get(job.kind());
+    ClaimPermit permit = lanes.permitOf(job.kind());
     if (permit != null) {
       permit.release(1);
     }

@@ -14,10 +14,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.UUID;
 
-/**
- * The statements about workers: they are kept alive, fenced when they are not heard of, and then
- * their jobs go back page by page.
- */
+/** The statements about workers: they are kept alive, and fenced when they are not heard of. */
 class WorkerSql {
   private static final String REGISTER =
       """
@@ -77,78 +74,11 @@ class WorkerSql {
   private static final String LIST_FENCED =
       "SELECT claimant FROM <worker> WHERE fenced_at IS NOT NULL ORDER BY fenced_at";
 
-  /** Binds claimant. Reads all jobs, once per worker that died. */
-  private static final String LIST_CLAIMED =
-      "SELECT j.id FROM <job> AS j WHERE j.claimant = ? ORDER BY j.id";
-
-  /**
-   * Binds ids, claimant three times. Jobs that are being completed at this moment are passed over.
-   * The fence is in the row: it is the claimant. A job that goes back keeps the slot of its key;
-   * the slot of one that is buried goes to the next.
-   */
-  private static final String RESCUE =
-      """
-      WITH page AS MATERIALIZED (
-        SELECT j.id FROM <job> AS j
-         WHERE j.id = ANY (CAST(? AS bigint[])) AND j.claimant = ?
-           FOR UPDATE OF j SKIP LOCKED),
-      back AS (
-        UPDATE <job> AS j
-           SET state = 'ready', claimant = NULL, claim_number = NULL,
-               failures = j.failures[greatest(1, cardinality(j.failures) - 6):]
-                 || format('attempt %s, %s: worker was not heard of', j.attempt, clock_timestamp())
-         WHERE j.id = ANY (ARRAY(SELECT id FROM page))
-           AND j.claimant = ? AND j.attempt < j.max_attempts
-        RETURNING j.id),
-      gone AS (
-        DELETE FROM <job> AS j
-         WHERE j.id = ANY (ARRAY(SELECT id FROM page))
-           AND j.claimant = ? AND j.attempt >= j.max_attempts
-        RETURNING j.*),
-      buried AS (
-        INSERT INTO <dead> (id, enqueued_at, attempt, max_attempts, priority, queue, kind, reason,
-                          deadline_ms, partition_key, tags, headers, failures, payload)
-        SELECT id, enqueued_at, attempt, max_attempts, priority, queue, kind,
-               'worker was not heard of in the last attempt', deadline_ms, partition_key, tags,
-               headers, failures, payload
-          FROM gone),
-      <handoff>
-      SELECT (SELECT count(*) FROM back), (SELECT count(*) FROM gone)\
-      """;
-
   private static final String REMOVE_FENCED =
       """
       DELETE FROM <worker> AS w
        WHERE w.claimant = ? AND w.fenced_at IS NOT NULL
          AND NOT EXISTS (SELECT FROM <job> AS j WHERE j.claimant = w.claimant)\
-      """;
-
-  /** Binds limit. */
-  private static final String PROMOTE =
-      """
-      WITH due AS MATERIALIZED (
-        SELECT j.id FROM <job> AS j
-         WHERE j.run_at <= clock_timestamp()
-         ORDER BY j.run_at
-         LIMIT ?
-           FOR NO KEY UPDATE OF j SKIP LOCKED)
-      UPDATE <job> AS j
-         SET state = CASE WHEN j.partition_key IS NULL OR j.key_slot > 0 THEN 'ready'
-                          ELSE 'arriving' END,
-             run_at = CASE WHEN j.partition_key IS NULL OR j.key_slot > 0 THEN NULL
-                           ELSE CAST('infinity' AS timestamptz) END,
-             key_slot = CASE WHEN j.partition_key IS NULL THEN NULL
-                             ELSE coalesce(j.key_slot, -1) END
-       WHERE j.id = ANY (ARRAY(SELECT id FROM due))\
-      """;
-
-  private static final String MILLIS_TO_NEXT =
-      """
-      SELECT CAST(extract(epoch FROM j.run_at - clock_timestamp()) * 1000 AS bigint)
-        FROM <job> AS j
-       WHERE j.run_at < 'infinity'
-       ORDER BY j.run_at
-       LIMIT 1\
       """;
 
   private final String register;
@@ -158,11 +88,7 @@ class WorkerSql {
   private final String fenceOne;
   private final String fenceUnknown;
   private final String listFenced;
-  private final String listClaimed;
-  private final String rescue;
   private final String removeFenced;
-  private final String promote;
-  private final String millisToNext;
 
   WorkerSql(String schema) {
     TablesSql tables = new TablesSql(schema);
@@ -173,12 +99,7 @@ class WorkerSql {
     this.fenceOne = tables.fill(FENCE_ONE);
     this.fenceUnknown = tables.fill(FENCE_UNKNOWN);
     this.listFenced = tables.fill(LIST_FENCED);
-    this.listClaimed = tables.fill(LIST_CLAIMED);
-    this.rescue =
-        tables.fill(RESCUE.replace("<handoff>", KeySql.HANDOFF.replace("<left>", "gone")));
     this.removeFenced = tables.fill(REMOVE_FENCED);
-    this.promote = tables.fill(PROMOTE);
-    this.millisToNext = tables.fill(MILLIS_TO_NEXT);
   }
 
   /** May be sent twice. */
@@ -242,60 +163,8 @@ class WorkerSql {
     return claimants;
   }
 
-  /** The ids of all jobs that a worker has claimed and not settled. */
-  List<Long> claimed(Connection connection, UUID claimant) throws SQLException {
-    List<Long> ids = new ArrayList<>();
-    try (PreparedStatement select = connection.prepareStatement(listClaimed)) {
-      select.setObject(1, claimant);
-      try (ResultSet row = select.executeQuery()) {
-        while (row.next()) {
-          ids.add(row.getLong(1));
-        }
-      }
-    }
-    return ids;
-  }
-
-  /**
-   * A page of a dead worker's jobs.
-   *
-   * @param back those that may be tried again
-   * @param buried those whose attempts are used up
-   */
-  record Rescued(int back, int buried) {}
-
-  Rescued rescue(Connection connection, UUID claimant, List<Long> ids) throws SQLException {
-    try (PreparedStatement page = connection.prepareStatement(rescue)) {
-      PgDriver.planEachTime(page);
-      page.setArray(1, connection.createArrayOf("bigint", ids.toArray()));
-      page.setObject(2, claimant);
-      page.setObject(3, claimant);
-      page.setObject(4, claimant);
-      try (ResultSet row = page.executeQuery()) {
-        row.next();
-        return new Rescued(row.getInt(1), row.getInt(2));
-      }
-    }
-  }
-
   void removeFenced(Connection connection, UUID claimant) throws SQLException {
     executeFor(connection, removeFenced, claimant);
-  }
-
-  int promote(Connection connection, int limit) throws SQLException {
-    try (PreparedStatement update = connection.prepareStatement(promote)) {
-      PgDriver.planEachTime(update);
-      update.setInt(1, limit);
-      return update.executeUpdate();
-    }
-  }
-
-  /** Until the next scheduled job falls due; a day if there is none. */
-  Duration untilNext(Connection connection) throws SQLException {
-    try (PreparedStatement select = connection.prepareStatement(millisToNext);
-        ResultSet row = select.executeQuery()) {
-      return row.next() ? Duration.ofMillis(Math.max(1, row.getLong(1))) : Duration.ofDays(1);
-    }
   }
 
   private static int execute(Connection connection, String statement) throws SQLException {

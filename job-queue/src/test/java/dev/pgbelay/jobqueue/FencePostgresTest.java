@@ -7,6 +7,7 @@ import dev.pgbelay.core.TransactionAbortedException;
 import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.jobqueue.QueueFixture.Hand;
 import dev.pgbelay.jobqueue.Settlement.Fate;
+import dev.pgbelay.jobqueue.deadletter.DeadLetters;
 import dev.pgbelay.testing.Interleaving;
 import dev.pgbelay.testing.PostgresExtension;
 import java.time.Duration;
@@ -37,7 +38,7 @@ class FencePostgresTest {
     Hand second = fixture.hand();
     ClaimedJob stale = first.claim(10).get(0);
     first.expire();
-    assertThat(second.rescueOthers()).isEqualTo(new WorkerSql.Rescued(1, 0));
+    assertThat(second.rescueOthers()).isEqualTo(new RescueSql.Rescued(1, 0));
     ClaimedJob held = second.claim(10).get(0);
     assertThat(held.id()).isEqualTo(stale.id());
     return new PassedOn(stale, held);
@@ -162,7 +163,7 @@ class FencePostgresTest {
         Interleaving.Session completing = script.session("completing");
         completing.run(c -> assertThat(fixture.settle.complete(c, job, fixture.slots())).isTrue());
         slow.expire();
-        assertThat(other.rescueOthers()).as("locked").isEqualTo(new WorkerSql.Rescued(0, 0));
+        assertThat(other.rescueOthers()).as("locked").isEqualTo(new RescueSql.Rescued(0, 0));
         assertThat(workerRows(slow.claimant.id())).as("still there to be rescued").isEqualTo(1);
         if (commits) {
           completing.commit();
@@ -203,7 +204,7 @@ class FencePostgresTest {
     Hand killed = fixture.hand();
     killed.claim(1);
     killed.expire();
-    assertThat(fixture.hand().rescueOthers()).isEqualTo(new WorkerSql.Rescued(0, 1));
+    assertThat(fixture.hand().rescueOthers()).isEqualTo(new RescueSql.Rescued(0, 1));
     assertThat(DeadLetters.create().listAll(fixture.dsl, id - 1, 1))
         .first()
         .satisfies(letter -> assertThat(letter.reason()).contains("worker was not heard of"));

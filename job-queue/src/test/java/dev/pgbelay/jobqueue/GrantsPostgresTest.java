@@ -12,6 +12,7 @@ import dev.pgbelay.jobqueue.cron.CronTimes;
 import dev.pgbelay.jobqueue.cron.Schedule;
 import dev.pgbelay.jobqueue.cron.ScheduleRunner;
 import dev.pgbelay.jobqueue.cron.Schedules;
+import dev.pgbelay.jobqueue.deadletter.DeadLetters;
 import dev.pgbelay.jobqueue.health.QueueMonitor;
 import dev.pgbelay.jobqueue.inspect.JobFilter;
 import dev.pgbelay.jobqueue.inspect.Jobs;
@@ -262,8 +263,7 @@ class GrantsPostgresTest {
         new Upkeep(
             QueueFixture.freshName(),
             Transactions.of(as(grants)),
-            new WorkerSql("pgbelay"),
-            new RetentionSql("pgbelay"),
+            "pgbelay",
             Retention.DEFAULTS
                 .of(JobWorker.Ended.DISCARDED, Duration.ofDays(20))
                 .of(JobWorker.Ended.DEAD, Duration.ofDays(20)),

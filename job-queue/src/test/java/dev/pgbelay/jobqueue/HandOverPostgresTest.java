@@ -37,7 +37,7 @@ class HandOverPostgresTest {
   private int before;
   private final List<Optional<CommitPosition>> positions = new CopyOnWriteArrayList<>();
 
-  private JobWorker.Builder worker() {
+  private JobWorkerBuilder worker() {
     return JobWorker.builder(fixture.transactions, workers.heartbeats())
         .name(QueueFixture.freshName())
         .queue(fixture.queue, 2)
@@ -59,7 +59,7 @@ class HandOverPostgresTest {
             .handle(QueueFixture.MAIL, (context, payload) -> run(context)));
   }
 
-  private JobWorker start(JobWorker.Builder builder) {
+  private JobWorker start(JobWorkerBuilder builder) {
     return workers.start(builder);
   }
 

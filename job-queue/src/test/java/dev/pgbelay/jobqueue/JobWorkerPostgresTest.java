@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Tx;
+import dev.pgbelay.jobqueue.deadletter.DeadLetter;
+import dev.pgbelay.jobqueue.deadletter.DeadLetters;
 import dev.pgbelay.testing.PostgresExtension;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.io.IOException;
@@ -33,7 +35,7 @@ class JobWorkerPostgresTest {
   private final RetryPolicy soon =
       RetryPolicy.exponential(Duration.ofMillis(10), Duration.ofMillis(20));
 
-  private JobWorker.Builder worker() {
+  private JobWorkerBuilder worker() {
     return JobWorker.builder(fixture.transactions, workers.heartbeats())
         .name(QueueFixture.freshName())
         .node(fixture.queue)
@@ -47,7 +49,7 @@ class JobWorkerPostgresTest {
     return start(worker().handle(QueueFixture.MAIL, soon, handler));
   }
 
-  private JobWorker start(JobWorker.Builder builder) {
+  private JobWorker start(JobWorkerBuilder builder) {
     return workers.start(builder);
   }
 

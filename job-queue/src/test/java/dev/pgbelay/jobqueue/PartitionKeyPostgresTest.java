@@ -8,6 +8,7 @@ import dev.pgbelay.jobqueue.KeySql.Given;
 import dev.pgbelay.jobqueue.KeySql.SlotKey;
 import dev.pgbelay.jobqueue.QueueFixture.Hand;
 import dev.pgbelay.jobqueue.Settlement.Fate;
+import dev.pgbelay.jobqueue.deadletter.DeadLetters;
 import dev.pgbelay.testing.Interleaving;
 import dev.pgbelay.testing.PostgresExtension;
 import java.time.Duration;
@@ -190,7 +191,7 @@ class PartitionKeyPostgresTest {
     assertThat(claimed(dies)).hasSize(1);
     dies.expire();
     Hand other = fixture.hand();
-    assertThat(other.rescueOthers()).isEqualTo(new WorkerSql.Rescued(0, 1));
+    assertThat(other.rescueOthers()).isEqualTo(new RescueSql.Rescued(0, 1));
     assertThat(claimed(other)).containsExactly(next);
   }
 
@@ -206,7 +207,7 @@ class PartitionKeyPostgresTest {
     }
     assertThat(claimed(hand)).as("the other key goes on").containsExactly(b.get(1));
     fixture.dsl.execute("update pgbelay.job set run_at = now() where id = ?", a.get(0));
-    fixture.transactions.execute(tx -> hand.workers.promote(tx.connection(), 10));
+    fixture.transactions.execute(tx -> hand.promotions.promote(tx.connection(), 10));
     ClaimedJob again = hand.claim(100).get(0);
     assertThat(again.id()).isEqualTo(a.get(0));
     settle(again, Fate.DEAD);
@@ -243,7 +244,7 @@ class PartitionKeyPostgresTest {
     ClaimedJob running = hand.claim(100).get(0);
     assertThat(running.id()).isEqualTo(now);
     fixture.dsl.execute("update pgbelay.job set run_at = now() where id = ?", later);
-    fixture.transactions.execute(tx -> hand.workers.promote(tx.connection(), 10));
+    fixture.transactions.execute(tx -> hand.promotions.promote(tx.connection(), 10));
     admit();
     assertThat(claimed(hand)).isEmpty();
     settle(running, Fate.DONE);

@@ -35,14 +35,14 @@ class QueueControlPostgresTest {
   private final JobKind<String> limited = JobKind.text("limited-" + fixture.queue);
   private final LimitSql sql = new LimitSql("pgbelay");
 
-  private JobWorker.Builder worker() {
+  private JobWorkerBuilder worker() {
     return JobWorker.builder(fixture.transactions, workers.heartbeats())
         .name(QueueFixture.freshName())
         .queue(fixture.queue, 4)
         .pollInterval(Duration.ofMillis(20));
   }
 
-  private void start(JobWorker.Builder builder) {
+  private void start(JobWorkerBuilder builder) {
     workers.start(builder);
   }
 

@@ -79,6 +79,8 @@ final class QueueFixture {
   final class Hand {
     final Claimant claimant = Claimant.random();
     final WorkerSql workers = new WorkerSql("pgbelay");
+    final RescueSql rescues = new RescueSql("pgbelay");
+    final PromoteSql promotions = new PromoteSql("pgbelay");
     final ClaimSql claims = new ClaimSql("pgbelay");
 
     Hand() throws Exception {
@@ -110,20 +112,20 @@ final class QueueFixture {
     }
 
     /** One round of what every worker does about others. */
-    WorkerSql.Rescued rescueOthers() throws Exception {
+    RescueSql.Rescued rescueOthers() throws Exception {
       transactions.execute(tx -> workers.fenceExpired(tx.connection()));
       int back = 0;
       int buried = 0;
       for (UUID dead : transactions.run(tx -> workers.fenced(tx.connection()))) {
-        WorkerSql.Rescued page =
+        RescueSql.Rescued page =
             transactions.run(
                 tx ->
-                    workers.rescue(tx.connection(), dead, workers.claimed(tx.connection(), dead)));
+                    rescues.rescue(tx.connection(), dead, rescues.claimed(tx.connection(), dead)));
         back += page.back();
         buried += page.buried();
         transactions.execute(tx -> workers.removeFenced(tx.connection(), dead));
       }
-      return new WorkerSql.Rescued(back, buried);
+      return new RescueSql.Rescued(back, buried);
     }
   }
 

@@ -30,8 +30,7 @@ class RetentionPostgresTest {
         new Upkeep(
             QueueFixture.freshName(),
             fixture.transactions,
-            new WorkerSql("pgbelay"),
-            new RetentionSql("pgbelay"),
+            "pgbelay",
             retention,
             Duration.ofSeconds(30),
             Duration.ofSeconds(1),

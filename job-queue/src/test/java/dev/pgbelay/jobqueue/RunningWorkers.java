@@ -31,7 +31,7 @@ final class RunningWorkers implements AfterEachCallback, AfterAllCallback {
     return pool;
   }
 
-  JobWorker start(JobWorker.Builder builder) {
+  JobWorker start(JobWorkerBuilder builder) {
     JobWorker worker = builder.build();
     started.add(worker);
     worker.start();

@@ -52,15 +52,15 @@ class WakeUpsOfWorkersPostgresTest {
     return wakeUps;
   }
 
-  private JobWorker start(JobWorker.Builder builder) {
+  private JobWorker start(JobWorkerBuilder builder) {
     JobWorker worker = builder.build();
     opened.add(() -> worker.stop(Duration.ZERO));
     worker.start();
     return worker;
   }
 
-  private JobWorker.Builder worker(String url, String... queues) {
-    JobWorker.Builder builder =
+  private JobWorkerBuilder worker(String url, String... queues) {
+    JobWorkerBuilder builder =
         JobWorker.builder(fixture.transactions, pool(url))
             .name(QueueFixture.freshName())
             .meterRegistry(meters)

@@ -28,7 +28,7 @@ class WorkerCrashTest {
   private final QueueFixture fixture = new QueueFixture(postgres.dataSource());
   private final SimpleMeterRegistry meters = new SimpleMeterRegistry();
 
-  private JobWorker.Builder worker(Transactions transactions, HikariDataSource heartbeats) {
+  private JobWorkerBuilder worker(Transactions transactions, HikariDataSource heartbeats) {
     return JobWorker.builder(transactions, heartbeats)
         .name(QueueFixture.freshName())
         .queue(fixture.queue, 4)

@@ -25,7 +25,7 @@ class WorkerEventsPostgresTest {
   private final QueueFixture fixture = new QueueFixture(postgres.dataSource());
   private final List<JobEvent> events = new CopyOnWriteArrayList<>();
 
-  private JobWorker.Builder worker(JobHandler<String> handler) {
+  private JobWorkerBuilder worker(JobHandler<String> handler) {
     return JobWorker.builder(fixture.transactions, workers.heartbeats())
         .name(QueueFixture.freshName())
         .queue(fixture.queue, 2)
@@ -37,7 +37,7 @@ class WorkerEventsPostgresTest {
             handler);
   }
 
-  private JobWorker start(JobWorker.Builder builder) {
+  private JobWorker start(JobWorkerBuilder builder) {
     return workers.start(builder);
   }
 

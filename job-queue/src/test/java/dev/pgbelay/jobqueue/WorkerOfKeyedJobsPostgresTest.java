@@ -7,6 +7,7 @@ import dev.pgbelay.core.TransactionAbortedException;
 import dev.pgbelay.jobqueue.JobQueue.Change;
 import dev.pgbelay.jobqueue.JobQueue.Report;
 import dev.pgbelay.jobqueue.QueueFixture.Hand;
+import dev.pgbelay.jobqueue.deadletter.DeadLetters;
 import dev.pgbelay.jobqueue.testing.ManualWorker;
 import dev.pgbelay.testing.Interleaving;
 import dev.pgbelay.testing.PostgresExtension;
@@ -332,7 +333,7 @@ class WorkerOfKeyedJobsPostgresTest {
                       fixture.settle.reports().write(c, job.id(), job.fence(), 10, "so far", null))
                   .isTrue());
       slow.expire();
-      assertThat(other.rescueOthers()).isEqualTo(new WorkerSql.Rescued(0, 0));
+      assertThat(other.rescueOthers()).isEqualTo(new RescueSql.Rescued(0, 0));
       telling.commit();
     }
     assertThat(other.rescueOthers().back()).isEqualTo(1);

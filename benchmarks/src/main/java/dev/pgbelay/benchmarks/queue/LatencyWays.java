@@ -12,6 +12,7 @@ import dev.pgbelay.jobqueue.JobKind;
 import dev.pgbelay.jobqueue.JobOutcome;
 import dev.pgbelay.jobqueue.JobQueue;
 import dev.pgbelay.jobqueue.JobWorker;
+import dev.pgbelay.jobqueue.JobWorkerBuilder;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.DriverManager;
@@ -120,13 +121,13 @@ final class LatencyWays {
     private final DataSource pool;
     private final Transactions transactions;
     private final JobQueue jobs = JobQueue.create();
-    private final UnaryOperator<JobWorker.Builder> settings;
+    private final UnaryOperator<JobWorkerBuilder> settings;
     private final boolean woken;
 
     /**
      * @param woken whether the worker knows the queue that enqueues, as in one process
      */
-    Pgbelay(DataSource pool, boolean woken, UnaryOperator<JobWorker.Builder> settings) {
+    Pgbelay(DataSource pool, boolean woken, UnaryOperator<JobWorkerBuilder> settings) {
       this.pool = pool;
       this.woken = woken;
       this.settings = settings;
@@ -137,7 +138,7 @@ final class LatencyWays {
     @Override
     public QueueWay.Workers start(Runnable arrived) throws SQLException {
       new PgbelayQueue(pool).reset();
-      JobWorker.Builder builder =
+      JobWorkerBuilder builder =
           settings.apply(
               JobWorker.builder(transactions, pool)
                   .handle(

@@ -2,13 +2,12 @@ package dev.pgbelay.jobqueue.inspect;
 
 import static org.jooq.impl.DSL.val;
 
+import dev.pgbelay.jobqueue.internal.StoredTexts;
 import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
@@ -128,25 +127,12 @@ final class InspectSql {
         instant(row, "run_at"),
         instant(row, "ended_at"),
         Optional.ofNullable(row.get("reason", String.class)),
-        texts(row, "failures"),
-        headers(texts(row, "headers")));
+        StoredTexts.of(row, "failures"),
+        StoredTexts.pairs(StoredTexts.of(row, "headers")));
   }
 
   private static Optional<Instant> instant(Record row, String column) {
     return Optional.ofNullable(row.get(column, OffsetDateTime.class))
         .map(OffsetDateTime::toInstant);
-  }
-
-  private static List<String> texts(Record row, String column) {
-    String[] texts = row.get(column, String[].class);
-    return texts == null ? List.of() : List.of(texts);
-  }
-
-  private static Map<String, String> headers(List<String> texts) {
-    Map<String, String> headers = new LinkedHashMap<>();
-    for (int i = 0; i + 1 < texts.size(); i += 2) {
-      headers.put(texts.get(i), texts.get(i + 1));
-    }
-    return headers;
   }
 }

@@ -2,13 +2,13 @@ package dev.pgbelay.jobqueue.internal;
 
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.jobqueue.JobHandler;
-import dev.pgbelay.jobqueue.JobWorker;
+import dev.pgbelay.jobqueue.JobWorkerBuilder;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Opens the parts of a worker that is never started. {@link JobWorker.Builder} puts itself in here
+ * Opens the parts of a worker that is never started. {@link JobWorkerBuilder} puts itself in here
  * when it is loaded, so whoever has one can open it.
  */
 public final class ManualAccess {
@@ -25,7 +25,7 @@ public final class ManualAccess {
   /** Builds the worker with other handlers and does not start it. */
   @FunctionalInterface
   public interface Opener {
-    Drive open(JobWorker.Builder builder, Around around, int concurrency);
+    Drive open(JobWorkerBuilder builder, Around around, int concurrency);
   }
 
   /** The steps of a worker, each on the calling thread. Used by one thread at a time. */
@@ -66,7 +66,7 @@ public final class ManualAccess {
    *
    * @param concurrency of each queue, instead of the builder's
    */
-  public static Drive open(JobWorker.Builder builder, Around around, int concurrency) {
+  public static Drive open(JobWorkerBuilder builder, Around around, int concurrency) {
     return Objects.requireNonNull(opener).open(builder, around, concurrency);
   }
 }

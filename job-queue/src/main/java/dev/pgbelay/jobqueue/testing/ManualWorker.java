@@ -4,6 +4,7 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.jobqueue.JobHandler;
 import dev.pgbelay.jobqueue.JobWorker;
+import dev.pgbelay.jobqueue.JobWorkerBuilder;
 import dev.pgbelay.jobqueue.internal.ManualAccess;
 import dev.pgbelay.jobqueue.internal.ManualAccess.Drive;
 import java.time.Duration;
@@ -36,12 +37,12 @@ public final class ManualWorker implements AutoCloseable {
 
   private static final Duration LONGEST = Duration.ofDays(3_650);
 
-  private final JobWorker.Builder builder;
+  private final JobWorkerBuilder builder;
   private final Drive drive;
   private final Calls calls = new Calls();
   private final TestKitSql sql;
 
-  private ManualWorker(JobWorker.Builder builder) {
+  private ManualWorker(JobWorkerBuilder builder) {
     this.builder = builder;
     this.drive = ManualAccess.open(builder, calls, CLAIMED_AT_ONCE);
     this.sql = new TestKitSql(drive.schema());
@@ -50,9 +51,9 @@ public final class ManualWorker implements AutoCloseable {
   /**
    * A worker with the builder's handlers; the builder may be used again.
    *
-   * @throws PgBelayException as {@link JobWorker.Builder#build}
+   * @throws PgBelayException as {@link JobWorkerBuilder#build}
    */
-  public static ManualWorker of(JobWorker.Builder builder) {
+  public static ManualWorker of(JobWorkerBuilder builder) {
     return new ManualWorker(builder);
   }
 

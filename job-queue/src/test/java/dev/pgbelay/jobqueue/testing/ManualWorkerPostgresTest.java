@@ -12,6 +12,7 @@ import dev.pgbelay.jobqueue.JobKind;
 import dev.pgbelay.jobqueue.JobOutcome;
 import dev.pgbelay.jobqueue.JobQueue;
 import dev.pgbelay.jobqueue.JobWorker;
+import dev.pgbelay.jobqueue.JobWorkerBuilder;
 import dev.pgbelay.jobqueue.LeaseLostException;
 import dev.pgbelay.jobqueue.NewJob;
 import dev.pgbelay.jobqueue.RetryPolicy;
@@ -65,7 +66,7 @@ class ManualWorkerPostgresTest {
     }
   }
 
-  private JobWorker.Builder builder() {
+  private JobWorkerBuilder builder() {
     HikariConfig config = new HikariConfig();
     config.setJdbcUrl(postgres.jdbcUrl());
     config.setMaximumPoolSize(1);

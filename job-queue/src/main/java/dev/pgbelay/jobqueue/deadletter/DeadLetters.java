@@ -1,7 +1,9 @@
-package dev.pgbelay.jobqueue;
+package dev.pgbelay.jobqueue.deadletter;
 
 import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
+import dev.pgbelay.jobqueue.JobKind;
 import java.util.List;
 import org.jooq.DSLContext;
 
@@ -45,13 +47,13 @@ public final class DeadLetters {
    * @param limit 1 to 1,000
    */
   public List<DeadLetter> list(DSLContext dsl, JobKind<?> kind, long after, int limit) {
-    Options.require("limit", limit, 1, LARGEST_PAGE);
+    OptionRange.require("limit", limit, 1, LARGEST_PAGE);
     return sql.list(dsl, kind.name(), after, limit);
   }
 
   /** A page of all dead letters, as {@link #list}. */
   public List<DeadLetter> listAll(DSLContext dsl, long after, int limit) {
-    Options.require("limit", limit, 1, LARGEST_PAGE);
+    OptionRange.require("limit", limit, 1, LARGEST_PAGE);
     return sql.listAll(dsl, after, limit);
   }
 
@@ -71,7 +73,7 @@ public final class DeadLetters {
    * @return how many there were
    */
   public int redrive(Tx tx, JobKind<?> kind, int limit) {
-    Options.require("limit", limit, 1, LARGEST_PAGE);
+    OptionRange.require("limit", limit, 1, LARGEST_PAGE);
     return sql.redriveKind(tx.dsl(), kind.name(), limit);
   }
 

@@ -1,7 +1,8 @@
-package dev.pgbelay.jobqueue;
+package dev.pgbelay.jobqueue.deadletter;
 
 import static org.jooq.impl.DSL.val;
 
+import dev.pgbelay.jobqueue.internal.StoredTexts;
 import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.util.List;
@@ -103,15 +104,10 @@ class DeadLetterSql {
         row.get("queue", String.class),
         row.get("attempt", Integer.class),
         row.get("reason", String.class),
-        texts(row, "failures"),
-        Headers.read(texts(row, "headers")),
+        StoredTexts.of(row, "failures"),
+        StoredTexts.pairs(StoredTexts.of(row, "headers")),
         instant(row, "enqueued_at"),
         instant(row, "died_at"));
-  }
-
-  private static List<String> texts(Record row, String column) {
-    String[] texts = row.get(column, String[].class);
-    return texts == null ? List.of() : List.of(texts);
   }
 
   private static Instant instant(Record row, String column) {

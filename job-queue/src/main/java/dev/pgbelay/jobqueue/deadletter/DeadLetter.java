@@ -1,4 +1,4 @@
-package dev.pgbelay.jobqueue;
+package dev.pgbelay.jobqueue.deadletter;
 
 import java.time.Instant;
 import java.util.List;

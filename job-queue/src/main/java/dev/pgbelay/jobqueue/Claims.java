@@ -1,0 +1,145 @@
+package dev.pgbelay.jobqueue;
+
+import dev.pgbelay.core.Commit;
+import dev.pgbelay.core.CommitPosition;
+import dev.pgbelay.core.OutcomeUnknownException;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.core.internal.Fence;
+import dev.pgbelay.jobqueue.LowWaterMark.Spot;
+import dev.pgbelay.jobqueue.Registration.Identity;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Claims jobs of one queue, each time in a transaction of its own and within the limits that hold;
+ * finds out what a claim has taken whose answer was lost. Used by one thread at a time.
+ */
+final class Claims {
+  private static final TxOptions CLAIM = TxOptions.forPath("jobqueue-claim");
+
+  /** Another process is claiming under the same limit. */
+  private static final Duration BUSY = Duration.ofMillis(10);
+
+  private final String queue;
+  private final Duration lease;
+
+  /** After a limit or a permit said no: what ends here ends the pause, what ends elsewhere not. */
+  private final Duration refused;
+
+  private final TxOptions recovering;
+  private final Transactions transactions;
+  private final Statements sql;
+  private final Registration registration;
+  private @Nullable LostClaim lostClaim;
+
+  /** What all queues of a worker share. */
+  record Statements(ClaimSql claim, LimitSql limits) {}
+
+  /** A claim whose answer did not come. */
+  private record LostClaim(Identity identity, Fence fence, Lane lane, Spot behind, int reserved) {}
+
+  /** What a transaction has brought. */
+  private record Found(List<ClaimedJob> jobs, int limit, @Nullable Duration tryAgain) {}
+
+  /**
+   * What a claim has brought.
+   *
+   * @param identity under which, null if nothing was asked
+   * @param limit how many it might have been
+   * @param tryAgain after which time limits may allow more, null if they did not stop it
+   */
+  record Claimed(
+      @Nullable Identity identity,
+      Lane lane,
+      List<ClaimedJob> jobs,
+      @Nullable CommitPosition position,
+      int limit,
+      @Nullable Duration tryAgain) {}
+
+  Claims(String queue, WorkerOptions options, Statements sql, Registration registration) {
+    this.queue = queue;
+    this.lease = options.lease();
+    this.refused = new PollPace(options.pollInterval(), options.wakeUps()).interval();
+    this.recovering = Upkeep.stoppedAtMost(lease, "jobqueue-claim").build();
+    this.transactions = options.transactions();
+    this.sql = sql;
+    this.registration = registration;
+  }
+
+  /** As many as there is room for, of those behind a spot. */
+  Claimed claim(Lane lane, Spot behind, int room) throws Exception {
+    int reserved = lane.reserve(room);
+    if (reserved == 0) {
+      return new Claimed(null, lane, List.of(), null, 0, refused);
+    }
+    int kept = reserved;
+    try {
+      Identity identity = registration.identity();
+      Fence fence = identity.nextClaim();
+      Commit<Found> commit;
+      try {
+        commit =
+            transactions.commit(CLAIM, tx -> claim(tx.connection(), fence, lane, behind, reserved));
+      } catch (OutcomeUnknownException e) {
+        lostClaim = new LostClaim(identity, fence, lane, behind, reserved);
+        kept = 0;
+        throw e;
+      }
+      Found found = commit.value();
+      kept -= found.jobs().size();
+      return new Claimed(
+          identity,
+          lane,
+          found.jobs(),
+          commit.position().orElse(null),
+          found.limit(),
+          found.tryAgain());
+    } finally {
+      lane.release(kept);
+    }
+  }
+
+  private Found claim(Connection connection, Fence fence, Lane lane, Spot behind, int most)
+      throws SQLException {
+    int limit = most;
+    if (!lane.limits().isEmpty()) {
+      if (!sql.limits().lock(connection, lane.limits(), lease)) {
+        return new Found(List.of(), 0, BUSY);
+      }
+      LimitSql.Room room = sql.limits().findRoom(connection, lane.limits(), most);
+      limit = room.jobs();
+      if (limit == 0) {
+        return new Found(
+            List.of(), 0, room.untilNext().isZero() ? refused : room.untilNext().plusMillis(1));
+      }
+    }
+    List<ClaimedJob> jobs =
+        sql.claim().claim(connection, fence, queue, behind, lane.kinds(), limit, lease);
+    if (!lane.limits().isEmpty() && !jobs.isEmpty()) {
+      sql.limits()
+          .take(connection, lane.limits(), fence, jobs.stream().map(ClaimedJob::id).toList());
+    }
+    return new Found(jobs, limit, null);
+  }
+
+  /** What the claim before has taken, if its answer was lost; null otherwise. */
+  @Nullable Claimed recover() throws Exception {
+    LostClaim lost = lostClaim;
+    if (lost == null) {
+      return null;
+    }
+    Commit<List<ClaimedJob>> commit =
+        transactions.commit(
+            recovering,
+            tx -> sql.claim().recover(tx.connection(), lost.fence(), queue, lost.behind()));
+    lostClaim = null;
+    List<ClaimedJob> jobs = commit.value();
+    lost.lane().release(lost.reserved() - jobs.size());
+    return new Claimed(
+        lost.identity(), lost.lane(), jobs, commit.position().orElse(null), jobs.size(), null);
+  }
+}

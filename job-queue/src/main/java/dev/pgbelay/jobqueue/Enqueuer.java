@@ -1,0 +1,160 @@
+package dev.pgbelay.jobqueue;
+
+import static java.util.stream.Collectors.toSet;
+
+import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.internal.StatementStart;
+import dev.pgbelay.core.wakeup.WakeUps;
+import dev.pgbelay.jobqueue.JobQueue.Enqueued;
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.MeterRegistry;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalLong;
+import java.util.Set;
+import org.jooq.exception.DataAccessException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Adds jobs by the statement that suits them: plain ones by the fast ones, those with keys, tags or
+ * deadlines by the full one. Safe for several threads.
+ */
+final class Enqueuer {
+  private final String schema;
+  private final int payloadLimit;
+  private final EnqueueSql sql;
+  private final FullEnqueue full;
+  private final CommitAlarm alarm;
+  private final @Nullable Counter enqueued;
+  private final @Nullable Counter existing;
+
+  Enqueuer(
+      String schema,
+      int payloadLimit,
+      @Nullable WakeUps announced,
+      @Nullable MeterRegistry registry) {
+    this.schema = schema;
+    this.payloadLimit = payloadLimit;
+    this.sql = new EnqueueSql(schema);
+    this.full = new FullEnqueue(schema);
+    this.alarm = new CommitAlarm(announced);
+    this.enqueued =
+        counter(registry, "enqueued", "Jobs added, by transactions that may still roll back");
+    this.existing =
+        counter(registry, "existing", "Jobs not added, because another had their unique key");
+  }
+
+  private static @Nullable Counter counter(
+      @Nullable MeterRegistry registry, String name, String description) {
+    return registry == null
+        ? null
+        : Counter.builder("pgbelay.jobqueue." + name).description(description).register(registry);
+  }
+
+  CommitAlarm alarm() {
+    return alarm;
+  }
+
+  long add(Tx tx, NewJob<?> job) {
+    if (!job.isPlain()) {
+      return offerAll(tx, List.of(job)).get(0).id();
+    }
+    byte[] payload = EncodedJobs.encode(job, payloadLimit);
+    if (job.runAt().isPresent() || !job.delay().isZero()) {
+      return send(tx, new EncodedJobs(List.of(job), new byte[][] {payload}))[0];
+    }
+    StatementStart.announce(tx.dsl().configuration());
+    try {
+      OptionalLong handedOver = alarm.handOver(tx, schema, job, payload);
+      if (handedOver.isPresent()) {
+        count(1);
+        return handedOver.getAsLong();
+      }
+      long id = sql.enqueueNow(tx.connection(), job, payload);
+      count(1);
+      alarm.afterCommit(tx, Set.of(job.queue()));
+      return id;
+    } catch (SQLException e) {
+      throw refused(e);
+    }
+  }
+
+  List<Long> addAll(Tx tx, List<? extends NewJob<?>> jobs) {
+    if (!jobs.stream().allMatch(NewJob::isPlain)) {
+      return offerAll(tx, jobs).stream().map(Enqueued::id).toList();
+    }
+    List<Long> ids = new ArrayList<>(jobs.size());
+    EncodedJobs.of(jobs, payloadLimit)
+        .inParts(
+            part -> {
+              for (long id : send(tx, part)) {
+                ids.add(id);
+              }
+            });
+    return ids;
+  }
+
+  List<Enqueued> offerAll(Tx tx, List<? extends NewJob<?>> jobs) {
+    List<Enqueued> results = new ArrayList<>(jobs.size());
+    EncodedJobs.of(jobs, payloadLimit).inParts(part -> results.addAll(sendFull(tx, part)));
+    return results;
+  }
+
+  private long[] send(Tx tx, EncodedJobs part) {
+    List<? extends NewJob<?>> jobs = part.jobs();
+    NewJob<?> first = jobs.get(0);
+    boolean alike =
+        first.runAt().isEmpty()
+            && first.delay().isZero()
+            && jobs.stream().allMatch(job -> job.isLike(first));
+    StatementStart.announce(tx.dsl().configuration());
+    try {
+      long[] ids =
+          alike
+              ? sql.enqueueLike(tx.connection(), first, part.payloads())
+              : sql.enqueueEach(tx.connection(), jobs, part.payloads());
+      count(ids.length);
+      if (alarm.isHeard()) {
+        alarm.afterCommit(
+            tx, alike ? Set.of(first.queue()) : jobs.stream().map(NewJob::queue).collect(toSet()));
+      }
+      return ids;
+    } catch (SQLException e) {
+      throw refused(e);
+    }
+  }
+
+  private List<Enqueued> sendFull(Tx tx, EncodedJobs part) {
+    List<? extends NewJob<?>> jobs = part.jobs();
+    StatementStart.announce(tx.dsl().configuration());
+    try {
+      List<Enqueued> results = full.add(tx.connection(), jobs, part.payloads());
+      int added =
+          (int) results.stream().filter(one -> one.outcome() == Enqueued.Outcome.INSERTED).count();
+      count(added);
+      if (existing != null) {
+        existing.increment(results.size() - added);
+      }
+      if (added > 0) {
+        alarm.afterCommit(tx, jobs.stream().map(NewJob::queue).collect(toSet()));
+        if (jobs.stream().anyMatch(job -> job.partitionKey().isPresent())) {
+          alarm.keysAfterCommit(tx);
+        }
+      }
+      return results;
+    } catch (SQLException e) {
+      throw refused(e);
+    }
+  }
+
+  private void count(int jobs) {
+    if (enqueued != null) {
+      enqueued.increment(jobs);
+    }
+  }
+
+  private static DataAccessException refused(SQLException e) {
+    return new DataAccessException("jobs were not enqueued: SQLSTATE " + e.getSQLState(), e);
+  }
+}
