@@ -1,0 +1,15 @@
+package dev.pgbelay.idempotency;
+
+import java.time.Duration;
+
+/**
+ * An answer that is committed.
+ *
+ * @param left how long it is still kept; zero or less if that is over
+ */
+@SuppressWarnings("ArrayRecordComponent") // written and read by this module alone, never compared
+record Stored(Fingerprint fingerprint, byte[] response, Duration left) {
+  boolean hasExpired() {
+    return left.isZero() || left.isNegative();
+  }
+}
