@@ -1,5 +1,6 @@
 package dev.pgbelay.jobqueue;
 
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.jobqueue.Buffer.Fetched;
 import dev.pgbelay.jobqueue.JobOutcome.Verdict;
 import dev.pgbelay.jobqueue.Settlement.Fate;
@@ -169,6 +170,9 @@ final class AttemptRunner implements Runnable {
     clock.begin(job, context, job.deadline().or(handling::deadline));
     try {
       outcome = handling.handler().run(context, payload);
+      if (outcome == null && !context.isCompleteCalled()) {
+        failure = saidNothing(job);
+      }
     } catch (Throwable e) {
       failure = e;
     }
@@ -198,10 +202,18 @@ final class AttemptRunner implements Runnable {
     Settlement settlement =
         failure != null
             ? failed(job, failure, handling.retry(), interrupted, end.overdue())
-            : context.isCompleteCalled()
+            : outcome == null || context.isCompleteCalled()
                 ? uncommitted(job, handling.retry())
-                : ended(job, outcome == null ? JobOutcome.done() : outcome);
+                : ended(job, outcome);
     settler.add(settlement.perhapsDone(context.isCompleteCalled()));
+  }
+
+  /** Null would have to be taken for done, and a job whose work was not done would be gone. */
+  private static PgBelayException saidNothing(ClaimedJob job) {
+    return new PgBelayException(
+        "the handler of kind '"
+            + job.kind()
+            + "' returned null: return JobOutcome.done(), or what else is to become of the job");
   }
 
   private static boolean hasEnded(@Nullable JobOutcome outcome, @Nullable Throwable failure) {

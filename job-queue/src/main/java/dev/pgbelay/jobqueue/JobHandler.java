@@ -15,6 +15,8 @@ public interface JobHandler<P> {
   /**
    * Runs outside of any transaction and holds no connection of the queue's.
    *
+   * @return what becomes of the job; null is a failed attempt, except after {@link
+   *     JobContext#complete}
    * @throws Exception whatever it throws ends the attempt; {@link RetryPolicy} says what then. An
    *     interrupt means that the worker is being stopped: an attempt that ends by it is handed back
    *     and does not count

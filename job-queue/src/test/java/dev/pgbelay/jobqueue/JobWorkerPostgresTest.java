@@ -206,6 +206,21 @@ class JobWorkerPostgresTest {
   }
 
   @Test
+  void handlerThatReturnsNull_hasFailed() {
+    long id = fixture.enqueue(fixture.mail("x").withMaxAttempts(1));
+    start((context, payload) -> nothing());
+    QueueFixture.await(() -> fixture.dead() == 1);
+    assertThat(DeadLetters.create().list(fixture.dsl, QueueFixture.MAIL, id - 1, 1).get(0).reason())
+        .contains("the handler of kind 'mail' returned null: return JobOutcome.done()");
+  }
+
+  /** What a handler in code without null checks can do. */
+  @SuppressWarnings({"NullAway", "TypeParameterUnusedInFormals"})
+  private static <T> T nothing() {
+    return null;
+  }
+
+  @Test
   void discardAndSnooze_endAndPostpone() {
     fixture.enqueue(fixture.mail("gone"));
     fixture.enqueue(fixture.mail("early").withMaxAttempts(1));
