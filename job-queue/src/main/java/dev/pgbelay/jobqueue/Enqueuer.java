@@ -155,6 +155,6 @@ final class Enqueuer {
   }
 
   private static DataAccessException refused(SQLException e) {
-    return new DataAccessException("jobs were not enqueued: SQLSTATE " + e.getSQLState(), e);
+    return Refusal.of("jobs were not enqueued", e);
   }
 }

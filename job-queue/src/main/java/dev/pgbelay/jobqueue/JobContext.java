@@ -129,8 +129,7 @@ public final class JobContext {
     try {
       held = sql.complete(tx.connection(), job, slots);
     } catch (SQLException e) {
-      throw new DataAccessException(
-          "job " + job.id() + " was not completed: SQLSTATE " + e.getSQLState(), e);
+      throw Refusal.of("job " + job.id() + " was not completed", e);
     }
     if (!held) {
       throw lost(tx, Settlement.Fate.DONE);
@@ -179,8 +178,7 @@ public final class JobContext {
     try {
       held = sql.reports().write(tx.connection(), job.id(), job.fence(), percent, note, output);
     } catch (SQLException e) {
-      throw new DataAccessException(
-          "nothing was reported of job " + job.id() + ": SQLSTATE " + e.getSQLState(), e);
+      throw Refusal.of("nothing was reported of job " + job.id(), e);
     }
     if (!held) {
       throw lost(tx, null);

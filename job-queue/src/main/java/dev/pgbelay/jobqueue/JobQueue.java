@@ -124,8 +124,7 @@ public final class JobQueue {
     try {
       return waiting.cancel(tx.connection(), id, reason);
     } catch (SQLException e) {
-      throw new DataAccessException(
-          "job " + id + " was not cancelled: SQLSTATE " + e.getSQLState(), e);
+      throw Refusal.of("job " + id + " was not cancelled", e);
     }
   }
 
@@ -142,8 +141,7 @@ public final class JobQueue {
     try {
       return cancels.request(tx.connection(), id, reason);
     } catch (SQLException e) {
-      throw new DataAccessException(
-          "job " + id + " was not cancelled: SQLSTATE " + e.getSQLState(), e);
+      throw Refusal.of("job " + id + " was not cancelled", e);
     }
   }
 
@@ -178,8 +176,7 @@ public final class JobQueue {
     try {
       return waiting.reschedule(tx.connection(), id, at);
     } catch (SQLException e) {
-      throw new DataAccessException(
-          "job " + id + " was not rescheduled: SQLSTATE " + e.getSQLState(), e);
+      throw Refusal.of("job " + id + " was not rescheduled", e);
     }
   }
 

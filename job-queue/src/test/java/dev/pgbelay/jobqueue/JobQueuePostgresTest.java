@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.testing.PostgresExtension;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.sql.Savepoint;
@@ -117,6 +118,22 @@ class JobQueuePostgresTest {
     assertThat(Headers.read(List.of(row.get("headers", String[].class))))
         .containsEntry("trace \"id\"", "a\\b,{c} \"d\" é")
         .containsEntry("empty", "");
+  }
+
+  @Test
+  void refusedStatement_saysTheRemedy() {
+    JobQueue elsewhere = JobQueue.builder().schema("nowhere").build();
+    assertThatThrownBy(
+            () -> fixture.transactions.run(tx -> elsewhere.enqueue(tx, fixture.mail("x"))))
+        .hasMessage(
+            "jobs were not enqueued: SQLSTATE 42P01: the tables of module jobqueue are not in this"
+                + " schema; install them with SchemaInstaller, or name the schema that has them");
+    TxOptions reading = TxOptions.builder().readOnly(true).build();
+    assertThatThrownBy(
+            () ->
+                fixture.transactions.run(
+                    reading, tx -> fixture.jobs.enqueue(tx, fixture.mail("x"))))
+        .hasMessage("jobs were not enqueued: SQLSTATE 25006: the transaction is read-only");
   }
 
   @Test
