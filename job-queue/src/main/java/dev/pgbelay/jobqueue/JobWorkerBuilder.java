@@ -167,6 +167,8 @@ public final class JobWorkerBuilder {
    * How long the records of finished jobs are kept at least, in whole days: 1 to 28, 7 unless said.
    * Of several workers with different ones the shortest holds. Needs TRUNCATE on the tables of
    * days; without it, that loop fails and all else goes on.
+   *
+   * @throws PgBelayException if it is out of its range, or not whole days
    */
   public JobWorkerBuilder retention(Duration ofFinished) {
     this.retention = retention.ofFinished(ofFinished);
@@ -177,6 +179,8 @@ public final class JobWorkerBuilder {
    * How long the records of one outcome are kept at least, in whole days up to ten years, where
    * that is longer than the others'; of dead letters, which are kept until somebody decides unless
    * this is said. Of several workers with different ones the shortest holds.
+   *
+   * @throws PgBelayException if it is out of its range, or not whole days
    */
   public JobWorkerBuilder retention(Ended outcome, Duration time) {
     this.retention = retention.of(outcome, time);

@@ -1,5 +1,6 @@
 package dev.pgbelay.jobqueue;
 
+import dev.pgbelay.core.PgBelayException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -24,19 +25,26 @@ record Retention(int ofFinished, Map<String, Integer> longer, OptionalInt ofDead
   }
 
   Retention ofFinished(Duration time) {
-    Options.require("retention", time, LEAST, MOST_OF_ALL);
-    return new Retention((int) time.toDays(), longer, ofDead);
+    return new Retention(days("retention", time, MOST_OF_ALL), longer, ofDead);
   }
 
   Retention of(JobWorker.Ended outcome, Duration time) {
-    Options.require("retention of " + outcome, time, LEAST, MOST);
-    int days = (int) time.toDays();
+    int days = days("retention of " + outcome, time, MOST);
     if (outcome == JobWorker.Ended.DEAD) {
       return new Retention(ofFinished, longer, OptionalInt.of(days));
     }
     Map<String, Integer> more = new TreeMap<>(longer);
     more.put(outcome.column(), days);
     return new Retention(ofFinished, more, ofDead);
+  }
+
+  private static int days(String option, Duration time, Duration most) {
+    Options.require(option, time, LEAST, most);
+    if (!Duration.ofDays(time.toDays()).equals(time)) {
+      throw new PgBelayException(
+          option + " must be whole days, is " + time + ": records go a day at a time");
+    }
+    return (int) time.toDays();
   }
 
   /** The outcomes whose records are saved when their day is emptied. */

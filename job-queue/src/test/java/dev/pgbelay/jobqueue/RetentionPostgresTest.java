@@ -120,5 +120,9 @@ class RetentionPostgresTest {
         .hasMessageContaining("retention of DONE must be between");
     assertThatThrownBy(() -> Retention.DEFAULTS.ofFinished(Duration.ofDays(29)))
         .hasMessageContaining("retention must be between");
+    assertThatThrownBy(() -> Retention.DEFAULTS.ofFinished(Duration.ofHours(36)))
+        .hasMessage("retention must be whole days, is PT36H: records go a day at a time");
+    assertThatThrownBy(() -> Retention.DEFAULTS.of(JobWorker.Ended.DEAD, Duration.ofHours(25)))
+        .hasMessageContaining("retention of DEAD must be whole days");
   }
 }
