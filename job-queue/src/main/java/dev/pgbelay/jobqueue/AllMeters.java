@@ -23,6 +23,11 @@ record AllMeters(List<WorkMeters> all) implements WorkMeters {
   }
 
   @Override
+  public void unwatch() {
+    each(WorkMeters::unwatch);
+  }
+
+  @Override
   public void claimed(String queue, int jobs) {
     each(one -> one.claimed(queue, jobs));
   }

@@ -5,8 +5,10 @@ import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
@@ -17,6 +19,9 @@ interface WorkMeters {
 
   /** For the gauges of one queue. */
   default void watch(String queue, Work work) {}
+
+  /** The worker has ended, and the gauges with it: another may take their names. */
+  default void unwatch() {}
 
   default void claimed(String queue, int jobs) {}
 
@@ -49,6 +54,8 @@ interface WorkMeters {
     private static final String PREFIX = "pgbelay.jobqueue.";
     private static final String QUEUE = "queue";
     private final MeterRegistry registry;
+    private final String worker;
+    private final List<Gauge> gauges = new CopyOnWriteArrayList<>();
     private final Map<String, Timer> attempts = new ConcurrentHashMap<>();
     private final Counter stale;
     private final Counter rescued;
@@ -56,8 +63,9 @@ interface WorkMeters {
     private final Counter overdue;
     private final Counter deaf;
 
-    OfMicrometer(MeterRegistry registry) {
+    OfMicrometer(MeterRegistry registry, String worker) {
       this.registry = registry;
+      this.worker = worker;
       this.stale = counter("stale", "Writes about jobs that were refused: the claim had passed on");
       this.rescued =
           counter("rescued", "Jobs taken back by this process from workers that were not heard of");
@@ -94,10 +102,18 @@ interface WorkMeters {
 
     private void gauge(
         String name, String queue, Work work, ToDoubleFunction<Work> value, String description) {
-      Gauge.builder(PREFIX + name, work, value)
-          .description(description)
-          .tag(QUEUE, queue)
-          .register(registry);
+      gauges.add(
+          Gauge.builder(PREFIX + name, work, value)
+              .description(description)
+              .tag(QUEUE, queue)
+              .tag("worker", worker)
+              .register(registry));
+    }
+
+    @Override
+    public void unwatch() {
+      gauges.forEach(registry::remove);
+      gauges.clear();
     }
 
     @Override

@@ -25,6 +25,7 @@ final class WorkerParts {
   /** Set once, when the worker is to end. */
   final AtomicBoolean stopping = new AtomicBoolean();
 
+  private final WorkMeters meters;
   private final Activity activity;
   private final Cancellations cancellations;
   private final Leftovers leftovers;
@@ -40,7 +41,7 @@ final class WorkerParts {
             : options.settleSql();
     this.activity =
         new Activity(name, options.transactions(), options.schema(), options.registry());
-    WorkMeters meters = meters(options, activity, watching);
+    this.meters = meters(options, activity, watching);
     this.alarm = new WorkerAlarm(options.wakeUps());
     this.threads = new AttemptThreads(name, options.threadFactory(), options.registry());
     this.registration =
@@ -123,7 +124,6 @@ final class WorkerParts {
               meters,
               options.registry());
       queues.add(work);
-      meters.watch(queue.getKey(), work);
       alarm.wakes(queue.getKey(), work::wakeUp);
       for (int i = 1; i <= queue.getValue(); i++) {
         threads.add(
@@ -139,7 +139,7 @@ final class WorkerParts {
     List<WorkMeters> all = new ArrayList<>(watching);
     all.add(activity);
     if (options.registry() != null) {
-      all.add(new WorkMeters.OfMicrometer(options.registry()));
+      all.add(new WorkMeters.OfMicrometer(options.registry(), options.name()));
     }
     options.listeners().forEach(listener -> all.add(new EventMeters(listener)));
     return all.size() == 1 ? activity : new AllMeters(all);
@@ -153,6 +153,7 @@ final class WorkerParts {
     keys.start();
     cancellations.start();
     leftovers.start();
+    queues.forEach(work -> meters.watch(work.queue(), work));
     queues.forEach(Work::start);
     threads.start();
   }
@@ -167,6 +168,7 @@ final class WorkerParts {
     leftovers.close();
     settler.close();
     activity.close();
+    meters.unwatch();
   }
 
   /** At last. Leaves the row to expire if results could not be written. */

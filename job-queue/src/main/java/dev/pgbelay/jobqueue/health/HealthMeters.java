@@ -5,9 +5,11 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.TimeGauge;
 import java.time.Duration;
 import java.util.Collection;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
@@ -17,18 +19,24 @@ import org.jspecify.annotations.Nullable;
 final class HealthMeters {
   private static final String PREFIX = "pgbelay.jobqueue.";
   private static final String QUEUE = "queue";
+  private static final String MONITOR = "monitor";
 
   private final MeterRegistry registry;
   private final QueueMonitor monitor;
+  private final String name;
+  private final List<Gauge> gauges = new CopyOnWriteArrayList<>();
   private final Set<String> watched = ConcurrentHashMap.newKeySet();
 
-  HealthMeters(MeterRegistry registry, QueueMonitor monitor) {
+  HealthMeters(MeterRegistry registry, QueueMonitor monitor, String name) {
     this.registry = registry;
     this.monitor = monitor;
-    Gauge.builder(PREFIX + "health", monitor, is -> level(is.health().status()))
-        .description("0 up, 1 degraded, 2 down")
-        .strongReference(true)
-        .register(registry);
+    this.name = name;
+    gauges.add(
+        Gauge.builder(PREFIX + "health", monitor, is -> level(is.health().status()))
+            .description("0 up, 1 degraded, 2 down")
+            .tag(MONITOR, name)
+            .strongReference(true)
+            .register(registry));
     gauge("workers", "Workers that are heard of", QueueSnapshot::workers);
     gauge("dead", "Jobs that failed for good", QueueSnapshot::deadLetters);
     gauge(
@@ -43,21 +51,24 @@ final class HealthMeters {
         "schedule.missed.moments",
         "Moments of all schedules that got no job of their own",
         QueueSnapshot::missedMoments);
-    TimeGauge.builder(
-            PREFIX + "horizon.pinned",
-            monitor,
-            TimeUnit.SECONDS,
-            is ->
-                seconds(
-                    is.lastSnapshot()
-                        .flatMap(
-                            seen ->
-                                seen.pins().stream()
-                                    .map(pin -> pin.held())
-                                    .max(Duration::compareTo))))
-        .description("For how long something keeps VACUUM from cleaning up, if longer than allowed")
-        .strongReference(true)
-        .register(registry);
+    gauges.add(
+        TimeGauge.builder(
+                PREFIX + "horizon.pinned",
+                monitor,
+                TimeUnit.SECONDS,
+                is ->
+                    seconds(
+                        is.lastSnapshot()
+                            .flatMap(
+                                seen ->
+                                    seen.pins().stream()
+                                        .map(pin -> pin.held())
+                                        .max(Duration::compareTo))))
+            .description(
+                "For how long something keeps VACUUM from cleaning up, if longer than allowed")
+            .tag(MONITOR, name)
+            .strongReference(true)
+            .register(registry));
   }
 
   private static int level(QueueHealth.Status status) {
@@ -68,28 +79,32 @@ final class HealthMeters {
     };
   }
 
-  private void gauge(String name, String description, ToDoubleFunction<QueueSnapshot> value) {
-    Gauge.builder(
-            PREFIX + name,
-            monitor,
-            is -> is.lastSnapshot().map(value::applyAsDouble).orElse(Double.NaN))
-        .description(description)
-        .strongReference(true)
-        .register(registry);
+  private void gauge(String ofMeter, String description, ToDoubleFunction<QueueSnapshot> value) {
+    gauges.add(
+        Gauge.builder(
+                PREFIX + ofMeter,
+                monitor,
+                is -> is.lastSnapshot().map(value::applyAsDouble).orElse(Double.NaN))
+            .description(description)
+            .tag(MONITOR, name)
+            .strongReference(true)
+            .register(registry));
   }
 
   /** Gauges of queues that were not seen before. */
   void watch(Collection<String> queues) {
     for (String queue : queues) {
       if (watched.add(queue)) {
-        Gauge.builder(
-                PREFIX + "depth",
-                monitor,
-                is -> figures(is, queue).map(QueueFigures::due).orElse(0))
-            .description("Jobs that could run now, counted up to the monitor's limit")
-            .tag(QUEUE, queue)
-            .strongReference(true)
-            .register(registry);
+        gauges.add(
+            Gauge.builder(
+                    PREFIX + "depth",
+                    monitor,
+                    is -> figures(is, queue).map(QueueFigures::due).orElse(0))
+                .description("Jobs that could run now, counted up to the monitor's limit")
+                .tag(QUEUE, queue)
+                .tag(MONITOR, name)
+                .strongReference(true)
+                .register(registry));
         age(queue, "due.age", "For how long the oldest of them is due", QueueFigures::oldestDue);
         age(queue, "claim.age", "Since a worker took a job", QueueFigures::sinceClaim);
         age(queue, "finished.age", "Since a job was finished", QueueFigures::sinceFinished);
@@ -99,18 +114,26 @@ final class HealthMeters {
 
   private void age(
       String queue,
-      String name,
+      String ofMeter,
       String description,
       Function<QueueFigures, Optional<Duration>> age) {
-    TimeGauge.builder(
-            PREFIX + name,
-            monitor,
-            TimeUnit.SECONDS,
-            is -> seconds(figures(is, queue).flatMap(age)))
-        .description(description)
-        .tag(QUEUE, queue)
-        .strongReference(true)
-        .register(registry);
+    gauges.add(
+        TimeGauge.builder(
+                PREFIX + ofMeter,
+                monitor,
+                TimeUnit.SECONDS,
+                is -> seconds(figures(is, queue).flatMap(age)))
+            .description(description)
+            .tag(QUEUE, queue)
+            .tag(MONITOR, name)
+            .strongReference(true)
+            .register(registry));
+  }
+
+  /** The monitor has ended; what it saw last would be taken for what is. */
+  void close() {
+    gauges.forEach(registry::remove);
+    gauges.clear();
   }
 
   private static Optional<QueueFigures> figures(QueueMonitor monitor, String queue) {

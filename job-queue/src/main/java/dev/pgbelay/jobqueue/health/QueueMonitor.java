@@ -60,7 +60,8 @@ public final class QueueMonitor implements AutoCloseable {
     this.horizon = HorizonGuard.after(builder.pinned);
     this.countUpTo = builder.countUpTo;
     this.interval = builder.interval;
-    this.meters = builder.registry == null ? null : new HealthMeters(builder.registry, this);
+    this.meters =
+        builder.registry == null ? null : new HealthMeters(builder.registry, this, builder.name);
     this.loop =
         BackgroundLoop.builder("jobs-" + builder.name + "-monitor", this::pass)
             .idlePause(builder.interval, builder.interval)
@@ -87,10 +88,13 @@ public final class QueueMonitor implements AutoCloseable {
     loop.start();
   }
 
-  /** Stops looking. */
+  /** Stops looking, and takes its gauges away. */
   @Override
   public void close() {
     loop.close();
+    if (meters != null) {
+      meters.close();
+    }
   }
 
   /**

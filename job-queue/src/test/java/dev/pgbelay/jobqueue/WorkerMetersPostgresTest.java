@@ -1,0 +1,70 @@
+package dev.pgbelay.jobqueue;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.pgbelay.testing.PostgresExtension;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Several workers that report to one registry, at once and one after the other. */
+class WorkerMetersPostgresTest {
+  @RegisterExtension
+  static final PostgresExtension postgres =
+      PostgresExtension.create().withTemplate(QueueFixture.SCHEMA);
+
+  @RegisterExtension static final RunningWorkers workers = new RunningWorkers(postgres, 2);
+
+  private final QueueFixture fixture = new QueueFixture(postgres.dataSource());
+  private final SimpleMeterRegistry meters = new SimpleMeterRegistry();
+  private final CountDownLatch release = new CountDownLatch(1);
+
+  private JobWorker start(String name) {
+    return workers.start(
+        JobWorker.builder(fixture.transactions, workers.heartbeats())
+            .name(name)
+            .queue(fixture.queue, 1)
+            .pollInterval(Duration.ofMillis(20))
+            .handle(
+                QueueFixture.MAIL,
+                (context, payload) -> {
+                  release.await();
+                  return JobOutcome.done();
+                })
+            .meterRegistry(meters));
+  }
+
+  private @Nullable Gauge running(String worker) {
+    return meters
+        .find("pgbelay.jobqueue.running")
+        .tag("queue", fixture.queue)
+        .tag("worker", worker)
+        .gauge();
+  }
+
+  private double count(String worker) {
+    Gauge gauge = running(worker);
+    return gauge == null ? -1 : gauge.value();
+  }
+
+  @Test
+  void workersOfOneQueue_haveGaugesOfTheirOwnUntilTheyEnd() {
+    JobWorker one = start("one");
+    fixture.enqueue(1);
+    QueueFixture.await(() -> count("one") == 1);
+    start("two");
+    fixture.enqueue(1);
+    QueueFixture.await(() -> count("two") == 1);
+    release.countDown();
+    QueueFixture.await(() -> fixture.finished("done") == 2);
+    one.stop(Duration.ofMinutes(1));
+    assertThat(running("one")).isNull();
+    QueueFixture.await(() -> count("two") == 0);
+    start("one");
+    QueueFixture.await(() -> count("one") == 0);
+  }
+}
