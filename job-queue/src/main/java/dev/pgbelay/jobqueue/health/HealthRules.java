@@ -95,6 +95,10 @@ record HealthRules(
                   + queue
                       .sinceClaim()
                       .map(since -> ", the last claim was " + seconds(since) + " ago")
+                      .orElse("")
+                  + queue
+                      .sincePause()
+                      .map(since -> "; it was paused " + seconds(since) + " ago")
                       .orElse("")));
     } else if (oldest.get().compareTo(late) > 0) {
       reasons.add(new Reason(Status.DEGRADED, jobs + ", though others are finished"));

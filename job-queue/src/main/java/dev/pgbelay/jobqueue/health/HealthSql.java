@@ -71,6 +71,14 @@ final class HealthSql {
        GROUP BY queue\
       """;
 
+  private static final String READ_PAUSES =
+      """
+      SELECT name AS queue,
+             CAST(extract(epoch FROM clock_timestamp() - paused_at) * 1000 AS bigint) AS paused
+        FROM {0}
+       WHERE scope = 'queue' AND paused_at IS NOT NULL\
+      """;
+
   private static final String READ_WORKERS =
       """
       SELECT (SELECT count(*) FROM {0}
@@ -106,6 +114,7 @@ final class HealthSql {
   private final Table<?> schedule;
   private final Table<?> activity;
   private final Table<?> expected;
+  private final Table<?> control;
 
   HealthSql(String schema) {
     this.job = DSL.table(DSL.name(schema, "job"));
@@ -114,6 +123,7 @@ final class HealthSql {
     this.schedule = DSL.table(DSL.name(schema, "job_schedule"));
     this.activity = DSL.table(DSL.name(schema, "job_activity"));
     this.expected = DSL.table(DSL.name(schema, "job_expected"));
+    this.control = DSL.table(DSL.name(schema, "job_control"));
   }
 
   void expect(DSLContext dsl, Collection<String> kinds) {
@@ -131,6 +141,7 @@ final class HealthSql {
     private @Nullable Duration oldest;
     private @Nullable Duration sinceClaim;
     private @Nullable Duration sinceFinished;
+    private @Nullable Duration sincePause;
 
     void due(Record row) {
       int jobs = row.get("jobs", Integer.class);
@@ -149,7 +160,8 @@ final class HealthSql {
           running,
           Optional.ofNullable(oldest),
           Optional.ofNullable(sinceClaim),
-          Optional.ofNullable(sinceFinished));
+          Optional.ofNullable(sinceFinished),
+          Optional.ofNullable(sincePause));
     }
   }
 
@@ -171,6 +183,8 @@ final class HealthSql {
               queue.sinceClaim = millis(row, "claimed");
               queue.sinceFinished = millis(row, "finished");
             });
+    dsl.resultQuery(READ_PAUSES, control)
+        .forEach(row -> of(all, row).sincePause = millis(row, "paused"));
     Map<String, QueueFigures> figures = new HashMap<>();
     all.forEach((queue, gathered) -> figures.put(queue, gathered.figures(queue)));
     return figures;

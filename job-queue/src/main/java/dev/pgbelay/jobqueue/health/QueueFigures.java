@@ -13,6 +13,7 @@ import java.util.Optional;
  * @param oldestDue for how long the one that waits longest has been due, of as many as were counted
  * @param sinceClaim since a worker took a job of it; to the nearest five seconds
  * @param sinceFinished since a job of it came to an end, as done or discarded
+ * @param sincePause since somebody paused it, if it is paused
  */
 public record QueueFigures(
     String queue,
@@ -20,4 +21,5 @@ public record QueueFigures(
     int running,
     Optional<Duration> oldestDue,
     Optional<Duration> sinceClaim,
-    Optional<Duration> sinceFinished) {}
+    Optional<Duration> sinceFinished,
+    Optional<Duration> sincePause) {}

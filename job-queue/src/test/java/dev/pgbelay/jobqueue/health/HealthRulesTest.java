@@ -31,7 +31,8 @@ class HealthRulesTest {
         0,
         Optional.ofNullable(oldest),
         Optional.ofNullable(sinceFinished),
-        Optional.ofNullable(sinceFinished));
+        Optional.ofNullable(sinceFinished),
+        Optional.empty());
   }
 
   private static QueueSnapshot snapshot(int workers, QueueFigures... queues) {
@@ -73,6 +74,24 @@ class HealthRulesTest {
     assertThat(status(snapshot(1, queue("slow", 9, Duration.ofMinutes(100), Duration.ofDays(9)))))
         .as("its jobs take long, and its standstill is long; but a job is late")
         .isEqualTo(Status.DEGRADED);
+  }
+
+  @Test
+  void pausedQueueWithDueJobs_isDownAndTheReasonNamesThePause() {
+    QueueFigures paused =
+        new QueueFigures(
+            "q",
+            9,
+            0,
+            Optional.of(MINUTE.multipliedBy(3)),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.of(MINUTE.multipliedBy(4)));
+    assertThat(rules.judge(snapshot(1, paused)).reasons())
+        .extracting(Reason::text)
+        .containsExactly(
+            "queue 'q': 9 jobs are due, the oldest for PT3M, and none was ever finished; 1 workers"
+                + " are alive; it was paused PT4M ago");
   }
 
   @Test

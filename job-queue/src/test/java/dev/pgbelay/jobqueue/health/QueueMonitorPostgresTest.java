@@ -10,6 +10,7 @@ import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.jobqueue.JobKind;
 import dev.pgbelay.jobqueue.JobQueue;
 import dev.pgbelay.jobqueue.NewJob;
+import dev.pgbelay.jobqueue.control.QueueControl;
 import dev.pgbelay.jobqueue.health.QueueHealth.Status;
 import dev.pgbelay.testing.FaultProxy;
 import dev.pgbelay.testing.PostgresExtension;
@@ -46,7 +47,7 @@ class QueueMonitorPostgresTest {
   void empty() {
     dsl.execute(
         "truncate pgbelay.job, pgbelay.job_dead, pgbelay.job_worker, pgbelay.job_schedule,"
-            + " pgbelay.job_activity, pgbelay.job_expected");
+            + " pgbelay.job_activity, pgbelay.job_expected, pgbelay.job_control");
   }
 
   private QueueMonitor.Builder monitor() {
@@ -147,6 +148,43 @@ class QueueMonitorPostgresTest {
     assertThat(a.running()).isEqualTo(1);
     assertThat(a.due()).isZero();
     assertThat(a.oldestDue()).isEmpty();
+  }
+
+  @Test
+  void pausedQueue_isKnownAsSuch() throws Exception {
+    enqueue(MAIL.job("x").withQueue("a"));
+    QueueControl control = QueueControl.create();
+    transactions.execute(tx -> control.pauseQueue(tx, "a", "the mail server moves"));
+    transactions.execute(tx -> control.pauseKind(tx, MAIL, "is no queue"));
+    dsl.execute("update pgbelay.job_control set paused_at = now() - interval '1 hour'");
+    QueueSnapshot seen = monitor().build().look();
+    assertThat(seen.queues()).containsOnlyKeys("a");
+    assertThat(queue(seen, "a").sincePause().orElseThrow())
+        .isBetween(Duration.ofMinutes(60), Duration.ofMinutes(65));
+    transactions.execute(tx -> control.resumeQueue(tx, "a"));
+    assertThat(queue(monitor().build().look(), "a").sincePause()).isEmpty();
+  }
+
+  @Test
+  void closedMonitor_takesItsGaugesAwayAndTheNextOneHasItsOwn() throws Exception {
+    QueueMonitor other = monitor().name("other").build();
+    try (QueueMonitor first = monitor().build()) {
+      enqueue(MAIL.job("x").withQueue("a"));
+      first.look();
+      assertThat(gauge("depth", "a")).isEqualTo(1);
+    }
+    assertThat(meters.getMeters())
+        .filteredOn(meter -> meter.getId().getName().startsWith("pgbelay.jobqueue."))
+        .isNotEmpty()
+        .allMatch(meter -> "other".equals(meter.getId().getTag("monitor")));
+    enqueue(MAIL.job("x").withQueue("a"));
+    try (QueueMonitor second = monitor().build()) {
+      second.look();
+      assertThat(gauge("depth", "a")).isEqualTo(2);
+    }
+    other.close();
+    assertThat(meters.getMeters())
+        .noneMatch(meter -> meter.getId().getName().startsWith("pgbelay.jobqueue."));
   }
 
   @Test
