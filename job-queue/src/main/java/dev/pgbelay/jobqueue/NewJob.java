@@ -21,8 +21,9 @@ import java.util.Set;
  *     the job as old as that
  * @param delay not before so much time after the enqueue, by the database's clock; none unless said
  * @param priority how much longer than others it counts as having waited, up to a year to either
- *     side, whole seconds; none unless said. Jobs run in the order of their waiting time, so a job
- *     with one hour overtakes what came within the last hour and never starves what is older
+ *     side, fractions of a second are dropped; none unless said. Jobs run in the order of their
+ *     waiting time, so a job with one hour overtakes what came within the last hour and never
+ *     starves what is older
  * @param maxAttempts how often it is tried before it becomes a dead letter, 1 to 1,000; 10 unless
  *     said
  * @param deadline how long one attempt may take, 100 ms to 1 day; what its worker says of the kind

@@ -9,7 +9,7 @@ import org.jooq.DSLContext;
 
 /**
  * The jobs that failed for good: to look at, to run again, to throw away. They stay until somebody
- * does one of the two.
+ * runs them again or throws them away, unless a worker was given a retention for them.
  *
  * <p>Works in the caller's transaction and never ends it. Safe for several threads.
  */
