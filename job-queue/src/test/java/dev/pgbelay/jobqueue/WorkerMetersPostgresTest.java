@@ -19,18 +19,20 @@ class WorkerMetersPostgresTest {
 
   @RegisterExtension static final RunningWorkers workers = new RunningWorkers(postgres, 2);
 
+  private static final JobKind<String> OTHER = JobKind.text("other");
+
   private final QueueFixture fixture = new QueueFixture(postgres.dataSource());
   private final SimpleMeterRegistry meters = new SimpleMeterRegistry();
   private final CountDownLatch release = new CountDownLatch(1);
 
-  private JobWorker start(String name) {
+  private JobWorker start(String name, JobKind<String> kind) {
     return workers.start(
         JobWorker.builder(fixture.transactions, workers.heartbeats())
             .name(name)
             .queue(fixture.queue, 1)
             .pollInterval(Duration.ofMillis(20))
             .handle(
-                QueueFixture.MAIL,
+                kind,
                 (context, payload) -> {
                   release.await();
                   return JobOutcome.done();
@@ -53,18 +55,18 @@ class WorkerMetersPostgresTest {
 
   @Test
   void workersOfOneQueue_haveGaugesOfTheirOwnUntilTheyEnd() {
-    JobWorker one = start("one");
+    JobWorker one = start("one", QueueFixture.MAIL);
     fixture.enqueue(1);
     QueueFixture.await(() -> count("one") == 1);
-    start("two");
-    fixture.enqueue(1);
+    start("two", OTHER); // a kind of its own, which the first cannot fetch ahead
+    fixture.enqueue(OTHER.job("x").withQueue(fixture.queue));
     QueueFixture.await(() -> count("two") == 1);
     release.countDown();
     QueueFixture.await(() -> fixture.finished("done") == 2);
     one.stop(Duration.ofMinutes(1));
     assertThat(running("one")).isNull();
     QueueFixture.await(() -> count("two") == 0);
-    start("one");
+    start("one", QueueFixture.MAIL);
     QueueFixture.await(() -> count("one") == 0);
   }
 }

@@ -6,7 +6,7 @@ import java.time.Duration;
 /**
  * So many jobs in such a time, over all workers. In no stretch of that time are more than {@code
  * count + burst} claimed, and after a pause no more than {@code burst} at once. By the database's
- * clock.
+ * clock. Immutable.
  *
  * @param count 1 to 1,000,000
  * @param per 1 s to 1 day
