@@ -13,6 +13,7 @@ import dev.pgbelay.jobqueue.JobKind;
 import dev.pgbelay.jobqueue.health.QueueHealth.Reason;
 import dev.pgbelay.jobqueue.health.QueueHealth.Status;
 import io.micrometer.core.instrument.MeterRegistry;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -147,9 +148,17 @@ public final class QueueMonitor implements AutoCloseable {
       }
       return Pass.idle();
     } catch (RuntimeException e) {
-      failure = e.getClass().getName() + ": " + e.getMessage();
+      failure = inALine(e);
       throw e;
     }
+  }
+
+  /** What the database said, without the statement. */
+  private static String inALine(RuntimeException failure) {
+    Throwable told = failure.getCause() instanceof SQLException refused ? refused : failure;
+    return told.getClass().getName()
+        + ": "
+        + String.valueOf(told.getMessage()).lines().findFirst().orElse("");
   }
 
   private QueueSnapshot read(DSLContext dsl) {

@@ -263,6 +263,17 @@ class QueueMonitorPostgresTest {
     }
   }
 
+  @Test
+  void reasonOfALookThatFails_isALineWithoutTheStatement() {
+    QueueMonitor monitor = monitor().schema("nowhere").build();
+    assertThatThrownBy(monitor::look).hasMessageContaining("does not exist");
+    assertThat(monitor.health().reasons().get(0).text())
+        .startsWith("nothing is known for")
+        .contains("does not exist")
+        .doesNotContain("SELECT")
+        .doesNotContain("\n");
+  }
+
   /** Along indexes and up to a limit: what a look reads does not grow with the tables. */
   @Test
   void cost_isBoundedWhateverIsDue() {
