@@ -4,22 +4,31 @@ import dev.pgbelay.jobqueue.Settlement.Fate;
 import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** Tells each of several. */
+/** Tells each of several. What one of them throws disturbs neither the others nor a job. */
 record AllMeters(List<WorkMeters> all) implements WorkMeters {
+  private static final Logger LOG = LoggerFactory.getLogger(AllMeters.class);
+
   AllMeters {
     all = List.copyOf(all);
   }
 
   private void each(Consumer<WorkMeters> call) {
     for (WorkMeters one : all) {
-      call.accept(one);
+      try {
+        call.accept(one);
+      } catch (Throwable e) {
+        LOG.warn("somebody who watches the worker failed: {}", one.getClass().getName(), e);
+      }
     }
   }
 
+  /** Before anything runs: a registry that refuses a gauge is not passed over. */
   @Override
   public void watch(String queue, Work work) {
-    each(one -> one.watch(queue, work));
+    all.forEach(one -> one.watch(queue, work));
   }
 
   @Override

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -74,6 +75,8 @@ final class AttemptRunner implements Runnable {
         if (fetched != null) {
           try {
             attempt(fetched);
+          } catch (Throwable e) {
+            unexpected(fetched.job(), e);
           } finally {
             work.ended();
           }
@@ -83,8 +86,18 @@ final class AttemptRunner implements Runnable {
       } catch (InterruptedException e) {
         // Meant for an attempt that has ended meanwhile; a stop is told by the flag.
         LOG.debug("interrupted between two jobs", e);
+      } catch (Throwable e) {
+        LOG.error("between two jobs; the thread goes on", e);
+        LockSupport.parkNanos(this, TimeUnit.MILLISECONDS.toNanos(100));
       }
     }
+  }
+
+  /** Not the handler's: whatever it is, the job is settled and the thread goes on. */
+  private void unexpected(ClaimedJob job, Throwable e) {
+    settler.add(
+        retried(job, Optional.of(Duration.ofSeconds(1)), "not handled: " + e.getClass().getName()));
+    LOG.error("{} could not be handled: {}", job, e.getClass().getName());
   }
 
   boolean isOf(Work queue) {
@@ -256,7 +269,12 @@ final class AttemptRunner implements Runnable {
 
   /** The row of the job holds its payload; what an exception says of it may stand beside it. */
   private static String text(Throwable failure) {
-    String message = failure.getMessage();
+    @Nullable String message;
+    try {
+      message = failure.getMessage();
+    } catch (Throwable e) {
+      message = "its message cannot be read, for " + e.getClass().getName();
+    }
     return failure.getClass().getName() + (message == null ? "" : ": " + message);
   }
 

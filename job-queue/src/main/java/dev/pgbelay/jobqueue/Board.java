@@ -34,8 +34,10 @@ record Board(Set<Limit> paused, Set<Limit> limited) {
     private final Transactions transactions;
     private final LimitSql sql;
     private final long oldest;
-    private volatile @Nullable Board known;
-    private long readAt;
+    private volatile @Nullable Read last;
+
+    /** What was read, and when that was asked for. */
+    private record Read(Board board, long at) {}
 
     Reader(Transactions transactions, LimitSql sql, Duration oldest) {
       this.transactions = transactions;
@@ -45,24 +47,28 @@ record Board(Set<Limit> paused, Set<Limit> limited) {
 
     /** What was read last; null at the beginning. */
     @Nullable Board last() {
-      return known;
+      Read read = last;
+      return read == null ? null : read.board();
     }
 
-    /** What was read within the last looks of a worker; null if that is long ago. */
-    synchronized @Nullable Board recent() {
-      return System.nanoTime() - readAt > 3 * oldest ? null : known;
+    /**
+     * What was read within the last looks of a worker; null if that is long ago. Waits for nobody:
+     * whoever asks has a connection, and who reads may be waiting for one.
+     */
+    @Nullable Board recent() {
+      Read read = last;
+      return read == null || System.nanoTime() - read.at() > 3 * oldest ? null : read.board();
     }
 
     /** Not older than that when this returns, as of its statement's beginning. */
     synchronized Board current() throws SQLException {
       long now = System.nanoTime();
-      Board board = known;
-      if (board == null || now - readAt > oldest) {
-        board = transactions.run(READ, tx -> sql.read(tx.connection()));
-        known = board;
-        readAt = now;
+      Read read = last;
+      if (read == null || now - read.at() > oldest) {
+        read = new Read(transactions.run(READ, tx -> sql.read(tx.connection())), now);
+        last = read;
       }
-      return board;
+      return read.board();
     }
   }
 }

@@ -120,7 +120,7 @@ public final class JobWorkerBuilder {
    * @throws PgBelayException if the kind has no handler yet
    */
   public JobWorkerBuilder permit(JobKind<?> kind, ClaimPermit admitting) {
-    handlings.put(kind.name(), handled(kind).under(admitting));
+    handlings.put(kind.name(), handled(kind).under(new GuardedPermit(kind.name(), admitting)));
     return this;
   }
 

@@ -56,7 +56,10 @@ class LimitSql {
                     FROM given JOIN <control> AS c ON c.scope = given.scope AND c.name = given.name)\
       """;
 
-  /** Binds scopes, names. Slots whose claim is over are removed on the way. */
+  /**
+   * Binds scopes, names. Slots whose claim is over are removed on the way, and a rate that was
+   * reckoned by a clock which was put back since goes on from now.
+   */
   private static final String FIND_ROOM =
       "WITH "
           + GIVEN
@@ -67,7 +70,11 @@ class LimitSql {
            AND NOT EXISTS (SELECT FROM <job> AS j
                             WHERE j.id = s.job_id AND j.claimant = s.claimant
                               AND j.claim_number = s.claim_number
-                           OFFSET 0))
+                           OFFSET 0)),
+      put_back AS (
+        UPDATE <control> AS c SET rate_at = clock_timestamp()
+          FROM given
+         WHERE c.scope = given.scope AND c.name = given.name AND c.rate_at > clock_timestamp())
       SELECT min(least(m.max_running - (
                          SELECT count(*) FROM <slot> AS s
                           WHERE s.scope = m.scope AND s.name = m.name

@@ -80,6 +80,11 @@ record Settlement(
     return new Settlement(job, fence, keyed, fate, delay, reason, called, slots);
   }
 
+  /** The same, with the place of the job counted by somebody else. */
+  Settlement of(Slots counting) {
+    return new Settlement(job, fence, keyed, fate, delay, reason, perhapsDone, counting);
+  }
+
   /** Who counts the jobs that are claimed and not yet settled. */
   interface Slots {
     String queue();

@@ -10,7 +10,9 @@ import dev.pgbelay.jobqueue.Settlement.Fate;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -33,11 +35,20 @@ final class Settler implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Settler.class);
   private static final TxOptions WRITE = TxOptions.forPath("jobqueue-settle");
   private static final int MOST = 2_000;
-  private static final Set<FailureKind> OF_THE_DATA =
+  private static final Duration RETRY_REFUSED = Duration.ofSeconds(5);
+
+  /** Where more is refused it is not for the jobs: everything waits, and nothing more is begun. */
+  private static final int MOST_REFUSED = 100;
+
+  /** What may be wrong with one job, and not with the database. */
+  static final Set<FailureKind> OF_THE_DATA =
       EnumSet.of(
           FailureKind.INVALID_DATA,
           FailureKind.UNIQUE_VIOLATION,
+          FailureKind.FOREIGN_KEY_VIOLATION,
           FailureKind.CONSTRAINT_VIOLATION,
+          FailureKind.INVALID_STATEMENT,
+          FailureKind.NOT_PERMITTED,
           FailureKind.RESOURCES_EXHAUSTED,
           FailureKind.OTHER);
 
@@ -48,12 +59,23 @@ final class Settler implements AutoCloseable {
   private final BackgroundLoop loop;
   private final Queue<Settlement> waiting = new ConcurrentLinkedQueue<>();
   private final AtomicInteger pending = new AtomicInteger();
+  private final AtomicInteger refused = new AtomicInteger();
 
   /** A batch that was sent and may have been committed, or that failed. Used within passes only. */
   private List<Settlement> unsettled = List.of();
 
   private boolean perhapsCommitted;
-  private boolean refused;
+
+  /** What the database refuses, in the order of the next try. Used within passes only. */
+  private final Deque<PutAside> aside = new ArrayDeque<>();
+
+  /** Its place among the threads is free already. */
+  private record PutAside(Settlement settlement, boolean perhapsCommitted, long tryAt) {}
+
+  private record Freed(String queue) implements Settlement.Slots {
+    @Override
+    public void settled(int jobs) {}
+  }
 
   Settler(
       String name,
@@ -88,64 +110,87 @@ final class Settler implements AutoCloseable {
 
   /** How many are not written yet. */
   int pending() {
-    return pending.get();
+    return pending.get() + refused.get();
   }
 
   private Pass pass() throws SQLException {
     if (unsettled.isEmpty()) {
-      List<Settlement> batch = new ArrayList<>();
-      while (batch.size() < MOST) {
-        Settlement next = waiting.poll();
-        if (next == null) {
-          break;
-        }
-        batch.add(next);
-      }
-      unsettled = batch;
       perhapsCommitted = false;
-      refused = false;
+      unsettled = next();
     }
     if (unsettled.isEmpty()) {
-      return Pass.idle();
+      return aside.isEmpty() ? Pass.idle() : Pass.idle(RETRY_REFUSED);
     }
     int before = unsettled.size();
-    if (refused) {
-      writeOneByOne();
-    } else {
-      try {
-        write(unsettled);
-      } catch (RuntimeException | SQLException e) {
-        failed(e);
-        throw e;
-      }
-      unsettled = List.of();
-      pending.addAndGet(-before);
-    }
+    writeInParts();
     return Pass.worked(before);
   }
 
-  /** One that the database refuses must not hold up the others for ever. */
-  private void writeOneByOne() throws SQLException {
-    while (!unsettled.isEmpty()) {
-      Settlement one = unsettled.get(0);
-      List<Settlement> others = new ArrayList<>(unsettled.subList(1, unsettled.size()));
-      try {
-        write(List.of(one));
-      } catch (RuntimeException | SQLException e) {
-        others.add(one);
-        unsettled = others;
-        failed(e);
-        throw e;
-      }
-      unsettled = others;
-      pending.decrementAndGet();
+  private List<Settlement> next() {
+    PutAside first = aside.peek();
+    if (first != null && System.nanoTime() - first.tryAt() >= 0) {
+      aside.remove();
+      perhapsCommitted = first.perhapsCommitted();
+      pending.incrementAndGet();
+      refused.decrementAndGet();
+      return List.of(first.settlement());
     }
+    List<Settlement> batch = new ArrayList<>();
+    while (batch.size() < MOST) {
+      Settlement next = waiting.poll();
+      if (next == null) {
+        break;
+      }
+      batch.add(next);
+    }
+    return batch;
   }
 
-  private void failed(Exception e) {
-    FailureKind kind = Failures.classify(e);
-    perhapsCommitted |= kind == FailureKind.OUTCOME_UNKNOWN;
-    refused |= OF_THE_DATA.contains(kind);
+  /** One that the database refuses is found by halves, and must not hold up the others. */
+  private void writeInParts() throws SQLException {
+    Deque<List<Settlement>> parts = new ArrayDeque<>();
+    parts.push(unsettled);
+    while (!parts.isEmpty()) {
+      List<Settlement> part = parts.pop();
+      try {
+        write(part);
+        pending.addAndGet(-part.size());
+      } catch (RuntimeException | SQLException e) {
+        FailureKind kind = Failures.classify(e);
+        perhapsCommitted |= kind == FailureKind.OUTCOME_UNKNOWN;
+        if (!OF_THE_DATA.contains(kind) || refused.get() >= MOST_REFUSED) {
+          parts.push(part);
+          unsettled = parts.stream().flatMap(List::stream).toList();
+          throw e;
+        }
+        if (part.size() == 1) {
+          putAside(part.get(0), e);
+        } else {
+          int half = part.size() / 2;
+          parts.push(part.subList(half, part.size()));
+          parts.push(part.subList(0, half));
+        }
+      }
+    }
+    unsettled = List.of();
+  }
+
+  private void putAside(Settlement one, Exception e) {
+    LOG.error(
+        "job {}: '{}' is refused by the database (SQLSTATE {}); next try in {}",
+        one.id(),
+        one.fate().tag(),
+        Failures.sqlState(e).orElse("none"),
+        RETRY_REFUSED);
+    LOG.debug("job {} was not settled", one.id(), e);
+    one.slots().settled(1);
+    pending.decrementAndGet();
+    refused.incrementAndGet();
+    aside.add(
+        new PutAside(
+            one.of(new Freed(one.slots().queue())),
+            perhapsCommitted,
+            System.nanoTime() + RETRY_REFUSED.toNanos()));
   }
 
   private record Group(UUID claimant, Fate fate, boolean keyed) {}

@@ -1,5 +1,6 @@
 package dev.pgbelay.jobqueue;
 
+import dev.pgbelay.core.Failures;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.background.BackgroundLoop;
@@ -7,6 +8,8 @@ import dev.pgbelay.core.background.Pass;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
@@ -30,6 +33,7 @@ final class Upkeep implements AutoCloseable {
   private final WorkerSql sql;
   private final PromoteSql promoteSql;
   private final RescueSql rescueSql;
+  private final CancelSql cancelSql;
   private final WorkMeters meters;
   private final Runnable promoted;
   private final BackgroundLoop promotion;
@@ -59,6 +63,7 @@ final class Upkeep implements AutoCloseable {
     this.sql = new WorkerSql(schema);
     this.promoteSql = new PromoteSql(schema);
     this.rescueSql = new RescueSql(schema);
+    this.cancelSql = new CancelSql(schema);
     this.retentionSql = new RetentionSql(schema);
     this.kept = retention;
     this.meters = meters;
@@ -142,21 +147,55 @@ final class Upkeep implements AutoCloseable {
     return fenced;
   }
 
-  /** All that is not being completed at this moment. */
+  /**
+   * All that is not being completed at this moment. A page that the database refuses is halved, so
+   * that one job which cannot be buried does not keep the others.
+   */
   private int rescue(UUID claimant) throws Exception {
     int jobs = 0;
+    Deque<List<Long>> pages = new ArrayDeque<>();
     List<Long> ids = transactions.run(rescuing, tx -> rescueSql.claimed(tx.connection(), claimant));
-    for (int from = 0; from < ids.size() && !rescue.isStopping(); from += PAGE) {
-      List<Long> page = ids.subList(from, Math.min(ids.size(), from + PAGE));
-      RescueSql.Rescued rescued =
-          transactions.run(rescuing, tx -> rescueSql.rescue(tx.connection(), claimant, page));
-      jobs += rescued.back() + rescued.buried();
-      if (rescued.buried() > 0) {
-        LOG.warn("{} jobs become dead letters: their last worker died", rescued.buried());
+    for (int from = 0; from < ids.size(); from += PAGE) {
+      pages.add(ids.subList(from, Math.min(ids.size(), from + PAGE)));
+    }
+    while (!pages.isEmpty() && !rescue.isStopping()) {
+      List<Long> page = pages.pop();
+      try {
+        jobs += rescue(claimant, page);
+      } catch (RuntimeException | SQLException e) {
+        if (!Settler.OF_THE_DATA.contains(Failures.classify(e))) {
+          throw e;
+        }
+        if (page.size() == 1) {
+          LOG.error(
+              "job {} of a dead worker cannot be handed back (SQLSTATE {}); next try later",
+              page.get(0),
+              Failures.sqlState(e).orElse("none"));
+        } else {
+          int half = page.size() / 2;
+          pages.push(page.subList(half, page.size()));
+          pages.push(page.subList(0, half));
+        }
       }
     }
     transactions.execute(rescuing, tx -> sql.removeFenced(tx.connection(), claimant));
     return jobs;
+  }
+
+  private int rescue(UUID claimant, List<Long> page) throws SQLException {
+    RescueSql.Rescued rescued =
+        transactions.run(
+            rescuing,
+            tx -> {
+              RescueSql.Rescued found = rescueSql.rescue(tx.connection(), claimant, page);
+              // Before anybody can claim them: one that is to be cancelled must not run again.
+              cancelSql.apply(tx.connection());
+              return found;
+            });
+    if (rescued.buried() > 0) {
+      LOG.warn("{} jobs become dead letters: their last worker died", rescued.buried());
+    }
+    return rescued.back() + rescued.buried();
   }
 
   /** One slot that is in use just now must not keep the others full. */

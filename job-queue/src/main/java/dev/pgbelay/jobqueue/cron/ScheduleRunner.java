@@ -120,21 +120,25 @@ public final class ScheduleRunner implements AutoCloseable {
 
   private Pass pass() {
     List<ScheduleSql.Due> due = transactions.run(LOOK, tx -> sql.due(tx.dsl(), PAGE));
+    int moved = 0;
     for (ScheduleSql.Due one : due) {
       if (loop.isStopping()) {
         break;
       }
       try {
-        fire(one);
+        moved += fire(one) ? 1 : 0;
       } catch (RuntimeException e) {
         if (OF_THE_DATABASE.contains(Failures.classify(e))) {
           throw e;
         }
-        failed(one, e);
+        moved += failed(one, e);
       }
     }
+    if (moved > 0) {
+      return Pass.worked(moved);
+    }
     if (!due.isEmpty()) {
-      return Pass.worked(due.size());
+      return Pass.idle(); // others are about them
     }
     return transactions
         .run(LOOK, tx -> sql.untilNext(tx.dsl()))
@@ -142,7 +146,8 @@ public final class ScheduleRunner implements AutoCloseable {
         .orElseGet(Pass::idle);
   }
 
-  private void fire(ScheduleSql.Due due) {
+  /** Whether it was done here. */
+  private boolean fire(ScheduleSql.Due due) {
     CronTimes times = CronTimes.of(due.cron(), ZoneId.of(due.zone()));
     Firing firing = Firing.of(times, due.nextFire(), due.now(), due.missed(), due.grace());
     List<NewJob<byte[]>> enqueued =
@@ -168,6 +173,7 @@ public final class ScheduleRunner implements AutoCloseable {
             due.missed());
       }
     }
+    return mine;
   }
 
   static NewJob<byte[]> job(ScheduleSql.Template template, Instant moment) {
@@ -185,13 +191,14 @@ public final class ScheduleRunner implements AutoCloseable {
         .withHeader(Schedule.MOMENT_HEADER, moment.toString());
   }
 
-  private void failed(ScheduleSql.Due due, RuntimeException failure) {
+  /** 1 if that was noted, and the schedule waits a minute. */
+  private int failed(ScheduleSql.Due due, RuntimeException failure) {
     String name = due.template().name();
     events.failed(name);
     LOG.error("schedule '{}' could not be fired; next try in a minute", name, failure);
     String text = String.valueOf(failure.getMessage()).replace('\0', ' ');
     String kept = text.length() > LONGEST_FAILURE ? text.substring(0, LONGEST_FAILURE) : text;
-    transactions.execute(FIRE, tx -> sql.noteFailure(tx.dsl(), due, kept));
+    return transactions.run(FIRE, tx -> sql.noteFailure(tx.dsl(), due, kept));
   }
 
   /** Options of a {@link ScheduleRunner}. Not thread-safe. */

@@ -93,7 +93,7 @@ final class ScheduleSql {
       SELECT name, revision, next_fire, clock_timestamp() AS now, cron, zone, missed_fires,
              grace_millis, kind, queue, priority, max_attempts, headers, payload
         FROM {0}
-       WHERE look_at <= clock_timestamp()
+       WHERE look_at <= clock_timestamp() AND isfinite(next_fire)
        ORDER BY look_at, name
        LIMIT {1}\
       """;
@@ -101,16 +101,20 @@ final class ScheduleSql {
   private static final String MILLIS_TO_NEXT =
       """
       SELECT CAST(extract(epoch FROM look_at - clock_timestamp()) * 1000 AS bigint)
-        FROM {0} WHERE look_at IS NOT NULL ORDER BY look_at LIMIT 1\
+        FROM {0} WHERE look_at IS NOT NULL AND isfinite(next_fire) ORDER BY look_at LIMIT 1\
       """;
 
-  /** Whoever moves the moment on has fired it; a second one waits here, and then finds it moved. */
+  /**
+   * Whoever moves the moment on has fired it; a second one finds it moved. One that somebody else
+   * has locked is passed over: he fires it, or it is due again.
+   */
   private static final String MOVE_ON =
       """
       UPDATE {0}
          SET next_fire = {4}, look_at = {4}, last_fire = coalesce({5}, last_fire),
              fired = fired + {6}, missed = missed + {7}, failure = NULL, failed_at = NULL
-       WHERE name = {1} AND revision = {2} AND next_fire = {3} AND paused_at IS NULL\
+       WHERE name = ANY (ARRAY(SELECT s.name FROM {0} AS s WHERE s.name = {1} FOR UPDATE SKIP LOCKED))
+         AND revision = {2} AND next_fire = {3} AND paused_at IS NULL\
       """;
 
   private static final String NOTE_FAILURE =
@@ -118,7 +122,8 @@ final class ScheduleSql {
       UPDATE {0}
          SET look_at = clock_timestamp() + interval '1 minute', failed_at = clock_timestamp(),
              failure = {4}
-       WHERE name = {1} AND revision = {2} AND next_fire = {3} AND paused_at IS NULL\
+       WHERE name = ANY (ARRAY(SELECT s.name FROM {0} AS s WHERE s.name = {1} FOR UPDATE SKIP LOCKED))
+         AND revision = {2} AND next_fire = {3} AND paused_at IS NULL\
       """;
 
   private final Table<?> schedule;
@@ -255,8 +260,8 @@ final class ScheduleSql {
         == 1;
   }
 
-  void noteFailure(DSLContext dsl, Due due, String failure) {
-    dsl.query(
+  int noteFailure(DSLContext dsl, Due due, String failure) {
+    return dsl.query(
             NOTE_FAILURE,
             schedule,
             val(due.template().name()),

@@ -1,0 +1,77 @@
+package dev.pgbelay.jobqueue;
+
+import dev.pgbelay.jobqueue.permit.ClaimPermit;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A permit that somebody else wrote: what it throws or miscounts costs neither a job nor a thread.
+ * After an exception its kind is not claimed for a second.
+ */
+final class GuardedPermit implements ClaimPermit {
+  private static final Logger LOG = LoggerFactory.getLogger(GuardedPermit.class);
+  private static final long PAUSE = TimeUnit.SECONDS.toNanos(1);
+
+  private final String kind;
+  private final ClaimPermit permit;
+  private volatile boolean failing;
+  private volatile long failedAt;
+
+  GuardedPermit(String kind, ClaimPermit permit) {
+    this.kind = kind;
+    this.permit = permit;
+  }
+
+  private void failed(String call, Throwable e) {
+    failedAt = System.nanoTime();
+    failing = true;
+    LOG.warn(
+        "the permit of kind '{}' failed at {}: its jobs are not claimed for now", kind, call, e);
+  }
+
+  @Override
+  public int reserve(int wanted) {
+    if (failing && System.nanoTime() - failedAt < PAUSE) {
+      return 0;
+    }
+    failing = false;
+    try {
+      return Math.max(0, Math.min(wanted, permit.reserve(wanted)));
+    } catch (Throwable e) {
+      failed("reserve", e);
+      return 0;
+    }
+  }
+
+  @Override
+  public void release(int unused) {
+    try {
+      permit.release(unused);
+    } catch (Throwable e) {
+      failed("release", e);
+    }
+  }
+
+  @Override
+  public boolean begin() {
+    try {
+      return permit.begin();
+    } catch (Throwable e) {
+      failed("begin", e);
+      release(1);
+      return false;
+    }
+  }
+
+  @Override
+  public void end(Duration took, Optional<Throwable> failure) {
+    try {
+      permit.end(took, failure);
+    } catch (Throwable e) {
+      failed("end", e);
+    }
+  }
+}
