@@ -91,7 +91,7 @@ record HealthRules(
                       .sinceFinished()
                       .map(since -> "none was finished for " + seconds(since))
                       .orElse("none was ever finished")
-                  + (workers == 0 ? "; no worker is alive" : "; " + workers + " workers are alive")
+                  + alive(workers)
                   + queue
                       .sinceClaim()
                       .map(since -> ", the last claim was " + seconds(since) + " ago")
@@ -103,6 +103,14 @@ record HealthRules(
     } else if (oldest.get().compareTo(late) > 0) {
       reasons.add(new Reason(Status.DEGRADED, jobs + ", though others are finished"));
     }
+  }
+
+  private static String alive(int workers) {
+    return switch (workers) {
+      case 0 -> "; no worker is alive";
+      case 1 -> "; one worker is alive";
+      default -> "; " + workers + " workers are alive";
+    };
   }
 
   private static Duration seconds(Duration duration) {

@@ -10,7 +10,7 @@ import java.util.Map;
  *
  * @param attempts how often a handler was called
  * @param fates how many jobs came to what, by the names of the metric {@code
- *     pgbelay.jobqueue.settled}: done, discarded, retried, snoozed, handed_back, dead
+ *     pgbelay.jobqueue.settled}: done, discarded, cancelled, retried, snoozed, handed_back, dead
  * @param refused writes that a fence refused, because the job was somebody else's by then
  * @param failures what handlers threw, in that order
  */
@@ -34,6 +34,16 @@ public record Drained(
   /** Attempts that failed and are followed by another. */
   public int retried() {
     return count("retried");
+  }
+
+  /** Jobs that their handler gave up. */
+  public int discarded() {
+    return count("discarded");
+  }
+
+  /** Attempts that did not count, because their handler came too early. */
+  public int snoozed() {
+    return count("snoozed");
   }
 
   private int count(String fate) {

@@ -90,8 +90,8 @@ class HealthRulesTest {
     assertThat(rules.judge(snapshot(1, paused)).reasons())
         .extracting(Reason::text)
         .containsExactly(
-            "queue 'q': 9 jobs are due, the oldest for PT3M, and none was ever finished; 1 workers"
-                + " are alive; it was paused PT4M ago");
+            "queue 'q': 9 jobs are due, the oldest for PT3M, and none was ever finished; one"
+                + " worker is alive; it was paused PT4M ago");
   }
 
   @Test

@@ -16,6 +16,7 @@ import dev.pgbelay.jobqueue.JobWorkerBuilder;
 import dev.pgbelay.jobqueue.LeaseLostException;
 import dev.pgbelay.jobqueue.NewJob;
 import dev.pgbelay.jobqueue.RetryPolicy;
+import dev.pgbelay.jobqueue.control.QueueControl;
 import dev.pgbelay.testing.PostgresExtension;
 import dev.pgbelay.testing.TemplateInitializer;
 import java.io.IOException;
@@ -56,7 +57,8 @@ class ManualWorkerPostgresTest {
 
   @BeforeEach
   void empty() {
-    dsl.execute("truncate pgbelay.job, pgbelay.job_dead, pgbelay.job_worker, effect");
+    dsl.execute(
+        "truncate pgbelay.job, pgbelay.job_dead, pgbelay.job_worker, pgbelay.job_control, effect");
   }
 
   @AfterEach
@@ -162,6 +164,31 @@ class ManualWorkerPostgresTest {
           jobs.enqueueAll(tx, many);
         });
     worker((context, payload) -> JobOutcome.done()).drain().assertDone(2_500);
+  }
+
+  @Test
+  void whatHandlersReturn_isCounted() {
+    enqueue(MAIL.job("gone"));
+    enqueue(MAIL.job("early"));
+    Drained drained =
+        worker(
+                (context, payload) ->
+                    payload.equals("gone")
+                        ? JobOutcome.discard("account closed")
+                        : JobOutcome.snooze(Duration.ofHours(1)))
+            .drain();
+    assertThat(drained.discarded()).isEqualTo(1);
+    assertThat(drained.snoozed()).isEqualTo(1);
+    assertThat(drained.done()).isZero();
+  }
+
+  @Test
+  void pausedKind_isNotRun() {
+    transactions.execute(tx -> QueueControl.create().pauseKind(tx, MAIL, "the server moves"));
+    enqueue(MAIL.job("x"));
+    ManualWorker worker = worker((context, payload) -> JobOutcome.done());
+    assertThat(worker.drain().attempts()).isZero();
+    assertThat(worker.due()).isEqualTo(1);
   }
 
   @Test
