@@ -6,6 +6,7 @@ import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.TxWork;
 import dev.pgbelay.core.internal.MissingTable;
+import dev.pgbelay.idempotency.internal.Polling;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;

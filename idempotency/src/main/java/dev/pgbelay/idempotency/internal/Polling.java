@@ -1,10 +1,10 @@
-package dev.pgbelay.idempotency;
+package dev.pgbelay.idempotency.internal;
 
 import java.time.Duration;
 import java.util.concurrent.ThreadLocalRandom;
 
 /** Pauses that grow, with jitter, until a time is over. For one thread. */
-final class Polling {
+public final class Polling {
   private static final Duration FIRST = Duration.ofMillis(5);
   private static final Duration LONGEST = Duration.ofMillis(250);
 
@@ -12,18 +12,18 @@ final class Polling {
   private final long limit;
   private long mean = FIRST.toNanos();
 
-  Polling(Duration limit) {
+  public Polling(Duration limit) {
     this.limit = limit.toNanos();
   }
 
-  Duration elapsed() {
+  public Duration elapsed() {
     return Duration.ofNanos(System.nanoTime() - start);
   }
 
   /**
    * Whether there is time for another look; not once the thread was interrupted, which it stays.
    */
-  boolean pause() {
+  public boolean pause() {
     long left = limit - (System.nanoTime() - start);
     if (left <= 0) {
       return false;

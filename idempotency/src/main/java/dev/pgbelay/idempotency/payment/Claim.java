@@ -1,0 +1,33 @@
+package dev.pgbelay.idempotency.payment;
+
+import dev.pgbelay.core.internal.Fence;
+import dev.pgbelay.idempotency.Fingerprint;
+import dev.pgbelay.idempotency.IdempotencyKey;
+import java.time.Duration;
+
+/**
+ * A payment that this process carries on, as it was when it was claimed.
+ *
+ * @param attempts failed ones and crashes since the last progress
+ * @param isNew whether it is claimed by the transaction that inserts it
+ * @param askedFor how long before {@code asOf} the open provider step was first asked
+ * @param asOf by {@link System#nanoTime}, from before the claim
+ */
+@SuppressWarnings("ArrayRecordComponent") // written and read by this module alone, never compared
+record Claim<Q>(
+    IdempotencyKey key,
+    Fence fence,
+    Fingerprint fingerprint,
+    Q request,
+    byte[] requestBytes,
+    int attempts,
+    boolean isNew,
+    Duration askedFor,
+    long asOf) {
+
+  /** Once its row is there, and its last phase went well. */
+  Claim<Q> later() {
+    return new Claim<>(
+        key, fence, fingerprint, request, requestBytes, attempts, false, Duration.ZERO, asOf);
+  }
+}

@@ -1,0 +1,254 @@
+package dev.pgbelay.idempotency.payment;
+
+import dev.pgbelay.core.OutcomeUnknownException;
+import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.internal.Claimant;
+import dev.pgbelay.core.internal.Fence;
+import dev.pgbelay.idempotency.Answer;
+import dev.pgbelay.idempotency.Fingerprint;
+import dev.pgbelay.idempotency.IdempotencyKey;
+import dev.pgbelay.idempotency.Outcome;
+import java.time.Duration;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** How a call under a key begins: with an answer, or with a claim. Safe for several threads. */
+final class PaymentEntry<Q, R> {
+  private static final Logger LOG = LoggerFactory.getLogger(PaymentOperation.class);
+  private static final Duration SOON = Duration.ofSeconds(1);
+
+  /**
+   * What it begins with: an answer, or a claim and how far its payment is.
+   *
+   * @param reached present with the claim
+   */
+  record Begun<Q, R>(
+      @Nullable Answer<R> answer, @Nullable Claim<Q> claim, Phase.@Nullable Reached<R> reached) {
+    static <Q, R> Begun<Q, R> with(Answer<R> answer) {
+      return new Begun<>(answer, null, null);
+    }
+  }
+
+  private final Declared<Q, R> declared;
+  private final Transactions transactions;
+  private final PaymentSql sql;
+  private final Phase<Q, R> phase;
+  private final ClaimedWrites writes;
+  private final Claimant claimant;
+  private final PaymentMeters meters;
+
+  PaymentEntry(
+      Declared<Q, R> declared,
+      Transactions transactions,
+      PaymentSql sql,
+      Phase<Q, R> phase,
+      ClaimedWrites writes,
+      Claimant claimant,
+      PaymentMeters meters) {
+    this.declared = declared;
+    this.transactions = transactions;
+    this.sql = sql;
+    this.phase = phase;
+    this.writes = writes;
+    this.claimant = claimant;
+    this.meters = meters;
+  }
+
+  /**
+   * Answers from what is stored, claims what is free, or begins a payment with its first phase.
+   *
+   * @throws Exception what a database step of the first phase threw; there is no payment then
+   */
+  Begun<Q, R> begin(IdempotencyKey key, Fingerprint fingerprint, Q request) throws Exception {
+    try {
+      return begin(key, fingerprint, request, Progress.NONE);
+    } catch (StepRefusedException e) {
+      return begin(key, fingerprint, request, Progress.NONE.refused(e.code()));
+    }
+  }
+
+  private Begun<Q, R> begin(IdempotencyKey key, Fingerprint fingerprint, Q request, Progress from)
+      throws Exception {
+    Fence fence = claimant.next();
+    long asOf = System.nanoTime();
+    Attempt<Q, R> attempt = new Attempt<>();
+    try {
+      return transactions.run(
+          declared.options(),
+          tx -> {
+            attempt.begun = null;
+            Begun<Q, R> inside = inside(tx, key, fingerprint, request, from, fence, asOf);
+            attempt.begun = inside;
+            return inside;
+          });
+    } catch (OutcomeUnknownException e) {
+      return afterLostCommit(attempt.begun, e);
+    }
+  }
+
+  private static final class Attempt<Q, R> {
+    private @Nullable Begun<Q, R> begun;
+  }
+
+  private Begun<Q, R> afterLostCommit(@Nullable Begun<Q, R> begun, OutcomeUnknownException lost) {
+    if (begun == null) {
+      throw lost;
+    }
+    Claim<Q> claim = begun.claim();
+    Phase.Reached<R> reached = begun.reached();
+    if (claim == null || reached == null) {
+      return begun; // it wrote nothing
+    }
+    boolean finished = reached.response() != null;
+    if (writes.hasCommitted(claim, reached.progress(), finished, lost)) {
+      return begun;
+    }
+    throw lost;
+  }
+
+  private Begun<Q, R> inside(
+      Tx tx,
+      IdempotencyKey key,
+      Fingerprint fingerprint,
+      Q request,
+      Progress from,
+      Fence fence,
+      long asOf)
+      throws Exception {
+    PaymentSql.Look look = sql.lockAndFind(tx.connection(), key);
+    PaymentRow row = look.row();
+    if (row != null) {
+      Answer<R> answer = answer(row, fingerprint);
+      if (answer != null) {
+        return Begun.with(answer);
+      }
+      return look.locked() ? takeOver(tx, row, fence, asOf) : Begun.with(Answer.inProgress(SOON));
+    }
+    if (!look.locked()) {
+      return Begun.with(Answer.inProgress(SOON));
+    }
+    byte[] stored = declared.encode("request", declared.requests(), request);
+    Claim<Q> claim =
+        new Claim<>(key, fence, fingerprint, request, stored, 0, true, Duration.ZERO, asOf);
+    return new Begun<>(null, claim, phase.advance(tx, claim, from));
+  }
+
+  private Begun<Q, R> takeOver(Tx tx, PaymentRow row, Fence fence, long asOf) {
+    String unfit = declared.steps().unfit(row.version(), row.progress());
+    if (unfit != null) {
+      throw new PgBelayException("payment " + row.key() + " cannot go on: " + unfit);
+    }
+    PaymentRow taken = sql.take(tx.connection(), row.key(), fence, declared.lease());
+    return taken == null ? Begun.with(Answer.inProgress(SOON)) : taken(tx, taken, fence, asOf);
+  }
+
+  /** Takes the payment that has been due for longest; empty if none is. */
+  Optional<Begun<Q, R>> takeDue(Duration grace) {
+    Fence fence = claimant.next();
+    long asOf = System.nanoTime();
+    return transactions.run(
+        declared.options(),
+        tx -> {
+          PaymentRow row =
+              sql.takeDue(
+                  tx.connection(),
+                  declared.name(),
+                  declared.steps().version(),
+                  fence,
+                  declared.lease(),
+                  grace);
+          return row == null ? Optional.empty() : Optional.of(taken(tx, row, fence, asOf));
+        });
+  }
+
+  private Begun<Q, R> taken(Tx tx, PaymentRow row, Fence fence, long asOf) {
+    String poison = poison(row);
+    if (poison != null) {
+      PaymentWrite park =
+          PaymentWrite.left(
+              row.version(),
+              row.progress(),
+              PaymentState.PARKED,
+              row.attempts(),
+              poison,
+              Duration.ZERO);
+      writes.write(tx, row.key(), fence, park);
+      meters.parked();
+      LOG.warn("payment {} is parked: {}", row.key(), poison);
+      return Begun.with(Answer.without(Outcome.UNKNOWN_OUTCOME));
+    }
+    meters.takenOver();
+    Claim<Q> claim =
+        new Claim<>(
+            row.key(),
+            fence,
+            row.fingerprint(),
+            declared.decode("request", declared.requests(), row.key(), row.request()),
+            row.request(),
+            row.attempts(),
+            false,
+            row.askedFor().plusNanos(1),
+            asOf);
+    return new Begun<>(null, claim, new Phase.Reached<>(row.progress(), null));
+  }
+
+  /** Why nobody should carry it on; null if there is no reason. */
+  private @Nullable String poison(PaymentRow row) {
+    if (row.state() == PaymentState.RUNNING && row.attempts() >= declared.maxAttempts()) {
+      return "its holders failed or crashed " + row.attempts() + " times in a row";
+    }
+    try {
+      declared.decode("request", declared.requests(), row.key(), row.request());
+    } catch (PgBelayException e) {
+      return e.getMessage();
+    }
+    return declared.steps().unfit(row.version(), row.progress());
+  }
+
+  /** What is known of a payment without carrying it on; null if it is free to be carried on. */
+  @Nullable Answer<R> answer(PaymentRow row, Fingerprint fingerprint) {
+    if (!row.fingerprint().mayMatch(fingerprint)) {
+      return Answer.without(Outcome.FINGERPRINT_MISMATCH);
+    }
+    if (row.state() == PaymentState.COMPLETED) {
+      return finished(row);
+    }
+    if (row.state() == PaymentState.PARKED) {
+      return Answer.without(Outcome.UNKNOWN_OUTCOME);
+    }
+    boolean newer = row.version() > declared.steps().version();
+    if (row.isFree() && !newer) {
+      return null;
+    }
+    Duration again = row.dueIn().compareTo(SOON) > 0 ? row.dueIn() : SOON;
+    return row.state() == PaymentState.UNKNOWN
+        ? new Answer<>(Outcome.UNKNOWN_OUTCOME, Optional.empty(), Optional.of(again))
+        : Answer.inProgress(again);
+  }
+
+  private Answer<R> finished(PaymentRow row) {
+    byte[] response = row.response();
+    Duration age = row.finishedFor().orElse(Duration.ZERO);
+    if (response == null || age.compareTo(declared.retention()) >= 0) {
+      return Answer.without(Outcome.EXPIRED);
+    }
+    return Answer.replayed(declared.decode("response", declared.responses(), row.key(), response));
+  }
+
+  /** What is known by now; asks and claims nothing. */
+  Optional<Answer<R>> look(IdempotencyKey key, @Nullable Fingerprint fingerprint) {
+    Optional<PaymentRow> row =
+        transactions.run(
+            declared.options(), tx -> Optional.ofNullable(sql.find(tx.connection(), key)));
+    return row.map(found -> known(found, fingerprint));
+  }
+
+  private Answer<R> known(PaymentRow row, @Nullable Fingerprint fingerprint) {
+    Answer<R> answer = answer(row, fingerprint == null ? row.fingerprint() : fingerprint);
+    return answer != null ? answer : Answer.inProgress(SOON);
+  }
+}

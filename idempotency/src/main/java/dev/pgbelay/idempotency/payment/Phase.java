@@ -1,0 +1,77 @@
+package dev.pgbelay.idempotency.payment;
+
+import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.Tx;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What happens in one transaction: database steps, up to the intent of the next call of a provider,
+ * or to the answer. One write at its end records all of it under the fence; if that finds the claim
+ * gone, the transaction is rolled back. Safe for several threads.
+ */
+final class Phase<Q, R> {
+  /**
+   * Where a phase came to.
+   *
+   * @param response present if the payment has its answer
+   */
+  record Reached<R>(Progress progress, @Nullable R response) {}
+
+  private final Declared<Q, R> declared;
+  private final PaymentSql sql;
+  private final ClaimGuard guard;
+
+  Phase(Declared<Q, R> declared, PaymentSql sql, ClaimGuard guard) {
+    this.declared = declared;
+    this.sql = sql;
+    this.guard = guard;
+  }
+
+  /**
+   * Works from there on.
+   *
+   * @throws ClaimLostException if the claim is gone
+   * @throws Exception what a step threw
+   */
+  Reached<R> advance(Tx tx, Claim<Q> claim, Progress from) throws Exception {
+    Progress progress = from;
+    Step<Q, ?> next = declared.steps().after(progress);
+    while (next instanceof Step.Database<Q, ?> step) {
+      progress = progress.recorded(step.name(), run(tx, claim, progress, step));
+      next = declared.steps().after(progress);
+    }
+    int version = declared.steps().version();
+    if (next != null) {
+      Progress asking = progress.asking(next.name());
+      write(tx, claim, PaymentWrite.goingOn(version, asking, declared.lease()));
+      return new Reached<>(asking, null);
+    }
+    R response = declared.respond().run(tx, new Execution<>(claim, progress, guard));
+    if (response == null) {
+      throw new PgBelayException(
+          "operation \"" + declared.name() + "\" responded with null; say what is to be answered");
+    }
+    byte[] encoded = declared.encode("response", declared.responses(), response);
+    write(tx, claim, PaymentWrite.completed(version, progress, encoded));
+    return new Reached<>(progress, response);
+  }
+
+  private <T> byte[] run(Tx tx, Claim<Q> claim, Progress progress, Step.Database<Q, T> step)
+      throws Exception {
+    T result = step.work().run(tx, new Execution<>(claim, progress, guard));
+    if (result == null) {
+      throw new PgBelayException("step \"" + step.name() + "\" returned null");
+    }
+    return declared.encode("result of step \"" + step.name() + "\"", step.key().codec(), result);
+  }
+
+  private void write(Tx tx, Claim<Q> claim, PaymentWrite write) {
+    boolean written =
+        claim.isNew()
+            ? sql.insert(tx.connection(), claim, write)
+            : sql.save(tx.connection(), claim.key(), claim.fence(), write);
+    if (!written) {
+      throw new ClaimLostException(claim.key());
+    }
+  }
+}

@@ -1,0 +1,39 @@
+-- Where each payment stands. A row is inserted with the first intent, updated in place at each phase, and finished once.
+CREATE TABLE ${schema}.payment (
+  created_at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+  -- 'infinity' while it is open.
+  finished_at         timestamptz NOT NULL DEFAULT 'infinity',
+  -- '-infinity' where nobody has it: given back, not lost in a crash.
+  lease_until         timestamptz NOT NULL,
+  due_at              timestamptz NOT NULL DEFAULT clock_timestamp(),
+  asked_at            timestamptz,
+  unknown_since       timestamptz,
+  claimant            uuid,
+  claim_number        bigint,
+  steps_version       integer NOT NULL,
+  attempts            integer NOT NULL DEFAULT 0,
+  fingerprint_version smallint NOT NULL,
+  escalated           boolean NOT NULL DEFAULT false,
+  operation           text COLLATE "C" NOT NULL,
+  tenant              text COLLATE "C" NOT NULL,
+  key                 text COLLATE "C" NOT NULL,
+  state               text COLLATE "C" NOT NULL
+    CHECK (state IN ('RUNNING', 'UNKNOWN', 'PARKED', 'COMPLETED')),
+  -- The provider step that was asked and has no result.
+  asked               text COLLATE "C",
+  refusal             text,
+  reason              text,
+  done                text[] NOT NULL,
+  results             bytea[] NOT NULL,
+  fingerprint         bytea NOT NULL,
+  request             bytea NOT NULL,
+  response            bytea,
+  PRIMARY KEY (tenant, operation, key),
+  CHECK ((state = 'COMPLETED') = (response IS NOT NULL)),
+  CHECK ((state = 'COMPLETED') = (finished_at < 'infinity')),
+  CHECK (cardinality(done) = cardinality(results))
+) WITH (fillfactor = 70);
+
+-- Open ones stand at the end of it, and the oldest finished ones, which the purge takes, at its beginning. No update but
+-- the last one touches it.
+CREATE INDEX payment_finished ON ${schema}.payment (operation, finished_at, tenant, key);
