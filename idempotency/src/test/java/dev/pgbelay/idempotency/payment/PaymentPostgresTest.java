@@ -44,7 +44,7 @@ class PaymentPostgresTest {
   private final Bank bank = new Bank();
   private final Shop shop = new Shop(postgres.dataSource(), postgres.jdbcUrl(), bank);
   private final PaymentOperation<String, String> checkout = shop.checkout();
-  private final IdempotencyKey key = checkout.key("acme", "k");
+  private final IdempotencyKey key = checkout.key("acme", Shop.freshName());
 
   @AfterEach
   void close() {
