@@ -49,7 +49,8 @@ final class Binding {
   /** Steps, results, and who is asked. */
   void progress(Connection connection, Progress progress) throws SQLException {
     statement.setArray(next++, connection.createArrayOf("text", progress.done().toArray()));
-    statement.setArray(next++, connection.createArrayOf("bytea", progress.results().toArray(byte[][]::new)));
+    statement.setArray(
+        next++, connection.createArrayOf("bytea", progress.results().toArray(byte[][]::new)));
     text(progress.asked());
   }
 }
