@@ -1,0 +1,40 @@
+package dev.pgbelay.idempotency.webhook;
+
+import java.time.Instant;
+import java.util.Optional;
+
+/**
+ * What a {@link SignatureVerifier} found.
+ *
+ * @param outcome whether to believe the message, and if not, why
+ * @param signedAt when the provider says that it signed; present only if the signature is right
+ * @param secret the name of the secret that fits, to see when an old one is no longer in use
+ * @param detail for the log: what is wrong and what to look at, without secrets, signatures or body
+ */
+public record SignatureVerdict(
+    Outcome outcome, Optional<Instant> signedAt, Optional<String> secret, String detail) {
+  /** Whether to believe a message. All but {@link #VALID} are refusals. */
+  public enum Outcome {
+    /** Signed with one of the secrets, within the tolerance. */
+    VALID,
+    /** The header is not there. */
+    MISSING,
+    /** The header is not in the declared form. */
+    MALFORMED,
+    /** No signature fits any of the secrets. */
+    WRONG,
+    /** Rightly signed, but longer ago than the tolerance: perhaps somebody plays it again. */
+    TOO_OLD,
+    /** Rightly signed, but further ahead than the tolerance: one of two clocks is wrong. */
+    TOO_NEW
+  }
+
+  /** True for {@link Outcome#VALID} only. */
+  public boolean isValid() {
+    return outcome == Outcome.VALID;
+  }
+
+  static SignatureVerdict refused(Outcome outcome, String detail) {
+    return new SignatureVerdict(outcome, Optional.empty(), Optional.empty(), detail);
+  }
+}
