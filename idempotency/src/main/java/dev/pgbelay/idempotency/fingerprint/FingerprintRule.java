@@ -165,39 +165,6 @@ public final class FingerprintRule {
         });
   }
 
-  private static final class BodyAlone implements RequestContent {
-    private final byte[] body;
-
-    BodyAlone(byte[] body) {
-      this.body = body;
-    }
-
-    @Override
-    public byte[] body() {
-      return body;
-    }
-
-    @Override
-    public String method() {
-      throw new IllegalStateException("not asked for");
-    }
-
-    @Override
-    public String path() {
-      throw new IllegalStateException("not asked for");
-    }
-
-    @Override
-    public Optional<String> query() {
-      throw new IllegalStateException("not asked for");
-    }
-
-    @Override
-    public List<String> headers(String name) {
-      throw new IllegalStateException("not asked for");
-    }
-  }
-
   /** Not safe for several threads. */
   public static final class Builder {
     private static final Pattern HEADER = Pattern.compile("[!#$%&'*+.^_`|~0-9a-z-]{1,128}");

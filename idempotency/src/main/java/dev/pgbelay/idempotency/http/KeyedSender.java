@@ -1,6 +1,7 @@
 package dev.pgbelay.idempotency.http;
 
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.internal.OptionRange;
 import io.github.resilience4j.core.IntervalFunction;
 import io.github.resilience4j.retry.Retry;
@@ -21,9 +22,10 @@ import java.util.concurrent.CancellationException;
  * answer: 422 says that the key belongs to another request. {@code Retry-After} is waited for if it
  * ends within the total time, else the last answer is handed back.
  *
- * <p>Blocks the calling thread, which should have no transaction open: in a payment operation it
- * stands in a provider step. An interrupt ends the wait. Immutable and safe for several threads;
- * the {@code HttpClient} stays the caller's. Neither keys nor bodies are logged.
+ * <p>Blocks the calling thread, which must have no transaction of {@link Transactions} open: in a
+ * payment operation it stands in a provider step. An interrupt ends the wait. Immutable and safe
+ * for several threads; the {@code HttpClient} stays the caller's. Neither keys nor bodies are
+ * logged.
  */
 public final class KeyedSender {
   private final HttpClient client;
@@ -58,13 +60,14 @@ public final class KeyedSender {
    * @param key the same for every request that means the same thing, across restarts: the id of the
    *     row that asks for the effect, not a random one made for this call
    * @param handler makes the body of each answer; must be able to be used several times
-   * @throws PgBelayException if the head has a body or a key of its own, or the key cannot stand in
-   *     a header
+   * @throws PgBelayException if the head has a body or a key of its own, the key cannot stand in a
+   *     header, or a transaction is open on this thread; nothing was sent
    * @throws InterruptedException if the thread was interrupted; the effect may have happened
    */
   public <T> Sent<T> send(
       HttpRequest head, byte[] body, String key, HttpResponse.BodyHandler<T> handler)
       throws InterruptedException {
+    Transactions.requireNone();
     HttpRequest request = withKey(head, body, KeyHeader.format(key));
     SendHistory history = new SendHistory(waits, totalTime);
     RetryConfig policy =

@@ -78,13 +78,7 @@ final class ChargeBook {
       String key, String reference, long amount, String currency, State state) {
     FakeCharge charge =
         new FakeCharge(
-            "ch-" + (charges.size() + 1),
-            key,
-            reference,
-            amount,
-            currency,
-            state,
-            clock.instant());
+            "ch-" + (charges.size() + 1), key, reference, amount, currency, state, clock.instant());
     charges.add(charge);
     return tell(charge);
   }

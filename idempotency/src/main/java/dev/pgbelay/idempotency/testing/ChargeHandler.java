@@ -65,8 +65,7 @@ final class ChargeHandler {
     }
   }
 
-  private @Nullable FakeEvent change(
-      HttpExchange exchange, String key, String request, String body)
+  private @Nullable FakeEvent change(HttpExchange exchange, String key, String request, String body)
       throws IOException, InterruptedException {
     ProviderFault fault = faults.get();
     switch (fault) {
@@ -128,8 +127,7 @@ final class ChargeHandler {
     return event.orElse(null);
   }
 
-  private Optional<FakeEvent> charge(
-      ProviderFault fault, String key, Map<String, String> fields) {
+  private Optional<FakeEvent> charge(ProviderFault fault, String key, Map<String, String> fields) {
     try {
       return Optional.of(
           book.charge(

@@ -241,7 +241,9 @@ public final class FakeProvider implements AutoCloseable {
     }
   }
 
-  /** Stops listening; requests that are held are dropped, and those held before acting never act. */
+  /**
+   * Stops listening; requests that are held are dropped, and those held before acting never act.
+   */
   @Override
   public void close() {
     held.close();
