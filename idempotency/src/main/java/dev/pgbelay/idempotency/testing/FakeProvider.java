@@ -95,14 +95,18 @@ public final class FakeProvider implements AutoCloseable {
     server.start();
   }
 
-  /** Begins with keys that are kept for a day, and requests that are held for an hour. */
-  public static Builder builder() {
-    return new Builder();
+  /**
+   * Begins with keys that are kept for a day, and requests that are held for an hour.
+   *
+   * @param clock the provider's, by which keys are forgotten and charges dated
+   */
+  public static Builder builder(InstantSource clock) {
+    return new Builder(clock);
   }
 
   /** Starts one with those options. */
-  public static FakeProvider start() {
-    return builder().start();
+  public static FakeProvider start(InstantSource clock) {
+    return builder(clock).start();
   }
 
   /** Where it listens, without a path. */
@@ -253,16 +257,12 @@ public final class FakeProvider implements AutoCloseable {
 
   /** Not safe for several threads. */
   public static final class Builder {
-    private InstantSource clock = InstantSource.system();
+    private final InstantSource clock;
     private Duration keyWindow = Duration.ofDays(1);
     private Duration holdFor = Duration.ofHours(1);
 
-    private Builder() {}
-
-    /** The provider's clock, by which keys are forgotten and charges dated. */
-    public Builder clock(InstantSource clock) {
+    private Builder(InstantSource clock) {
       this.clock = clock;
-      return this;
     }
 
     /** For how long a key is known, 1 ms to 3,650 days. */

@@ -15,6 +15,7 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -24,7 +25,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 class KeyedSenderTest {
   private static final Duration LONG = Duration.ofMinutes(1);
 
-  private final FakeProvider provider = FakeProvider.start();
+  private final FakeProvider provider = FakeProvider.start(InstantSource.system());
   private final HttpClient http = HttpClient.newHttpClient();
 
   @AfterEach

@@ -33,7 +33,7 @@ class FakeProviderTest {
   private final AtomicReference<Instant> time =
       new AtomicReference<>(Instant.parse("2026-01-01T00:00:00Z"));
   private final FakeProvider provider =
-      FakeProvider.builder().clock(time::get).keyWindow(Duration.ofHours(24)).start();
+      FakeProvider.builder(time::get).keyWindow(Duration.ofHours(24)).start();
   private final HttpClient http = HttpClient.newHttpClient();
   private final FakeProviderClient client = client(LONG);
 
