@@ -2,6 +2,7 @@ package dev.pgbelay.core;
 
 import dev.pgbelay.core.internal.SavepointRollbacks;
 import dev.pgbelay.core.internal.TransactionMemory;
+import dev.pgbelay.core.internal.WithCommit;
 import java.sql.Connection;
 import java.sql.Savepoint;
 import java.time.Duration;
@@ -48,6 +49,7 @@ final class OwnedTx implements ConnectionOwner {
   private boolean noRetry;
   private long rollbacks;
   private boolean runsHooks;
+  private WithCommit.@Nullable Statement last;
 
   /**
    * @param opener tells the transactions of one {@link Transactions} from those of another
@@ -80,7 +82,7 @@ final class OwnedTx implements ConnectionOwner {
   }
 
   private final class Provider
-      implements ConnectionProvider, SavepointRollbacks, TransactionMemory {
+      implements ConnectionProvider, SavepointRollbacks, TransactionMemory, WithCommit {
     @Override
     public Connection acquire() {
       return guarded;
@@ -91,6 +93,14 @@ final class OwnedTx implements ConnectionOwner {
 
     OwnedTx tx() {
       return OwnedTx.this;
+    }
+
+    @Override
+    public void withCommit(Statement statement) {
+      if (last != null) {
+        throw new IllegalStateException("one statement travels with COMMIT already");
+      }
+      last = statement;
     }
 
     @Override
@@ -185,6 +195,11 @@ final class OwnedTx implements ConnectionOwner {
   @Override
   public TransactionWatch watch() {
     return watch;
+  }
+
+  /** What COMMIT takes along. */
+  WithCommit.@Nullable Statement last() {
+    return last;
   }
 
   /** Tells this run of the transaction from every other. */

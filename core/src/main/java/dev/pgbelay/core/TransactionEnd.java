@@ -2,6 +2,7 @@ package dev.pgbelay.core;
 
 import dev.pgbelay.core.Commit.Effect;
 import dev.pgbelay.core.internal.PgDriver;
+import dev.pgbelay.core.internal.WithCommit;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -62,12 +63,13 @@ final class TransactionEnd {
     if (tx.watch().hasEnded()) {
       throw tx.watch().endedInside();
     }
-    if (PgDriver.state(driver) == PgDriver.State.IDLE) {
+    WithCommit.Statement last = tx.last();
+    if (PgDriver.state(driver) == PgDriver.State.IDLE && last == null) {
       Effect effect = tx.watch().isUntouched() ? Effect.READ_ONLY : Effect.UNKNOWN;
       return new Told(effect, Optional.empty());
     }
-    try (PreparedStatement end = prepare(connection, node, position)) {
-      Ended ended = read(end, node, position);
+    try (PreparedStatement end = prepare(connection, node, position, last)) {
+      Ended ended = read(end, node, position, last != null);
       if (transactionId != null && !transactionId.equals(ended.transactionId())) {
         throw tx.watch().endedInside();
       }
@@ -79,10 +81,17 @@ final class TransactionEnd {
   }
 
   /** Sends nothing: what fails here, such as a pool that has closed the connection, ran nothing. */
-  private static PreparedStatement prepare(Connection connection, Node node, boolean position)
+  private static PreparedStatement prepare(
+      Connection connection, Node node, boolean position, WithCommit.@Nullable Statement last)
       throws NotCommitted {
+    String commit = statement(node, position);
     try {
-      return connection.prepareStatement(statement(node, position));
+      if (last == null) {
+        return connection.prepareStatement(commit);
+      }
+      PreparedStatement both = connection.prepareStatement(TransactionSql.both(last.sql(), commit));
+      last.values().bind(both);
+      return both;
     } catch (SQLException e) {
       throw new NotCommitted(new SQLNonTransientConnectionException(NEVER_SENT, "08003", e), true);
     }
@@ -99,9 +108,13 @@ final class TransactionEnd {
 
   private record Ended(@Nullable String transactionId, Optional<CommitPosition> position) {}
 
-  private static Ended read(PreparedStatement end, Node node, boolean position)
+  private static Ended read(
+      PreparedStatement end, Node node, boolean position, boolean behindAnother)
       throws SQLException {
     end.execute();
+    if (behindAnother) {
+      end.getMoreResults();
+    }
     String transactionId;
     try (ResultSet row = end.getResultSet()) {
       row.next();

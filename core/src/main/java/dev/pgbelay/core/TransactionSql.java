@@ -98,6 +98,11 @@ final class TransactionSql {
 
   private TransactionSql() {}
 
+  /** The last statement and COMMIT in one message: one that fails keeps the others from running. */
+  static String both(String last, String commit) {
+    return last + ";\n" + commit;
+  }
+
   /** One message that sets the mode, then {@code settings} settings, then assigns an id. */
   static String begin(TxOptions options, int settings, boolean assignTransactionId) {
     StringBuilder sql = new StringBuilder();
