@@ -8,7 +8,6 @@ import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
@@ -80,8 +79,8 @@ public final class Idempotency {
     return schema;
   }
 
-  Optional<MeterRegistry> registry() {
-    return Optional.ofNullable(registry);
+  @Nullable MeterRegistry registry() {
+    return registry;
   }
 
   AnswerCache cache() {

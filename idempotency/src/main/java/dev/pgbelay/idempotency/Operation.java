@@ -45,10 +45,9 @@ public final class Operation<Q, R> {
     this.fingerprint = builder.fingerprint;
     this.retention = builder.retention;
     OperationMeters meters =
-        owner
-            .registry()
-            .<OperationMeters>map(registry -> new OperationMeters.OfMicrometer(registry, name))
-            .orElse(OperationMeters.NONE);
+        owner.registry() == null
+            ? OperationMeters.NONE
+            : new OperationMeters.OfMicrometer(owner.registry(), name);
     this.runs =
         new KeyedRun<>(
             owner,
