@@ -1,5 +1,7 @@
 package dev.pgbelay.idempotency;
 
+import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.internal.WithCommit;
 import dev.pgbelay.idempotency.internal.KeyLock;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -44,6 +46,18 @@ final class KeySql {
       ON CONFLICT (tenant, operation, key) DO NOTHING\
       """;
 
+  /**
+   * Travels with COMMIT, which must not happen without it: fails where {@link #KEEP} does nothing.
+   */
+  private static final String KEEP_OR_FAIL =
+      """
+      INSERT INTO <key> (tenant, operation, key, fingerprint_version, fingerprint, response)
+      VALUES (?, ?, ?, ?, ?, ?)\
+      """;
+
+  /** Of the primary key, as PostgreSQL names it. */
+  static final String CONSTRAINT = "idempotency_key_pkey";
+
   /** Fails, so that the transaction can only be rolled back. */
   private static final String SPOIL =
       "SELECT CAST('the work under an idempotency key failed' AS integer)";
@@ -58,6 +72,7 @@ final class KeySql {
   private final String find;
   private final String lockAndFind;
   private final String keep;
+  private final String keepOrFail;
 
   KeySql(String schema) {
     this.table = DSL.table(DSL.name(schema, "idempotency_key"));
@@ -65,6 +80,7 @@ final class KeySql {
     this.find = FIND.replace("<key>", name);
     this.lockAndFind = LOCK_AND_FIND.replace("<key>", name);
     this.keep = KEEP.replace("<key>", name);
+    this.keepOrFail = KEEP_OR_FAIL.replace("<key>", name);
   }
 
   Table<?> table() {
@@ -112,14 +128,33 @@ final class KeySql {
   boolean keep(Connection connection, IdempotencyKey key, Fingerprint fingerprint, byte[] response)
       throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(keep)) {
-      statement.setString(1, key.tenant());
-      statement.setString(2, key.operation());
-      statement.setString(3, key.key());
-      statement.setShort(4, (short) fingerprint.version());
-      statement.setBytes(5, HexFormat.of().parseHex(fingerprint.sha256()));
-      statement.setBytes(6, response);
+      bindKeep(statement, key, fingerprint, response);
       return statement.executeUpdate() == 1;
     }
+  }
+
+  /**
+   * Has the row written with the transaction's COMMIT, whose failure then names {@link
+   * #CONSTRAINT}.
+   *
+   * @return false where another one ends the transaction: nothing was done
+   */
+  boolean keepWithCommit(Tx tx, IdempotencyKey key, Fingerprint fingerprint, byte[] response) {
+    return WithCommit.offer(
+        tx.dsl().configuration(),
+        new WithCommit.Statement(
+            keepOrFail, statement -> bindKeep(statement, key, fingerprint, response)));
+  }
+
+  private static void bindKeep(
+      PreparedStatement statement, IdempotencyKey key, Fingerprint fingerprint, byte[] response)
+      throws SQLException {
+    statement.setString(1, key.tenant());
+    statement.setString(2, key.operation());
+    statement.setString(3, key.key());
+    statement.setShort(4, (short) fingerprint.version());
+    statement.setBytes(5, HexFormat.of().parseHex(fingerprint.sha256()));
+    statement.setBytes(6, response);
   }
 
   static void spoil(Connection connection) throws SQLException {

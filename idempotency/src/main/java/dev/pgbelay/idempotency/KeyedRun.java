@@ -1,11 +1,14 @@
 package dev.pgbelay.idempotency;
 
+import dev.pgbelay.core.FailureKind;
 import dev.pgbelay.core.OutcomeUnknownException;
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.TxWork;
 import dev.pgbelay.core.internal.MissingTable;
+import dev.pgbelay.core.internal.PgDriver;
 import dev.pgbelay.idempotency.internal.Polling;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -124,7 +127,7 @@ final class KeyedRun<R> {
                     options,
                     (Tx tx) -> {
                       committing[0] = false;
-                      Ran<R> inside = inside(tx, key, fingerprint, work);
+                      Ran<R> inside = inside(tx, key, fingerprint, work, true);
                       committing[0] = true;
                       return inside;
                     });
@@ -142,12 +145,31 @@ final class KeyedRun<R> {
           throw e;
         }
         return afterLostCommit(key, fingerprint, e);
+      } catch (TransactionException e) {
+        if (!committing[0] || !isTaken(e)) {
+          throw e;
+        }
+        if (taken == MOST_TAKEN) {
+          throw new KeyTakenException(key);
+        }
       }
     }
   }
 
+  private static boolean isTaken(TransactionException failure) {
+    Throwable cause = failure.getCause();
+    return failure.kind() == FailureKind.UNIQUE_VIOLATION
+        && cause != null
+        && PgDriver.constraint(cause).filter(KeySql.CONSTRAINT::equals).isPresent();
+  }
+
   private <X extends Exception> Ran<R> inside(
-      Tx tx, IdempotencyKey key, Fingerprint fingerprint, TxWork<? extends R, X> work) throws X {
+      Tx tx,
+      IdempotencyKey key,
+      Fingerprint fingerprint,
+      TxWork<? extends R, X> work,
+      boolean commitsNext)
+      throws X {
     KeySql.Look look = look(tx, key);
     if (look.stored() != null) {
       return new Ran<>(replay(key, fingerprint, look.stored()), look.stored());
@@ -157,7 +179,9 @@ final class KeyedRun<R> {
     }
     R response = work.run(tx);
     byte[] encoded = bytes.encode(response);
-    keep(tx, key, fingerprint, encoded);
+    if (!commitsNext || !sql.keepWithCommit(tx, key, fingerprint, encoded)) {
+      keep(tx, key, fingerprint, encoded);
+    }
     return new Ran<>(Answer.executed(response), new Stored(fingerprint, encoded, retention));
   }
 
@@ -165,7 +189,7 @@ final class KeyedRun<R> {
       Tx tx, IdempotencyKey key, Fingerprint fingerprint, TxWork<? extends R, X> work) throws X {
     Answer<R> answer;
     try {
-      answer = inside(tx, key, fingerprint, work).answer();
+      answer = inside(tx, key, fingerprint, work, false).answer();
     } catch (Throwable e) {
       meters.failed();
       spoil(tx, e);
