@@ -264,6 +264,8 @@ class ScenariosTest {
     assertThat(metrics)
         .containsOnlyKeys(
             "limit",
+            "pgbelay",
+            "pgbelay (cache)",
             "hand-written (one statement)",
             "hand-written (two statements)",
             "hand-written (three statements)",
@@ -272,6 +274,14 @@ class ScenariosTest {
             "one keyed read");
     assertThat(metrics.get("limit"))
         .containsExactlyInAnyOrder("calls-per-second", "payment/claims-per-second");
+    assertThat(metrics.get("pgbelay"))
+        .containsExactlyInAnyOrder(
+            "calls-per-second",
+            "replays-per-second",
+            "duplicates/executions",
+            "duplicates/connections-held-by-waiters",
+            "duplicates/all-answered");
+    assertThat(metrics.get("pgbelay (cache)")).containsExactly("replays-per-second");
     assertThat(metrics.get("hand-written (two transactions)"))
         .containsExactlyInAnyOrder("payment/claims-per-second", "replays-per-second");
     assertThat(metrics.get("hand-written (three statements)"))

@@ -6,6 +6,7 @@ import dev.pgbelay.benchmarks.BenchSettings;
 import dev.pgbelay.benchmarks.Contestant;
 import dev.pgbelay.benchmarks.Scenario;
 import dev.pgbelay.benchmarks.Stage;
+import dev.pgbelay.core.schema.SchemaInstaller;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
@@ -36,6 +37,7 @@ public final class IdempotencyScenario implements Scenario {
   @Override
   public Stage prepare(BenchServer server, BenchSettings settings) throws Exception {
     HikariDataSource pool = server.dataSource().unwrap(HikariDataSource.class);
+    SchemaInstaller.builder(pool).modules("idempotency").build().install();
     create(pool);
     Requests requests = Requests.of(settings.rows());
     List<Contestant> all = new ArrayList<>();
@@ -43,6 +45,18 @@ public final class IdempotencyScenario implements Scenario {
         contestant(Stage.LIMIT, pool, requests)
             .calls(HandWrittenGuards.bare(pool))
             .payment(HandWrittenGuards.bare(pool)));
+    PgbelayGuard own = new PgbelayGuard(pool, false);
+    PgbelayGuard cached = new PgbelayGuard(pool, true);
+    all.add(
+        contestant("pgbelay", pool, requests)
+            .calls(own::call)
+            .replays(own::call, own::call)
+            .duplicates(own::waiting)
+            .reset(own::reset));
+    all.add(
+        contestant("pgbelay (cache)", pool, requests)
+            .replays(cached::call, cached::call)
+            .reset(cached::reset));
     all.addAll(handWritten(pool, requests));
     return new IdempotencyStage(all);
   }
