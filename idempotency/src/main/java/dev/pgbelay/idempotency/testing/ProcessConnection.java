@@ -70,7 +70,7 @@ final class ProcessConnection {
 
   private static String inWords(String sql) {
     if (COMMIT.matcher(sql).find()) {
-      return "COMMIT";
+      return "the COMMIT";
     }
     String line = sql.strip().replaceAll("\\s+", " ");
     return line.length() <= SHOWN ? line : line.substring(0, SHOWN) + "…";
@@ -95,7 +95,7 @@ final class ProcessConnection {
       }
       process.requireRunning();
       if (name.equals("commit")) {
-        return send(process, "COMMIT", target, method, args);
+        return send(process, "the COMMIT", target, method, args);
       }
       Object result = call(target, method, args);
       if (result instanceof Statement statement) {
