@@ -256,7 +256,7 @@ public final class JobWorkerBuilder {
     return new JobWorker(options());
   }
 
-  private WorkerOptions options() {
+  WorkerOptions options() {
     return new WorkerOptions(
         transactions,
         heartbeats,

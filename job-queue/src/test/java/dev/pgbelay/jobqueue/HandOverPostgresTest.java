@@ -21,8 +21,12 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BiFunction;
+import org.jooq.SQLDialect;
+import org.jooq.impl.DSL;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Jobs that are enqueued as claimed by a worker of the same process. */
 class HandOverPostgresTest {
@@ -41,7 +45,6 @@ class HandOverPostgresTest {
     return JobWorker.builder(fixture.transactions, workers.heartbeats())
         .name(QueueFixture.freshName())
         .queue(fixture.queue, 2)
-        .lease(Duration.ofSeconds(2))
         .wokenBy(fixture.jobs);
   }
 
@@ -215,7 +218,7 @@ class HandOverPostgresTest {
   }
 
   @Test
-  void jobsForLaterOfUnknownKindsAndOfJoinedTransactions_areEnqueuedAsOthersAre() throws Exception {
+  void jobsForLaterAndOfUnknownKinds_areEnqueuedAsOthersAre() {
     start();
     awaitHandOver();
     fixture.transactions.execute(
@@ -226,11 +229,64 @@ class HandOverPostgresTest {
           assertThat(state(tx, later)).isEqualTo("scheduled");
           assertThat(state(tx, unknown)).isEqualTo("ready");
         });
+  }
+
+  private enum Joined {
+    CONNECTION {
+      @Override
+      Tx join(Connection connection) {
+        return Tx.join(connection);
+      }
+    },
+    CONNECTION_WITH_CALLBACK {
+      @Override
+      Tx join(Connection connection) {
+        return Tx.join(connection, hook -> {});
+      }
+    },
+    DSL_WITH_CALLBACK {
+      @Override
+      Tx join(Connection connection) {
+        return Tx.join(DSL.using(connection, SQLDialect.POSTGRES), hook -> {});
+      }
+    };
+
+    abstract Tx join(Connection connection);
+  }
+
+  /**
+   * A savepoint that its owner rolls back would not be seen, so the job would be run though it does
+   * not exist. One job is handed over right before and one right after: the worker takes what it is
+   * offered, and is not offered this.
+   */
+  @ParameterizedTest
+  @EnumSource
+  void jobOfAJoinedTransaction_isEnqueuedAsOthersAre(Joined joined) throws Exception {
+    start(
+        JobWorker.builder(fixture.transactions, workers.heartbeats())
+            .name(QueueFixture.freshName())
+            .queue(fixture.queue, 4)
+            .wokenBy(fixture.jobs)
+            .pollInterval(Duration.ofMinutes(1))
+            .handle(QueueFixture.MAIL, (context, payload) -> run(context)));
+    awaitHandOver();
     try (Connection connection = postgres.dataSource().getConnection()) {
       connection.setAutoCommit(false);
-      Tx joined = Tx.join(connection, hook -> {});
-      assertThat(state(joined, fixture.jobs.enqueue(joined, fixture.mail("x")))).isEqualTo("ready");
-      connection.rollback();
+      QueueFixture.await(
+          () ->
+              fixture.transactions.run(
+                  tx -> {
+                    boolean before =
+                        state(tx, fixture.jobs.enqueue(tx, fixture.mail("x"))).equals("running");
+                    Tx other = joined.join(connection);
+                    String state = state(other, fixture.jobs.enqueue(other, fixture.mail("x")));
+                    connection.rollback();
+                    if (!state.equals("ready")) {
+                      throw new AssertionError("a joined transaction's job is " + state);
+                    }
+                    return before
+                        && state(tx, fixture.jobs.enqueue(tx, fixture.mail("x"))).equals("running");
+                  }));
     }
   }
 
@@ -285,7 +341,12 @@ class HandOverPostgresTest {
 
   @Test
   void commitAfterTheWorkerHasStopped_leavesTheJobToOthers() {
-    JobWorker worker = start();
+    JobWorker worker =
+        start(
+            worker()
+                .lease(Duration.ofSeconds(2)) // which the job has to outlast
+                .pollInterval(Duration.ofMinutes(1))
+                .handle(QueueFixture.MAIL, (context, payload) -> run(context)));
     awaitHandOver();
     withHandedOver((tx, id) -> worker.stop(Duration.ofSeconds(30)));
     start(

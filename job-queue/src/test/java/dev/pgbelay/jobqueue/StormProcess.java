@@ -48,7 +48,7 @@ final class StormProcess {
     HikariDataSource heartbeats = QueueFixture.pool(args[0], 1);
     Transactions transactions = Transactions.of(pool);
     RetryPolicy soon = RetryPolicy.exponential(Duration.ofMillis(10), Duration.ofMillis(200));
-    JobWorker.Builder builder =
+    JobWorkerBuilder builder =
         JobWorker.builder(transactions, heartbeats)
             .node(args[1])
             .lease(LEASE)

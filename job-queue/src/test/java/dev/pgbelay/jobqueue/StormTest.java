@@ -85,7 +85,7 @@ class StormTest {
         int total = 2 * EACH + KEYED;
         for (int i = 0; i < plan.size(); i++) {
           awaitDone(fixture, (int) ((long) total * (i + 1) / (plan.size() + 2)));
-          provoke(plan.get(i), both, url, cluster, fixture, audit, random);
+          provoke(plan.get(i), both, url, cluster, own, fixture, audit, random);
         }
         awaitDone(fixture, total);
         proxy.cutCommitsAtRandom(seed, 0, 0);
@@ -159,6 +159,7 @@ class StormTest {
       List<Running> both,
       String url,
       PostgresCluster cluster,
+      HikariDataSource own,
       QueueFixture fixture,
       WriteAudit audit,
       Random random)
@@ -196,6 +197,7 @@ class StormTest {
       case CRASH -> {
         cluster.primary().crash();
         cluster.primary().restart();
+        own.getHikariPoolMXBean().softEvictConnections();
       }
     }
   }

@@ -10,7 +10,6 @@ import dev.pgbelay.jobqueue.JobQueue.Enqueued.Outcome;
 import dev.pgbelay.jobqueue.NewJob.UniqueScope;
 import dev.pgbelay.jobqueue.QueueFixture.Hand;
 import dev.pgbelay.jobqueue.Settlement.Fate;
-import dev.pgbelay.jobqueue.UniqueSql.Purged;
 import dev.pgbelay.testing.Interleaving;
 import dev.pgbelay.testing.PostgresExtension;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
@@ -452,47 +451,6 @@ class UniqueKeyPostgresTest {
     assertThat(waiting()).as("one of each key at most").isLessThanOrEqualTo(8);
     assertThat(added).as("what was named exists").containsAll(named);
     assertThat(waiting() + fixture.finished("done")).isEqualTo(added.size());
-  }
-
-  @Test
-  void purge_removesWhatNobodyHasAndNothingElse() throws Exception {
-    offer(job("done", UniqueScope.whileUnfinished()));
-    settle(fixture.hand().claim(1).get(0), Fate.DONE);
-    offer(job("over", UniqueScope.forPeriod(HOUR)));
-    expire();
-    offer(job("waits", UniqueScope.whileWaiting()));
-    offer(job("lasts", UniqueScope.forPeriod(HOUR)));
-    Purged first = fixture.transactions.run(tx -> sql.purge(tx.connection(), null, 1));
-    assertThat(first.looked()).isEqualTo(1);
-    assertThat(first.last()).isNotNull();
-    Purged all = fixture.transactions.run(tx -> sql.purge(tx.connection(), null, 10_000));
-    assertThat(all.last()).isNull();
-    assertThat(
-            fixture
-                .dsl
-                .fetch(
-                    "select key from pgbelay.job_unique where key like ? order by key",
-                    fixture.queue + "%")
-                .getValues(0, String.class))
-        .containsExactly(fixture.queue + "lasts", fixture.queue + "waits");
-  }
-
-  /** The purge has seen a job that is done; before it removes the key, another job has it. */
-  @Test
-  void purgeOfAKeyThatIsTakenOverMeanwhile_leavesIt() throws Exception {
-    NewJob<String> job = job("a", UniqueScope.whileUnfinished());
-    offer(job);
-    settle(fixture.hand().claim(1).get(0), Fate.DONE);
-    try (Interleaving script = Interleaving.of(postgres.dataSource())) {
-      Interleaving.Session offering = script.session("offering");
-      Enqueued[] second = new Enqueued[1];
-      offering.run(c -> second[0] = fixture.jobs.offer(Tx.join(c), job));
-      Purged page = fixture.transactions.run(tx -> sql.purge(tx.connection(), null, 10_000));
-      assertThat(page.removed()).as("locked").isZero();
-      offering.commit();
-      fixture.transactions.run(tx -> sql.purge(tx.connection(), null, 10_000));
-      assertThat(offer(job)).isEqualTo(existing(second[0].id()));
-    }
   }
 
   @Test

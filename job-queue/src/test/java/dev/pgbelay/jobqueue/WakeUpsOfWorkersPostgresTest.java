@@ -9,8 +9,10 @@ import dev.pgbelay.testing.PostgresExtension;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -106,6 +108,66 @@ class WakeUpsOfWorkersPostgresTest {
     fixture.transactions.execute(tx -> enqueuing.enqueue(tx, fixture.mail("y")));
     QueueFixture.await(() -> heard.contains(fixture.queue));
     assertThat(heard).doesNotContain(rolledBack);
+  }
+
+  /** Who is told too early looks in vain, and is not told again. */
+  @Test
+  void enqueue_isAnnouncedAfterItsCommitAndNotBefore() {
+    WakeUps here = wakeUps(postgres.jdbcUrl());
+    List<String> heard = new CopyOnWriteArrayList<>();
+    here.addListener(heard::add);
+    QueueFixture.await(here::isHealthy);
+    JobQueue enqueuing = JobQueue.builder().announcedBy(here).build();
+    List<String> queues = List.of("-one", "-bulk", "-full");
+    fixture.transactions.execute(
+        tx -> {
+          enqueuing.enqueue(tx, fixture.mail("x").withQueue(fixture.queue + "-one"));
+          enqueuing.enqueueAll(
+              tx, Collections.nCopies(3, fixture.mail("x").withQueue(fixture.queue + "-bulk")));
+          enqueuing.offer(
+              tx, fixture.mail("x").withQueue(fixture.queue + "-full").withPartitionKey("k"));
+          for (int i = 0; i < 2; i++) {
+            String sentinel = fixture.queue + "-sentinel-" + i;
+            here.announce(sentinel);
+            QueueFixture.await(() -> heard.contains(sentinel));
+          }
+          assertThat(heard).noneMatch(topic -> queues.stream().anyMatch(topic::endsWith));
+          assertThat(heard).doesNotContain(WorkerAlarm.ALL_KEYS);
+        });
+    QueueFixture.await(
+        () ->
+            queues.stream().allMatch(queue -> heard.contains(fixture.queue + queue))
+                && heard.contains(WorkerAlarm.ALL_KEYS));
+  }
+
+  /** The worker looks before the commit, in vain; after it, it must be told. */
+  @Test
+  void workerOfTheSameProcess_isToldAfterTheCommit() {
+    JobWorker worker =
+        start(
+            worker(postgres.jdbcUrl(), fixture.queue)
+                .name("early")
+                .pollInterval(SELDOM)
+                .wokenBy(fixture.jobs));
+    fixture.transactions.execute(
+        tx -> {
+          fixture.jobs.enqueueAll(tx, Collections.nCopies(3, fixture.mail("x")));
+          long before = idlePasses();
+          worker.wakeUp();
+          QueueFixture.await(() -> idlePasses() > before);
+        });
+    Awaitility.await() // much less than the pause between two looks
+        .atMost(Duration.ofSeconds(40))
+        .until(() -> fixture.finished("done") == 3);
+  }
+
+  private long idlePasses() {
+    return meters
+        .get("pgbelay.background.pass")
+        .tag("name", "jobs-early-claim-1")
+        .tag("outcome", "idle")
+        .timer()
+        .count();
   }
 
   /** One process makes ready what falls due for the queues of all. */
