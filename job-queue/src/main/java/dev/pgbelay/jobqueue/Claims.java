@@ -89,6 +89,7 @@ final class Claims {
         kept = 0;
         throw e;
       }
+      registration.claimedAt(identity, commit.position().orElse(null));
       Found found = commit.value();
       kept -= found.jobs().size();
       return new Claimed(

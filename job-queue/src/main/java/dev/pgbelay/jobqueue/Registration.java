@@ -1,5 +1,7 @@
 package dev.pgbelay.jobqueue;
 
+import dev.pgbelay.core.Commit;
+import dev.pgbelay.core.CommitPosition;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.Claimant;
@@ -25,9 +27,22 @@ final class Registration implements AutoCloseable {
 
   /** One identity, from its registration to its loss. */
   static final class Identity {
-    private final Claimant claimant = Claimant.random();
-    private final Fence row = claimant.next();
+    private final Claimant claimant;
+    private final Fence row;
     private final AtomicBoolean lost = new AtomicBoolean();
+
+    /** Where it was registered; null where the server does not tell. */
+    private final @Nullable CommitPosition registeredAt;
+
+    Identity() {
+      this(Claimant.random(), null);
+    }
+
+    private Identity(Claimant claimant, @Nullable CommitPosition registeredAt) {
+      this.claimant = claimant;
+      this.row = claimant.next();
+      this.registeredAt = registeredAt;
+    }
 
     Fence nextClaim() {
       return claimant.next();
@@ -78,10 +93,16 @@ final class Registration implements AutoCloseable {
     if (current != null && !current.isLost()) {
       return current;
     }
-    Identity next = new Identity();
+    Claimant claimant = Claimant.random();
     long asked = System.nanoTime();
-    transactions.execute(
-        WRITE, tx -> sql.register(tx.connection(), next.claimant.id(), node, lease));
+    Commit<UUID> commit =
+        transactions.commit(
+            WRITE,
+            tx -> {
+              sql.register(tx.connection(), claimant.id(), node, lease);
+              return claimant.id();
+            });
+    Identity next = new Identity(claimant, commit.position().orElse(null));
     keepAlive.add(next.row, asked, () -> lost(next));
     current = next;
     return next;
@@ -93,6 +114,28 @@ final class Registration implements AutoCloseable {
     return identity == null || identity.isLost() || keepAlive.remaining(identity.row).isZero()
         ? null
         : identity;
+  }
+
+  /**
+   * Is told where a claim was committed. After a fail-over the server may not have seen results
+   * that were written before: to it those jobs run under this identity, which has forgotten them
+   * and is alive. So the identity is left to expire, and they are rescued like those of any other.
+   */
+  void claimedAt(Identity identity, @Nullable CommitPosition position) {
+    CommitPosition registered = identity.registeredAt;
+    if (position == null || registered == null || registered.isComparableWith(position)) {
+      return;
+    }
+    keepAlive.remove(identity.row);
+    if (!identity.lost.getAndSet(true)) {
+      meters.lostLease();
+      LOG.warn(
+          "The server is on timeline {}, and was on {}: this worker goes on under a new identity,"
+              + " and what it had not finished goes to others once the lease of {} is over",
+          position.timeline(),
+          registered.timeline(),
+          lease);
+    }
   }
 
   private void lost(Identity identity) {
