@@ -161,7 +161,7 @@ class ClaimPermitPostgresTest {
     awaitLooks();
     assertThat(runs.get()).as("four, and what was under way").isBetween(4, 10);
     QueueFixture.await(() -> fixture.dead() == runs.get());
-    assertThat(fixture.jobs("ready")).isEqualTo(100 - runs.get());
+    QueueFixture.await(() -> fixture.jobs("ready") == 100 - runs.get());
     assertThat(fixture.count("select max(attempt) from pgbelay.job where queue = ?", fixture.queue))
         .isZero();
   }

@@ -101,8 +101,8 @@ class LimitsUnderFaultsTest {
     List<Process> all = new ArrayList<>();
     try {
       for (int round = 1; round <= rounds; round++) {
-        Process killed = WorkerProcess.start(postgres.jdbcUrl(), queue, Duration.ofMillis(3));
-        Process stopped = WorkerProcess.start(postgres.jdbcUrl(), queue, Duration.ofMillis(3));
+        Process killed = start(queue);
+        Process stopped = start(queue);
         all.add(killed);
         all.add(stopped);
         int before = done(queue);
@@ -113,10 +113,10 @@ class LimitsUnderFaultsTest {
         if (random.nextBoolean()) {
           fixture.dsl.execute(
               "select pg_terminate_backend(pid) from pg_stat_activity"
-                  + " where datname = current_database() and pid <> pg_backend_pid()"
+                  + " where application_name = 'limited'"
                   + " and random() < 0.3");
         }
-        Process well = WorkerProcess.start(postgres.jdbcUrl(), queue, Duration.ofMillis(3));
+        Process well = start(queue);
         all.add(well);
         awaitDone(queue, before + share);
         signal(stopped, "-CONT");
@@ -150,6 +150,11 @@ class LimitsUnderFaultsTest {
             + most
             + " claimed at once, of one key "
             + mostOfKey);
+  }
+
+  private static Process start(String queue) throws Exception {
+    return WorkerProcess.start(
+        postgres.jdbcUrl() + "&ApplicationName=limited", queue, Duration.ofMillis(3));
   }
 
   private static void signal(Process process, String signal) throws Exception {

@@ -155,10 +155,25 @@ class WakeUpsOfWorkersPostgresTest {
           long before = idlePasses();
           worker.wakeUp();
           QueueFixture.await(() -> idlePasses() > before);
+          awaitQuiet();
         });
     Awaitility.await() // much less than the pause between two looks
         .atMost(Duration.ofSeconds(40))
         .until(() -> fixture.finished("done") == 3);
+  }
+
+  /** Until it has looked as often as it was told to. */
+  private void awaitQuiet() {
+    long[] last = {-1};
+    Awaitility.await()
+        .pollInterval(Duration.ofMillis(200))
+        .until(
+            () -> {
+              long now = idlePasses();
+              boolean quiet = now == last[0];
+              last[0] = now;
+              return quiet;
+            });
   }
 
   private long idlePasses() {
