@@ -103,11 +103,11 @@ class ClaimSql {
 
   /** What the server says of a claim that it really makes; for tests. */
   String explainClaim(
-      Connection connection, Fence fence, String queue, Set<String> kinds, int limit)
+      Connection connection, Fence fence, String queue, Spot behind, Set<String> kinds, int limit)
       throws SQLException {
     try (PreparedStatement update =
         connection.prepareStatement("EXPLAIN (ANALYZE, BUFFERS) " + claim)) {
-      bind(update, connection, fence, queue, Spot.FRONT, kinds, limit, Duration.ofSeconds(30));
+      bind(update, connection, fence, queue, behind, kinds, limit, Duration.ofSeconds(30));
       StringBuilder plan = new StringBuilder();
       try (ResultSet row = update.executeQuery()) {
         while (row.next()) {

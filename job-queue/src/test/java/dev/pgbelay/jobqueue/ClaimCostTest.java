@@ -2,7 +2,9 @@ package dev.pgbelay.jobqueue;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.pgbelay.testing.Interleaving;
 import dev.pgbelay.testing.PostgresExtension;
+import java.sql.Connection;
 import java.time.Duration;
 import java.util.Set;
 import java.util.regex.Matcher;
@@ -39,13 +41,17 @@ class ClaimCostTest {
 
   /** The first claim as well: no statistics, and a plan that nobody has cached. */
   private String claim(String queue) throws Exception {
+    return claim(queue, LowWaterMark.Spot.FRONT);
+  }
+
+  private String claim(String queue, LowWaterMark.Spot behind) throws Exception {
     QueueFixture.Hand hand = fixture.hand();
     String[] plan = new String[1];
     fixture.transactions.execute(
         tx ->
             plan[0] =
                 hand.claims.explainClaim(
-                    tx.connection(), hand.claimant.next(), queue, Set.of("mail"), LIMIT));
+                    tx.connection(), hand.claimant.next(), queue, behind, Set.of("mail"), LIMIT));
     return plan[0];
   }
 
@@ -89,6 +95,49 @@ class ClaimCostTest {
         .isEqualTo(LIMIT);
     fixture.dsl.execute("analyze pgbelay.job");
     assertThat((double) buffers(claim(crowded)) / few).as("with statistics").isLessThanOrEqualTo(2);
+  }
+
+  /** While the dead rows of jobs that are done cannot be cleaned up. */
+  @Test
+  void claimFromTheMark_doesNotWalkWhatAnOldSnapshotKeeps() throws Exception {
+    int done = 20_000;
+    String small = fixture.queue + "-small";
+    fill(small, FEW, 0);
+    long alone = buffers(claim(small));
+    fill(fixture.queue, done, 0);
+    try (Interleaving script = Interleaving.of(postgres.dataSource())) {
+      Interleaving.Session old = script.session("old");
+      old.run(
+          c -> {
+            c.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
+            try (var select = c.prepareStatement("select count(*) from pgbelay.job")) {
+              select.execute();
+            }
+          });
+      fixture.dsl.execute("delete from pgbelay.job where queue = ?", fixture.queue);
+      fixture.dsl.execute(
+          "insert into pgbelay.job (queue, kind, state, place, max_attempts, payload)"
+              + " select ?, 'mail', 'ready', ? + i, 3, '\\x00' from generate_series(1, ?) i",
+          fixture.queue,
+          done,
+          2 * LIMIT);
+      long fromTheFront = buffers(claim(fixture.queue));
+      long fromTheMark = buffers(claim(fixture.queue, new LowWaterMark.Spot(done, Long.MAX_VALUE)));
+      old.rollback();
+      System.out.println(
+          "buffers of a claim of "
+              + LIMIT
+              + " behind "
+              + done
+              + " that are done under an old snapshot: "
+              + alone
+              + " without them, "
+              + fromTheFront
+              + " from the front, "
+              + fromTheMark
+              + " from the mark");
+      assertThat(fromTheMark - alone).isLessThan((fromTheFront - alone) / 4);
+    }
   }
 
   /** What is blocked behind its key is in no index that a claim reads. */

@@ -95,8 +95,8 @@ class LimitsUnderFaultsTest {
     long seed = Long.getLong("pgbelay.seed", System.nanoTime());
     System.out.println("limits under faults -Dpgbelay.seed=" + seed);
     Random random = new Random(seed);
-    int total = QueueFixture.FULL ? 5_000 : 600;
-    int rounds = QueueFixture.FULL ? 8 : 2;
+    int total = QueueFixture.FULL ? 5_000 : 300;
+    int rounds = QueueFixture.FULL ? 8 : 1;
     enqueue(queue, total);
     List<Process> all = new ArrayList<>();
     try {

@@ -117,7 +117,7 @@ class WorkerCrashTest {
 
   @Test
   void processesThatAreKilledOrStoppedPastTheirLease_loseNoJobAndDoubleNoEffect() throws Exception {
-    int total = QueueFixture.FULL ? 20_000 : 3_000;
+    int total = QueueFixture.FULL ? 20_000 : 1_000;
     List<Long> ids = fixture.enqueue(total);
     Process killed = WorkerProcess.start(postgres.jdbcUrl(), fixture.queue);
     Process stopped = WorkerProcess.start(postgres.jdbcUrl(), fixture.queue);
@@ -186,7 +186,7 @@ class WorkerCrashTest {
   void commitsCutAtRandom_loseNoJobAndDoubleNoEffect() throws Exception {
     long seed = Long.getLong("pgbelay.seed", System.nanoTime());
     System.out.println("commitsCutAtRandom -Dpgbelay.seed=" + seed);
-    int total = QueueFixture.FULL ? 20_000 : 1_500;
+    int total = QueueFixture.FULL ? 20_000 : 600;
     Set<Long> ran = ConcurrentHashMap.newKeySet();
     AtomicInteger runs = new AtomicInteger();
     try (FaultProxy proxy = proxy();
@@ -247,7 +247,7 @@ class WorkerCrashTest {
 
   @Test
   void backendsThatAreTerminated_costFailedPassesOnly() throws Exception {
-    int total = 2_000;
+    int total = 1_000;
     AtomicInteger runs = new AtomicInteger();
     try (HikariDataSource pool =
             QueueFixture.pool(postgres.jdbcUrl() + "&ApplicationName=victim", 6);
@@ -258,7 +258,7 @@ class WorkerCrashTest {
               .handle(
                   QueueFixture.MAIL,
                   (context, payload) -> {
-                    if (runs.incrementAndGet() % 200 == 0) {
+                    if (runs.incrementAndGet() % 100 == 0) {
                       fixture.dsl.execute(
                           "select pg_terminate_backend(pid) from pg_stat_activity"
                               + " where application_name = 'victim'");
