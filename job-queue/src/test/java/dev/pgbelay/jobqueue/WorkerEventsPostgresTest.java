@@ -207,13 +207,24 @@ class WorkerEventsPostgresTest {
     Activity first = new Activity("a1", fixture.transactions, "pgbelay", null);
     Activity second = new Activity("a2", fixture.transactions, "pgbelay", null);
     first.settled(fixture.queue, "k", Settlement.Fate.DONE, 1);
+    long settledAt = System.nanoTime();
+    QueueFixture.await(() -> System.nanoTime() - settledAt > 300_000_000L);
     second.settled(fixture.queue, "k", Settlement.Fate.DISCARDED, 1);
     second.close();
+    String ofSecond = finishedAt();
     first.close(); // older, and written later
     assertThat(
             fixture.dsl.fetchValue(
-                "select finished_at > succeeded_at from pgbelay.job_activity where queue = ?",
+                "select finished_at >= ?::timestamptz and succeeded_at is not null"
+                    + " from pgbelay.job_activity where queue = ?",
+                ofSecond,
                 fixture.queue))
         .isEqualTo(true);
+  }
+
+  private String finishedAt() {
+    return String.valueOf(
+        fixture.dsl.fetchValue(
+            "select finished_at::text from pgbelay.job_activity where queue = ?", fixture.queue));
   }
 }

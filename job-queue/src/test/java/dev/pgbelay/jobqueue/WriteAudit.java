@@ -110,8 +110,4 @@ final class WriteAudit {
     return dsl.fetch("select * from audit_fenced where fenced_at < expired_at limit 10")
         .formatCSV(false);
   }
-
-  boolean isFenced(String node) {
-    return !dsl.fetch("select 1 from audit_fenced where node = ?", node).isEmpty();
-  }
 }
