@@ -1,11 +1,9 @@
 package dev.pgbelay.idempotency;
 
-import com.github.benmanes.caffeine.cache.Cache;
-import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
-import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
+import dev.pgbelay.idempotency.internal.AnswerCache;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.Set;
@@ -32,7 +30,7 @@ public final class Idempotency {
     this.dataSource = builder.dataSource;
     this.schema = builder.schema;
     this.registry = builder.registry;
-    this.cache = new AnswerCache(builder.cache, builder.cacheFor);
+    this.cache = builder.cache;
   }
 
   /**
@@ -93,8 +91,7 @@ public final class Idempotency {
     private final DataSource dataSource;
     private String schema = SchemaInstaller.DEFAULT_SCHEMA;
     private @Nullable MeterRegistry registry;
-    private @Nullable Cache<IdempotencyKey, AnswerCache.Entry> cache;
-    private Duration cacheFor = Duration.ZERO;
+    private AnswerCache cache = AnswerCache.none();
 
     private Builder(Transactions transactions, DataSource dataSource) {
       this.transactions = transactions;
@@ -123,15 +120,7 @@ public final class Idempotency {
      * @throws PgBelayException naming the option, its value and its range
      */
     public Builder cache(long bytes, Duration atMost) {
-      OptionRange.require("bytes", bytes, 1_000L, 1L << 40);
-      OptionRange.require("atMost", atMost, Duration.ofSeconds(1), Duration.ofHours(24));
-      this.cacheFor = atMost;
-      this.cache =
-          Caffeine.newBuilder()
-              .maximumWeight(bytes)
-              .weigher(AnswerCache::weight)
-              .expireAfterWrite(atMost)
-              .build();
+      this.cache = AnswerCache.of(bytes, atMost);
       return this;
     }
 

@@ -3,6 +3,7 @@ package dev.pgbelay.idempotency;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.WithCommit;
 import dev.pgbelay.idempotency.internal.KeyLock;
+import dev.pgbelay.idempotency.internal.Stored;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;

@@ -9,6 +9,8 @@ import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.observe.StatementEvent;
 import dev.pgbelay.core.observe.StatementObserver;
 import dev.pgbelay.core.observe.TransactionEvent;
+import dev.pgbelay.idempotency.internal.AnswerCache;
+import dev.pgbelay.idempotency.internal.Stored;
 import dev.pgbelay.testing.PostgresExtension;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.nio.charset.StandardCharsets;
@@ -227,7 +229,7 @@ class OperationRulesPostgresTest {
 
   @Test
   void cachedAnswer_endsWithTheRetention() {
-    AnswerCache cache = cacheOf(Duration.ofMinutes(1));
+    AnswerCache cache = AnswerCache.of(10_000, Duration.ofMinutes(1));
     IdempotencyKey key = fixture.freshKey();
     byte[] response = {1};
     Fingerprint fingerprint = KeyFixture.fingerprint("x");
@@ -237,11 +239,6 @@ class OperationRulesPostgresTest {
     assertThat(cache.find(key)).as("over since").isNull();
     cache.keep(key, new Stored(fingerprint, response, Duration.ofDays(1)));
     assertThat(cache.find(key)).isNotNull();
-  }
-
-  private static AnswerCache cacheOf(Duration longest) {
-    return new AnswerCache(
-        com.github.benmanes.caffeine.cache.Caffeine.newBuilder().build(), longest);
   }
 
   @Test

@@ -25,9 +25,15 @@ record Claim<Q>(
     Duration askedFor,
     long asOf) {
 
-  /** Once its row is there, and its last phase went well. */
+  /** Once its row is there; whoever is asked next was not asked before. */
   Claim<Q> later() {
     return new Claim<>(
         key, fence, fingerprint, request, requestBytes, attempts, false, Duration.ZERO, asOf);
+  }
+
+  /** After progress: failures are counted anew. */
+  Claim<Q> progressed() {
+    return new Claim<>(
+        key, fence, fingerprint, request, requestBytes, 0, false, Duration.ZERO, asOf);
   }
 }

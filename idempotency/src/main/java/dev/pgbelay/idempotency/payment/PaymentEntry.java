@@ -10,6 +10,8 @@ import dev.pgbelay.idempotency.Answer;
 import dev.pgbelay.idempotency.Fingerprint;
 import dev.pgbelay.idempotency.IdempotencyKey;
 import dev.pgbelay.idempotency.Outcome;
+import dev.pgbelay.idempotency.internal.AnswerCache;
+import dev.pgbelay.idempotency.internal.Stored;
 import java.time.Duration;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -36,6 +38,7 @@ final class PaymentEntry<Q, R> {
   private final Declared<Q, R> declared;
   private final Transactions transactions;
   private final PaymentSql sql;
+  private final AnswerCache cache;
   private final Phase<Q, R> phase;
   private final ClaimedWrites writes;
   private final Claimant claimant;
@@ -43,18 +46,17 @@ final class PaymentEntry<Q, R> {
 
   PaymentEntry(
       Declared<Q, R> declared,
-      Transactions transactions,
-      PaymentSql sql,
+      Payments owner,
       Phase<Q, R> phase,
       ClaimedWrites writes,
-      Claimant claimant,
       PaymentMeters meters) {
     this.declared = declared;
-    this.transactions = transactions;
-    this.sql = sql;
+    this.transactions = owner.transactions();
+    this.sql = owner.sql();
+    this.cache = owner.cache();
     this.phase = phase;
     this.writes = writes;
-    this.claimant = claimant;
+    this.claimant = owner.claimant();
     this.meters = meters;
   }
 
@@ -230,13 +232,35 @@ final class PaymentEntry<Q, R> {
         : Answer.inProgress(again);
   }
 
+  /** Of a row that is committed, and so may be cached. */
   private Answer<R> finished(PaymentRow row) {
     byte[] response = row.response();
-    Duration age = row.finishedFor().orElse(Duration.ZERO);
-    if (response == null || age.compareTo(declared.retention()) >= 0) {
+    Duration left = declared.retention().minus(row.finishedFor().orElse(Duration.ZERO));
+    if (response == null) {
       return Answer.without(Outcome.EXPIRED);
     }
-    return Answer.replayed(declared.decode("response", declared.responses(), row.key(), response));
+    Stored stored = new Stored(row.fingerprint(), response, left);
+    cache.keep(row.key(), stored);
+    return replay(row.key(), stored);
+  }
+
+  private Answer<R> replay(IdempotencyKey key, Stored stored) {
+    return stored.hasExpired()
+        ? Answer.without(Outcome.EXPIRED)
+        : Answer.replayed(
+            declared.decode("response", declared.responses(), key, stored.response()));
+  }
+
+  /** From this process alone. */
+  Optional<Answer<R>> cached(IdempotencyKey key, Fingerprint fingerprint) {
+    Stored stored = cache.find(key);
+    if (stored == null) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        stored.fingerprint().mayMatch(fingerprint)
+            ? replay(key, stored)
+            : Answer.without(Outcome.FINGERPRINT_MISMATCH));
   }
 
   /** What is known by now; asks and claims nothing. */

@@ -26,6 +26,8 @@ interface PaymentMeters {
 
   default void failed() {}
 
+  default void fromCache() {}
+
   default void replied(String step, ProviderReply.Kind kind) {}
 
   default void found(String step, ProviderReply.Kind kind) {}
@@ -102,6 +104,11 @@ interface PaymentMeters {
     }
 
     @Override
+    public void fromCache() {
+      count("cache.hits", "Replays that were answered by this process alone");
+    }
+
+    @Override
     public void replied(String step, ProviderReply.Kind kind) {
       count("provider.replies", "What providers replied", "step", step, "kind", lower(kind));
     }
@@ -124,7 +131,7 @@ interface PaymentMeters {
 
     @Override
     public void takenOver() {
-      count("takeovers", "Payments whose holder's lease had ended");
+      count("takeovers", "Payments that were carried on after a failure or a crash");
     }
 
     @Override

@@ -57,8 +57,7 @@ public final class PaymentOperation<Q, R> {
     Phase<Q, R> phase = new Phase<>(declared, sql, guard);
     ClaimedWrites writes =
         new ClaimedWrites(declared.steps().version(), transactions, declared.options(), sql);
-    this.entry =
-        new PaymentEntry<>(declared, transactions, sql, phase, writes, owner.claimant(), meters);
+    this.entry = new PaymentEntry<>(declared, owner, phase, writes, meters);
     this.settling = new Settling<>(declared, transactions, sql, owner.claimant(), meters);
     ProviderStep<Q> providers = new ProviderStep<>(declared, guard, writes, meters, settling);
     this.run = new PaymentRun<>(declared, transactions, phase, writes, providers, meters);
@@ -98,6 +97,12 @@ public final class PaymentOperation<Q, R> {
     Answer<R> answer;
     try {
       Fingerprint own = fingerprint.apply(request);
+      Optional<Answer<R>> cached = entry.cached(key, own);
+      if (cached.isPresent()) {
+        meters.fromCache();
+        meters.answered(cached.get().outcome());
+        return cached.get();
+      }
       Polling polling = new Polling(wait);
       answer = attempt(key, own, request);
       while (answer.outcome() == Outcome.IN_PROGRESS && polling.pause()) {

@@ -62,6 +62,7 @@ final class PaymentRun<Q, R> {
       }
       held = held.later();
       now = advance(held, progress);
+      held = held.progressed();
     }
     return Answer.executed(now.response());
   }

@@ -10,6 +10,7 @@ import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.idempotency.Codec;
 import dev.pgbelay.idempotency.Fingerprint;
+import dev.pgbelay.idempotency.internal.AnswerCache;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.time.OffsetDateTime;
@@ -46,6 +47,7 @@ public final class Payments implements AutoCloseable {
   private final String schema;
   private final Duration lease;
   private final @Nullable MeterRegistry registry;
+  private final AnswerCache cache;
   private final PaymentSql sql;
   private final KeptClaims keepAlive;
   private final Claimant claimant = Claimant.random();
@@ -58,6 +60,7 @@ public final class Payments implements AutoCloseable {
     this.schema = builder.schema;
     this.lease = builder.lease;
     this.registry = builder.registry;
+    this.cache = builder.cache;
     this.sql = new PaymentSql(schema);
     this.keepAlive =
         new KeptClaims(name, builder.keepAlive, lease, new ClaimSql(sql.table()), builder.registry);
@@ -149,6 +152,10 @@ public final class Payments implements AutoCloseable {
     return sql;
   }
 
+  AnswerCache cache() {
+    return cache;
+  }
+
   KeptClaims keepAlive() {
     return keepAlive;
   }
@@ -183,6 +190,7 @@ public final class Payments implements AutoCloseable {
     private String schema = SchemaInstaller.DEFAULT_SCHEMA;
     private Duration lease = Duration.ofSeconds(30);
     private @Nullable MeterRegistry registry;
+    private AnswerCache cache = AnswerCache.none();
 
     private Builder(Transactions transactions, DataSource keepAlive) {
       this.transactions = transactions;
@@ -213,6 +221,19 @@ public final class Payments implements AutoCloseable {
     /** Where the metrics of the guide go; none are kept otherwise. */
     public Builder meterRegistry(MeterRegistry metrics) {
       this.registry = metrics;
+      return this;
+    }
+
+    /**
+     * Keeps answers of finished payments in this process, as the codec wrote them, so that hot
+     * replays cost no round trip. Nothing is cached unless said.
+     *
+     * @param bytes of keys and responses together, 1,000 to 2^40
+     * @param atMost how long one is kept, 1 s to 24 h; never longer than the retention
+     * @throws PgBelayException naming the option, its value and its range
+     */
+    public Builder cache(long bytes, Duration atMost) {
+      this.cache = AnswerCache.of(bytes, atMost);
       return this;
     }
 

@@ -110,6 +110,7 @@ class ClaimPostgresTest {
         });
     Future<Answer<String>> first = start();
     shop.transactions.execute(stalled.join()::guard);
+    shop.stall();
     shop.age(key, "1 hour");
     assertThat(shop.completer().runOnce()).isEqualTo(1);
     assertThat(shop.state(key)).isEqualTo("COMPLETED");
@@ -136,6 +137,7 @@ class ClaimPostgresTest {
           throw new java.io.IOException("reset");
         });
     Future<Answer<String>> first = start();
+    shop.stall();
     shop.age(key, "1 hour");
     bank.then(Bank.refusing("by the successor"));
     bank.knowsNothing();
@@ -157,6 +159,7 @@ class ClaimPostgresTest {
           return ProviderReply.succeeded(bank.charge(providerKey));
         });
     Future<Answer<String>> first = start();
+    shop.stall();
     shop.age(key, "1 hour");
     shop.transactions.execute(
         tx -> {
@@ -225,6 +228,7 @@ class ClaimPostgresTest {
   void completer_leavesACrashedPaymentToItsClientForTheTimeOfGrace() throws Exception {
     holdTheCall();
     Future<Answer<String>> first = start();
+    shop.stall();
     shop.dsl.execute(
         "update pgbelay.payment set lease_until = clock_timestamp() - interval '1 minute'"
             + " where key = ?",

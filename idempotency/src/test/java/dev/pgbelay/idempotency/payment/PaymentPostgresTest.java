@@ -167,4 +167,41 @@ class PaymentPostgresTest {
     assertThat(bank.calls()).as("its result was kept").hasSize(1);
     assertThat(shop.written(own)).containsExactly("booked");
   }
+
+  @Test
+  void cachedAnswer_isOfAFinishedPaymentAndCostsNoTransaction() {
+    try (Shop caching = new Shop(postgres.dataSource(), postgres.jdbcUrl(), bank, true)) {
+      PaymentOperation<String, String> operation = caching.checkout();
+      IdempotencyKey own = operation.key("acme", Shop.freshName());
+      operation.execute(own, "10 EUR");
+      assertThat(operation.execute(own, "10 EUR").outcome()).isEqualTo(Outcome.REPLAYED);
+      int before = ENDED.transactions.get();
+      assertThat(operation.execute(own, "10 EUR")).isEqualTo(Answer.replayed("paid by ch-1"));
+      assertThat(operation.execute(own, "11 EUR").outcome())
+          .isEqualTo(Outcome.FINGERPRINT_MISMATCH);
+      assertThat(ENDED.transactions.get()).isEqualTo(before);
+      assertThat(caching.registry.get("pgbelay.idempotency.payment.cache.hits").counter().count())
+          .isEqualTo(2);
+    }
+  }
+
+  @Test
+  void openPayment_isNeverCached() {
+    try (Shop caching = new Shop(postgres.dataSource(), postgres.jdbcUrl(), bank, true)) {
+      PaymentOperation<String, String> operation = caching.checkout();
+      IdempotencyKey own = operation.key("acme", Shop.freshName());
+      bank.then(Bank.timeoutAfterActing());
+      assertThat(operation.execute(own, "10 EUR").outcome()).isEqualTo(Outcome.UNKNOWN_OUTCOME);
+      caching.age(own, "1 hour");
+      assertThat(operation.execute(own, "10 EUR").outcome()).isEqualTo(Outcome.EXECUTED);
+      assertThat(
+              caching
+                  .registry
+                  .get("pgbelay.idempotency.payment.takeovers")
+                  .tag("operation", operation.name())
+                  .counter()
+                  .count())
+          .isEqualTo(1);
+    }
+  }
 }

@@ -50,15 +50,23 @@ final class Shop implements AutoCloseable {
   }
 
   Shop(DataSource dataSource, String url, Bank bank, Duration lease) {
+    this(dataSource, url, bank, lease, false);
+  }
+
+  Shop(DataSource dataSource, String url, Bank bank, boolean caching) {
+    this(dataSource, url, bank, Duration.ofMinutes(5), caching);
+  }
+
+  private Shop(DataSource dataSource, String url, Bank bank, Duration lease, boolean caching) {
     this.keepAlive = pool(url, 1);
     this.dsl = DSL.using(dataSource, SQLDialect.POSTGRES);
     this.transactions = Transactions.of(dataSource);
-    this.payments =
+    Payments.Builder builder =
         Payments.builder(transactions, keepAlive)
             .name("shop-" + NAMES.incrementAndGet())
             .lease(lease)
-            .meterRegistry(registry)
-            .build();
+            .meterRegistry(registry);
+    this.payments = (caching ? builder.cache(1_000_000, Duration.ofHours(1)) : builder).build();
     this.bank = bank;
   }
 
@@ -137,6 +145,11 @@ final class Shop implements AutoCloseable {
         .stream()
         .findFirst()
         .orElse("none");
+  }
+
+  /** A process that stands still renews nothing. */
+  void stall() {
+    payments.keepAlive().close();
   }
 
   /** As if so much time had passed for one payment. */

@@ -254,6 +254,8 @@ class UnknownPostgresTest {
     assertThat(checkout.settle(key, Shop.CHARGED, ProviderReply.succeeded("ch-1")))
         .isEqualTo(Settlement.ALREADY_KNOWN);
     assertThat(bank.calls()).hasSize(1);
+    assertThat(settlements("settled")).isEqualTo(1);
+    assertThat(settlements("no_such_key")).isEqualTo(1);
   }
 
   @Test

@@ -1,5 +1,6 @@
-package dev.pgbelay.idempotency;
+package dev.pgbelay.idempotency.internal;
 
+import dev.pgbelay.idempotency.Fingerprint;
 import java.time.Duration;
 
 /**
@@ -8,8 +9,8 @@ import java.time.Duration;
  * @param left how long it is still kept; zero or less if that is over
  */
 @SuppressWarnings("ArrayRecordComponent") // written and read by this module alone, never compared
-record Stored(Fingerprint fingerprint, byte[] response, Duration left) {
-  boolean hasExpired() {
+public record Stored(Fingerprint fingerprint, byte[] response, Duration left) {
+  public boolean hasExpired() {
     return left.isZero() || left.isNegative();
   }
 }
