@@ -3,6 +3,8 @@ package dev.pgbelay.jobqueue;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.zaxxer.hikari.HikariDataSource;
+import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.jobqueue.NewJob.UniqueScope;
@@ -118,12 +120,19 @@ class HazardsPostgresTest {
   /** Behind 2^31, and behind what a double can count. */
   @Test
   void idsBeyondAnInteger_goThroughEverything() {
+    // Sessions that have drawn no ids yet: each keeps a hundred.
+    try (HikariDataSource fresh = QueueFixture.pool(postgres.jdbcUrl(), 2)) {
+      goThroughEverythingWith(Transactions.of(fresh));
+    }
+  }
+
+  private void goThroughEverythingWith(Transactions enqueuing) {
     JobQueue handing = JobQueue.create();
     fixture.dsl.fetch(
         "select setval(pg_get_serial_sequence('pgbelay.job', 'id'), ?::bigint)", LARGE + 1);
     String later = fixture.queue + "-later";
     List<Long> ids =
-        fixture.transactions.run(
+        enqueuing.run(
             tx ->
                 fixture.jobs.enqueueAll(
                     tx,
@@ -150,7 +159,7 @@ class HazardsPostgresTest {
             .wokenBy(handing));
     QueueFixture.await(() -> fixture.finished("done") == 5 && fixture.dead() == 1);
     for (int i = 1; i <= 20; i++) { // most of them are handed over
-      fixture.transactions.execute(tx -> handing.enqueue(tx, fixture.mail("done")));
+      enqueuing.execute(tx -> handing.enqueue(tx, fixture.mail("done")));
       int done = 5 + i;
       QueueFixture.await(() -> fixture.finished("done") == done);
     }

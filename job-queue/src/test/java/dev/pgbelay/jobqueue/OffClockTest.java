@@ -76,6 +76,8 @@ class OffClockTest {
     fixture.enqueue(fixture.mail("soon").withDelay(Duration.ofSeconds(2)));
     fixture.enqueue(fixture.mail("in half an hour").withDelay(Duration.ofMinutes(30)));
     String scheduled = fixture.queue + "-scheduled";
+    // Half an hour away from now, so that it is not due by itself.
+    int minute = fixture.count("select (extract(minute from clock_timestamp())::int + 30) % 60");
     fixture.transactions.execute(
         tx ->
             Schedules.create()
@@ -83,7 +85,7 @@ class OffClockTest {
                     tx,
                     Schedule.of(
                         "hourly",
-                        CronTimes.of("0 * * * *", ZoneOffset.UTC),
+                        CronTimes.of(minute + " * * * *", ZoneOffset.UTC),
                         QueueFixture.MAIL.job("x").withQueue(scheduled))));
     Process fast = begin(library.get(), "fast", "+1h");
     Process slow = begin(library.get(), "slow", "-1h");
