@@ -33,7 +33,9 @@ final class BurySql {
                failures[greatest(1, cardinality(failures) - 6):]
                  || format('attempt %s, %s, %s: %s', attempt, clock_timestamp(), node.name, reason),
                payload
-          FROM changed, node)<handoff>
+          FROM changed, node),
+      forgotten AS (
+        DELETE FROM <cancel> AS c USING changed WHERE c.job_id = changed.id)<handoff>
       """
           + SettleSql.NOT_FOUND;
 

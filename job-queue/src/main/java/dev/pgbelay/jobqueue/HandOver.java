@@ -1,6 +1,7 @@
 package dev.pgbelay.jobqueue;
 
 import dev.pgbelay.core.Commit;
+import dev.pgbelay.core.CommitPosition;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
@@ -56,9 +57,13 @@ final class HandOver implements AutoCloseable {
   private final BackgroundLoop loop;
   private final Map<Long, Pending> pending = new ConcurrentHashMap<>();
   private volatile boolean accepting;
+  private volatile boolean closed;
 
   /** A job whose transaction is not known to be over. */
-  private record Pending(ClaimedJob job, Slot slot, String transaction) {}
+  private record Pending(ClaimedJob job, Slot slot, String transaction, boolean inSavepoint) {}
+
+  /** Committed, which says nothing of a savepoint: the database is asked whether they are there. */
+  private final Map<Long, Optional<CommitPosition>> doubtful = new ConcurrentHashMap<>();
 
   /** A place at a worker's threads, kept for a job that may come. */
   private record Slot(Work work, Identity identity, long since, AtomicBoolean kept) {
@@ -148,22 +153,36 @@ final class HandOver implements AutoCloseable {
             job.headers(),
             payload,
             fence);
-    pending.put(id, new Pending(claimed, slot, added.transaction()));
+    pending.put(id, new Pending(claimed, slot, added.transaction(), added.inSavepoint()));
     tx.afterCommit(commit -> committed(id, commit));
     return OptionalLong.of(id);
   }
 
   private void committed(long id, Commit<?> commit) {
+    Pending known = pending.get(id);
+    if (known != null && known.inSavepoint() && accepting) {
+      doubtful.put(id, commit.position());
+      loop.wakeUp();
+      return;
+    }
     Pending one = pending.remove(id);
     if (one == null) {
       return; // so late that the database was asked, and the job is back in its queue
     }
     if (accepting) {
-      one.slot().work().take(one.job(), one.slot().identity(), commit.position().orElse(null));
-      one.slot().giveBack();
+      take(one, commit.position());
     } else {
       handBack(one);
+      if (closed) {
+        // Nobody writes any more but this thread; and nobody ran the job, so no attempt is used up.
+        settler.drain(System.nanoTime() + TOLD_WITHIN);
+      }
     }
+  }
+
+  private void take(Pending one, Optional<CommitPosition> position) {
+    one.slot().work().take(one.job(), one.slot().identity(), position.orElse(null));
+    one.slot().giveBack();
   }
 
   private void handBack(Pending one) {
@@ -184,23 +203,28 @@ final class HandOver implements AutoCloseable {
             old.put(id, one.transaction());
           }
         });
-    if (old.isEmpty()) {
-      return Pass.idle();
+    Set<Long> over = new HashSet<>(doubtful.keySet());
+    if (!old.isEmpty()) {
+      over.addAll(over(old));
     }
-    Set<Long> over = over(old);
     Map<Long, Fence> there =
         over.isEmpty()
             ? Map.of()
             : transactions.run(ASK, tx -> sql.findClaimed(tx.connection(), over));
     for (long id : over) {
       Pending one = pending.remove(id);
-      if (one != null && one.job().fence().equals(there.get(id))) {
+      Optional<CommitPosition> position = doubtful.remove(id);
+      if (one == null) {
+        continue;
+      }
+      boolean isThere = one.job().fence().equals(there.get(id));
+      if (isThere && position != null && accepting) {
+        take(one, position);
+      } else if (isThere) {
         LOG.info("{} was committed and nobody said so: it goes back to its queue", one.job());
         handBack(one);
       }
-      if (one != null) {
-        one.slot().giveBack();
-      }
+      one.slot().giveBack();
     }
     return Pass.idle();
   }
@@ -225,5 +249,6 @@ final class HandOver implements AutoCloseable {
   @Override
   public void close() {
     loop.close();
+    closed = true;
   }
 }

@@ -31,7 +31,8 @@ final class HandOverSql {
              1, ?, ?, w.claimant, ?, CAST(? AS text[]), ?
         FROM <worker> AS w
        WHERE w.claimant = ? AND w.fenced_at IS NULL AND w.expires_at > clock_timestamp()
-      RETURNING id, place, CAST(pg_current_xact_id() AS text)\
+      RETURNING id, place, CAST(pg_current_xact_id() AS text),
+                xmin <> CAST(pg_current_xact_id() AS xid)\
       """;
 
   /** Binds ids, transaction ids. Must come before the look at the jobs, not in one statement. */
@@ -63,8 +64,9 @@ final class HandOverSql {
    * A job that was added as claimed.
    *
    * @param transaction whose end decides about it
+   * @param inSavepoint whether it can be taken back while that is committed
    */
-  record Added(long id, long place, String transaction) {}
+  record Added(long id, long place, String transaction, boolean inSavepoint) {}
 
   /** Null if the worker is not known to this database, or not to be alive. */
   @Nullable Added enqueue(Connection connection, Fence fence, NewJob<?> job, byte[] payload)
@@ -85,7 +87,9 @@ final class HandOverSql {
       insert.setBytes(8, payload);
       insert.setObject(9, fence.claimant());
       try (ResultSet row = insert.executeQuery()) {
-        return row.next() ? new Added(row.getLong(1), row.getLong(2), row.getString(3)) : null;
+        return row.next()
+            ? new Added(row.getLong(1), row.getLong(2), row.getString(3), row.getBoolean(4))
+            : null;
       }
     }
   }

@@ -125,16 +125,19 @@ public final class JobContext {
    */
   public void complete(Tx tx) {
     StatementStart.announce(tx.dsl().configuration());
-    boolean held;
+    FinishSql.Completed done;
     try {
-      held = sql.complete(tx.connection(), job, slots);
+      done = sql.complete(tx.connection(), job, slots);
     } catch (SQLException e) {
       throw Refusal.of("job " + job.id() + " was not completed", e);
     }
-    if (!held) {
+    if (!done.held()) {
       throw lost(tx, Settlement.Fate.DONE);
     }
     completeCalled = true;
+    if (done.inSavepoint()) {
+      return; // the commit says nothing of it then: whether the job is gone is asked afterwards
+    }
     try {
       tx.afterCommit(commit -> completed = true);
     } catch (TransactionException noCallback) {

@@ -19,7 +19,8 @@ class KeySql {
   /**
    * Parts of a statement whose part {@code <left>} has the queue, the partition key and the slot
    * that a job has left, or null. The next one of a key is not passed over while somebody else is
-   * about to change it: then the slot is free, and given out later.
+   * about to change it, nor one that has arrived before it: then the slot is free, and given out
+   * later.
    */
   static final String HANDOFF =
       """
@@ -33,13 +34,18 @@ class KeySql {
         SELECT v.key_slot, h.id
           FROM vacated AS v
                CROSS JOIN LATERAL (
-                 SELECT j.id
+                 SELECT j.id, j.place
                    FROM <job> AS j
                   WHERE j.key_slot = 0 AND j.queue = v.queue
                     AND j.partition_key = v.partition_key
                   ORDER BY j.place, j.id
                  OFFSET v.n - 1
-                  LIMIT 1) AS h),
+                  LIMIT 1) AS h
+         WHERE NOT EXISTS (
+                 SELECT FROM <job> AS a
+                  WHERE a.key_slot = -1 AND (a.place, a.id) < (h.place, h.id)
+                    AND a.queue = v.queue AND a.partition_key = v.partition_key
+                 OFFSET 0)),
       next_ones AS MATERIALIZED (
         SELECT j.id
           FROM <job> AS j
@@ -61,9 +67,10 @@ class KeySql {
       "SELECT pg_try_advisory_xact_lock(hashtextextended(?, 0))";
 
   /**
-   * Given the parts {@code page}, jobs that have just arrived, and {@code keys}: gives the free
-   * slots of the keys to the first of each. OFFSET 0 keeps the look-ups from becoming a join that
-   * reads every slot there is.
+   * Given the parts {@code page}, jobs that have just arrived, {@code keys}, and {@code late}, the
+   * first job of a key that is not in the page because somebody holds it: gives the free slots of
+   * the keys to the first of each, and none to what stands behind one that is late. OFFSET 0 keeps
+   * the look-ups from becoming a join that reads every slot there is.
    */
   private static final String GIVE_SLOTS =
       """
@@ -98,8 +105,10 @@ class KeySql {
       chosen AS MATERIALIZED (
         SELECT r.id, r.arrives, m.slot
           FROM ranked AS r
+               LEFT JOIN late AS l ON l.queue = r.queue AND l.partition_key = r.partition_key
                LEFT JOIN room AS m ON m.queue = r.queue AND m.partition_key = r.partition_key
                                   AND m.n = r.n
+                                  AND (l.id IS NULL OR (r.place, r.id) < (l.place, l.id))
          WHERE r.arrives OR m.slot IS NOT NULL),
       held AS MATERIALIZED (
         SELECT j.id
@@ -119,6 +128,17 @@ class KeySql {
         RETURNING j.state)
       """;
 
+  /** Where a key has a limit of several there is no order to keep. */
+  private static final String LATE =
+      """
+      late AS MATERIALIZED (
+        SELECT DISTINCT ON (j.queue, j.partition_key) j.queue, j.partition_key, j.place, j.id
+          FROM <job> AS j
+               LEFT JOIN <control> AS c ON c.scope = 'queue' AND c.name = j.queue
+         WHERE j.key_slot = -1 AND coalesce(c.key_limit, 1) = 1 <where>
+         ORDER BY j.queue, j.partition_key, j.place, j.id),
+      """;
+
   /** Binds limit. */
   private static final String ADMIT =
       """
@@ -131,6 +151,12 @@ class KeySql {
            FOR NO KEY UPDATE OF j SKIP LOCKED),
       keys AS MATERIALIZED (SELECT DISTINCT p.queue, p.partition_key FROM page AS p),
       """
+          + LATE.replace(
+              "<where>",
+              """
+              AND (j.place, j.id) < (SELECT p.place, p.id FROM page AS p
+                                      ORDER BY p.place DESC, p.id DESC LIMIT 1)
+              AND NOT EXISTS (SELECT FROM page AS p WHERE p.id = j.id)""")
           + GIVE_SLOTS
           + """
       SELECT (SELECT count(*) FROM page), (SELECT count(*) FROM written WHERE state = 'ready'),
@@ -162,6 +188,7 @@ class KeySql {
           FROM keys AS k
          WHERE false),
       """
+          + LATE.replace("<where>", "")
           + GIVE_SLOTS
           + """
       SELECT (SELECT count(*) FROM keys), (SELECT count(*) FROM written WHERE state = 'ready'),

@@ -135,11 +135,10 @@ class SettleSql {
     return notFound;
   }
 
-  /** Finishes one job in the handler's own transaction; whether it was under its fence. */
-  boolean complete(Connection connection, ClaimedJob job, Settlement.Slots slots)
+  /** Finishes one job in the handler's own transaction. */
+  FinishSql.Completed complete(Connection connection, ClaimedJob job, Settlement.Slots slots)
       throws SQLException {
-    Settlement done = Settlement.of(job, Fate.DONE, slots);
-    return finish.write(connection, Fate.DONE, job.fence().claimant(), List.of(done)).isEmpty();
+    return finish.complete(connection, Settlement.of(job, Fate.DONE, slots));
   }
 
   /** Makes PostgreSQL refuse the transaction's commit. */

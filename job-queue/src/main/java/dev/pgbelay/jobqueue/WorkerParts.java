@@ -171,9 +171,12 @@ final class WorkerParts {
     meters.unwatch();
   }
 
-  /** At last. Leaves the row to expire if results could not be written. */
+  /**
+   * At last. Leaves the row to expire if results could not be written, or if a transaction is open
+   * that has handed a job over.
+   */
   void signOff(String name) {
-    if (settler.pending() == 0) {
+    if (settler.pending() == 0 && handOver.pending() == 0) {
       try {
         registration.end();
       } catch (RuntimeException | SQLException e) {

@@ -134,7 +134,8 @@ class FencePostgresTest {
     fixture.transactions.execute(
         tx -> {
           tx.dsl().execute("insert into effect (job_id) values (?)", job.stale().id());
-          assertThat(unfenced.complete(tx.connection(), job.stale(), fixture.slots())).isTrue();
+          assertThat(unfenced.complete(tx.connection(), job.stale(), fixture.slots()).held())
+              .isTrue();
         });
     assertThat(fixture.jobs("running")).isZero();
     assertThat(fixture.count("select count(*) from effect where job_id = ?", job.stale().id()))
@@ -161,7 +162,8 @@ class FencePostgresTest {
       ClaimedJob job = slow.claim(1).get(0);
       try (Interleaving script = Interleaving.of(postgres.dataSource())) {
         Interleaving.Session completing = script.session("completing");
-        completing.run(c -> assertThat(fixture.settle.complete(c, job, fixture.slots())).isTrue());
+        completing.run(
+            c -> assertThat(fixture.settle.complete(c, job, fixture.slots()).held()).isTrue());
         slow.expire();
         assertThat(other.rescueOthers()).as("locked").isEqualTo(new RescueSql.Rescued(0, 0));
         assertThat(workerRows(slow.claimant.id())).as("still there to be rescued").isEqualTo(1);

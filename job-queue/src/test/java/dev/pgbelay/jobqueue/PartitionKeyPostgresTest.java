@@ -156,7 +156,8 @@ class PartitionKeyPostgresTest {
       ClaimedJob job = hand.claim(100).get(0);
       try (Interleaving script = Interleaving.of(postgres.dataSource())) {
         Interleaving.Session handler = script.session("handler");
-        handler.run(c -> assertThat(fixture.settle.complete(c, job, fixture.slots())).isTrue());
+        handler.run(
+            c -> assertThat(fixture.settle.complete(c, job, fixture.slots()).held()).isTrue());
         assertThat(claimed(hand)).isEmpty();
         if (commits) {
           handler.commit();
@@ -261,7 +262,8 @@ class PartitionKeyPostgresTest {
     long second;
     try (Interleaving script = Interleaving.of(postgres.dataSource())) {
       Interleaving.Session handler = script.session("handler");
-      handler.run(c -> assertThat(fixture.settle.complete(c, first, fixture.slots())).isTrue());
+      handler.run(
+          c -> assertThat(fixture.settle.complete(c, first, fixture.slots()).held()).isTrue());
       second = fixture.enqueue(keyed("a"));
       assertThat(admit()).as("the key is not free yet").isZero();
       handler.commit();

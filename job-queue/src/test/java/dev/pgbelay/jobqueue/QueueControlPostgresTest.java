@@ -361,7 +361,8 @@ class QueueControlPostgresTest {
     ClaimedJob job = claim(hand, 10).get(0);
     try (Interleaving script = Interleaving.of(postgres.dataSource())) {
       Interleaving.Session completing = script.session("completing");
-      completing.run(c -> assertThat(fixture.settle.complete(c, job, fixture.slots())).isTrue());
+      completing.run(
+          c -> assertThat(fixture.settle.complete(c, job, fixture.slots()).held()).isTrue());
       assertThat(claim(hand, 10)).isEmpty();
       completing.commit();
     }

@@ -302,7 +302,7 @@ class UniqueKeyPostgresTest {
     try (Interleaving script = Interleaving.of(postgres.dataSource())) {
       Interleaving.Session completing = script.session("completing");
       completing.run(
-          c -> assertThat(fixture.settle.complete(c, claimed, fixture.slots())).isTrue());
+          c -> assertThat(fixture.settle.complete(c, claimed, fixture.slots()).held()).isTrue());
       assertThat(offer(job)).as("does not wait").isEqualTo(existing(id));
       completing.commit();
     }

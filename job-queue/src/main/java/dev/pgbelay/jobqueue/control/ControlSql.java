@@ -44,6 +44,17 @@ class ControlSql {
             rate_at = CASE WHEN c.rate_count IS NULL THEN excluded.rate_at ELSE c.rate_at END\
       """;
 
+  /**
+   * Jobs that wait in slots which the queue has no more are blocked again. {0} is the table of
+   * jobs.
+   */
+  private static final String LEAVE_SLOTS =
+      """
+      UPDATE {0}
+         SET state = 'blocked', run_at = 'infinity', key_slot = 0
+       WHERE queue = {1} AND key_slot > {2} AND state = 'ready'\
+      """;
+
   private static final String LIST =
       """
       SELECT scope, name, paused_at, paused_for, max_running, key_limit, rate_count, rate_micros,
@@ -53,9 +64,11 @@ class ControlSql {
       """;
 
   private final Table<?> control;
+  private final Table<?> job;
 
   ControlSql(String schema) {
     this.control = DSL.table(DSL.name(schema, "job_control"));
+    this.job = DSL.table(DSL.name(schema, "job"));
   }
 
   private static String text(Scope scope) {
@@ -83,6 +96,9 @@ class ControlSql {
             val(rate.map(one -> one.per().toNanos() / 1_000).orElse(null), SQLDataType.BIGINT),
             val(rate.map(Rate::burst).orElse(null), SQLDataType.INTEGER))
         .execute();
+    if (scope == Scope.QUEUE) {
+      dsl.query(LEAVE_SLOTS, job, val(name), val(limits.perKey().orElse(1))).execute();
+    }
   }
 
   List<Setting> list(DSLContext dsl) {

@@ -69,6 +69,16 @@ record HealthRules(
   private void judge(QueueFigures queue, int workers, List<Reason> reasons) {
     Optional<Duration> oldest = queue.oldestDue();
     if (oldest.isEmpty()) {
+      if (queue.running() > 0 && workers == 0) {
+        reasons.add(
+            new Reason(
+                Status.DOWN,
+                "queue '"
+                    + queue.queue()
+                    + "': "
+                    + queue.running()
+                    + " jobs are claimed by workers that are not heard of; no worker is alive"));
+      }
       return;
     }
     Duration allowed = standstill.getOrDefault(queue.queue(), standstillOfOthers);

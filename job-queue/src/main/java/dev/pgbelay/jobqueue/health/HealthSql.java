@@ -50,15 +50,25 @@ final class HealthSql {
        LIMIT 1000\
       """;
 
-  /** What is due and was not made ready: nobody works at all. */
+  /**
+   * What is due and was not made ready, or arrived and was not given a slot of its key: nobody
+   * works at all.
+   */
   private static final String READ_OVERDUE =
       """
       SELECT o.queue, count(*) AS jobs,
-             CAST(extract(epoch FROM clock_timestamp() - min(o.run_at)) * 1000000 AS bigint) AS micros
-        FROM (SELECT j.queue, j.run_at FROM {0} AS j
-               WHERE j.run_at <= clock_timestamp()
-               ORDER BY j.run_at
-               LIMIT {1}) AS o
+             CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) - min(o.due) AS micros
+        FROM ((SELECT j.queue, CAST(extract(epoch FROM j.run_at) * 1000000 AS bigint) AS due
+                 FROM {0} AS j
+                WHERE j.run_at <= clock_timestamp()
+                ORDER BY j.run_at
+                LIMIT {1})
+              UNION ALL
+              (SELECT j.queue, j.place + 1000000 * CAST(j.priority AS bigint)
+                 FROM {0} AS j
+                WHERE j.key_slot = -1
+                ORDER BY j.place, j.id
+                LIMIT {1})) AS o
        GROUP BY o.queue\
       """;
 

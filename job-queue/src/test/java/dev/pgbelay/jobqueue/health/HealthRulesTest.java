@@ -139,4 +139,22 @@ class HealthRulesTest {
             "dead rows are not cleaned up because of replication slot old_slot for PT3H, 42"
                 + " transactions back");
   }
+
+  @Test
+  void jobsClaimedByWorkersOfWhichNoneIsHeardOf_areDown() {
+    QueueFigures claimed =
+        new QueueFigures(
+            "q",
+            0,
+            3,
+            Optional.empty(),
+            Optional.of(MINUTE),
+            Optional.of(MINUTE),
+            Optional.empty());
+    assertThat(status(snapshot(1, claimed))).isEqualTo(Status.UP);
+    assertThat(rules.judge(snapshot(0, claimed)).reasons())
+        .extracting(Reason::text)
+        .containsExactly(
+            "queue 'q': 3 jobs are claimed by workers that are not heard of; no worker is alive");
+  }
 }

@@ -325,4 +325,18 @@ class QueueMonitorPostgresTest {
         .hasMessageContaining("pinnedHorizon must be");
     assertThatThrownBy(() -> monitor().name("No")).hasMessageContaining("name is \"No\"");
   }
+
+  @Test
+  void jobsThatArrivedAndThatNobodyGivesTheSlotOfTheirKey_areDue() throws Exception {
+    enqueue(MAIL.job("x").withQueue("a").withPartitionKey("key"));
+    enqueue(
+        MAIL.job("x").withQueue("a").withPartitionKey("other").withPriority(Duration.ofHours(5)));
+    age(Duration.ofMinutes(10));
+    QueueMonitor monitor = monitor().build();
+    QueueFigures a = queue(monitor.look(), "a");
+    assertThat(a.due()).isEqualTo(2);
+    assertThat(a.oldestDue().orElseThrow())
+        .isBetween(Duration.ofMinutes(10), Duration.ofMinutes(20));
+    assertThat(monitor.health().status()).isEqualTo(QueueHealth.Status.DOWN);
+  }
 }

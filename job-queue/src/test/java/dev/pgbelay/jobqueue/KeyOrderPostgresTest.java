@@ -1,0 +1,158 @@
+package dev.pgbelay.jobqueue;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.pgbelay.core.Tx;
+import dev.pgbelay.jobqueue.NewJob.UniqueScope;
+import dev.pgbelay.jobqueue.Settlement.Fate;
+import dev.pgbelay.jobqueue.control.Limits;
+import dev.pgbelay.jobqueue.control.QueueControl;
+import dev.pgbelay.testing.PostgresExtension;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** The first job of a key is not overtaken because somebody else has its row for a while. */
+class KeyOrderPostgresTest {
+  @RegisterExtension
+  static final PostgresExtension postgres =
+      PostgresExtension.create().withTemplate(QueueFixture.SCHEMA);
+
+  private final QueueFixture fixture = new QueueFixture(postgres.dataSource());
+  private final KeySql keys = new KeySql("pgbelay");
+
+  private NewJob<String> keyed() {
+    return fixture.mail("x").withPartitionKey("key");
+  }
+
+  private NewJob<String> unique() {
+    return keyed().withUniqueKey("unique " + fixture.queue, UniqueScope.whileWaiting());
+  }
+
+  private void giveSlots() {
+    fixture.transactions.execute(
+        tx -> {
+          try {
+            assertThat(keys.lock(tx.connection())).isTrue();
+            keys.admit(tx.connection(), 100);
+            keys.sweep(tx.connection(), null, 100);
+          } catch (SQLException e) {
+            throw new IllegalStateException(e);
+          }
+        });
+  }
+
+  private String state(long id) {
+    return String.valueOf(fixture.dsl.fetchValue("select state from pgbelay.job where id = ?", id));
+  }
+
+  /**
+   * Offers the job again, in a transaction that stays open, so that it cannot be claimed; on
+   * another thread something happens meanwhile.
+   */
+  private void offering(long id, Interval meanwhile) throws Exception {
+    try (Connection business = postgres.dataSource().getConnection()) {
+      business.setAutoCommit(false);
+      assertThat(fixture.jobs.offer(Tx.join(business), unique()))
+          .isEqualTo(new JobQueue.Enqueued(id, JobQueue.Enqueued.Outcome.EXISTING));
+      CompletableFuture.runAsync(
+              () -> {
+                try {
+                  meanwhile.run();
+                } catch (Exception e) {
+                  throw new CompletionException(e);
+                }
+              })
+          .join();
+      business.rollback();
+      business.setAutoCommit(true);
+    }
+  }
+
+  private interface Interval {
+    void run() throws Exception;
+  }
+
+  @Test
+  void jobThatArrivedFirstAndIsHeldByAnOffer_isNotOvertaken() throws Exception {
+    long first = fixture.enqueue(unique());
+    long second = fixture.enqueue(keyed());
+    long ofOtherKey = fixture.enqueue(fixture.mail("x").withPartitionKey("other"));
+    offering(
+        first,
+        () -> {
+          giveSlots();
+          assertThat(state(first)).isEqualTo("arriving");
+          assertThat(state(second)).isEqualTo("blocked");
+          assertThat(state(ofOtherKey)).as("others go on").isEqualTo("ready");
+        });
+    giveSlots();
+    assertThat(state(first)).isEqualTo("ready");
+    assertThat(state(second)).isEqualTo("blocked");
+  }
+
+  @Test
+  void slotOfAJobThatEnds_isNotHandedPastOneThatArrivedBefore() throws Exception {
+    final long running = fixture.enqueue(keyed());
+    giveSlots();
+    QueueFixture.Hand hand = fixture.hand();
+    ClaimedJob claimed = hand.claim(1).get(0);
+    assertThat(claimed.id()).isEqualTo(running);
+    long first = fixture.enqueue(unique());
+    long second = fixture.enqueue(keyed());
+    offering(
+        first,
+        () -> {
+          giveSlots();
+          assertThat(state(second)).isEqualTo("blocked");
+          fixture.transactions.execute(
+              tx ->
+                  assertThat(
+                          fixture.settle.settle(
+                              tx.connection(),
+                              Fate.DONE,
+                              hand.claimant.id(),
+                              "node",
+                              List.of(Settlement.of(claimed, Fate.DONE, fixture.slots()))))
+                      .isEmpty());
+          giveSlots();
+          assertThat(state(second)).isEqualTo("blocked");
+        });
+    giveSlots();
+    assertThat(state(first)).isEqualTo("ready");
+    assertThat(state(second)).isEqualTo("blocked");
+  }
+
+  @Test
+  void limitPerKeyThatIsLowered_holdsForJobsThatHaveSlotsAndWait() throws Exception {
+    QueueControl control = QueueControl.create();
+    fixture.transactions.execute(
+        tx -> control.limitQueue(tx, fixture.queue, Limits.none().withPerKey(3)));
+    for (int i = 0; i < 3; i++) {
+      fixture.enqueue(keyed());
+    }
+    giveSlots();
+    assertThat(fixture.jobs("ready")).isEqualTo(3);
+    fixture.transactions.execute(tx -> control.limitQueue(tx, fixture.queue, Limits.none()));
+    assertThat(fixture.jobs("ready")).isEqualTo(1);
+    giveSlots();
+    QueueFixture.Hand hand = fixture.hand();
+    for (int i = 0; i < 3; i++) {
+      List<ClaimedJob> claimed = hand.claim(10);
+      assertThat(claimed).hasSize(1);
+      fixture.transactions.execute(
+          tx ->
+              fixture.settle.settle(
+                  tx.connection(),
+                  Fate.DONE,
+                  hand.claimant.id(),
+                  "node",
+                  List.of(Settlement.of(claimed.get(0), Fate.DONE, fixture.slots()))));
+    }
+    assertThat(fixture.finished("done")).isEqualTo(3);
+  }
+}
