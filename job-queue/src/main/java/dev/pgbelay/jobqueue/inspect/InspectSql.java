@@ -29,41 +29,60 @@ final class InspectSql {
       """
       SELECT id, kind, queue, upper(state) AS state, attempt, max_attempts, enqueued_at,
              CASE WHEN isfinite(run_at) THEN run_at END AS run_at,
-             CAST(NULL AS timestamptz) AS ended_at, CAST(NULL AS text) AS reason, failures, headers
+             CAST(NULL AS timestamptz) AS ended_at, CAST(NULL AS text) AS reason, failures, headers,
+             tags
         FROM {0} WHERE id = {4}
       UNION ALL
       SELECT id, kind, queue, 'DEAD', attempt, max_attempts, enqueued_at, NULL, died_at, reason,
-             failures, headers
+             failures, headers, tags
         FROM {1} WHERE id = {4}
       UNION ALL
       SELECT id, kind, queue, upper(outcome), attempt, NULL, NULL, NULL, finished_at, reason, NULL,
-             NULL
+             NULL, NULL
         FROM {2} WHERE id = {4}
       UNION ALL
       SELECT id, kind, queue, upper(outcome), attempt, NULL, NULL, NULL, finished_at, reason, NULL,
-             NULL
+             NULL, NULL
         FROM {3} WHERE id = {4}
        LIMIT 1\
       """;
 
-  /** {0} jobs; {1} after, {2} looked at, {3} queue, {4} kind, {5} state, {6} limit. */
-  private static final String LIST =
+  private static final String PAGE_OF_JOBS =
       """
       WITH page AS MATERIALIZED (
         SELECT id, kind, queue, state, attempt, max_attempts, enqueued_at,
-               CASE WHEN isfinite(run_at) THEN run_at END AS run_at, failures, headers
+               CASE WHEN isfinite(run_at) THEN run_at END AS run_at,
+               CAST(NULL AS timestamptz) AS ended_at, CAST(NULL AS text) AS reason, failures,
+               headers, tags
           FROM {0} WHERE id > {1} ORDER BY id LIMIT {2}),
+      """;
+
+  private static final String PAGE_OF_DEAD =
+      """
+      WITH page AS MATERIALIZED (
+        SELECT id, kind, queue, 'dead' AS state, attempt, max_attempts, enqueued_at,
+               CAST(NULL AS timestamptz) AS run_at, died_at AS ended_at, reason, failures,
+               headers, tags
+          FROM {0} WHERE id > {1} ORDER BY id LIMIT {2}),
+      """;
+
+  /** Of a page: {3} queue, {4} kind, {5} state, {6} tag, {7} limit. */
+  private static final String CHOOSE =
+      """
       looked AS MATERIALIZED (SELECT max(id) AS last, count(*) AS jobs FROM page)
       SELECT looked.last, looked.jobs, p.id, p.kind, p.queue, upper(p.state) AS state, p.attempt,
-             p.max_attempts, p.enqueued_at, p.run_at, CAST(NULL AS timestamptz) AS ended_at,
-             CAST(NULL AS text) AS reason, p.failures, p.headers
+             p.max_attempts, p.enqueued_at, p.run_at, p.ended_at, p.reason, p.failures, p.headers,
+             p.tags
         FROM looked LEFT JOIN LATERAL (
              SELECT * FROM page
               WHERE ({3} IS NULL OR queue = {3}) AND ({4} IS NULL OR kind = {4})
-                AND ({5} IS NULL OR state = {5})
-              ORDER BY id LIMIT {6}) AS p ON true
+                AND ({5} IS NULL OR state = {5}) AND ({6} IS NULL OR {6} = ANY (tags))
+              ORDER BY id LIMIT {7}) AS p ON true
        ORDER BY p.id\
       """;
+
+  private static final String LIST = PAGE_OF_JOBS + CHOOSE;
+  private static final String LIST_DEAD = PAGE_OF_DEAD + CHOOSE;
 
   private final Table<?> job;
   private final Table<?> dead;
@@ -86,15 +105,17 @@ final class InspectSql {
     List<JobInfo> jobs = new ArrayList<>();
     long last = 0;
     int looked = 0;
+    boolean ofDead = filter.state().equals(Optional.of(JobInfo.State.DEAD));
     for (Record row :
         dsl.resultQuery(
-                LIST,
-                job,
+                ofDead ? LIST_DEAD : LIST,
+                ofDead ? dead : job,
                 val(after),
                 val(MOST_LOOKED_AT),
                 text(filter.queue()),
                 text(filter.kind()),
                 text(filter.state().map(state -> state.name().toLowerCase(Locale.ROOT))),
+                text(filter.tag()),
                 val(limit))
             .fetch()) {
       looked = row.get("jobs", Integer.class);
@@ -110,11 +131,11 @@ final class InspectSql {
         jobs, looked == MOST_LOOKED_AT ? OptionalLong.of(last) : OptionalLong.empty());
   }
 
-  private static Field<String> text(Optional<String> value) {
+  static Field<String> text(Optional<String> value) {
     return DSL.cast(val(value.orElse(null), SQLDataType.CLOB), SQLDataType.CLOB);
   }
 
-  private static JobInfo info(Record row) {
+  static JobInfo info(Record row) {
     @Nullable Integer maxAttempts = row.get("max_attempts", Integer.class);
     return new JobInfo(
         row.get("id", Long.class),
@@ -128,7 +149,8 @@ final class InspectSql {
         instant(row, "ended_at"),
         Optional.ofNullable(row.get("reason", String.class)),
         StoredTexts.of(row, "failures"),
-        StoredTexts.pairs(StoredTexts.of(row, "headers")));
+        StoredTexts.pairs(StoredTexts.of(row, "headers")),
+        StoredTexts.of(row, "tags"));
   }
 
   private static Optional<Instant> instant(Record row, String column) {

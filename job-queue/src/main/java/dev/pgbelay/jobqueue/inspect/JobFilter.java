@@ -8,45 +8,63 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * Which of the jobs that are not finished. Immutable and safe for several threads.
+ * Which jobs. Immutable and safe for several threads.
  *
  * @param queue only those of a queue; of any unless said
  * @param kind only those of a kind, by its name; of any unless said
- * @param state one of those in which a job is not finished; any of them unless said
+ * @param state only those at a state; unless said, any of those in which a job is not finished, or
+ *     in a list of finished jobs any of theirs
+ * @param tag only those that have a tag; finished jobs are recorded without
  */
-public record JobFilter(Optional<String> queue, Optional<String> kind, Optional<State> state) {
-  private static final Set<State> UNFINISHED =
-      EnumSet.complementOf(EnumSet.of(State.DONE, State.DISCARDED, State.CANCELLED, State.DEAD));
+public record JobFilter(
+    Optional<String> queue, Optional<String> kind, Optional<State> state, Optional<String> tag) {
+  private static final Set<State> FINISHED =
+      Set.copyOf(EnumSet.of(State.DONE, State.DISCARDED, State.CANCELLED));
   private static final JobFilter ALL =
-      new JobFilter(Optional.empty(), Optional.empty(), Optional.empty());
+      new JobFilter(Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
 
-  /**
-   * @throws PgBelayException if the state is one of finished jobs or of dead letters
-   */
-  public JobFilter {
-    if (state.isPresent() && !UNFINISHED.contains(state.get())) {
-      throw new PgBelayException(
-          "state is "
-              + state.get()
-              + ": jobs are listed that are not finished; a finished one is found by"
-              + " its id, dead ones are listed by DeadLetters");
-    }
-  }
-
-  /** Everything that is not finished. */
+  /** Everything. */
   public static JobFilter all() {
     return ALL;
   }
 
   public JobFilter inQueue(String name) {
-    return new JobFilter(Optional.of(name), kind, state);
+    return new JobFilter(Optional.of(name), kind, state, tag);
   }
 
   public JobFilter ofKind(JobKind<?> wanted) {
-    return new JobFilter(queue, Optional.of(wanted.name()), state);
+    return new JobFilter(queue, Optional.of(wanted.name()), state, tag);
   }
 
   public JobFilter in(State wanted) {
-    return new JobFilter(queue, kind, Optional.of(wanted));
+    return new JobFilter(queue, kind, Optional.of(wanted), tag);
+  }
+
+  public JobFilter tagged(String wanted) {
+    return new JobFilter(queue, kind, state, Optional.of(wanted));
+  }
+
+  void requireUnfinishedOrDead() {
+    if (state.isPresent() && FINISHED.contains(state.get())) {
+      throw new PgBelayException(
+          "state is " + state.get() + ": finished jobs are listed by listFinished");
+    }
+  }
+
+  void requireFinished() {
+    if (state.isPresent() && !FINISHED.contains(state.get())) {
+      throw new PgBelayException(
+          "state is "
+              + state.get()
+              + ": a list of finished jobs has done, discarded and cancelled ones; others are in"
+              + " list");
+    }
+    if (tag.isPresent()) {
+      throw new PgBelayException(
+          "tag is '"
+              + tag.get()
+              + "': finished jobs are recorded without their tags; leave it away, and choose by"
+              + " queue or kind");
+    }
   }
 }

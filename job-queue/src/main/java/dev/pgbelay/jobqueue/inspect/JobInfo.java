@@ -23,6 +23,7 @@ import java.util.OptionalInt;
  * @param reason of what ended without success
  * @param failures of its last attempts, at most eight, oldest first
  * @param headers what travels with it; not kept of finished jobs
+ * @param tags by which it is found; not kept of finished jobs
  */
 public record JobInfo(
     long id,
@@ -36,7 +37,8 @@ public record JobInfo(
     Optional<Instant> endedAt,
     Optional<String> reason,
     List<String> failures,
-    Map<String, String> headers) {
+    Map<String, String> headers,
+    List<String> tags) {
   /** What a job is at. */
   public enum State {
     /** It waits for a worker. */
@@ -62,5 +64,6 @@ public record JobInfo(
   public JobInfo {
     failures = List.copyOf(failures);
     headers = Collections.unmodifiableMap(new LinkedHashMap<>(headers));
+    tags = List.copyOf(tags);
   }
 }

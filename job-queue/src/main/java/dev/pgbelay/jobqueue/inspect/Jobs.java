@@ -1,5 +1,6 @@
 package dev.pgbelay.jobqueue.inspect;
 
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import java.util.Optional;
@@ -11,10 +12,14 @@ import org.jooq.DSLContext;
  * threads.
  */
 public final class Jobs {
-  private final InspectSql sql;
+  private static final int MOST = 1_000;
 
-  private Jobs(InspectSql sql) {
-    this.sql = sql;
+  private final InspectSql sql;
+  private final FinishedSql finished;
+
+  private Jobs(String schema) {
+    this.sql = new InspectSql(schema);
+    this.finished = new FinishedSql(schema);
   }
 
   /** Those of the schema {@value SchemaInstaller#DEFAULT_SCHEMA}. */
@@ -24,7 +29,7 @@ public final class Jobs {
 
   /** Those of another schema. */
   public static Jobs inSchema(String schema) {
-    return new Jobs(new InspectSql(schema));
+    return new Jobs(schema);
   }
 
   /**
@@ -36,15 +41,46 @@ public final class Jobs {
   }
 
   /**
-   * A page of the jobs that are not finished, by ascending id. Looks at no more than 10,000 jobs,
-   * so a page can hold fewer than {@code limit} and not be the last.
+   * A page of the jobs that are not finished, by ascending id; of dead letters instead, where the
+   * filter names that state. Looks at no more than 10,000 jobs, so a page can hold fewer than
+   * {@code limit} and not be the last.
    *
    * @param after {@link JobPage#next} of the page before; 0 for the first
    * @param limit 1 to 1,000
-   * @throws dev.pgbelay.core.PgBelayException if the limit is out of its range
+   * @throws PgBelayException if the limit is out of its range, or the filter wants finished jobs
    */
   public JobPage list(DSLContext dsl, JobFilter filter, long after, int limit) {
-    OptionRange.require("limit", limit, 1, 1_000);
+    OptionRange.require("limit", limit, 1, MOST);
+    filter.requireUnfinishedOrDead();
     return sql.list(dsl, filter, after, limit);
+  }
+
+  /** The first page of {@link #listFinished(DSLContext, JobFilter, String, int)}. */
+  public FinishedPage listFinished(DSLContext dsl, JobFilter filter, int limit) {
+    return listFinished(dsl, filter, Optional.empty(), limit);
+  }
+
+  /**
+   * A page of the jobs that were done, discarded or cancelled, as long as the record of that is
+   * kept. The days come from today backwards, and in a day the records in the order in which they
+   * were written, the latest first; jobs that ended at nearly the same time may be the other way
+   * round. Records that are kept for longer than their day come last, in no order; one that is
+   * moved there between two pages can come twice. Looks at no more than 100 blocks, which are some
+   * 10,000 records, so a page can hold fewer than {@code limit} and not be the last.
+   *
+   * @param after {@link FinishedPage#next} of the page before
+   * @param limit 1 to 1,000
+   * @throws PgBelayException if the limit is out of its range, the filter wants jobs that are not
+   *     finished or have a tag, or {@code after} is of no page
+   */
+  public FinishedPage listFinished(DSLContext dsl, JobFilter filter, String after, int limit) {
+    return listFinished(dsl, filter, Optional.of(after), limit);
+  }
+
+  private FinishedPage listFinished(
+      DSLContext dsl, JobFilter filter, Optional<String> after, int limit) {
+    OptionRange.require("limit", limit, 1, MOST);
+    filter.requireFinished();
+    return finished.list(dsl, filter, after, limit);
   }
 }

@@ -10,6 +10,7 @@ import dev.pgbelay.jobqueue.JobOutcome;
 import dev.pgbelay.jobqueue.JobQueue;
 import dev.pgbelay.jobqueue.JobWorker;
 import dev.pgbelay.jobqueue.NewJob;
+import dev.pgbelay.jobqueue.RetryPolicy;
 import dev.pgbelay.jobqueue.inspect.JobInfo.State;
 import dev.pgbelay.jobqueue.testing.ManualWorker;
 import dev.pgbelay.testing.PostgresExtension;
@@ -18,6 +19,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import org.jooq.DSLContext;
 import org.jooq.SQLDialect;
@@ -44,7 +46,8 @@ class JobsPostgresTest {
 
   @BeforeEach
   void empty() {
-    dsl.execute("truncate pgbelay.job, pgbelay.job_dead, pgbelay.job_finished");
+    dsl.execute(
+        "truncate pgbelay.job, pgbelay.job_dead, pgbelay.job_finished, pgbelay.job_finished_kept");
   }
 
   private long enqueue(NewJob<?> job) {
@@ -167,10 +170,149 @@ class JobsPostgresTest {
     assertThat(walk(JobFilter.all().ofKind(OTHER), 10)).hasSize(1);
   }
 
+  private List<Long> walkFinished(JobFilter filter, int limit) {
+    List<Long> ids = new ArrayList<>();
+    FinishedPage page = jobs.listFinished(dsl, filter, limit);
+    while (true) {
+      assertThat(page.jobs()).hasSizeLessThanOrEqualTo(limit);
+      page.jobs().forEach(job -> ids.add(job.id()));
+      if (page.next().isEmpty()) {
+        return ids;
+      }
+      page = jobs.listFinished(dsl, filter, page.next().get(), limit);
+    }
+  }
+
+  /** Records with ascending ids, of so many days ago. */
+  private void finish(int fromId, int count, int daysAgo, String outcome, String queueName) {
+    dsl.execute(
+        "insert into pgbelay.job_finished (id, finished_at, finished_day, attempt, outcome, queue,"
+            + " kind, reason) select n, clock_timestamp() - ? * interval '24 hours',"
+            + " floor(extract(epoch from clock_timestamp()) / 86400)::int - ?, 1, ?, ?, 'mail',"
+            + " case when ? <> 'done' then 'why' end from generate_series(?, ?) n",
+        daysAgo,
+        daysAgo,
+        outcome,
+        queueName,
+        outcome,
+        fromId,
+        fromId + count - 1);
+  }
+
+  private static List<Long> descending(int fromId, int count) {
+    return IntStream.iterate(fromId + count - 1, i -> i >= fromId, i -> i - 1)
+        .mapToObj(i -> (long) i)
+        .toList();
+  }
+
+  @Test
+  void listFinished_pagesFromTheLatestToTheEarliestOnce() {
+    finish(1, 3, 30, "done", "a");
+    finish(101, 40, 5, "cancelled", "b");
+    finish(201, 25, 0, "done", "a");
+    finish(301, 25, 0, "discarded", "b");
+    List<Long> all = new ArrayList<>(descending(301, 25));
+    all.addAll(descending(201, 25));
+    all.addAll(descending(101, 40));
+    all.addAll(descending(1, 3));
+    for (int limit : new int[] {1, 7, 25, 93, 1_000}) {
+      assertThat(walkFinished(JobFilter.all(), limit)).as("limit %s", limit).isEqualTo(all);
+      assertThat(walkFinished(JobFilter.all().in(State.CANCELLED), limit))
+          .isEqualTo(descending(101, 40));
+      assertThat(walkFinished(JobFilter.all().in(State.DISCARDED).inQueue("b"), limit))
+          .isEqualTo(descending(301, 25));
+      assertThat(walkFinished(JobFilter.all().in(State.DISCARDED).inQueue("a"), limit)).isEmpty();
+      assertThat(walkFinished(JobFilter.all().ofKind(MAIL), limit)).isEqualTo(all);
+      assertThat(walkFinished(JobFilter.all().ofKind(OTHER), limit)).isEmpty();
+    }
+    JobInfo last = jobs.listFinished(dsl, JobFilter.all(), 1).jobs().get(0);
+    assertThat(last.state()).isEqualTo(State.DISCARDED);
+    assertThat(last.reason()).contains("why");
+    assertThat(last.endedAt()).isPresent();
+  }
+
+  @Test
+  void listFinished_looksAtABoundedNumberOfRecordsAndGoesOnAcrossDays() {
+    finish(1, 10, 3, "discarded", "a");
+    finish(1_001, 15_000, 2, "done", "a");
+    finish(20_001, 15_000, 0, "done", "a");
+    dsl.execute(
+        "insert into pgbelay.job_finished_kept (id, finished_at, attempt, outcome, queue, kind)"
+            + " select 50000 + n, now() - interval '2400 hours', 1, 'discarded', 'a', 'mail'"
+            + " from generate_series(1, 5) n");
+    JobFilter discarded = JobFilter.all().in(State.DISCARDED);
+    FinishedPage first = jobs.listFinished(dsl, discarded, 10);
+    assertThat(first.jobs()).as("not found in so few blocks").isEmpty();
+    assertThat(first.next()).isPresent();
+    List<Long> kept = descending(50_001, 5);
+    List<Long> expected = new ArrayList<>(descending(1, 10));
+    expected.addAll(kept);
+    assertThat(walkFinished(discarded, 10)).isEqualTo(expected);
+    List<Long> all = new ArrayList<>(descending(20_001, 15_000));
+    all.addAll(descending(1_001, 15_000));
+    all.addAll(expected);
+    assertThat(walkFinished(JobFilter.all(), 1_000)).isEqualTo(all);
+  }
+
+  @Test
+  void listFinished_isNotDisturbedByWhatFinishesMeanwhile() {
+    finish(1, 500, 0, "done", "a");
+    FinishedPage first = jobs.listFinished(dsl, JobFilter.all(), 200);
+    finish(501, 500, 0, "done", "a");
+    FinishedPage second = jobs.listFinished(dsl, JobFilter.all(), first.next().orElseThrow(), 200);
+    assertThat(second.jobs()).extracting(JobInfo::id).isEqualTo(descending(101, 200));
+    dsl.execute("truncate pgbelay.job_finished");
+    assertThat(jobs.listFinished(dsl, JobFilter.all(), second.next().orElseThrow(), 200))
+        .as("a day that was emptied")
+        .isEqualTo(new FinishedPage(List.of(), Optional.empty()));
+  }
+
+  @Test
+  void tags_findWhatIsNotFinishedAndDeadLetters() {
+    long one = enqueue(MAIL.job("x").withTag("customer-7").withTag("bulk"));
+    enqueue(MAIL.job("x").withTag("customer-8"));
+    enqueue(MAIL.job("x"));
+    long two = enqueue(OTHER.job("x").withTag("customer-7").withDelay(Duration.ofDays(1)));
+    assertThat(walk(JobFilter.all().tagged("customer-7"), 1)).containsExactly(one, two);
+    assertThat(walk(JobFilter.all().tagged("customer-7").in(State.SCHEDULED), 5))
+        .containsExactly(two);
+    assertThat(walk(JobFilter.all().tagged("customer"), 5)).isEmpty();
+    assertThat(find(one).tags()).containsExactly("customer-7", "bulk");
+    try (ManualWorker worker =
+        ManualWorker.of(
+            JobWorker.builder(transactions, postgres.dataSource())
+                .handle(
+                    MAIL,
+                    RetryPolicy.defaults().withNoRetryAfter(IllegalStateException.class),
+                    (context, payload) -> {
+                      throw new IllegalStateException("down");
+                    }))) {
+      worker.drain();
+    }
+    JobFilter dead = JobFilter.all().in(State.DEAD);
+    assertThat(walk(dead, 1)).hasSize(3);
+    assertThat(walk(dead.tagged("customer-7"), 1)).containsExactly(one);
+    assertThat(walk(dead.inQueue("elsewhere"), 1)).isEmpty();
+    JobInfo letter = jobs.list(dsl, dead.tagged("bulk"), 0, 1).jobs().get(0);
+    assertThat(letter.state()).isEqualTo(State.DEAD);
+    assertThat(letter.endedAt()).isPresent();
+    assertThat(letter.reason().orElseThrow()).contains("down");
+    assertThat(letter.tags()).containsExactly("customer-7", "bulk");
+  }
+
   @Test
   void badInput_isRefusedByName() {
     assertThatThrownBy(() -> jobs.list(dsl, JobFilter.all(), 0, 0))
         .hasMessageContaining("limit must be between 1 and 1000");
-    assertThatThrownBy(() -> JobFilter.all().in(State.DEAD)).hasMessageContaining("state is DEAD");
+    assertThatThrownBy(() -> jobs.list(dsl, JobFilter.all().in(State.DONE), 0, 1))
+        .hasMessageContaining("state is DONE");
+    assertThatThrownBy(() -> jobs.listFinished(dsl, JobFilter.all().in(State.DEAD), 1))
+        .hasMessageContaining("state is DEAD");
+    assertThatThrownBy(() -> jobs.listFinished(dsl, JobFilter.all().tagged("x"), 1))
+        .hasMessageContaining("tag is 'x'");
+    assertThatThrownBy(() -> jobs.listFinished(dsl, JobFilter.all(), 1_001))
+        .hasMessageContaining("limit must be between 1 and 1000");
+    assertThatThrownBy(() -> jobs.listFinished(dsl, JobFilter.all(), "x; drop", 1))
+        .hasMessageContaining("after is 'x; drop'");
   }
 }
