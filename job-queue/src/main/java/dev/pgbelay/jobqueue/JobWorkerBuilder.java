@@ -39,7 +39,7 @@ public final class JobWorkerBuilder {
   private Duration pollInterval = Duration.ofSeconds(1);
   private Duration closeDeadline = Duration.ofSeconds(30);
   private Retention retention = Retention.DEFAULTS;
-  private ThreadFactory threadFactory = JobWorkerBuilder::daemon;
+  private ThreadFactory threadFactory = HandlerThreads.ofThisJvm();
   private @Nullable MeterRegistry registry;
   private @Nullable WakeUps wakeUps;
   private @Nullable SettleSql settleSql;
@@ -53,12 +53,6 @@ public final class JobWorkerBuilder {
   JobWorkerBuilder(Transactions transactions, DataSource heartbeats) {
     this.transactions = transactions;
     this.heartbeats = heartbeats;
-  }
-
-  private static Thread daemon(Runnable work) {
-    Thread thread = new Thread(work, "pgbelay-job");
-    thread.setDaemon(true);
-    return thread;
   }
 
   /** Of the threads and their metrics; needed where a process has several workers. */
@@ -217,12 +211,22 @@ public final class JobWorkerBuilder {
   }
 
   /**
-   * Makes the threads that run handlers; daemons unless said. On Java 21 and later {@code
-   * Thread.ofVirtual().factory()} serves.
+   * Makes the threads that run handlers. Unless said: virtual ones where the JVM has those that can
+   * wait within {@code synchronized} (Java 24 and later), daemons otherwise. For handlers that
+   * compute, {@link #platformThreads()}; on Java 21 to 23, {@code Thread.ofVirtual().factory()}
+   * serves if no handler waits within {@code synchronized}.
    */
   public JobWorkerBuilder threadFactory(ThreadFactory factory) {
     this.threadFactory = factory;
     return this;
+  }
+
+  /**
+   * Handlers run on platform threads, whatever the JVM has: for those that compute for long, which
+   * would keep the few carriers of virtual threads from the rest of the process.
+   */
+  public JobWorkerBuilder platformThreads() {
+    return threadFactory(HandlerThreads.PLATFORM);
   }
 
   /** Tells of each job; may be called for several. */

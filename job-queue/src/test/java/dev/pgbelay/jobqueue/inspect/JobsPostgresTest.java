@@ -179,7 +179,9 @@ class JobsPostgresTest {
       if (page.next().isEmpty()) {
         return ids;
       }
-      page = jobs.listFinished(dsl, filter, page.next().get(), limit);
+      String after = page.next().get();
+      page = jobs.listFinished(dsl, filter, after, limit);
+      assertThat(page.next()).as("goes on").isNotEqualTo(Optional.of(after));
     }
   }
 
