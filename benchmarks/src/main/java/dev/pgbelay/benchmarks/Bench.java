@@ -9,6 +9,7 @@ import dev.pgbelay.benchmarks.locking.LockingScenario;
 import dev.pgbelay.benchmarks.paging.PagingScenario;
 import dev.pgbelay.benchmarks.queue.QueueEnqueueScenario;
 import dev.pgbelay.benchmarks.queue.QueueLatencyScenario;
+import dev.pgbelay.benchmarks.queue.QueuePinnedScenario;
 import dev.pgbelay.benchmarks.queue.QueueScenario;
 import dev.pgbelay.benchmarks.queue.QueueSoakScenario;
 import dev.pgbelay.benchmarks.reads.LoaderScenario;
@@ -63,7 +64,8 @@ public final class Bench implements Callable<Integer> {
           new QueueScenario(),
           new QueueEnqueueScenario(),
           new QueueLatencyScenario(),
-          new QueueSoakScenario());
+          new QueueSoakScenario(),
+          new QueuePinnedScenario());
 
   @Parameters(
       arity = "0..*",

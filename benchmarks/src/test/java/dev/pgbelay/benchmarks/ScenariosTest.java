@@ -240,7 +240,14 @@ class ScenariosTest {
     assertThat(run(folder, "queue", "3000")).isZero();
     assertThat(metricsOfContestants(folder.resolve("queue.json")))
         .containsOnlyKeys(
-            "limit", "pgbelay", "db-scheduler (lock and fetch 4, 20)", "JobRunr", "one by one")
+            "limit",
+            "pgbelay",
+            "pgbelay (1,000 partition keys)",
+            "pgbelay (limit of the queue)",
+            "pgbelay (permit of the kind)",
+            "db-scheduler (lock and fetch 4, 20)",
+            "JobRunr",
+            "one by one")
         .allSatisfy(
             (contestant, metrics) -> assertThat(metrics).containsExactly("work/jobs-per-second"));
     assertThat(run(folder, "queue-enqueue", "1000")).isZero();

@@ -6,23 +6,62 @@ import dev.pgbelay.jobqueue.JobKind;
 import dev.pgbelay.jobqueue.JobOutcome;
 import dev.pgbelay.jobqueue.JobQueue;
 import dev.pgbelay.jobqueue.JobWorker;
+import dev.pgbelay.jobqueue.JobWorkerBuilder;
+import dev.pgbelay.jobqueue.NewJob;
+import dev.pgbelay.jobqueue.control.Limits;
+import dev.pgbelay.jobqueue.control.QueueControl;
+import dev.pgbelay.jobqueue.permit.ClaimPermit;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import javax.sql.DataSource;
 
-/** The library with its default settings. */
+/** The library with its default settings, and perhaps something that keeps its jobs in order. */
 final class PgbelayQueue implements QueueWay {
   private static final JobKind<String> NOOP = JobKind.text("noop");
+  private static final int KEYS = 1_000;
+
+  /** What there is besides the default settings. */
+  enum With {
+    NOTHING,
+    /** Each job has one of a thousand partition keys. */
+    KEYS,
+    /** The queue has a limit, though one that is not reached. */
+    LIMIT,
+    /** The kind has a permit, though one that always admits. */
+    PERMIT
+  }
+
+  private static final ClaimPermit ADMITTING =
+      new ClaimPermit() {
+        @Override
+        public int reserve(int wanted) {
+          return wanted;
+        }
+
+        @Override
+        public void release(int unused) {}
+
+        @Override
+        public void end(Duration took, Optional<Throwable> failure) {}
+      };
 
   private final DataSource pool;
   private final Transactions transactions;
   private final JobQueue jobs = JobQueue.create();
 
+  private final With with;
+
   PgbelayQueue(DataSource pool) {
+    this(pool, With.NOTHING);
+  }
+
+  PgbelayQueue(DataSource pool, With with) {
     this.pool = pool;
+    this.with = with;
     this.transactions = Transactions.of(pool);
     SchemaInstaller.builder(pool).modules("jobqueue").build().install();
   }
@@ -33,29 +72,45 @@ final class PgbelayQueue implements QueueWay {
         Statement statement = connection.createStatement()) {
       statement.execute(QueueSql.RESET_PGBELAY);
     }
+    if (with == With.LIMIT) {
+      transactions.execute(
+          tx ->
+              QueueControl.create()
+                  .limitQueue(tx, NewJob.DEFAULT_QUEUE, Limits.none().withRunning(10_000)));
+    }
   }
 
   @Override
   public void enqueue(List<String> payloads) {
-    transactions.execute(tx -> jobs.enqueueAll(tx, payloads.stream().map(NOOP::job).toList()));
+    transactions.execute(tx -> jobs.enqueueAll(tx, payloads.stream().map(this::job).toList()));
   }
 
   @Override
   public void enqueueOne(String payload) {
-    transactions.execute(tx -> jobs.enqueue(tx, NOOP.job(payload)));
+    transactions.execute(tx -> jobs.enqueue(tx, job(payload)));
+  }
+
+  private NewJob<String> job(String payload) {
+    NewJob<String> job = NOOP.job(payload);
+    return with == With.KEYS
+        ? job.withPartitionKey(Long.toString(Long.parseLong(payload) % KEYS))
+        : job;
   }
 
   @Override
   public Workers work(Ran ran) {
-    JobWorker worker =
+    JobWorkerBuilder builder =
         JobWorker.builder(transactions, pool)
             .handle(
                 NOOP,
                 (context, payload) -> {
                   ran.job(payload);
                   return JobOutcome.done();
-                })
-            .build();
+                });
+    if (with == With.PERMIT) {
+      builder.permit(NOOP, ADMITTING);
+    }
+    JobWorker worker = builder.build();
     worker.start();
     return () -> worker.stop(Duration.ofSeconds(10));
   }

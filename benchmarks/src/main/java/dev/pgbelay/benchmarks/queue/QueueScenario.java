@@ -5,6 +5,7 @@ import dev.pgbelay.benchmarks.BenchSettings;
 import dev.pgbelay.benchmarks.Contestant;
 import dev.pgbelay.benchmarks.Scenario;
 import dev.pgbelay.benchmarks.Stage;
+import dev.pgbelay.benchmarks.queue.PgbelayQueue.With;
 import java.util.List;
 import javax.sql.DataSource;
 
@@ -34,6 +35,12 @@ public final class QueueScenario implements Scenario {
             new QueueContestant(Stage.LIMIT, new HandWrittenQueue(pool, 4, 500), jobs),
             new QueueContestant("pgbelay", new PgbelayQueue(pool), jobs),
             new QueueContestant(
+                "pgbelay (1,000 partition keys)", new PgbelayQueue(pool, With.KEYS), jobs / 2),
+            new QueueContestant(
+                "pgbelay (limit of the queue)", new PgbelayQueue(pool, With.LIMIT), jobs / 10),
+            new QueueContestant(
+                "pgbelay (permit of the kind)", new PgbelayQueue(pool, With.PERMIT), jobs / 10),
+            new QueueContestant(
                 "db-scheduler (lock and fetch 4, 20)", new DbSchedulerQueue(pool), jobs / 4),
             new QueueContestant("JobRunr", new JobRunrQueue(pool), jobs / 30),
             new QueueContestant("one by one", new HandWrittenQueue(pool, 8, 1), jobs / 10)));
@@ -62,6 +69,9 @@ public final class QueueScenario implements Scenario {
               + " record",
           "pgbelay: JobWorker with default settings, 16 threads, results kept in job_finished; through"
               + " the last result written",
+          "pgbelay (…): each job with one of 1,000 partition keys, half of the jobs; a limit that is"
+              + " not reached, or a permit that always admits, a tenth of the jobs: nothing is"
+              + " fetched ahead",
           "db-scheduler: its fastest setting here, polling every 100 ms; a quarter of the jobs",
           "JobRunr: polling every 5 s, which is its least, and going on while there is work; a"
               + " thirtieth of the jobs, through the last job run",

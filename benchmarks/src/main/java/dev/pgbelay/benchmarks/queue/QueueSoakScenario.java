@@ -8,7 +8,7 @@ import dev.pgbelay.benchmarks.Stage;
 import java.util.List;
 import javax.sql.DataSource;
 
-/** Whether a queue stays as fast as it began, and what an old snapshot does to it. */
+/** Whether a queue stays as fast as it began. */
 public final class QueueSoakScenario implements Scenario {
   @Override
   public String name() {
@@ -17,8 +17,8 @@ public final class QueueSoakScenario implements Scenario {
 
   @Override
   public String description() {
-    return "jobs that do nothing for half an hour (--full) or some seconds, and under a pinned horizon;"
-        + " --rounds 1 is enough";
+    return "jobs that do nothing for half an hour (--full) or some seconds; --rounds 1 --warm-ups 0"
+        + " are enough";
   }
 
   /** Seconds, not rows. */
@@ -40,7 +40,7 @@ public final class QueueSoakScenario implements Scenario {
   private record SoakStage(List<SoakContestant> all) implements Stage {
     @Override
     public List<String> parts() {
-      return List.of(SoakContestant.STEADY, SoakContestant.PINNED);
+      return List.of(SoakContestant.STEADY);
     }
 
     @Override
@@ -58,10 +58,7 @@ public final class QueueSoakScenario implements Scenario {
       return List.of(
           "rows are seconds; one thread keeps at most 40,000 jobs waiting while as many as possible"
               + " are worked off",
-          "steady: the last minute (a quarter, if that is less) against the first",
-          "pinned: a third of the time without and a third with a transaction that keeps dead rows"
-              + " from being cleaned up, then at half of the unpinned rate; backlog-seconds is what"
-              + " was left of that at the end");
+          "the last minute (a quarter, if that is less) against the first");
     }
   }
 }

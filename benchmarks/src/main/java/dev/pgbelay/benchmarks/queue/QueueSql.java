@@ -31,7 +31,8 @@ final class QueueSql {
   static final String LEFT = "select count(*) from bench_job";
 
   static final String RESET_PGBELAY =
-      "truncate pgbelay.job, pgbelay.job_finished, pgbelay.job_dead";
+      "truncate pgbelay.job, pgbelay.job_finished, pgbelay.job_dead, pgbelay.job_control,"
+          + " pgbelay.job_slot";
 
   static final String ENQUEUE_ONE =
       "insert into bench_job (queue, kind, payload) values ('default', 'noop', ?)";
