@@ -326,6 +326,8 @@ class GrantsPostgresTest {
     Jobs jobs = Jobs.create();
     assertThat(jobs.find(dsl(pool), one)).isPresent();
     assertThat(jobs.list(dsl(pool), JobFilter.all().inQueue(owner.queue), 0, 10).jobs()).hasSize(2);
+    assertThat(jobs.listFinished(dsl(pool), JobFilter.all().inQueue("nobody's"), 10).jobs())
+        .isEmpty();
     DeadLetters letters = DeadLetters.create();
     JobKind<String> kind = JobKind.text(owner.queue);
     assertThat(letters.list(dsl(pool), kind, -10, 10)).hasSize(3);
