@@ -52,6 +52,7 @@ class JobWorkerPostgresTest {
     return workers.start(builder);
   }
 
+  /** Counted after the commit: to be awaited. */
   private double settled(String outcome) {
     var counter =
         meters
@@ -76,7 +77,7 @@ class JobWorkerPostgresTest {
     assertThat(runs.values()).containsOnly(1);
     assertThat(fixture.count("select count(*) from pgbelay.job where queue = ?", fixture.queue))
         .isZero();
-    assertThat(settled("done")).isEqualTo(3_000);
+    QueueFixture.await(() -> settled("done") == 3_000);
     assertThat(meters.get("pgbelay.jobqueue.claimed").tag("queue", fixture.queue).counter().count())
         .isEqualTo(3_000);
     assertThat(meters.get("pgbelay.jobqueue.attempt").tag("kind", "mail").timer().count())
@@ -124,8 +125,8 @@ class JobWorkerPostgresTest {
         });
     QueueFixture.await(() -> fixture.dead() == 1);
     assertThat(runs).hasValue(3);
-    assertThat(settled("retried")).isEqualTo(2);
-    assertThat(settled("dead")).isEqualTo(1);
+    QueueFixture.await(() -> settled("dead") == 1);
+    QueueFixture.await(() -> settled("retried") == 2);
     DeadLetters letters = DeadLetters.create();
     DeadLetter letter = letters.list(fixture.dsl, QueueFixture.MAIL, id - 1, 10).get(0);
     assertThat(letter.id()).isEqualTo(id);
@@ -237,7 +238,7 @@ class JobWorkerPostgresTest {
     QueueFixture.await(() -> fixture.finished("done") == 1);
     assertThat(early).hasValue(4);
     QueueFixture.await(() -> fixture.finished("discarded") == 1);
-    assertThat(settled("snoozed")).isEqualTo(3);
+    QueueFixture.await(() -> settled("snoozed") == 3);
     assertThat(
             fixture.dsl.fetchValue(
                 "select reason from pgbelay.job_finished where queue = ? and outcome = 'discarded'",
@@ -250,7 +251,7 @@ class JobWorkerPostgresTest {
     fixture.enqueue(fixture.mail("x").withMaxAttempts(2));
     start((context, payload) -> JobOutcome.retryLater(Duration.ofMillis(10), "not there"));
     QueueFixture.await(() -> fixture.dead() == 1);
-    assertThat(settled("retried")).isEqualTo(1);
+    QueueFixture.await(() -> settled("retried") == 1);
   }
 
   @Test
@@ -400,7 +401,7 @@ class JobWorkerPostgresTest {
         });
     QueueFixture.await(() -> fixture.finished("done") == 1);
     assertThat(runs).hasValue(2);
-    assertThat(settled("retried")).isEqualTo(1);
+    QueueFixture.await(() -> settled("retried") == 1);
   }
 
   @Test
