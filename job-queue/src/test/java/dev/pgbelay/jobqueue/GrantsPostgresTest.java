@@ -68,7 +68,7 @@ class GrantsPostgresTest {
   private static final List<String> MONITOR =
       List.of(
           "SELECT ON pgbelay.job, pgbelay.job_worker, pgbelay.job_dead, pgbelay.job_schedule,"
-              + " pgbelay.job_activity, pgbelay.job_control",
+              + " pgbelay.job_activity, pgbelay.job_control, pgbelay.job_slot",
           "SELECT, INSERT ON pgbelay.job_expected");
 
   private static final List<String> OPERATOR =

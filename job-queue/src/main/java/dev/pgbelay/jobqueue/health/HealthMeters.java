@@ -108,8 +108,32 @@ final class HealthMeters {
         age(queue, "due.age", "For how long the oldest of them is due", QueueFigures::oldestDue);
         age(queue, "claim.age", "Since a worker took a job", QueueFigures::sinceClaim);
         age(queue, "finished.age", "Since a job was finished", QueueFigures::sinceFinished);
+        waiting(queue, "key", Waiting::forKey);
+        waiting(queue, "pause", Waiting::forPause);
+        waiting(queue, "limit", Waiting::forLimit);
+        age(
+            queue,
+            "key.age",
+            "For how long the oldest job that waits for its partition key is due",
+            is -> is.waiting().longestForKey());
       }
     }
+  }
+
+  private void waiting(String queue, String reason, ToDoubleFunction<Waiting> jobs) {
+    gauges.add(
+        Gauge.builder(
+                PREFIX + "waiting",
+                monitor,
+                is ->
+                    jobs.applyAsDouble(
+                        figures(is, queue).map(QueueFigures::waiting).orElse(Waiting.FOR_NOTHING)))
+            .description("Jobs that are due and may not begin, counted up to the monitor's limit")
+            .tag(QUEUE, queue)
+            .tag("reason", reason)
+            .tag(MONITOR, name)
+            .strongReference(true)
+            .register(registry));
   }
 
   private void age(

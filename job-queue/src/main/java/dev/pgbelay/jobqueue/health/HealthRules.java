@@ -67,6 +67,22 @@ record HealthRules(
   }
 
   private void judge(QueueFigures queue, int workers, List<Reason> reasons) {
+    queue
+        .waiting()
+        .longestForKey()
+        .filter(longest -> longest.compareTo(late) > 0)
+        .ifPresent(
+            longest ->
+                reasons.add(
+                    new Reason(
+                        Status.DEGRADED,
+                        "queue '"
+                            + queue.queue()
+                            + "': "
+                            + queue.waiting().forKey()
+                            + " jobs wait for their partition key, the longest for "
+                            + seconds(longest)
+                            + ": does the one in front of them fail, or hang?")));
     Optional<Duration> oldest = queue.oldestDue();
     if (oldest.isEmpty()) {
       if (queue.running() > 0 && workers == 0) {

@@ -118,6 +118,7 @@ final class HealthSql {
        GROUP BY e.kind, e.since\
       """;
 
+  private final WaitingCountSql waiting;
   private final Table<?> job;
   private final Table<?> dead;
   private final Table<?> worker;
@@ -127,6 +128,7 @@ final class HealthSql {
   private final Table<?> control;
 
   HealthSql(String schema) {
+    this.waiting = new WaitingCountSql(schema);
     this.job = DSL.table(DSL.name(schema, "job"));
     this.dead = DSL.table(DSL.name(schema, "job_dead"));
     this.worker = DSL.table(DSL.name(schema, "job_worker"));
@@ -152,6 +154,7 @@ final class HealthSql {
     private @Nullable Duration sinceClaim;
     private @Nullable Duration sinceFinished;
     private @Nullable Duration sincePause;
+    private Waiting waiting = Waiting.FOR_NOTHING;
 
     void due(Record row) {
       int jobs = row.get("jobs", Integer.class);
@@ -171,7 +174,8 @@ final class HealthSql {
           Optional.ofNullable(oldest),
           Optional.ofNullable(sinceClaim),
           Optional.ofNullable(sinceFinished),
-          Optional.ofNullable(sincePause));
+          Optional.ofNullable(sincePause),
+          waiting);
     }
   }
 
@@ -195,6 +199,10 @@ final class HealthSql {
             });
     dsl.resultQuery(READ_PAUSES, control)
         .forEach(row -> of(all, row).sincePause = millis(row, "paused"));
+    waiting
+        .count(dsl, limit)
+        .forEach(
+            (queue, jobs) -> all.computeIfAbsent(queue, name -> new Gathered()).waiting = jobs);
     Map<String, QueueFigures> figures = new HashMap<>();
     all.forEach((queue, gathered) -> figures.put(queue, gathered.figures(queue)));
     return figures;

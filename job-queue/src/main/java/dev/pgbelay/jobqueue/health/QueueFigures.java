@@ -14,6 +14,7 @@ import java.util.Optional;
  * @param sinceClaim since a worker took a job of it; to the nearest five seconds
  * @param sinceFinished since a job of it came to an end, as done or discarded
  * @param sincePause since somebody paused it, if it is paused
+ * @param waiting jobs that are due and may not begin
  */
 public record QueueFigures(
     String queue,
@@ -22,4 +23,5 @@ public record QueueFigures(
     Optional<Duration> oldestDue,
     Optional<Duration> sinceClaim,
     Optional<Duration> sinceFinished,
-    Optional<Duration> sincePause) {}
+    Optional<Duration> sincePause,
+    Waiting waiting) {}

@@ -32,7 +32,8 @@ class HealthRulesTest {
         Optional.ofNullable(oldest),
         Optional.ofNullable(sinceFinished),
         Optional.ofNullable(sinceFinished),
-        Optional.empty());
+        Optional.empty(),
+        Waiting.FOR_NOTHING);
   }
 
   private static QueueSnapshot snapshot(int workers, QueueFigures... queues) {
@@ -86,7 +87,8 @@ class HealthRulesTest {
             Optional.of(MINUTE.multipliedBy(3)),
             Optional.empty(),
             Optional.empty(),
-            Optional.of(MINUTE.multipliedBy(4)));
+            Optional.of(MINUTE.multipliedBy(4)),
+            Waiting.FOR_NOTHING);
     assertThat(rules.judge(snapshot(1, paused)).reasons())
         .extracting(Reason::text)
         .containsExactly(
@@ -150,7 +152,8 @@ class HealthRulesTest {
             Optional.empty(),
             Optional.of(MINUTE),
             Optional.of(MINUTE),
-            Optional.empty());
+            Optional.empty(),
+            Waiting.FOR_NOTHING);
     assertThat(status(snapshot(1, claimed))).isEqualTo(Status.UP);
     assertThat(rules.judge(snapshot(0, claimed)).reasons())
         .extracting(Reason::text)

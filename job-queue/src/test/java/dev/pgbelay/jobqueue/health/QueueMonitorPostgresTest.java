@@ -10,15 +10,19 @@ import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.jobqueue.JobKind;
 import dev.pgbelay.jobqueue.JobQueue;
 import dev.pgbelay.jobqueue.NewJob;
+import dev.pgbelay.jobqueue.control.Limits;
 import dev.pgbelay.jobqueue.control.QueueControl;
+import dev.pgbelay.jobqueue.control.Rate;
 import dev.pgbelay.jobqueue.health.QueueHealth.Status;
 import dev.pgbelay.testing.FaultProxy;
 import dev.pgbelay.testing.PostgresExtension;
 import dev.pgbelay.testing.TemplateInitializer;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.sql.Connection;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import org.awaitility.Awaitility;
 import org.jooq.DSLContext;
@@ -185,6 +189,118 @@ class QueueMonitorPostgresTest {
     other.close();
     assertThat(meters.getMeters())
         .noneMatch(meter -> meter.getId().getName().startsWith("pgbelay.jobqueue."));
+  }
+
+  private double waiting(String queue, String reason) {
+    return meters
+        .get("pgbelay.jobqueue.waiting")
+        .tag("queue", queue)
+        .tag("reason", reason)
+        .gauge()
+        .value();
+  }
+
+  private void claimFirst(String queue, int count) {
+    dsl.execute(
+        "update pgbelay.job set state = 'running', claimant = gen_random_uuid(), claim_number = 1"
+            + " where id in (select id from pgbelay.job where queue = ? and state = 'ready'"
+            + " order by id limit ?)",
+        queue,
+        count);
+  }
+
+  @Test
+  void jobsThatWaitForTheirKey_areCountedApart() throws Exception {
+    for (int i = 0; i < 4; i++) {
+      enqueue(MAIL.job("x").withQueue("keyed").withPartitionKey("k"));
+    }
+    enqueue(MAIL.job("x").withQueue("keyed"));
+    for (int i = 0; i < 70; i++) {
+      enqueue(MAIL.job("x").withQueue("many").withPartitionKey("k"));
+    }
+    dsl.execute(
+        "update pgbelay.job set state = 'blocked', key_slot = 0 where queue = 'many' or id in"
+            + " (select id from pgbelay.job where key_slot = -1 and queue = 'keyed' limit 3)");
+    age(Duration.ofMinutes(20));
+    QueueMonitor monitor =
+        monitor().standstill(Duration.ofDays(1)).late(Duration.ofMinutes(10)).countUpTo(50).build();
+    QueueSnapshot seen = monitor.look();
+    QueueFigures keyed = queue(seen, "keyed");
+    assertThat(keyed.due()).as("one has no key, one arrives").isEqualTo(2);
+    assertThat(keyed.waiting().forKey()).isEqualTo(3);
+    assertThat(keyed.waiting().longestForKey().orElseThrow())
+        .isBetween(Duration.ofMinutes(20), Duration.ofMinutes(25));
+    assertThat(queue(seen, "many").waiting().forKey()).as("counted up to 50").isEqualTo(50);
+    assertThat(waiting("keyed", "key")).isEqualTo(3);
+    assertThat(gauge("key.age", "keyed")).isBetween(1_200.0, 1_500.0);
+    assertThat(monitor.health().status()).isEqualTo(Status.DEGRADED);
+    assertThat(monitor.health().reasons())
+        .extracting(QueueHealth.Reason::text)
+        .anyMatch(text -> text.startsWith("queue 'keyed': 3 jobs wait for their partition key"));
+  }
+
+  @Test
+  void jobsThatWaitForAPauseOrALimit_areCounted() throws Exception {
+    JobKind<String> other = JobKind.text("other");
+    for (String name : new String[] {"paused", "limited", "rated", "free"}) {
+      for (int i = 0; i < 3; i++) {
+        enqueue(MAIL.job("x").withQueue(name));
+      }
+      enqueue(other.job("x").withQueue(name));
+    }
+    QueueControl control = QueueControl.create();
+    Rate rate = Rate.of(1, Duration.ofDays(1));
+    transactions.execute(
+        tx -> {
+          control.pauseQueue(tx, "paused", "test");
+          control.pauseKind(tx, other, "test");
+          control.limitQueue(tx, "limited", Limits.none().withRunning(1));
+          control.limitQueue(tx, "rated", Limits.none().withRate(rate));
+        });
+    QueueMonitor monitor = monitor().build();
+    QueueSnapshot before = monitor.look();
+    assertThat(queue(before, "paused").waiting().forPause()).isEqualTo(4);
+    assertThat(queue(before, "free").waiting())
+        .as("of the kind")
+        .isEqualTo(new Waiting(0, Optional.empty(), 1, 0));
+    assertThat(queue(before, "limited").waiting().forLimit()).as("none runs yet").isZero();
+
+    claimFirst("limited", 1);
+    dsl.execute(
+        "insert into pgbelay.job_slot (scope, name, job_id, claimant, claim_number)"
+            + " select 'queue', 'limited', id, claimant, claim_number from pgbelay.job"
+            + " where state = 'running'");
+    dsl.execute(
+        "update pgbelay.job_control set rate_tokens = 0, rate_at = now() where name = 'rated'");
+    QueueSnapshot after = monitor.look();
+    assertThat(queue(after, "limited").waiting()).isEqualTo(new Waiting(0, Optional.empty(), 1, 2));
+    assertThat(queue(after, "limited").due()).as("they are due all the same").isEqualTo(3);
+    assertThat(queue(after, "rated").waiting().forLimit()).isEqualTo(3);
+    assertThat(waiting("limited", "limit")).isEqualTo(2);
+    assertThat(waiting("paused", "pause")).isEqualTo(4);
+    assertThat(waiting("free", "key")).isZero();
+    dsl.execute("update pgbelay.job set claim_number = 2 where state = 'running'");
+    assertThat(queue(monitor.look(), "limited").waiting().forLimit())
+        .as("the slot is void")
+        .isZero();
+  }
+
+  /** What pins the horizon is named, shown by the gauge, and makes the state worse. */
+  @Test
+  void pinnedHorizon_isDegradedUntilItsHolderEnds() throws Exception {
+    QueueMonitor monitor = monitor().pinnedHorizon(Duration.ofSeconds(1)).build();
+    try (Connection holder = postgres.dataSource().getConnection()) {
+      holder.setAutoCommit(false);
+      DSL.using(holder, SQLDialect.POSTGRES).fetchValue("select pg_current_xact_id()::text");
+      Awaitility.await()
+          .atMost(Duration.ofSeconds(60))
+          .until(() -> !monitor.look().pins().isEmpty());
+      assertThat(gauge("horizon.pinned")).isGreaterThanOrEqualTo(1);
+      assertThat(monitor.health().status()).isEqualTo(Status.DEGRADED);
+      holder.rollback();
+    }
+    Awaitility.await().atMost(Duration.ofSeconds(60)).until(() -> monitor.look().pins().isEmpty());
+    assertThat(gauge("horizon.pinned")).isZero();
   }
 
   @Test
