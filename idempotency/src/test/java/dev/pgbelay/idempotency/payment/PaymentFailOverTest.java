@@ -71,8 +71,7 @@ class PaymentFailOverTest {
     try (PostgresCluster cluster = PostgresCluster.builder().start();
         HikariDataSource work = Shop.pool(cluster.primary().jdbcUrl(), 3)) {
       Shop.SCHEMA.initialize(work);
-      try (Shop shop =
-          new Shop(work, cluster.primary().jdbcUrl(), bank, Duration.ofSeconds(2))) {
+      try (Shop shop = new Shop(work, cluster.primary().jdbcUrl(), bank, Duration.ofSeconds(2))) {
         PaymentOperation<String, String> checkout = shop.checkout();
         IdempotencyKey key = checkout.key("acme", "k");
         bank.then(
