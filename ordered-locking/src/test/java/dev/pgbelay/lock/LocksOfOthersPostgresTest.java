@@ -17,7 +17,9 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.List;
+import java.util.Queue;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -185,6 +187,7 @@ class LocksOfOthersPostgresTest {
     try (Interleaving script = Interleaving.of(postgres.dataSource())) {
       Interleaving.Session other = script.session("other");
       AtomicInteger attempts = new AtomicInteger();
+      Queue<Interleaving.Step<Boolean>> crossings = new ArrayDeque<>();
       TxOptions options =
           TxOptions.builder()
               .retry(
@@ -200,20 +203,23 @@ class LocksOfOthersPostgresTest {
                       .execute(
                           options,
                           tx -> {
-                            attempts.incrementAndGet();
+                            // The last attempt's may still hold row 2 and wait for row 1.
+                            if (attempts.getAndIncrement() > 0) {
+                              crossings.remove().get();
+                            }
                             order.acquire(tx, ACCOUNTS.row(1L));
                             patient(other);
                             other.run(
                                 c -> execute(c, "select 1 from account where id = 2 for update"));
-                            var crossing =
+                            crossings.add(
                                 other.start(
                                     "the other way",
                                     c -> {
                                       execute(c, "select 1 from account where id = 1 for update");
                                       c.rollback();
                                       return true;
-                                    });
-                            crossing.awaitBlocked();
+                                    }));
+                            crossings.element().awaitBlocked();
                             order.acquire(tx, ACCOUNTS.row(2L));
                           }))
           .satisfies(LocksOfOthersPostgresTest::isDeadlock);
