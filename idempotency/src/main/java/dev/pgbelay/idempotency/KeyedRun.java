@@ -237,7 +237,7 @@ final class KeyedRun<R> {
   }
 
   private Answer<R> replay(IdempotencyKey key, Fingerprint fingerprint, Stored stored) {
-    if (!stored.fingerprint().mayMatch(fingerprint)) {
+    if (!fingerprint.matches(stored.fingerprint())) {
       return Answer.without(Outcome.FINGERPRINT_MISMATCH);
     }
     if (stored.hasExpired()) {

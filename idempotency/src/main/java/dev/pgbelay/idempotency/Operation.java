@@ -82,8 +82,9 @@ public final class Operation<Q, R> {
    *     connection nor a lock in between. Zero to 10 minutes
    * @return never with {@link Outcome#UNKNOWN_OUTCOME}
    * @throws X what the work threw, after a rollback: nothing was done, the key is free
-   * @throws PgBelayException if the key is of another operation, or the response cannot be stored;
-   *     nothing was done
+   * @throws PgBelayException if the key is of another operation, the response cannot be stored, or
+   *     the key was taken with a fingerprint of a version that the request has none of; nothing was
+   *     done
    * @throws dev.pgbelay.core.OutcomeUnknownException if the answer to COMMIT was lost and the
    *     database cannot be asked: the same call again is safe
    * @throws TransactionException as {@link Transactions#commit} does, and if a transaction is open

@@ -17,8 +17,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.jooq.SQLDialect;
-import org.jooq.impl.DSL;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -316,15 +314,6 @@ class OperationPostgresTest {
     assertThatThrownBy(() -> lost.find(lost.key("acme", "k")))
         .isInstanceOf(PgBelayException.class)
         .hasMessageContaining("SchemaInstaller");
-  }
-
-  @Test
-  void olderFingerprintVersion_isNotAMismatch() {
-    place(key, "two apples");
-    DSL.using(fixture.dataSource, SQLDialect.POSTGRES)
-        .execute(
-            "update pgbelay.idempotency_key set fingerprint_version = 2 where key = ?", key.key());
-    assertThat(place(key, "three apples").outcome()).isEqualTo(Outcome.REPLAYED);
   }
 
   @Test

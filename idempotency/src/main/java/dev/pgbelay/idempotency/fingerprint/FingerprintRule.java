@@ -4,11 +4,14 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.idempotency.Fingerprint;
 import dev.pgbelay.idempotency.fingerprint.UnfitRequestException.Reason;
+import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -37,6 +40,9 @@ public final class FingerprintRule {
 
   private static final int MOST_VERSIONS = 1_000;
 
+  /** Of a request that an accepted rule refuses: nothing was ever stored with it. */
+  private static final String UNFIT = "0".repeat(64);
+
   private enum Body {
     NONE,
     BYTES,
@@ -53,6 +59,7 @@ public final class FingerprintRule {
   private final Map<String, JsonPointer> pointers;
   private final int maxBodyBytes;
   private final Optional<JsonReader> reader;
+  private final List<FingerprintRule> accepted;
 
   private FingerprintRule(Builder builder) {
     this.version = FORM * MOST_VERSIONS + builder.version;
@@ -68,6 +75,7 @@ public final class FingerprintRule {
         body == Body.JSON || body == Body.JSON_POINTERS
             ? Optional.of(new JsonReader(builder.maxDepth, builder.maxBodyBytes))
             : Optional.empty();
+    this.accepted = List.copyOf(builder.accepted);
   }
 
   /** Begins with nothing; bodies have up to 1 MiB, and JSON is up to 64 deep. */
@@ -86,11 +94,27 @@ public final class FingerprintRule {
   }
 
   /**
-   * The fingerprint of a request.
+   * The fingerprint of a request, with those by the accepted rules.
    *
-   * @throws UnfitRequestException if it can be read in two ways or not at all
+   * @throws UnfitRequestException if it can be read in two ways or not at all, or is too long
    */
   public Fingerprint of(RequestContent request) {
+    Fingerprint fingerprint = alone(request);
+    for (FingerprintRule rule : accepted) {
+      fingerprint = fingerprint.accepting(rule.orUnfit(request));
+    }
+    return fingerprint;
+  }
+
+  private Fingerprint orUnfit(RequestContent request) {
+    try {
+      return alone(request);
+    } catch (UnfitRequestException e) {
+      return new Fingerprint(version, UNFIT);
+    }
+  }
+
+  private Fingerprint alone(RequestContent request) {
     CanonicalForm form = new CanonicalForm();
     if (method) {
       form.add('M', request.method());
@@ -122,11 +146,15 @@ public final class FingerprintRule {
    * @throws UnfitRequestException as {@link #of(RequestContent)}
    */
   public Fingerprint of(byte[] body) {
-    if (method || path || query || !headers.isEmpty()) {
+    if (isMoreThanBody() || accepted.stream().anyMatch(FingerprintRule::isMoreThanBody)) {
       throw new PgBelayException(
           "this rule asks for more than the body: give it the whole request");
     }
     return of(new BodyAlone(body));
+  }
+
+  private boolean isMoreThanBody() {
+    return method || path || query || !headers.isEmpty();
   }
 
   private void addBody(CanonicalForm form, RequestContent request) {
@@ -171,6 +199,7 @@ public final class FingerprintRule {
 
     private final SortedSet<String> headers = new TreeSet<>();
     private final Map<String, JsonPointer> pointers = new TreeMap<>();
+    private final List<FingerprintRule> accepted = new ArrayList<>();
     private int version;
     private boolean method;
     private boolean path;
@@ -182,12 +211,24 @@ public final class FingerprintRule {
     private Builder() {}
 
     /**
-     * The declaration's own version, 0 unless said, to be raised with every change of the parts: a
-     * deployment that changes them must not refuse retries of what was taken before it, and
-     * fingerprints of different versions are not compared.
+     * The declaration's own version, 0 unless said, to be raised with every change of the parts:
+     * fingerprints of different versions cannot be compared, and a retry under a key of another
+     * version is refused with an exception unless that one is accepted.
      */
     public Builder version(int version) {
       this.version = version;
+      return this;
+    }
+
+    /**
+     * Keys that were taken by a rule of another version are compared by that rule; new ones are
+     * stored by this. Needed for as long as answers of the other version are kept. Where processes
+     * of both run at once, let the old ones accept the new rule first.
+     *
+     * @param other what it accepts itself is not taken over
+     */
+    public Builder accepts(FingerprintRule other) {
+      accepted.add(other);
       return this;
     }
 
@@ -275,7 +316,16 @@ public final class FingerprintRule {
         throw new PgBelayException(
             "nothing of a request counts: say jsonBody(), body() or what else tells requests apart");
       }
-      return new FingerprintRule(this);
+      FingerprintRule rule = new FingerprintRule(this);
+      Set<Integer> versions = new HashSet<>(Set.of(rule.version));
+      for (FingerprintRule other : accepted) {
+        if (!versions.add(other.version)) {
+          throw new PgBelayException(
+              "two of the rules have version %d: a rule and those that it accepts need different ones"
+                  .formatted(other.version - FORM * MOST_VERSIONS));
+        }
+      }
+      return rule;
     }
   }
 }

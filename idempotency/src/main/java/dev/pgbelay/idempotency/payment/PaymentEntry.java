@@ -135,7 +135,7 @@ final class PaymentEntry<Q, R> {
     }
     byte[] stored = declared.encode("request", declared.requests(), request);
     Claim<Q> claim =
-        new Claim<>(key, fence, fingerprint, request, stored, 0, true, Duration.ZERO, asOf);
+        new Claim<>(key, fence, fingerprint, request, stored, 0, true, Optional.empty(), asOf);
     return new Begun<>(null, claim, phase.advance(tx, claim, from));
   }
 
@@ -144,7 +144,7 @@ final class PaymentEntry<Q, R> {
     if (unfit != null) {
       throw new PgBelayException("payment " + row.key() + " cannot go on: " + unfit);
     }
-    PaymentRow taken = sql.take(tx.connection(), row.key(), fence, declared.lease());
+    PaymentSql.Taken taken = sql.take(tx.connection(), row.key(), fence, declared.lease());
     return taken == null ? Begun.with(Answer.inProgress(SOON)) : taken(tx, taken, fence, asOf);
   }
 
@@ -155,7 +155,7 @@ final class PaymentEntry<Q, R> {
     return transactions.run(
         declared.options(),
         tx -> {
-          PaymentRow row =
+          PaymentSql.Taken taken =
               sql.takeDue(
                   tx.connection(),
                   declared.name(),
@@ -163,11 +163,12 @@ final class PaymentEntry<Q, R> {
                   fence,
                   declared.lease(),
                   grace);
-          return row == null ? Optional.empty() : Optional.of(taken(tx, row, fence, asOf));
+          return taken == null ? Optional.empty() : Optional.of(taken(tx, taken, fence, asOf));
         });
   }
 
-  private Begun<Q, R> taken(Tx tx, PaymentRow row, Fence fence, long asOf) {
+  private Begun<Q, R> taken(Tx tx, PaymentSql.Taken taken, Fence fence, long asOf) {
+    PaymentRow row = taken.row();
     String poison = poison(row);
     if (poison != null) {
       PaymentWrite park =
@@ -183,7 +184,9 @@ final class PaymentEntry<Q, R> {
       LOG.warn("payment {} is parked: {}", row.key(), poison);
       return Begun.with(Answer.without(Outcome.UNKNOWN_OUTCOME));
     }
-    meters.takenOver();
+    if (taken.crashed()) {
+      meters.takenOver();
+    }
     Claim<Q> claim =
         new Claim<>(
             row.key(),
@@ -193,7 +196,7 @@ final class PaymentEntry<Q, R> {
             row.request(),
             row.attempts(),
             false,
-            row.askedFor().plusNanos(1),
+            row.askedFor(),
             asOf);
     return new Begun<>(null, claim, new Phase.Reached<>(row.progress(), null));
   }
@@ -213,7 +216,7 @@ final class PaymentEntry<Q, R> {
 
   /** What is known of a payment without carrying it on; null if it is free to be carried on. */
   @Nullable Answer<R> answer(PaymentRow row, Fingerprint fingerprint) {
-    if (!row.fingerprint().mayMatch(fingerprint)) {
+    if (!fingerprint.matches(row.fingerprint())) {
       return Answer.without(Outcome.FINGERPRINT_MISMATCH);
     }
     if (row.state() == PaymentState.COMPLETED) {
@@ -258,7 +261,7 @@ final class PaymentEntry<Q, R> {
       return Optional.empty();
     }
     return Optional.of(
-        stored.fingerprint().mayMatch(fingerprint)
+        fingerprint.matches(stored.fingerprint())
             ? replay(key, stored)
             : Answer.without(Outcome.FINGERPRINT_MISMATCH));
   }

@@ -131,7 +131,7 @@ interface PaymentMeters {
 
     @Override
     public void takenOver() {
-      count("takeovers", "Payments that were carried on after a failure or a crash");
+      count("takeovers", "Payments that were carried on after a crash of their holder");
     }
 
     @Override

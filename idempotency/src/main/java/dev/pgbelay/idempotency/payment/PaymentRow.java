@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param held whether a lease on it lasts
  * @param dueIn until the next attempt; zero if that is due
- * @param askedFor since the open provider step was first asked; zero if none is open
+ * @param askedFor since the open provider step was first asked; empty if none is open
  * @param attempts failed ones, and crashes, since the last progress
  * @param finishedFor since it was finished; empty while it is open
  */
@@ -27,7 +27,7 @@ record PaymentRow(
     Optional<Fence> fence,
     boolean held,
     Duration dueIn,
-    Duration askedFor,
+    Optional<Duration> askedFor,
     int attempts,
     byte @Nullable [] response,
     Optional<Duration> finishedFor) {

@@ -29,9 +29,6 @@ final class PaymentRows {
             results(rows, 7),
             rows.getString(8),
             rows.getString(9));
-    long finished = rows.getLong(17);
-    Optional<Duration> finishedFor =
-        rows.wasNull() ? Optional.empty() : Optional.of(Duration.ofMillis(finished));
     return new PaymentRow(
         new IdempotencyKey(rows.getString(18), rows.getString(19), rows.getString(20)),
         PaymentState.valueOf(rows.getString(1)),
@@ -42,10 +39,15 @@ final class PaymentRows {
         Fence.read(rows, 10),
         rows.getBoolean(12),
         Duration.ofMillis(rows.getLong(13)),
-        Duration.ofMillis(rows.getLong(14)),
+        duration(rows, 14),
         rows.getInt(15),
         rows.getBytes(16),
-        finishedFor);
+        duration(rows, 17));
+  }
+
+  private static Optional<Duration> duration(ResultSet rows, int column) throws SQLException {
+    long millis = rows.getLong(column);
+    return rows.wasNull() ? Optional.empty() : Optional.of(Duration.ofMillis(millis));
   }
 
   private static List<byte[]> results(ResultSet rows, int column) throws SQLException {

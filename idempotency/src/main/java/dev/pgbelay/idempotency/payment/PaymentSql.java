@@ -22,7 +22,7 @@ final class PaymentSql {
   /** Two statements, and so a snapshot that is younger than the lock. */
   private static final String LOCK_AND_FIND =
       """
-      SELECT pg_try_advisory_xact_lock(?), current_setting('synchronous_commit') = 'off';
+      SELECT pg_try_advisory_xact_lock(?), <forgettable>;
       SELECT <columns>
         FROM <payment>
        WHERE tenant = ? AND operation = ? AND key = ?\
@@ -44,7 +44,7 @@ final class PaymentSql {
   private static final String TAKE =
       """
       WITH free AS MATERIALIZED (
-        SELECT tenant AS t, operation AS o, key AS k
+        SELECT tenant AS t, operation AS o, key AS k, lease_until > '-infinity' AS crashed
           FROM <payment>
          WHERE tenant = ? AND operation = ? AND key = ?
            AND state IN ('RUNNING', 'UNKNOWN')
@@ -56,14 +56,14 @@ final class PaymentSql {
              attempts = p.attempts + CASE WHEN p.lease_until = '-infinity' THEN 0 ELSE 1 END
         FROM free
        WHERE p.tenant = free.t AND p.operation = free.o AND p.key = free.k
-      RETURNING <columns>\
+      RETURNING <columns>, free.crashed\
       """;
 
   /** As TAKE, of what falls due first, and that no process may still come back for. */
   private static final String TAKE_DUE =
       """
       WITH free AS MATERIALIZED (
-        SELECT tenant AS t, operation AS o, key AS k
+        SELECT tenant AS t, operation AS o, key AS k, lease_until > '-infinity' AS crashed
           FROM <payment>
          WHERE operation = ? AND finished_at = 'infinity' AND steps_version <= ?
            AND state IN ('RUNNING', 'UNKNOWN')
@@ -78,7 +78,7 @@ final class PaymentSql {
              attempts = p.attempts + CASE WHEN p.lease_until = '-infinity' THEN 0 ELSE 1 END
         FROM free
        WHERE p.tenant = free.t AND p.operation = free.o AND p.key = free.k
-      RETURNING <columns>\
+      RETURNING <columns>, free.crashed\
       """;
 
   private static final String INSERT =
@@ -93,7 +93,8 @@ final class PaymentSql {
                    THEN clock_timestamp() ELSE 'infinity' END,
               CASE WHEN CAST(? AS bigint) IS NULL THEN timestamptz '-infinity'
                    ELSE clock_timestamp() + ? * interval '1 millisecond' END)
-      ON CONFLICT (tenant, operation, key) DO NOTHING\
+      ON CONFLICT (tenant, operation, key) DO NOTHING
+      RETURNING <forgettable>\
       """;
 
   /** Every write of whoever has the claim; of anybody else's it changes nothing. */
@@ -114,7 +115,8 @@ final class PaymentSql {
              lease_until = CASE WHEN CAST(? AS bigint) IS NULL THEN timestamptz '-infinity'
                                 ELSE clock_timestamp() + ? * interval '1 millisecond' END
        WHERE tenant = ? AND operation = ? AND key = ?
-         AND claimant = ? AND claim_number = ? AND state <> 'COMPLETED'\
+         AND claimant = ? AND claim_number = ? AND state <> 'COMPLETED'
+      RETURNING <forgettable>\
       """;
 
   private static final String SEIZE =
@@ -123,6 +125,22 @@ final class PaymentSql {
        WHERE tenant = ? AND operation = ? AND key = ?\
       """;
 
+  /**
+   * Whether a commit of this session is acknowledged before it is where the configuration wants it:
+   * a crash, or a fail-over to a synchronous standby, would forget it.
+   */
+  private static final String FORGETTABLE =
+      """
+      current_setting('synchronous_commit') = 'off'
+             OR (current_setting('synchronous_commit') = 'local'
+                 AND current_setting('synchronous_standby_names') <> '')\
+      """;
+
+  /** Of {@link #COLUMNS}, and behind them. */
+  private static final int IS_FORGETTABLE = 21;
+
+  private static final int CRASHED = 22;
+
   private static final String COLUMNS =
       """
       state, steps_version, fingerprint_version, fingerprint, request, done, results, asked,
@@ -130,12 +148,13 @@ final class PaymentSql {
              CASE WHEN due_at > clock_timestamp()
                   THEN CAST(extract(epoch FROM due_at - clock_timestamp()) * 1000 AS bigint) + 1
                   ELSE 0 END,
-             CASE WHEN asked_at IS NULL THEN 0
-                  ELSE CAST(extract(epoch FROM clock_timestamp() - asked_at) * 1000 AS bigint) END,
+             CASE WHEN asked_at IS NOT NULL
+                  THEN greatest(0, CAST(extract(epoch FROM clock_timestamp() - asked_at) * 1000
+                                        AS bigint)) END,
              attempts, response,
              CASE WHEN finished_at < 'infinity'
                   THEN CAST(extract(epoch FROM clock_timestamp() - finished_at) * 1000 AS bigint)
-                  END, tenant, operation, key\
+                  END, tenant, operation, key, <forgettable>\
       """;
 
   private final Table<?> table;
@@ -163,6 +182,7 @@ final class PaymentSql {
   private String withNames(String statement) {
     return statement
         .replace("<columns>", COLUMNS)
+        .replace("<forgettable>", FORGETTABLE)
         .replace("<payment>", DSL.using(SQLDialect.POSTGRES).render(table));
   }
 
@@ -181,8 +201,9 @@ final class PaymentSql {
   /**
    * Tries the key's lock, waits for nobody, and looks.
    *
-   * @throws PgBelayException under {@code synchronous_commit = off}: a claim that a crash of the
-   *     server forgets lets the provider be asked again under nobody's eyes
+   * @throws PgBelayException as every method here that claims or writes does, under {@code
+   *     synchronous_commit = off}, or {@code local} with synchronous standbys: a claim that a crash
+   *     forgets lets the provider be asked again under nobody's eyes
    */
   Look lockAndFind(Connection connection, IdempotencyKey key) {
     try (PreparedStatement statement = connection.prepareStatement(lockAndFind)) {
@@ -193,11 +214,7 @@ final class PaymentSql {
       try (ResultSet row = statement.getResultSet()) {
         row.next();
         locked = row.getBoolean(1);
-        if (row.getBoolean(2)) {
-          throw new PgBelayException(
-              "synchronous_commit is off: a crash of the server would forget that a provider was"
-                  + " about to be asked. Set it to on for the role or the options of payments");
-        }
+        requireLasting(row, 2);
       }
       statement.getMoreResults();
       try (ResultSet row = statement.getResultSet()) {
@@ -208,37 +225,77 @@ final class PaymentSql {
     }
   }
 
+  /** Under any settings: it writes nothing. */
   @Nullable PaymentRow find(Connection connection, IdempotencyKey key) {
-    return byKey(connection, find, key);
+    return byKey(connection, find, key, false);
   }
 
   /** Locks the row until the transaction ends; waits for whoever has it. */
   @Nullable PaymentRow lockRow(Connection connection, IdempotencyKey key) {
-    return byKey(connection, lockRow, key);
+    return byKey(connection, lockRow, key, true);
   }
 
   private static @Nullable PaymentRow byKey(
-      Connection connection, String query, IdempotencyKey key) {
+      Connection connection, String query, IdempotencyKey key, boolean writes) {
     try (PreparedStatement statement = connection.prepareStatement(query)) {
       bindKey(statement, 1, key);
       try (ResultSet row = statement.executeQuery()) {
-        return PaymentRows.first(row);
+        PaymentRow found = PaymentRows.first(row);
+        if (found != null && writes) {
+          requireLasting(row, IS_FORGETTABLE);
+        }
+        return found;
       }
     } catch (SQLException e) {
       throw failed(e);
     }
   }
 
+  /**
+   * A payment that was claimed just now.
+   *
+   * @param crashed whether its last holder did not give it back
+   */
+  record Taken(PaymentRow row, boolean crashed) {}
+
+  private static @Nullable Taken taken(PreparedStatement statement) throws SQLException {
+    try (ResultSet rows = statement.executeQuery()) {
+      PaymentRow row = PaymentRows.first(rows);
+      if (row == null) {
+        return null;
+      }
+      requireLasting(rows, IS_FORGETTABLE);
+      return new Taken(row, rows.getBoolean(CRASHED));
+    }
+  }
+
+  /** Whether a row was written. A step before may have changed the setting for its transaction. */
+  private static boolean written(PreparedStatement statement) throws SQLException {
+    try (ResultSet rows = statement.executeQuery()) {
+      if (!rows.next()) {
+        return false;
+      }
+      requireLasting(rows, 1);
+      return true;
+    }
+  }
+
+  private static void requireLasting(ResultSet row, int column) throws SQLException {
+    if (row.getBoolean(column)) {
+      throw new PgBelayException(
+          "synchronous_commit is off, or is local where there are synchronous standbys: a crash of"
+              + " the server would forget that a provider was about to be asked. Set it to on for"
+              + " the role or the options of payments");
+    }
+  }
+
   /** Null if it cannot be taken any more. */
-  @Nullable PaymentRow take(
-      Connection connection, IdempotencyKey key, Fence fence, Duration lease) {
+  @Nullable Taken take(Connection connection, IdempotencyKey key, Fence fence, Duration lease) {
     try (PreparedStatement statement = connection.prepareStatement(take)) {
       int next = bindKey(statement, 1, key);
       next = fence.bind(statement, next);
       statement.setLong(next, lease.toMillis());
-      try (ResultSet row = statement.executeQuery()) {
-        return PaymentRows.first(row);
-      }
+      return taken(statement);
     } catch (SQLException e) {
       throw failed(e);
     }
@@ -250,7 +307,7 @@ final class PaymentSql {
    * @param version of the newest steps that this process knows
    * @param grace how long the client of a crashed process has the first try
    */
-  @Nullable PaymentRow takeDue(
+  @Nullable Taken takeDue(
       Connection connection,
       String operation,
       int version,
@@ -263,9 +320,7 @@ final class PaymentSql {
       statement.setLong(3, grace.toMillis());
       int next = fence.bind(statement, 4);
       statement.setLong(next, lease.toMillis());
-      try (ResultSet row = statement.executeQuery()) {
-        return PaymentRows.first(row);
-      }
+      return taken(statement);
     } catch (SQLException e) {
       throw failed(e);
     }
@@ -288,7 +343,7 @@ final class PaymentSql {
       bind.text(write.state().name());
       bind.millis(write.lease());
       bind.millis(write.lease());
-      return statement.executeUpdate() == 1;
+      return written(statement);
     } catch (SQLException e) {
       throw failed(e);
     }
@@ -317,7 +372,7 @@ final class PaymentSql {
       bind.millis(write.lease());
       int next = bindKey(statement, bind.next(), key);
       fence.bind(statement, next);
-      return statement.executeUpdate() == 1;
+      return written(statement);
     } catch (SQLException e) {
       throw failed(e);
     }

@@ -8,6 +8,7 @@ import io.github.resilience4j.retry.RetryConfig;
 import io.github.resilience4j.timelimiter.TimeLimiter;
 import io.github.resilience4j.timelimiter.TimeLimiterConfig;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
@@ -84,18 +85,21 @@ final class ProviderCaller<T> {
   /**
    * Calls, and waits for the answer.
    *
-   * @param askedFor since the first call for the key; zero if this is it
+   * @param askedFor since the first call for the key; empty if this is it
    * @param late gets the answer of a call that was not waited for to its end
    */
   Called<T> call(
-      Callable<ProviderReply<T>> call, Duration askedFor, Consumer<ProviderReply<T>> late) {
+      Callable<ProviderReply<T>> call,
+      Optional<Duration> askedFor,
+      Consumer<ProviderReply<T>> late) {
     Transactions.requireNone();
     long begin = System.nanoTime();
     AtomicBoolean sent = new AtomicBoolean();
     Callable<ProviderReply<T>> one =
         () -> {
-          boolean first = askedFor.isZero() && !sent.get();
-          if (!first && !mayRepeat(askedFor.plusNanos(System.nanoTime() - begin))) {
+          boolean first = askedFor.isEmpty() && !sent.get();
+          Duration before = askedFor.orElse(Duration.ZERO);
+          if (!first && !mayRepeat(before.plusNanos(System.nanoTime() - begin))) {
             throw new WindowClosed();
           }
           return once(call, sent, late);

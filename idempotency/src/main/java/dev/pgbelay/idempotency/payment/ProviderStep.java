@@ -4,6 +4,7 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.idempotency.Outcome;
 import dev.pgbelay.idempotency.payment.ProviderCaller.Called;
 import java.time.Duration;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -62,16 +63,16 @@ final class ProviderStep<Q> {
   private <T> Heard ask(Step.Provider<Q, T> step, Claim<Q> claim, Progress progress) {
     Execution<Q> execution = new Execution<>(claim, progress, guard);
     String key = execution.providerKey(step.key());
-    Duration askedFor = Duration.ZERO;
-    boolean asked = !claim.askedFor().isZero();
+    boolean asked = claim.askedFor().isPresent();
     if (asked) {
       ProviderReply<T> found = step.caller().find(() -> step.call().find(execution, key));
       meters.found(step.name(), found.kind());
       if (found.isDefinite()) {
         return heard(step, claim, progress, found, true);
       }
-      askedFor = claim.askedFor().plusNanos(System.nanoTime() - claim.asOf());
     }
+    Optional<Duration> askedFor =
+        claim.askedFor().map(time -> time.plusNanos(System.nanoTime() - claim.asOf()));
     Called<T> called =
         step.caller()
             .call(

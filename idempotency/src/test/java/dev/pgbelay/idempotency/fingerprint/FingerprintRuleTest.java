@@ -227,13 +227,47 @@ class FingerprintRuleTest {
   }
 
   @Test
-  void anotherVersion_isNotComparedSoThatRetriesOverADeploymentAreNotRefused() {
+  void anotherVersion_isComparedByItsOwnRuleIfThatIsAccepted_andNeverTakenForEqual() {
     FingerprintRule old = FingerprintRule.builder().jsonPointer("/a").build();
     FingerprintRule now = FingerprintRule.builder().version(1).jsonBody().build();
+    FingerprintRule both = FingerprintRule.builder().version(1).jsonBody().accepts(old).build();
     byte[] body = "{\"a\":1,\"b\":2}".getBytes(UTF_8);
+    byte[] sameForOld = "{\"a\":1,\"b\":3}".getBytes(UTF_8);
+    byte[] other = "{\"a\":2}".getBytes(UTF_8);
     assertThat(old.of(body).version()).isEqualTo(1_000);
     assertThat(now.of(body).version()).isEqualTo(1_001);
-    assertThat(now.of(body).mayMatch(old.of(body))).isTrue();
+    assertThatThrownBy(() -> now.of(body).matches(old.of(body)))
+        .isInstanceOf(PgBelayException.class)
+        .hasMessageContaining("version 1000")
+        .hasMessageContaining("version 1001");
+    assertThat(both.of(body).version()).isEqualTo(1_001);
+    assertThat(both.of(body).matches(old.of(body))).isTrue();
+    assertThat(both.of(sameForOld).matches(old.of(body))).isTrue();
+    assertThat(both.of(sameForOld).matches(now.of(body))).isFalse();
+    assertThat(both.of(other).matches(old.of(body))).isFalse();
+  }
+
+  @Test
+  void requestThatAnAcceptedRuleCannotRead_isNoneOfThoseThatItTook() {
+    FingerprintRule now =
+        FingerprintRule.builder().version(1).body().accepts(FingerprintRule.json()).build();
+    assertThat(now.of("no json".getBytes(UTF_8)).matches(json("{}"))).isFalse();
+    assertThat(now.of("{}".getBytes(UTF_8)).matches(json("{}"))).isTrue();
+  }
+
+  @Test
+  void acceptedRules_haveVersionsOfTheirOwnAndNeedNoMoreThanIsGiven() {
+    assertThatThrownBy(
+            () -> FingerprintRule.builder().body().accepts(FingerprintRule.json()).build())
+        .isInstanceOf(PgBelayException.class)
+        .hasMessageContaining("version 0");
+    FingerprintRule whole =
+        FingerprintRule.builder()
+            .version(1)
+            .body()
+            .accepts(FingerprintRule.builder().path().body().build())
+            .build();
+    assertThatThrownBy(() -> whole.of(new byte[0])).hasMessageContaining("more than the body");
   }
 
   @ParameterizedTest

@@ -125,6 +125,8 @@ class ClaimPostgresTest {
                 .mapToDouble(io.micrometer.core.instrument.Counter::count)
                 .sum())
         .isEqualTo(2);
+    assertThat(shop.registry.get("pgbelay.idempotency.payment.takeovers").counter().count())
+        .isEqualTo(1);
   }
 
   @Test

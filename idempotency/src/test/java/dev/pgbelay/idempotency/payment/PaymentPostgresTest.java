@@ -194,14 +194,9 @@ class PaymentPostgresTest {
       assertThat(operation.execute(own, "10 EUR").outcome()).isEqualTo(Outcome.UNKNOWN_OUTCOME);
       caching.age(own, "1 hour");
       assertThat(operation.execute(own, "10 EUR").outcome()).isEqualTo(Outcome.EXECUTED);
-      assertThat(
-              caching
-                  .registry
-                  .get("pgbelay.idempotency.payment.takeovers")
-                  .tag("operation", operation.name())
-                  .counter()
-                  .count())
-          .isEqualTo(1);
+      assertThat(caching.registry.find("pgbelay.idempotency.payment.takeovers").counters())
+          .as("it was given back, and nobody crashed")
+          .isEmpty();
     }
   }
 }
