@@ -74,11 +74,15 @@ final class Activity implements WorkMeters, AutoCloseable {
   private final Map<Key, Times> since = new ConcurrentHashMap<>();
 
   Activity(
-      String name, Transactions transactions, String schema, @Nullable MeterRegistry registry) {
+      String name,
+      MissingTables missing,
+      Transactions transactions,
+      String schema,
+      @Nullable MeterRegistry registry) {
     this.transactions = transactions;
     this.sql = new ActivitySql(schema);
     this.loop =
-        BackgroundLoop.builder("jobs-" + name + "-activity", this::write)
+        BackgroundLoop.builder("jobs-" + name + "-activity", missing.toldOnce(this::write))
             .idlePause(INTERVAL, INTERVAL)
             .failurePause(Duration.ofSeconds(1), Duration.ofSeconds(30))
             .meterRegistry(registry)

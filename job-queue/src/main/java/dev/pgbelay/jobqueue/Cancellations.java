@@ -25,6 +25,7 @@ final class Cancellations implements AutoCloseable {
 
   Cancellations(
       String name,
+      MissingTables missing,
       Transactions transactions,
       CancelSql sql,
       Board.Reader boards,
@@ -38,7 +39,7 @@ final class Cancellations implements AutoCloseable {
     this.boards = boards;
     this.tell = tell;
     this.loop =
-        BackgroundLoop.builder("jobs-" + name + "-cancel", this::pass)
+        BackgroundLoop.builder("jobs-" + name + "-cancel", missing.toldOnce(this::pass))
             .idlePause(pollInterval, pollInterval)
             .meterRegistry(registry)
             .build();

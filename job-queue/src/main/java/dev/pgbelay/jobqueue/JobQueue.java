@@ -180,6 +180,10 @@ public final class JobQueue {
     }
   }
 
+  String schema() {
+    return schema;
+  }
+
   void addWorker(JobWorker worker) {
     enqueuer.alarm().add(worker);
   }

@@ -186,7 +186,8 @@ public final class JobWorkerBuilder {
    * to one of this worker's queues; needed only where both are in one process, and only sooner than
    * the poll interval. A single job that is enqueued while a thread is free and nothing waits is
    * enqueued as claimed by this worker, and begins right after its commit without a look at the
-   * queue; if that transaction was opened by {@link Transactions}. May be called for several.
+   * queue; if that transaction was opened by {@link Transactions}. May be called for several, all
+   * of the worker's schema.
    */
   public JobWorkerBuilder wokenBy(JobQueue enqueuing) {
     wakers.add(enqueuing);
@@ -250,7 +251,8 @@ public final class JobWorkerBuilder {
   /**
    * Checks the options; asks no database.
    *
-   * @throws PgBelayException if there is no handler
+   * @throws PgBelayException if there is no handler, or a job queue that is to wake the worker adds
+   *     to another schema
    */
   public JobWorker build() {
     if (handlings.isEmpty()) {
@@ -261,6 +263,18 @@ public final class JobWorkerBuilder {
   }
 
   WorkerOptions options() {
+    for (JobQueue waker : wakers) {
+      if (!waker.schema().equals(schema)) {
+        throw new PgBelayException(
+            "worker '"
+                + name
+                + "' works in schema '"
+                + schema
+                + "' and is to be woken by a job queue of schema '"
+                + waker.schema()
+                + "': give both the same schema");
+      }
+    }
     return new WorkerOptions(
         transactions,
         heartbeats,

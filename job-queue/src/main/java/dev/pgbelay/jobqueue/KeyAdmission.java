@@ -30,6 +30,7 @@ final class KeyAdmission implements AutoCloseable {
 
   KeyAdmission(
       String name,
+      MissingTables missing,
       Transactions transactions,
       KeySql sql,
       Duration lease,
@@ -41,7 +42,7 @@ final class KeyAdmission implements AutoCloseable {
     this.sql = sql;
     this.admitted = admitted;
     this.loop =
-        BackgroundLoop.builder("jobs-" + name + "-keys", this::pass)
+        BackgroundLoop.builder("jobs-" + name + "-keys", missing.toldOnce(this::pass))
             .idlePause(pollInterval, pollInterval)
             .meterRegistry(registry)
             .build();

@@ -29,6 +29,7 @@ final class Leftovers implements AutoCloseable {
 
   Leftovers(
       String name,
+      MissingTables missing,
       Transactions transactions,
       UniqueSql unique,
       ReportSql reports,
@@ -41,7 +42,7 @@ final class Leftovers implements AutoCloseable {
     this.reports = reports;
     this.days = days;
     this.loop =
-        BackgroundLoop.builder("jobs-" + name + "-leftovers", this::pass)
+        BackgroundLoop.builder("jobs-" + name + "-leftovers", missing.toldOnce(this::pass))
             .idlePause(Duration.ofMinutes(1), Duration.ofMinutes(1))
             .meterRegistry(registry)
             .build();

@@ -47,6 +47,7 @@ final class Upkeep implements AutoCloseable {
 
   Upkeep(
       String name,
+      MissingTables missing,
       Transactions transactions,
       String schema,
       Retention retention,
@@ -69,18 +70,18 @@ final class Upkeep implements AutoCloseable {
     this.meters = meters;
     this.promoted = promoted;
     this.promotion =
-        BackgroundLoop.builder("jobs-" + name + "-promote", this::promote)
+        BackgroundLoop.builder("jobs-" + name + "-promote", missing.toldOnce(this::promote))
             .idlePause(pollInterval, pollInterval)
             .meterRegistry(registry)
             .build();
     Duration third = lease.dividedBy(3);
     this.rescue =
-        BackgroundLoop.builder("jobs-" + name + "-rescue", this::rescue)
+        BackgroundLoop.builder("jobs-" + name + "-rescue", missing.toldOnce(this::rescue))
             .idlePause(third, third)
             .meterRegistry(registry)
             .build();
     this.retention =
-        BackgroundLoop.builder("jobs-" + name + "-retain", this::retain)
+        BackgroundLoop.builder("jobs-" + name + "-retain", missing.toldOnce(this::retain))
             .idlePause(Duration.ofMinutes(10), Duration.ofHours(1))
             .failurePause(Duration.ofSeconds(1), Duration.ofMinutes(10))
             .meterRegistry(registry)

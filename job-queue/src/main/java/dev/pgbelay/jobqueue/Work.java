@@ -55,6 +55,7 @@ final class Work implements Settlement.Slots {
 
   Work(
       String name,
+      MissingTables missing,
       String queue,
       int threads,
       Lanes lanes,
@@ -73,7 +74,7 @@ final class Work implements Settlement.Slots {
     this.meters = meters;
     this.pace = pace;
     this.loop =
-        BackgroundLoop.builder(name, this::fetch)
+        BackgroundLoop.builder(name, missing.toldOnce(this::fetch))
             .idlePause(pace.first(), pace.longest())
             .failurePause(Duration.ofMillis(100), Duration.ofSeconds(5))
             .meterRegistry(registry)

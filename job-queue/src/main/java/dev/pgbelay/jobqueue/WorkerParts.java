@@ -35,12 +35,13 @@ final class WorkerParts {
    */
   WorkerParts(WorkerOptions options, List<WorkMeters> watching) {
     String name = options.name();
+    MissingTables missing = new MissingTables(name, options.schema());
     SettleSql settleSql =
         options.settleSql() == null
             ? new SettleSql(options.schema(), options.lease())
             : options.settleSql();
     this.activity =
-        new Activity(name, options.transactions(), options.schema(), options.registry());
+        new Activity(name, missing, options.transactions(), options.schema(), options.registry());
     this.meters = meters(options, activity, watching);
     this.alarm = new WorkerAlarm(options.wakeUps());
     this.threads = new AttemptThreads(name, options.threadFactory(), options.registry());
@@ -68,6 +69,7 @@ final class WorkerParts {
     this.upkeep =
         new Upkeep(
             name,
+            missing,
             options.transactions(),
             options.schema(),
             options.retention(),
@@ -79,6 +81,7 @@ final class WorkerParts {
     this.keys =
         new KeyAdmission(
             name,
+            missing,
             options.transactions(),
             new KeySql(options.schema()),
             options.lease(),
@@ -91,6 +94,7 @@ final class WorkerParts {
     this.cancellations =
         new Cancellations(
             name,
+            missing,
             options.transactions(),
             new CancelSql(options.schema()),
             boards,
@@ -101,6 +105,7 @@ final class WorkerParts {
     this.leftovers =
         new Leftovers(
             name,
+            missing,
             options.transactions(),
             new UniqueSql(options.schema()),
             settleSql.reports(),
@@ -114,6 +119,7 @@ final class WorkerParts {
       Work work =
           new Work(
               "jobs-" + name + "-claim-" + (queues.size() + 1),
+              missing,
               queue.getKey(),
               queue.getValue(),
               new Lane.Lanes(queue.getKey(), kinds, options.permits()),

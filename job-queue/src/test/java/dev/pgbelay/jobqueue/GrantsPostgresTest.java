@@ -198,6 +198,7 @@ class GrantsPostgresTest {
     Leftovers leftovers =
         new Leftovers(
             QueueFixture.freshName(),
+            new MissingTables("test", "pgbelay"),
             working,
             new UniqueSql("pgbelay"),
             owner.settle.reports(),
@@ -262,6 +263,7 @@ class GrantsPostgresTest {
     try (Upkeep upkeep =
         new Upkeep(
             QueueFixture.freshName(),
+            new MissingTables("test", "pgbelay"),
             Transactions.of(as(grants)),
             "pgbelay",
             Retention.DEFAULTS

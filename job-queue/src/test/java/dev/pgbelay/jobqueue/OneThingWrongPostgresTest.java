@@ -280,6 +280,7 @@ class OneThingWrongPostgresTest {
     try (Upkeep upkeep =
         new Upkeep(
             QueueFixture.freshName(),
+            new MissingTables("test", "pgbelay"),
             fixture.transactions,
             "pgbelay",
             Retention.DEFAULTS,

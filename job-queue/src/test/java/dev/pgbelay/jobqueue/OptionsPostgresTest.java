@@ -1,7 +1,10 @@
 package dev.pgbelay.jobqueue;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.pgbelay.core.Failures;
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.jobqueue.control.Limits;
 import dev.pgbelay.jobqueue.control.QueueControl;
@@ -11,6 +14,7 @@ import dev.pgbelay.jobqueue.cron.ScheduleRunner;
 import dev.pgbelay.jobqueue.cron.Schedules;
 import dev.pgbelay.jobqueue.deadletter.DeadLetters;
 import dev.pgbelay.jobqueue.health.QueueMonitor;
+import dev.pgbelay.jobqueue.health.QueueSnapshot;
 import dev.pgbelay.jobqueue.inspect.JobFilter;
 import dev.pgbelay.jobqueue.inspect.JobInfo;
 import dev.pgbelay.jobqueue.inspect.JobInfo.State;
@@ -26,6 +30,8 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.IntSupplier;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -156,6 +162,36 @@ class OptionsPostgresTest {
     try (ManualWorker manual = ManualWorker.of(builder.name(QueueFixture.freshName()))) {
       manual.drain().assertDone(1);
     }
+  }
+
+  @Test
+  void wokenByAJobQueueOfAnotherSchema_isRefused() {
+    JobWorkerBuilder builder =
+        worker()
+            .handle(QueueFixture.MAIL, (context, payload) -> JobOutcome.done())
+            .wokenBy(JobQueue.builder().schema(OTHER).build());
+    assertThatThrownBy(builder::build)
+        .isInstanceOf(PgBelayException.class)
+        .hasMessageContaining("'pgbelay'")
+        .hasMessageContaining("'" + OTHER + "'");
+    builder.schema(OTHER).build();
+  }
+
+  /** That they declare no checked exception is seen by the compiler. */
+  @Test
+  void lookAndRunDueWithoutTables_throwWhatTheDatabaseSaid() {
+    QueueMonitor monitor = QueueMonitor.builder(fixture.transactions).schema(OTHER).build();
+    JobQueue jobs = JobQueue.builder().schema(OTHER).build();
+    ScheduleRunner runner =
+        ScheduleRunner.builder(fixture.transactions, jobs).schema(OTHER).build();
+    Supplier<QueueSnapshot> look = monitor::look;
+    IntSupplier runDue = runner::runDue;
+    assertThatThrownBy(look::get)
+        .isInstanceOf(RuntimeException.class)
+        .satisfies(e -> assertThat(Failures.sqlState(e)).contains("42P01"));
+    assertThatThrownBy(runDue::getAsInt)
+        .isInstanceOf(RuntimeException.class)
+        .satisfies(e -> assertThat(Failures.sqlState(e)).contains("42P01"));
   }
 
   @Test

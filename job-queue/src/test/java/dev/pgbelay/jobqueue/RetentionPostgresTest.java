@@ -29,6 +29,7 @@ class RetentionPostgresTest {
     try (Upkeep upkeep =
         new Upkeep(
             QueueFixture.freshName(),
+            new MissingTables("test", "pgbelay"),
             fixture.transactions,
             "pgbelay",
             retention,

@@ -204,8 +204,12 @@ class WorkerEventsPostgresTest {
 
   @Test
   void activityOfSeveralProcesses_isTheLatestOfAll() throws Exception {
-    Activity first = new Activity("a1", fixture.transactions, "pgbelay", null);
-    Activity second = new Activity("a2", fixture.transactions, "pgbelay", null);
+    Activity first =
+        new Activity(
+            "a1", new MissingTables("a1", "pgbelay"), fixture.transactions, "pgbelay", null);
+    Activity second =
+        new Activity(
+            "a2", new MissingTables("a2", "pgbelay"), fixture.transactions, "pgbelay", null);
     first.settled(fixture.queue, "k", Settlement.Fate.DONE, 1);
     long settledAt = System.nanoTime();
     QueueFixture.await(() -> System.nanoTime() - settledAt > 300_000_000L);

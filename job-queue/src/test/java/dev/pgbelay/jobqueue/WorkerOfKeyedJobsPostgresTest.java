@@ -348,6 +348,7 @@ class WorkerOfKeyedJobsPostgresTest {
     Leftovers leftovers =
         new Leftovers(
             QueueFixture.freshName(),
+            new MissingTables("test", "pgbelay"),
             fixture.transactions,
             new UniqueSql("pgbelay"),
             fixture.settle.reports(),

@@ -2,6 +2,7 @@ package dev.pgbelay.core.background;
 
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.internal.OptionName;
+import dev.pgbelay.core.internal.ToldAlready;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
@@ -277,7 +278,9 @@ public final class BackgroundLoop implements AutoCloseable {
 
   private void logFailure(Throwable e, Duration pause) {
     int count = failures.get();
-    if (count <= 1) {
+    if (e instanceof ToldAlready) {
+      LOG.debug("Background loop {} failed; next pass in {}", name, pause, e);
+    } else if (count <= 1) {
       LOG.warn("Background loop {} failed; next pass in {}", name, pause, e);
     } else if (Integer.bitCount(count) == 1) {
       LOG.warn(

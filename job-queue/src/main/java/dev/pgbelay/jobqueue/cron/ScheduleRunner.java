@@ -106,13 +106,20 @@ public final class ScheduleRunner implements AutoCloseable {
    * Fires what is due, on the calling thread, for tests and for services that keep time themselves.
    *
    * @return how many schedules were due
-   * @throws Exception what the database threw; schedules that fail do not
+   * @throws RuntimeException what the database threw, as jOOQ's {@code DataAccessException} or as
+   *     what {@link Transactions} makes of it; a schedule that fails throws nothing
    */
-  public int runDue() throws Exception {
+  public int runDue() {
     int all = 0;
     Pass pass;
     do {
-      pass = loop.runOnce();
+      try {
+        pass = loop.runOnce();
+      } catch (RuntimeException e) {
+        throw e;
+      } catch (Exception e) {
+        throw new PgBelayException("the schedules could not be run", e); // a pass throws none
+      }
       all += pass.work();
     } while (pass.work() > 0);
     return all;

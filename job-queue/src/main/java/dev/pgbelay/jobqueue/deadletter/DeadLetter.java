@@ -5,8 +5,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A job that failed for good. Immutable and safe for several threads. Its payload stays in the
- * database.
+ * A job that failed for good. Immutable and safe for several threads. Its payload is left in the
+ * database; {@link DeadLetters#payload} reads it.
  *
  * @param id the job's id, which it keeps when it is run again
  * @param kind name of the kind

@@ -6,6 +6,7 @@ import dev.pgbelay.jobqueue.internal.StoredTexts;
 import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.util.List;
+import java.util.Optional;
 import org.jooq.DSLContext;
 import org.jooq.Record;
 import org.jooq.Table;
@@ -65,6 +66,11 @@ class DeadLetterSql {
         FROM gone\
       """;
 
+  private static final String READ_PAYLOAD = "SELECT payload FROM {0} WHERE id = {2}";
+
+  private static final String READ_PAYLOAD_OF_KIND =
+      "SELECT payload FROM {0} WHERE id = {2} AND kind = {3}";
+
   private static final String DELETE = "DELETE FROM {0} WHERE id = {2}";
 
   private final Table<?> dead;
@@ -83,6 +89,28 @@ class DeadLetterSql {
   List<DeadLetter> listAll(DSLContext dsl, long after, int limit) {
     return dsl.resultQuery(LIST_ALL, dead, job, val(after), val(limit))
         .fetch(DeadLetterSql::letter);
+  }
+
+  Optional<byte[]> payload(DSLContext dsl, long id) {
+    return unlogged(dsl)
+        .resultQuery(READ_PAYLOAD, dead, job, val(id))
+        .fetchOptional(DeadLetterSql::payload);
+  }
+
+  Optional<byte[]> payload(DSLContext dsl, String kind, long id) {
+    return unlogged(dsl)
+        .resultQuery(READ_PAYLOAD_OF_KIND, dead, job, val(id), val(kind))
+        .fetchOptional(DeadLetterSql::payload);
+  }
+
+  /** jOOQ writes the rows that it has fetched into its log for debugging. */
+  private static DSLContext unlogged(DSLContext dsl) {
+    return DSL.using(
+        dsl.configuration().deriveSettings(settings -> settings.withExecuteLogging(false)));
+  }
+
+  private static byte[] payload(Record row) {
+    return row.get("payload", byte[].class);
   }
 
   int redrive(DSLContext dsl, long id) {

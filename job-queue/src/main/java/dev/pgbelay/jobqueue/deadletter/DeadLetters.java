@@ -1,10 +1,13 @@
 package dev.pgbelay.jobqueue.deadletter;
 
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.jobqueue.JobKind;
 import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
 import org.jooq.DSLContext;
 
 /**
@@ -55,6 +58,45 @@ public final class DeadLetters {
   public List<DeadLetter> listAll(DSLContext dsl, long after, int limit) {
     OptionRange.require("limit", limit, 1, LARGEST_PAGE);
     return sql.listAll(dsl, after, limit);
+  }
+
+  /**
+   * The payload of a dead letter as its kind writes it; one statement. As large as it was when it
+   * was enqueued: 64 MiB at most, one letter a call. Neither logged here nor by jOOQ, and no part
+   * of an exception's message or cause.
+   *
+   * @return empty if there is no dead letter of that id and kind
+   * @throws PgBelayException if the kind's codec refuses it; {@link #bytes} reads it all the same
+   */
+  public <P> Optional<P> payload(DSLContext dsl, JobKind<P> kind, long id) {
+    return sql.payload(dsl, kind.name(), id).map(bytes -> decoded(kind, id, bytes));
+  }
+
+  /** The codec's own exception is left out: it may quote what it could not read. */
+  private static <P> P decoded(JobKind<P> kind, long id, byte[] bytes) {
+    String refusal;
+    try {
+      return Objects.requireNonNull(kind.codec().decode(bytes));
+    } catch (Exception e) {
+      refusal = e.getClass().getName();
+    }
+    throw new PgBelayException(
+        "the payload of dead letter "
+            + id
+            + " cannot be read by the codec of "
+            + kind
+            + " ("
+            + refusal
+            + "): bytes(dsl, id) has it as it was stored");
+  }
+
+  /**
+   * {@link #payload} as it was stored, of any kind, for one that its codec refuses.
+   *
+   * @return empty if there is no dead letter of that id
+   */
+  public Optional<byte[]> bytes(DSLContext dsl, long id) {
+    return sql.payload(dsl, id);
   }
 
   /**

@@ -101,10 +101,16 @@ public final class QueueMonitor implements AutoCloseable {
   /**
    * Looks now, on the calling thread.
    *
-   * @throws Exception what the database threw
+   * @throws RuntimeException what reading threw, such as jOOQ's {@code DataAccessException}
    */
-  public QueueSnapshot look() throws Exception {
-    loop.runOnce();
+  public QueueSnapshot look() {
+    try {
+      loop.runOnce();
+    } catch (RuntimeException e) {
+      throw e;
+    } catch (Exception e) {
+      throw new PgBelayException("the monitor could not look", e); // none is thrown by a look
+    }
     Seen seen = last;
     if (seen == null) {
       throw new PgBelayException("the monitor has not seen anything yet");
@@ -138,7 +144,7 @@ public final class QueueMonitor implements AutoCloseable {
     return seen == null ? QueueHealth.of(List.of()) : rules.judge(seen.snapshot());
   }
 
-  private Pass pass() throws Exception {
+  private Pass pass() {
     try {
       Seen seen = new Seen(transactions.run(LOOK, tx -> read(tx.dsl())), System.nanoTime());
       last = seen;
