@@ -286,9 +286,10 @@ class TimeLimitsTest {
             new DefaultConfiguration().set(SQLDialect.POSTGRES),
             TxOptions.forPath("late"),
             Deadline.in(Duration.ZERO),
-            2);
-    assertThat(kindOf(() -> late.run(tx -> "never", true)))
-        .isEqualTo(FailureKind.DEADLINE_EXCEEDED);
+            2,
+            tx -> "never",
+            true);
+    assertThat(kindOf(late::run)).isEqualTo(FailureKind.DEADLINE_EXCEEDED);
     assertThat(asked).isEmpty();
   }
 

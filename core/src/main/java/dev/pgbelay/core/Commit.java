@@ -30,7 +30,7 @@ public record Commit<T extends @Nullable Object>(
     WROTE,
     /** It was given no transaction id: nothing that a replica could show has changed. */
     READ_ONLY,
-    /** Somebody else ended the transaction, or it ended inside the work: not known. */
+    /** Somebody else ended it, it ended inside the work, or was one statement: not known. */
     UNKNOWN
   }
 }

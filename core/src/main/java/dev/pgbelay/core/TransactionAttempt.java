@@ -15,7 +15,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** One run of the work in one transaction on one connection. */
-final class TransactionAttempt<T extends @Nullable Object, X extends Exception> {
+final class TransactionAttempt<T extends @Nullable Object, X extends Exception>
+    implements Attempt<T, X> {
   private static final Logger LOG = LoggerFactory.getLogger(Transactions.class);
   private static final int TRANSACTION_TIMEOUT_SINCE = 17;
   private static final long TRANSACTION_TIMEOUT_GRACE_MILLIS = 1000;
@@ -26,6 +27,8 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
   private final @Nullable Deadline deadline;
   private final int attempt;
   private final Object opener;
+  private final TxWork<T, X> work;
+  private final boolean asksForPosition;
   private boolean mayRunAgain = true;
   private @Nullable OwnedTx ended;
   private @Nullable Node node;
@@ -33,6 +36,7 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
 
   /**
    * @param opener tells the transactions of one {@link Transactions} from those of another
+   * @param asksForPosition whether the caller looks at the commit's position; hooks may as well
    */
   TransactionAttempt(
       Object opener,
@@ -40,8 +44,12 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
       Configuration configuration,
       TxOptions options,
       @Nullable Deadline deadline,
-      int attempt) {
+      int attempt,
+      TxWork<T, X> work,
+      boolean asksForPosition) {
     this.opener = opener;
+    this.work = work;
+    this.asksForPosition = asksForPosition;
     this.dataSource = dataSource;
     this.configuration = configuration;
     this.options = options;
@@ -49,24 +57,23 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
     this.attempt = attempt;
   }
 
-  /** The database that was met, if any was. */
-  @Nullable String url() {
+  @Override
+  public @Nullable String url() {
     return node == null ? null : node.url();
   }
 
-  /** What a failure of {@link #run} means. */
-  FailureKind verdict(Throwable failure) {
+  @Override
+  public FailureKind verdict(Throwable failure) {
     return verdict == null ? Failures.classify(failure) : verdict;
   }
 
-  boolean mayRunAgain() {
+  @Override
+  public boolean mayRunAgain() {
     return mayRunAgain;
   }
 
-  /**
-   * @param asksForPosition whether the caller looks at the commit's position; hooks may as well
-   */
-  Commit<T> run(TxWork<T, X> work, boolean asksForPosition) throws X {
+  @Override
+  public Commit<T> run() throws X {
     Open open = open();
     node = open.node();
     T value;
@@ -88,7 +95,8 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
     return new Commit<>(value, told.effect(), told.position(), attempt);
   }
 
-  void runHooks(Commit<T> commit, TransactionEvents events) {
+  @Override
+  public void runHooks(Commit<T> commit, TransactionEvents events) {
     if (ended == null) {
       return;
     }
@@ -131,8 +139,7 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
           "path '" + options.path() + "' passed its deadline before it could begin",
           null);
     }
-    Connection connection = connect();
-    refuseInsideForeignTransaction(connection);
+    Connection connection = new Borrowing(dataSource, options.path()).connect();
     SessionModes modes = SessionModes.UNTOUCHED;
     try {
       PGConnection driver = PgDriver.unwrap(connection);
@@ -154,50 +161,6 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception> 
       modes.abandon(connection, e);
       throw e;
     }
-  }
-
-  /** Otherwise what somebody else has begun on it would be committed, or rolled back, with ours. */
-  private void refuseInsideForeignTransaction(Connection connection) {
-    try {
-      if (PgDriver.state(PgDriver.unwrap(connection)) == PgDriver.State.IDLE) {
-        return;
-      }
-      connection.close();
-    } catch (SQLException e) {
-      throw new TransactionException(
-          Failures.whileConnecting(e), "path '" + options.path() + "' could not begin", e);
-    }
-    throw new TransactionException(
-        FailureKind.MISUSE,
-        "path '"
-            + options.path()
-            + "' was given a connection with a transaction already open on it. Enter that one with"
-            + " Tx.join, or have the DataSource hand out connections of their own",
-        null);
-  }
-
-  private Connection connect() {
-    try {
-      return dataSource.getConnection();
-    } catch (SQLException e) {
-      FailureKind kind = Failures.whileConnecting(e);
-      throw new TransactionException(
-          kind, "path '" + options.path() + "' " + whyNotConnected(kind), e);
-    }
-  }
-
-  private String whyNotConnected(FailureKind kind) {
-    if (kind != FailureKind.POOL_EXHAUSTED) {
-      return "could not connect; nothing was begun";
-    }
-    OwnedTx outer = OpenTransactions.ownedOn(dataSource);
-    return "got no connection from the pool in time; nothing was begun. "
-        + (outer == null
-            ? "Look for the path that holds them, and bound it with a bulkhead"
-            : "This thread holds one itself, in the open transaction of path '"
-                + outer.path()
-                + "': where every thread does that, all wait for each other. Bound that path with"
-                + " a bulkhead below the pool's size, or join it");
   }
 
   private @Nullable Ticket begin(Connection connection, PGConnection driver, Timeouts timeouts)

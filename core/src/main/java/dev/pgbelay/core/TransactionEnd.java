@@ -139,7 +139,7 @@ final class TransactionEnd {
    * COMMIT that succeeded, and a dying session may die after its COMMIT. A connection that was
    * found closed (08003), or ended for idling (25P03), had never read it.
    */
-  private static boolean isRollbackCertain(SQLException e, PGConnection driver) {
+  static boolean isRollbackCertain(SQLException e, PGConnection driver) {
     if (PgDriver.state(driver) == PgDriver.State.FAILED && !isSessionLost(e)) {
       return true;
     }

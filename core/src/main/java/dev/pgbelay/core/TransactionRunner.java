@@ -6,6 +6,7 @@ import io.github.resilience4j.core.IntervalFunction;
 import io.github.resilience4j.core.functions.Either;
 import io.github.resilience4j.retry.Retry;
 import io.github.resilience4j.retry.RetryConfig;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
@@ -15,7 +16,7 @@ import javax.sql.DataSource;
 import org.jooq.Configuration;
 import org.jspecify.annotations.Nullable;
 
-/** Bulkhead, retry and nesting around {@link TransactionAttempt}. */
+/** Bulkhead, retry and nesting around each {@link Attempt}. */
 final class TransactionRunner {
   private final DataSource dataSource;
   private final Configuration configuration;
@@ -55,6 +56,44 @@ final class TransactionRunner {
 
   private <T extends @Nullable Object, X extends Exception> Commit<T> commit(
       TxOptions options, TxWork<T, X> work, boolean asksForPosition) throws X {
+    return commit(
+        options,
+        work,
+        (deadline, attempt) ->
+            new TransactionAttempt<>(
+                this,
+                dataSource,
+                configuration,
+                options,
+                deadline,
+                attempt,
+                work,
+                asksForPosition));
+  }
+
+  /** One statement; in a transaction of the usual sort if the options ask for more than that. */
+  <T extends @Nullable Object> Commit<T> statement(
+      TxOptions options, LoneStatement<T> statement, boolean asksForPosition) throws SQLException {
+    if (!LoneStatement.suits(options)) {
+      return commit(options, statement::runIn, asksForPosition);
+    }
+    return commit(
+        options,
+        statement::runIn,
+        (deadline, attempt) ->
+            new StatementAttempt<>(dataSource, options, statement, asksForPosition, attempt));
+  }
+
+  /** Makes the attempts of one call. */
+  private interface Begin<T extends @Nullable Object, X extends Exception> {
+    Attempt<T, X> begin(@Nullable Deadline deadline, int attempt);
+  }
+
+  /**
+   * @param work what is run where a transaction is joined
+   */
+  private <T extends @Nullable Object, X extends Exception> Commit<T> commit(
+      TxOptions options, TxWork<T, X> work, Begin<T, X> begin) throws X {
     if (options.nesting() != TxOptions.Nesting.INDEPENDENT) {
       OwnedTx outer = OpenTransactions.ownedOn(dataSource);
       if (outer != null) {
@@ -63,7 +102,7 @@ final class TransactionRunner {
       }
       Nesting.refuseInsideJoined(options, url);
     }
-    Attempts<T, X> attempts = new Attempts<>(options, work, asksForPosition);
+    Attempts<T, X> attempts = new Attempts<>(options, begin);
     Commit<T> commit = withBulkhead(attempts);
     attempts.runHooks(commit);
     return commit;
@@ -169,19 +208,17 @@ final class TransactionRunner {
   private final class Attempts<T extends @Nullable Object, X extends Exception> {
     private final TxOptions options;
     private final TxOptions.Retry policy;
-    private final TxWork<T, X> work;
-    private final boolean asksForPosition;
+    private final Begin<T, X> begin;
     private final @Nullable Deadline deadline;
     private final Deadline lastStart;
     private int attempt;
     private @Nullable AttemptFailed previous;
-    private @Nullable TransactionAttempt<T, X> committed;
+    private @Nullable Attempt<T, X> committed;
 
-    Attempts(TxOptions options, TxWork<T, X> work, boolean asksForPosition) {
-      this.asksForPosition = asksForPosition;
+    Attempts(TxOptions options, Begin<T, X> begin) {
+      this.begin = begin;
       this.options = options;
       this.policy = options.retry().orElse(defaultRetry);
-      this.work = work;
       this.deadline = options.deadline().map(Deadline::in).orElse(null);
       Deadline latest = Deadline.in(policy.maxElapsed());
       this.lastStart = deadline == null ? latest : latest.earlierOf(deadline);
@@ -193,12 +230,10 @@ final class TransactionRunner {
         events.retried(options.path(), previous.kind());
       }
       long begun = System.nanoTime();
-      TransactionAttempt<T, X> run =
-          new TransactionAttempt<>(
-              TransactionRunner.this, dataSource, configuration, options, deadline, attempt);
+      Attempt<T, X> run = begin.begin(deadline, attempt);
       Commit<T> commit;
       try {
-        commit = run.run(work, asksForPosition);
+        commit = run.run();
       } catch (Throwable failure) {
         throw failed(failure, run, since(begun));
       }
@@ -217,7 +252,7 @@ final class TransactionRunner {
       }
     }
 
-    private AttemptFailed failed(Throwable failure, TransactionAttempt<T, X> run, Duration time) {
+    private AttemptFailed failed(Throwable failure, Attempt<T, X> run, Duration time) {
       FailureKind kind = run.verdict(failure);
       FailureNote.leave(failure, Verdict.of(new Object(), options.path(), attempt, kind));
       events.failed(options.path(), kind, time);

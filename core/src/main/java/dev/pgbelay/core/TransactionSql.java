@@ -17,6 +17,19 @@ final class TransactionSql {
                   THEN pg_walfile_name(pg_current_wal_insert_lsn()) END
       """;
 
+  private static final String POSITION_ON_PRIMARY = "SELECT pg_current_wal_insert_lsn()";
+
+  private static final String POSITION_ANYWHERE =
+      """
+      SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+                  ELSE pg_current_wal_insert_lsn() END,
+             CASE WHEN pg_is_in_recovery()
+                  THEN greatest((SELECT min_recovery_end_timeline FROM pg_control_recovery()),
+                                (SELECT timeline_id FROM pg_control_checkpoint()))
+                  ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int
+                  END
+      """;
+
   /**
    * Ends a transaction in one round trip. In an aborted transaction the first statement answers
    * 25P02, and the server skips the rest; a bare COMMIT would roll back without a word. A primary
@@ -26,22 +39,16 @@ final class TransactionSql {
       """
       SELECT pg_current_xact_id_if_assigned();
       COMMIT;
-      SELECT pg_current_wal_insert_lsn()
-      """;
+      """
+          + POSITION_ON_PRIMARY;
 
   /** The same where the node may be in recovery, or another one each time, as behind a pooler. */
   static final String COMMIT_ANYWHERE =
       """
       SELECT pg_current_xact_id_if_assigned();
       COMMIT;
-      SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
-                  ELSE pg_current_wal_insert_lsn() END,
-             CASE WHEN pg_is_in_recovery()
-                  THEN greatest((SELECT min_recovery_end_timeline FROM pg_control_recovery()),
-                                (SELECT timeline_id FROM pg_control_checkpoint()))
-                  ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int
-                  END
-      """;
+      """
+          + POSITION_ANYWHERE;
 
   /** The same where the server does not tell positions. */
   static final String COMMIT =
@@ -101,6 +108,20 @@ final class TransactionSql {
   /** The last statement and COMMIT in one message: one that fails keeps the others from running. */
   static String both(String last, String commit) {
     return last + ";\n" + commit;
+  }
+
+  /** A statement and the commit of it in one message, for where none begins by itself. */
+  static String committed(String statement) {
+    return statement + ";\nCOMMIT";
+  }
+
+  /** The same, with the question for the position. */
+  static String committedAndPlaced(String statement, boolean onPrimary) {
+    return committed(statement) + ";\n" + (onPrimary ? POSITION_ON_PRIMARY : POSITION_ANYWHERE);
+  }
+
+  static String begun(String statements) {
+    return "BEGIN;\n" + statements;
   }
 
   /** One message that sets the mode, then {@code settings} settings, then assigns an id. */

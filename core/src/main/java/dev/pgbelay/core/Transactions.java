@@ -1,6 +1,7 @@
 package dev.pgbelay.core;
 
 import io.micrometer.core.instrument.MeterRegistry;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -85,6 +86,40 @@ public final class Transactions {
   public <T extends @Nullable Object, X extends Exception> Commit<T> commit(
       TxOptions options, TxWork<T, X> work) throws X {
     return runner.commit(options, work);
+  }
+
+  /**
+   * {@link #commitStatement} for its value alone: where the pool's connections are in autocommit,
+   * nothing but the statement is sent.
+   *
+   * @throws SQLException as {@link #commitStatement}
+   */
+  public <T extends @Nullable Object> T runStatement(
+      TxOptions options, String sql, TxWork.Binding binding, TxWork.Reading<T> reading)
+      throws SQLException {
+    return runner.statement(options, new LoneStatement<>(sql, binding, reading), false).value();
+  }
+
+  /**
+   * Runs one statement that is a transaction by itself, in one round trip instead of two. Retried,
+   * counted and bounded as the work of {@link #commit} is; nobody can add hooks to it. Options that
+   * need a message of their own (isolation, settings, deadline, lock timeout, {@code
+   * resolveOutcome}, read-only) are honoured, and make it an ordinary transaction of two round
+   * trips or three.
+   *
+   * <p>Where the connection is lost after the statement was sent, it is not known whether it was
+   * committed: that is so for the whole of it, not only for a COMMIT at its end.
+   *
+   * @param sql exactly one statement, which neither begins nor ends a transaction
+   * @throws SQLException what the server said of the statement, which it has undone
+   * @throws OutcomeUnknownException if its answer was lost
+   * @throws TransactionException as {@link #commit}; of kind {@link FailureKind#OTHER} if {@code
+   *     reading} failed, after the commit
+   */
+  public <T extends @Nullable Object> Commit<T> commitStatement(
+      TxOptions options, String sql, TxWork.Binding binding, TxWork.Reading<T> reading)
+      throws SQLException {
+    return runner.statement(options, new LoneStatement<>(sql, binding, reading), true);
   }
 
   /**

@@ -1,5 +1,7 @@
 package dev.pgbelay.core;
 
+import java.sql.PreparedStatement;
+import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,5 +27,22 @@ public interface TxWork<T extends @Nullable Object, X extends Exception> {
   @FunctionalInterface
   interface Action<X extends Exception> {
     void run(Tx tx) throws X;
+  }
+
+  /** Sets the values of one statement; called anew for each run of it. */
+  @FunctionalInterface
+  interface Binding {
+    void bind(PreparedStatement statement) throws SQLException;
+  }
+
+  /**
+   * Reads what one statement returned, from its result set or its update count. It is called once,
+   * after the commit: what it throws undoes nothing.
+   *
+   * @param <T> the result, which may be null
+   */
+  @FunctionalInterface
+  interface Reading<T extends @Nullable Object> {
+    T read(PreparedStatement executed) throws SQLException;
   }
 }

@@ -1,5 +1,8 @@
 package dev.pgbelay.jobqueue;
 
+import dev.pgbelay.core.Commit;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.core.internal.PgDriver;
 import dev.pgbelay.jobqueue.LowWaterMark.Spot;
@@ -96,9 +99,28 @@ class ClaimSql {
       Duration idle)
       throws SQLException {
     try (PreparedStatement update = connection.prepareStatement(claim)) {
-      bind(update, connection, fence, queue, behind, kinds, limit, idle);
+      bind(update, fence, queue, behind, kinds, limit, idle);
+      update.execute();
       return read(update, queue, fence);
     }
+  }
+
+  /** The same in one round trip, in a transaction of its own. */
+  Commit<List<ClaimedJob>> claimAlone(
+      Transactions transactions,
+      TxOptions options,
+      Fence fence,
+      String queue,
+      Spot behind,
+      Set<String> kinds,
+      int limit,
+      Duration idle)
+      throws SQLException {
+    return transactions.commitStatement(
+        options,
+        claim,
+        update -> bind(update, fence, queue, behind, kinds, limit, idle),
+        update -> read(update, queue, fence));
   }
 
   /** What the server says of a claim that it really makes; for tests. */
@@ -107,7 +129,7 @@ class ClaimSql {
       throws SQLException {
     try (PreparedStatement update =
         connection.prepareStatement("EXPLAIN (ANALYZE, BUFFERS) " + claim)) {
-      bind(update, connection, fence, queue, behind, kinds, limit, Duration.ofSeconds(30));
+      bind(update, fence, queue, behind, kinds, limit, Duration.ofSeconds(30));
       StringBuilder plan = new StringBuilder();
       try (ResultSet row = update.executeQuery()) {
         while (row.next()) {
@@ -120,7 +142,6 @@ class ClaimSql {
 
   private static void bind(
       PreparedStatement update,
-      Connection connection,
       Fence fence,
       String queue,
       Spot behind,
@@ -134,7 +155,7 @@ class ClaimSql {
     update.setString(next++, queue);
     update.setLong(next++, behind.place());
     update.setLong(next++, behind.id());
-    update.setArray(next++, connection.createArrayOf("text", kinds.toArray()));
+    update.setArray(next++, update.getConnection().createArrayOf("text", kinds.toArray()));
     update.setInt(next++, limit);
     fence.bind(update, next);
   }
@@ -145,17 +166,29 @@ class ClaimSql {
    */
   List<ClaimedJob> recover(Connection connection, Fence fence, String queue, Spot behind)
       throws SQLException {
+    raiseClaimFloor(connection, fence);
+    return findClaimed(connection, fence, queue, behind);
+  }
+
+  /** Forbids all claims with numbers up to this one; waits for one that is under way. */
+  void raiseClaimFloor(Connection connection, Fence fence) throws SQLException {
     try (PreparedStatement update = connection.prepareStatement(raiseClaimFloor)) {
       update.setObject(1, fence.claimant());
       update.setLong(2, fence.number());
       update.executeUpdate();
     }
+  }
+
+  /** The jobs of this very claim; reads the queue from the spot on. */
+  List<ClaimedJob> findClaimed(Connection connection, Fence fence, String queue, Spot behind)
+      throws SQLException {
     try (PreparedStatement select = connection.prepareStatement(findClaimed)) {
       PgDriver.planEachTime(select);
       select.setString(1, queue);
       select.setLong(2, behind.place());
       select.setLong(3, behind.id());
       fence.bind(select, 4);
+      select.execute();
       return read(select, queue, fence);
     }
   }
@@ -168,7 +201,7 @@ class ClaimSql {
   private static List<ClaimedJob> read(PreparedStatement statement, String queue, Fence fence)
       throws SQLException {
     List<ClaimedJob> jobs = new ArrayList<>();
-    try (ResultSet row = statement.executeQuery()) {
+    try (ResultSet row = statement.getResultSet()) {
       while (row.next()) {
         jobs.add(
             new ClaimedJob(

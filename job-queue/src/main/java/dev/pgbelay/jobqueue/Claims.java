@@ -83,7 +83,10 @@ final class Claims {
       Commit<Found> commit;
       try {
         commit =
-            transactions.commit(CLAIM, tx -> claim(tx.connection(), fence, lane, behind, reserved));
+            lane.limits().isEmpty()
+                ? claimAlone(fence, lane, behind, reserved)
+                : transactions.commit(
+                    CLAIM, tx -> claim(tx.connection(), fence, lane, behind, reserved));
       } catch (OutcomeUnknownException e) {
         lostClaim = new LostClaim(identity, fence, lane, behind, reserved);
         kept = 0;
@@ -104,27 +107,35 @@ final class Claims {
     }
   }
 
+  private Commit<Found> claimAlone(Fence fence, Lane lane, Spot behind, int most)
+      throws SQLException {
+    Commit<List<ClaimedJob>> commit =
+        sql.claim()
+            .claimAlone(transactions, CLAIM, fence, queue, behind, lane.kinds(), most, lease);
+    return new Commit<>(
+        new Found(commit.value(), most, null),
+        commit.effect(),
+        commit.position(),
+        commit.attempts());
+  }
+
   private Found claim(Connection connection, Fence fence, Lane lane, Spot behind, int most)
       throws SQLException {
-    int limit = most;
-    if (!lane.limits().isEmpty()) {
-      if (!sql.limits().lock(connection, lane.limits(), lease)) {
-        return new Found(List.of(), 0, BUSY);
-      }
-      LimitSql.Room room = sql.limits().findRoom(connection, lane.limits(), most);
-      limit = room.jobs();
-      if (limit == 0) {
-        return new Found(
-            List.of(), 0, room.untilNext().isZero() ? refused : room.untilNext().plusMillis(1));
-      }
+    if (!sql.limits().lock(connection, lane.limits(), lease)) {
+      return new Found(List.of(), 0, BUSY);
+    }
+    LimitSql.Room room = sql.limits().findRoom(connection, lane.limits(), most);
+    if (room.jobs() == 0) {
+      return new Found(
+          List.of(), 0, room.untilNext().isZero() ? refused : room.untilNext().plusMillis(1));
     }
     List<ClaimedJob> jobs =
-        sql.claim().claim(connection, fence, queue, behind, lane.kinds(), limit, lease);
-    if (!lane.limits().isEmpty() && !jobs.isEmpty()) {
+        sql.claim().claim(connection, fence, queue, behind, lane.kinds(), room.jobs(), lease);
+    if (!jobs.isEmpty()) {
       sql.limits()
           .take(connection, lane.limits(), fence, jobs.stream().map(ClaimedJob::id).toList());
     }
-    return new Found(jobs, limit, null);
+    return new Found(jobs, room.jobs(), null);
   }
 
   /** What the claim before has taken, if its answer was lost; null otherwise. */

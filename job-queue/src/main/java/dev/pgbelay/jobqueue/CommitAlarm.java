@@ -1,6 +1,7 @@
 package dev.pgbelay.jobqueue;
 
 import dev.pgbelay.core.TransactionException;
+import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.wakeup.WakeUps;
 import java.sql.SQLException;
@@ -41,20 +42,33 @@ final class CommitAlarm {
     return OptionalLong.empty();
   }
 
+  /** The same in a transaction of its own. */
+  OptionalLong handOverAlone(Transactions on, String schema, NewJob<?> job, byte[] payload)
+      throws SQLException {
+    for (JobWorker worker : workers) {
+      OptionalLong handedOver = worker.enqueueAlone(on, schema, job, payload);
+      if (handedOver.isPresent()) {
+        return handedOver;
+      }
+    }
+    return OptionalLong.empty();
+  }
+
   /** Whether there is anybody to tell. */
   boolean isHeard() {
     return announced != null || !workers.isEmpty();
   }
 
   void afterCommit(Tx tx, Set<String> queues) {
-    afterCommit(
-        tx,
-        () -> {
-          workers.forEach(worker -> queues.forEach(worker::wakeUp));
-          if (announced != null) {
-            queues.forEach(announced::announce);
-          }
-        });
+    afterCommit(tx, () -> committed(queues));
+  }
+
+  /** Right after the commit, or after what may have been one. */
+  void committed(Set<String> queues) {
+    workers.forEach(worker -> queues.forEach(worker::wakeUp));
+    if (announced != null) {
+      queues.forEach(announced::announce);
+    }
   }
 
   /** Those added have partition keys. */

@@ -1,5 +1,7 @@
 package dev.pgbelay.jobqueue;
 
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.TxOptions;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -79,17 +81,34 @@ class EnqueueSql {
   /** One that is due at once. */
   long enqueueNow(Connection connection, NewJob<?> job, byte[] payload) throws SQLException {
     try (PreparedStatement insert = connection.prepareStatement(enqueueNow)) {
-      insert.setString(1, job.queue());
-      insert.setString(2, job.kind().name());
-      insert.setLong(3, job.priority().toSeconds());
-      insert.setInt(4, job.maxAttempts());
-      insert.setInt(5, (int) job.priority().toSeconds());
-      setText(insert, 6, Headers.write(job.headers()));
-      insert.setBytes(7, payload);
-      try (ResultSet row = insert.executeQuery()) {
-        row.next();
-        return row.getLong(1);
-      }
+      bind(insert, job, payload);
+      insert.execute();
+      return id(insert);
+    }
+  }
+
+  /** The same in one round trip, in a transaction of its own. */
+  long enqueueAlone(Transactions transactions, TxOptions options, NewJob<?> job, byte[] payload)
+      throws SQLException {
+    return transactions.runStatement(
+        options, enqueueNow, insert -> bind(insert, job, payload), EnqueueSql::id);
+  }
+
+  private static void bind(PreparedStatement insert, NewJob<?> job, byte[] payload)
+      throws SQLException {
+    insert.setString(1, job.queue());
+    insert.setString(2, job.kind().name());
+    insert.setLong(3, job.priority().toSeconds());
+    insert.setInt(4, job.maxAttempts());
+    insert.setInt(5, (int) job.priority().toSeconds());
+    setText(insert, 6, Headers.write(job.headers()));
+    insert.setBytes(7, payload);
+  }
+
+  private static long id(PreparedStatement inserted) throws SQLException {
+    try (ResultSet row = inserted.getResultSet()) {
+      row.next();
+      return row.getLong(1);
     }
   }
 

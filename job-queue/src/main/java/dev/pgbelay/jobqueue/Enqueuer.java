@@ -2,7 +2,10 @@ package dev.pgbelay.jobqueue;
 
 import static java.util.stream.Collectors.toSet;
 
+import dev.pgbelay.core.OutcomeUnknownException;
+import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.StatementStart;
 import dev.pgbelay.core.wakeup.WakeUps;
 import dev.pgbelay.jobqueue.JobQueue.Enqueued;
@@ -21,6 +24,8 @@ import org.jspecify.annotations.Nullable;
  * deadlines by the full one. Safe for several threads.
  */
 final class Enqueuer {
+  private static final TxOptions ALONE = TxOptions.forPath("jobqueue-enqueue");
+
   private final String schema;
   private final int payloadLimit;
   private final EnqueueSql sql;
@@ -75,6 +80,30 @@ final class Enqueuer {
       count(1);
       alarm.afterCommit(tx, Set.of(job.queue()));
       return id;
+    } catch (SQLException e) {
+      throw refused(e);
+    }
+  }
+
+  long addAlone(Transactions transactions, NewJob<?> job) {
+    if (!job.isPlain() || job.runAt().isPresent() || !job.delay().isZero()) {
+      return transactions.run(ALONE, tx -> add(tx, job));
+    }
+    byte[] payload = EncodedJobs.encode(job, payloadLimit);
+    try {
+      OptionalLong handedOver = alarm.handOverAlone(transactions, schema, job, payload);
+      long id;
+      if (handedOver.isPresent()) {
+        id = handedOver.getAsLong();
+      } else {
+        id = sql.enqueueAlone(transactions, ALONE, job, payload);
+        alarm.committed(Set.of(job.queue()));
+      }
+      count(1);
+      return id;
+    } catch (OutcomeUnknownException e) {
+      alarm.committed(Set.of(job.queue()));
+      throw e;
     } catch (SQLException e) {
       throw refused(e);
     }

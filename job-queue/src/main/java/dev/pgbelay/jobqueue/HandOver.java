@@ -2,6 +2,7 @@ package dev.pgbelay.jobqueue;
 
 import dev.pgbelay.core.Commit;
 import dev.pgbelay.core.CommitPosition;
+import dev.pgbelay.core.OutcomeUnknownException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
@@ -41,6 +42,7 @@ import org.slf4j.LoggerFactory;
 final class HandOver implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(HandOver.class);
   private static final TxOptions ASK = TxOptions.forPath("jobqueue-hand-over");
+  private static final TxOptions ENQUEUE = TxOptions.forPath("jobqueue-enqueue");
 
   /** A slot is kept for so long; a commit that takes longer finds one, or waits for one. */
   private static final long KEPT = TimeUnit.SECONDS.toNanos(1);
@@ -56,6 +58,7 @@ final class HandOver implements AutoCloseable {
   private final Settler settler;
   private final BackgroundLoop loop;
   private final Map<Long, Pending> pending = new ConcurrentHashMap<>();
+  private final LostHandOvers lost;
   private volatile boolean accepting;
   private volatile boolean closed;
 
@@ -90,6 +93,7 @@ final class HandOver implements AutoCloseable {
     this.sql = new HandOverSql(schema);
     this.registration = registration;
     this.settler = settler;
+    this.lost = new LostHandOvers(transactions, sql, new ClaimSql(schema), this::handBackFound);
     Duration pause = Duration.ofMillis(500);
     this.loop =
         BackgroundLoop.builder("jobs-" + name + "-hand-over", this::ask)
@@ -117,16 +121,12 @@ final class HandOver implements AutoCloseable {
   OptionalLong enqueue(Tx tx, String ofSchema, Work work, NewJob<?> job, byte[] payload)
       throws SQLException {
     boolean hooksKnowSavepoints = SavepointRollbacks.of(tx.dsl().configuration()).isPresent();
-    if (!accepting || !hooksKnowSavepoints || !schema.equals(ofSchema)) {
+    Slot slot = hooksKnowSavepoints ? slotFor(ofSchema, work, job) : null;
+    if (slot == null) {
       return OptionalLong.empty();
     }
-    Identity identity = registration.live();
-    if (identity == null || !work.reserve(job.kind().name())) {
-      return OptionalLong.empty();
-    }
-    Slot slot = new Slot(work, identity, System.nanoTime(), new AtomicBoolean(true));
     Added added = null;
-    Fence fence = identity.nextClaim();
+    Fence fence = slot.identity().nextClaim();
     try {
       added = sql.enqueue(tx.connection(), fence, job, payload);
     } finally {
@@ -138,24 +138,62 @@ final class HandOver implements AutoCloseable {
       return OptionalLong.empty();
     }
     long id = added.id();
-    ClaimedJob claimed =
-        new ClaimedJob(
-            id,
-            added.place(),
-            job.queue(),
-            job.kind().name(),
-            1,
-            job.maxAttempts(),
-            false,
-            Optional.empty(),
-            List.of(),
-            Optional.empty(),
-            job.headers(),
-            payload,
-            fence);
+    ClaimedJob claimed = claimed(added, fence, job, payload);
     pending.put(id, new Pending(claimed, slot, added.transaction(), added.inSavepoint()));
     tx.afterCommit(commit -> committed(id, commit));
     return OptionalLong.of(id);
+  }
+
+  /** The same, committed when this returns. */
+  OptionalLong enqueueAlone(
+      Transactions on, String ofSchema, Work work, NewJob<?> job, byte[] payload)
+      throws SQLException {
+    Slot slot = lost.isFull() ? null : slotFor(ofSchema, work, job);
+    if (slot == null) {
+      return OptionalLong.empty();
+    }
+    Fence fence = slot.identity().nextClaim();
+    try {
+      Commit<Optional<Added>> commit = sql.enqueueAlone(on, ENQUEUE, fence, job, payload);
+      Added added = commit.value().orElse(null);
+      if (added == null) {
+        return OptionalLong.empty();
+      }
+      deliver(new Pending(claimed(added, fence, job, payload), slot, "", false), commit);
+      return OptionalLong.of(added.id());
+    } catch (OutcomeUnknownException e) {
+      lost.add(work, slot.identity(), fence);
+      throw e;
+    } finally {
+      slot.giveBack();
+    }
+  }
+
+  private @Nullable Slot slotFor(String ofSchema, Work work, NewJob<?> job) {
+    if (!accepting || !schema.equals(ofSchema)) {
+      return null;
+    }
+    Identity identity = registration.live();
+    return identity == null || !work.reserve(job.kind().name())
+        ? null
+        : new Slot(work, identity, System.nanoTime(), new AtomicBoolean(true));
+  }
+
+  private static ClaimedJob claimed(Added added, Fence fence, NewJob<?> job, byte[] payload) {
+    return new ClaimedJob(
+        added.id(),
+        added.place(),
+        job.queue(),
+        job.kind().name(),
+        1,
+        job.maxAttempts(),
+        false,
+        Optional.empty(),
+        List.of(),
+        Optional.empty(),
+        job.headers(),
+        payload,
+        fence);
   }
 
   private void committed(long id, Commit<?> commit) {
@@ -169,6 +207,10 @@ final class HandOver implements AutoCloseable {
     if (one == null) {
       return; // so late that the database was asked, and the job is back in its queue
     }
+    deliver(one, commit);
+  }
+
+  private void deliver(Pending one, Commit<?> commit) {
     if (accepting) {
       take(one, commit.position());
     } else {
@@ -186,13 +228,22 @@ final class HandOver implements AutoCloseable {
   }
 
   private void handBack(Pending one) {
-    Work work = one.slot().work();
-    work.owe();
-    settler.add(Settlement.of(one.job(), Fate.HANDED_BACK, work));
+    handBack(one.job(), one.slot().work());
     one.slot().giveBack();
   }
 
+  private void handBack(ClaimedJob job, Work work) {
+    work.owe();
+    settler.add(Settlement.of(job, Fate.HANDED_BACK, work));
+  }
+
+  private void handBackFound(ClaimedJob job, Work work) {
+    LOG.info("{} was enqueued and the answer was lost: it goes back to its queue", job);
+    handBack(job, work);
+  }
+
   private Pass ask() throws SQLException {
+    lost.look();
     Map<Long, String> old = new HashMap<>();
     pending.forEach(
         (id, one) -> {

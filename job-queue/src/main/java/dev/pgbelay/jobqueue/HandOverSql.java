@@ -1,5 +1,8 @@
 package dev.pgbelay.jobqueue;
 
+import dev.pgbelay.core.Commit;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.core.internal.PgDriver;
 import java.sql.Connection;
@@ -10,17 +13,20 @@ import java.sql.Types;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
 /** The statements about jobs that are enqueued as claimed by a worker of this process. */
 final class HandOverSql {
   /**
-   * Binds queue, kind, head start, most attempts, head start, number, headers, payload, claimant.
-   * Adds nothing where the worker is not known, as in another database. Its row is not locked: a
-   * job that is committed after the worker was given up is found by the rescue.
+   * Binds queue, kind, head start, most attempts, head start, number, headers, payload, claimant,
+   * number. Adds nothing where the worker is not known, as in another database. Its row is not
+   * locked: a job that is committed after the worker was given up is found by the rescue.
    */
   private static final String ENQUEUE_CLAIMED =
       """
@@ -30,7 +36,8 @@ final class HandOverSql {
              CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) - 1000000 * CAST(? AS bigint),
              1, ?, ?, w.claimant, ?, CAST(? AS text[]), ?
         FROM <worker> AS w
-       WHERE w.claimant = ? AND w.fenced_at IS NULL AND w.expires_at > clock_timestamp()
+       WHERE w.claimant = ? AND w.claim_floor < ?
+         AND w.fenced_at IS NULL AND w.expires_at > clock_timestamp()
       RETURNING id, place, CAST(pg_current_xact_id() AS text),
                 xmin <> CAST(pg_current_xact_id() AS xid)\
       """;
@@ -51,13 +58,25 @@ final class HandOverSql {
        WHERE j.id = ANY (CAST(? AS bigint[])) AND j.claimant IS NOT NULL\
       """;
 
+  /** Binds the table. Transactions that have written jobs, or are about to. */
+  private static final String LIST_WRITERS =
+      """
+      SELECT l.virtualtransaction
+        FROM pg_locks AS l
+       WHERE l.locktype = 'relation' AND l.granted AND l.mode = 'RowExclusiveLock'
+         AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+         AND l.relation = CAST(? AS regclass)\
+      """;
+
   private final String enqueueClaimed;
+  private final String jobTable;
   private final String findClaimed;
 
   HandOverSql(String schema) {
     TablesSql tables = new TablesSql(schema);
     this.enqueueClaimed = tables.fill(ENQUEUE_CLAIMED);
     this.findClaimed = tables.fill(FIND_CLAIMED);
+    this.jobTable = tables.fill("<job>");
   }
 
   /**
@@ -72,25 +91,45 @@ final class HandOverSql {
   @Nullable Added enqueue(Connection connection, Fence fence, NewJob<?> job, byte[] payload)
       throws SQLException {
     try (PreparedStatement insert = connection.prepareStatement(enqueueClaimed)) {
-      insert.setString(1, job.queue());
-      insert.setString(2, job.kind().name());
-      insert.setLong(3, job.priority().toSeconds());
-      insert.setInt(4, job.maxAttempts());
-      insert.setInt(5, (int) job.priority().toSeconds());
-      insert.setLong(6, fence.number());
-      String headers = Headers.write(job.headers());
-      if (headers == null) {
-        insert.setNull(7, Types.VARCHAR);
-      } else {
-        insert.setString(7, headers);
-      }
-      insert.setBytes(8, payload);
-      insert.setObject(9, fence.claimant());
-      try (ResultSet row = insert.executeQuery()) {
-        return row.next()
-            ? new Added(row.getLong(1), row.getLong(2), row.getString(3), row.getBoolean(4))
-            : null;
-      }
+      bind(insert, fence, job, payload);
+      insert.execute();
+      return read(insert).orElse(null);
+    }
+  }
+
+  /** The same in one round trip, in a transaction of its own. */
+  Commit<Optional<Added>> enqueueAlone(
+      Transactions transactions, TxOptions options, Fence fence, NewJob<?> job, byte[] payload)
+      throws SQLException {
+    return transactions.commitStatement(
+        options, enqueueClaimed, insert -> bind(insert, fence, job, payload), HandOverSql::read);
+  }
+
+  private static void bind(PreparedStatement insert, Fence fence, NewJob<?> job, byte[] payload)
+      throws SQLException {
+    insert.setString(1, job.queue());
+    insert.setString(2, job.kind().name());
+    insert.setLong(3, job.priority().toSeconds());
+    insert.setInt(4, job.maxAttempts());
+    insert.setInt(5, (int) job.priority().toSeconds());
+    insert.setLong(6, fence.number());
+    String headers = Headers.write(job.headers());
+    if (headers == null) {
+      insert.setNull(7, Types.VARCHAR);
+    } else {
+      insert.setString(7, headers);
+    }
+    insert.setBytes(8, payload);
+    insert.setObject(9, fence.claimant());
+    insert.setLong(10, fence.number());
+  }
+
+  private static Optional<Added> read(PreparedStatement insert) throws SQLException {
+    try (ResultSet row = insert.getResultSet()) {
+      return row.next()
+          ? Optional.of(
+              new Added(row.getLong(1), row.getLong(2), row.getString(3), row.getBoolean(4)))
+          : Optional.empty();
     }
   }
 
@@ -124,6 +163,20 @@ final class HandOverSql {
         }
       }
       return claimed;
+    }
+  }
+
+  /** Which transactions have the table of jobs locked for writing. */
+  Set<String> listWriters(Connection connection) throws SQLException {
+    try (PreparedStatement select = connection.prepareStatement(LIST_WRITERS)) {
+      select.setString(1, jobTable);
+      Set<String> writers = new HashSet<>();
+      try (ResultSet row = select.executeQuery()) {
+        while (row.next()) {
+          writers.add(row.getString(1));
+        }
+      }
+      return writers;
     }
   }
 }

@@ -1,6 +1,9 @@
 package dev.pgbelay.jobqueue;
 
+import dev.pgbelay.core.OutcomeUnknownException;
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.TransactionException;
+import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.StatementStart;
 import dev.pgbelay.core.schema.SchemaInstaller;
@@ -18,9 +21,9 @@ import org.jspecify.annotations.Nullable;
  * Adds jobs in the caller's transaction: they are there exactly if it commits, and nobody sees them
  * before. A rollback, also to a savepoint, takes them away.
  *
- * <p>Owns no threads and no connections, and never ends a transaction. Due times are reckoned by
- * the database's clock at the moment of the statement. Needs the tables of module {@code jobqueue}
- * (see {@link SchemaInstaller}). Safe for several threads.
+ * <p>Owns no threads and no connections, and never ends a transaction that it is given. Due times
+ * are reckoned by the database's clock at the moment of the statement. Needs the tables of module
+ * {@code jobqueue} (see {@link SchemaInstaller}). Safe for several threads.
  */
 public final class JobQueue {
   private final String schema;
@@ -55,6 +58,24 @@ public final class JobQueue {
    */
   public <P> long enqueue(Tx tx, NewJob<P> job) {
     return enqueuer.add(tx, job);
+  }
+
+  /**
+   * Adds one job in a transaction of its own, which is committed when this returns: for a job that
+   * is all there is to write. One round trip, where {@link #enqueue(Tx, NewJob)} in a transaction
+   * is two; a job that is for later, or has keys, tags or a deadline, is enqueued in an ordinary
+   * transaction. Blocks for a connection.
+   *
+   * @return its id, or the id of the job that has its unique key
+   * @throws OutcomeUnknownException if the connection was lost and the job may be there or not.
+   *     Enqueuing it again may add it twice; a unique key with a period keeps it from that
+   * @throws TransactionException if there is no connection, or this thread is inside a transaction
+   *     on the same {@code DataSource}: pass that one
+   * @throws PgBelayException if the payload is larger than the limit
+   * @throws DataAccessException if the database refuses; nothing was added then
+   */
+  public <P> long enqueue(Transactions transactions, NewJob<P> job) {
+    return enqueuer.addAlone(transactions, job);
   }
 
   /**

@@ -103,6 +103,17 @@ public final class JobWorker implements AutoCloseable {
     return OptionalLong.empty();
   }
 
+  /** The same in a transaction of its own, which is committed when this returns. */
+  OptionalLong enqueueAlone(Transactions on, String schema, NewJob<?> job, byte[] payload)
+      throws SQLException {
+    for (Work work : parts.queues) {
+      if (work.queue().equals(job.queue())) {
+        return parts.handOver.enqueueAlone(on, schema, work, job, payload);
+      }
+    }
+    return OptionalLong.empty();
+  }
+
   /** How a job has ended, of which a record is kept. */
   public enum Ended {
     /** Its work was done. */

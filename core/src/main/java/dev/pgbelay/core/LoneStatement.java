@@ -1,0 +1,28 @@
+package dev.pgbelay.core;
+
+import java.sql.PreparedStatement;
+import java.sql.SQLException;
+import org.jspecify.annotations.Nullable;
+
+/** A transaction of one statement, before it is known how it is sent. */
+record LoneStatement<T extends @Nullable Object>(
+    String sql, TxWork.Binding binding, TxWork.Reading<T> reading) {
+
+  /** Whether the options ask for nothing that needs a message of its own. */
+  static boolean suits(TxOptions options) {
+    return options.isolation().isEmpty()
+        && !options.readOnly()
+        && options.settings().isEmpty()
+        && options.deadline().isEmpty()
+        && options.lockTimeout().isEmpty()
+        && options.resolveOutcome().isEmpty();
+  }
+
+  T runIn(Tx tx) throws SQLException {
+    try (PreparedStatement statement = tx.connection().prepareStatement(sql)) {
+      binding.bind(statement);
+      statement.execute();
+      return reading.read(statement);
+    }
+  }
+}
