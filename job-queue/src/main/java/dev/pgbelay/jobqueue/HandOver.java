@@ -93,7 +93,7 @@ final class HandOver implements AutoCloseable {
     this.sql = new HandOverSql(schema);
     this.registration = registration;
     this.settler = settler;
-    this.lost = new LostHandOvers(transactions, sql, new ClaimSql(schema), this::handBackFound);
+    this.lost = new LostHandOvers(transactions, sql, new ClaimSql(schema));
     Duration pause = Duration.ofMillis(500);
     this.loop =
         BackgroundLoop.builder("jobs-" + name + "-hand-over", this::ask)
@@ -162,7 +162,7 @@ final class HandOver implements AutoCloseable {
       deliver(new Pending(claimed(added, fence, job, payload), slot, "", false), commit);
       return OptionalLong.of(added.id());
     } catch (OutcomeUnknownException e) {
-      lost.add(work, slot.identity(), fence);
+      lost.add(job.queue(), slot.identity(), fence, found -> handBackFound(found, work));
       throw e;
     } finally {
       slot.giveBack();

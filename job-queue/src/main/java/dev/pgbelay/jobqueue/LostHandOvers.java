@@ -12,7 +12,7 @@ import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,35 +31,31 @@ final class LostHandOvers {
   private final Transactions transactions;
   private final HandOverSql sql;
   private final ClaimSql claims;
-  private final BiConsumer<ClaimedJob, Work> handBack;
   private final Queue<Lost> open = new ConcurrentLinkedQueue<>();
   private final AtomicInteger count = new AtomicInteger();
 
   private static final class Lost {
-    private final Work work;
+    private final String queue;
     private final Identity identity;
     private final Fence fence;
+    private final Consumer<ClaimedJob> found;
 
     // Used within passes only.
     private @Nullable Set<String> writers;
     private int looks;
 
-    Lost(Work work, Identity identity, Fence fence) {
-      this.work = work;
+    Lost(String queue, Identity identity, Fence fence, Consumer<ClaimedJob> found) {
+      this.queue = queue;
       this.identity = identity;
       this.fence = fence;
+      this.found = found;
     }
   }
 
-  LostHandOvers(
-      Transactions transactions,
-      HandOverSql sql,
-      ClaimSql claims,
-      BiConsumer<ClaimedJob, Work> handBack) {
+  LostHandOvers(Transactions transactions, HandOverSql sql, ClaimSql claims) {
     this.transactions = transactions;
     this.sql = sql;
     this.claims = claims;
-    this.handBack = handBack;
   }
 
   /** Whether so many are to be found already that no more should be handed over. */
@@ -67,9 +63,16 @@ final class LostHandOvers {
     return count.get() >= MOST;
   }
 
-  void add(Work work, Identity identity, Fence fence) {
+  /**
+   * @param found is given the job if it is there
+   */
+  void add(String queue, Identity identity, Fence fence, Consumer<ClaimedJob> found) {
     count.incrementAndGet();
-    open.add(new Lost(work, identity, fence));
+    open.add(new Lost(queue, identity, fence, found));
+  }
+
+  boolean isEmpty() {
+    return open.isEmpty();
   }
 
   void look() throws SQLException {
@@ -95,9 +98,8 @@ final class LostHandOvers {
     }
     List<ClaimedJob> there =
         transactions.run(
-            ASK,
-            tx -> claims.findClaimed(tx.connection(), one.fence, one.work.queue(), Spot.FRONT));
-    there.forEach(job -> handBack.accept(job, one.work));
+            ASK, tx -> claims.findClaimed(tx.connection(), one.fence, one.queue, Spot.FRONT));
+    there.forEach(one.found);
     return last || !there.isEmpty();
   }
 
