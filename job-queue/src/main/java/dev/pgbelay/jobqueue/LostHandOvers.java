@@ -6,6 +6,7 @@ import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.jobqueue.LowWaterMark.Spot;
 import dev.pgbelay.jobqueue.Registration.Identity;
 import java.sql.SQLException;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Queue;
@@ -76,12 +77,15 @@ final class LostHandOvers {
   }
 
   void look() throws SQLException {
+    List<Lost> settled = new ArrayList<>();
     for (Lost one : open) {
       // The jobs of an identity that was given up are rescued by others.
-      if ((one.identity.isLost() || isSettled(one)) && open.remove(one)) {
-        count.decrementAndGet();
+      if (one.identity.isLost() || isSettled(one)) {
+        settled.add(one);
       }
     }
+    settled.forEach(open::remove);
+    count.addAndGet(-settled.size());
   }
 
   private boolean isSettled(Lost one) throws SQLException {

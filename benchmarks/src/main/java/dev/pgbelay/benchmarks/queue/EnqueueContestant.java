@@ -10,12 +10,26 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.LongStream;
 
-/** Enqueues jobs in bulk, or one per transaction from several threads. Nobody works on them. */
-record EnqueueContestant(String name, QueueWay way, long jobs) implements Contestant {
+/**
+ * Enqueues jobs in bulk, or one per transaction from several threads. Nobody works on them.
+ *
+ * @param bulk whether it takes part in that, too
+ */
+record EnqueueContestant(String name, QueueWay way, long jobs, boolean bulk)
+    implements Contestant {
   static final String BULK = "bulk-enqueue";
   static final String ONE_BY_ONE = "enqueue";
   static final int BULK_SIZE = 5_000;
   static final int THREADS = 8;
+
+  EnqueueContestant(String name, QueueWay way, long jobs) {
+    this(name, way, jobs, true);
+  }
+
+  @Override
+  public boolean takesPart(String part) {
+    return bulk || part.equals(ONE_BY_ONE);
+  }
 
   @Override
   public List<Measurement> measure(String part) throws Exception {

@@ -154,7 +154,7 @@ final class LatencyWays {
 
     @Override
     public void enqueue() {
-      transactions.execute(tx -> jobs.enqueue(tx, NOOP.job("x")));
+      jobs.enqueue(transactions, NOOP.job("x"));
     }
   }
 
@@ -206,7 +206,7 @@ final class LatencyWays {
 
     @Override
     public void enqueue() {
-      transactions.execute(tx -> jobs.enqueue(tx, Pgbelay.NOOP.job("x")));
+      jobs.enqueue(transactions, Pgbelay.NOOP.job("x"));
     }
   }
 

@@ -54,14 +54,25 @@ final class PgbelayQueue implements QueueWay {
   private final JobQueue jobs = JobQueue.create();
 
   private final With with;
+  private final boolean inTransaction;
 
   PgbelayQueue(DataSource pool) {
-    this(pool, With.NOTHING);
+    this(pool, With.NOTHING, false);
   }
 
   PgbelayQueue(DataSource pool, With with) {
+    this(pool, with, false);
+  }
+
+  /** Enqueues one job as in a business transaction, not by itself. */
+  static PgbelayQueue inTransaction(DataSource pool) {
+    return PgbelayQueue.inTransaction(pool, With.NOTHING);
+  }
+
+  private PgbelayQueue(DataSource pool, With with, boolean inTransaction) {
     this.pool = pool;
     this.with = with;
+    this.inTransaction = inTransaction;
     this.transactions = Transactions.of(pool);
     SchemaInstaller.builder(pool).modules("jobqueue").build().install();
   }
@@ -87,7 +98,11 @@ final class PgbelayQueue implements QueueWay {
 
   @Override
   public void enqueueOne(String payload) {
-    transactions.execute(tx -> jobs.enqueue(tx, job(payload)));
+    if (inTransaction) {
+      transactions.execute(tx -> jobs.enqueue(tx, job(payload)));
+    } else {
+      jobs.enqueue(transactions, job(payload));
+    }
   }
 
   private NewJob<String> job(String payload) {

@@ -33,6 +33,10 @@ public final class QueueEnqueueScenario implements Scenario {
         List.of(
             new EnqueueContestant(Stage.LIMIT, new HandWrittenQueue(pool, 4, 500), jobs),
             new EnqueueContestant("pgbelay", new PgbelayQueue(pool), jobs),
+            new EnqueueContestant(
+                "bare INSERT, by Transactions", new BareInTransactions(pool), jobs, false),
+            new EnqueueContestant(
+                "pgbelay, enqueue(tx)", PgbelayQueue.inTransaction(pool), jobs, false),
             new EnqueueContestant("db-scheduler", new DbSchedulerQueue(pool), jobs / 4),
             new EnqueueContestant("JobRunr", new JobRunrQueue(pool), jobs / 10)));
   }
@@ -58,7 +62,9 @@ public final class QueueEnqueueScenario implements Scenario {
       return List.of(
           "bulk-enqueue: 5,000 jobs in one transaction; limit: INSERT of unnest, which returns no ids",
           "enqueue: 8 threads, one job per transaction, an eighth of the jobs; limit: a bare INSERT in"
-              + " autocommit, which returns no id",
+              + " autocommit, which returns no id; pgbelay: enqueue(transactions, job)",
+          "enqueue(tx) is that of a business transaction, begun and committed for this one job; the fair"
+              + " measure for it is the bare INSERT in such a transaction",
           "db-scheduler: scheduleBatch, a quarter of the jobs; JobRunr: enqueue(Stream), a tenth");
     }
   }

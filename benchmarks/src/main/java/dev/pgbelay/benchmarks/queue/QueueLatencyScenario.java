@@ -99,6 +99,7 @@ public final class QueueLatencyScenario implements Scenario {
       return List.of(
           "rows are jobs, enqueued one at a time with 60 ms between them, more than the 50 ms in which"
               + " pgbelay makes one notification of several; those that poll have a tenth",
+          "pgbelay enqueues by enqueue(transactions, job)",
           "same-jvm: limit is a bare INSERT in autocommit, until it returns; the worker knows the"
               + " queue that enqueues",
           "other-jvm: limit is an INSERT with NOTIFY in one transaction, until a connection that does"
