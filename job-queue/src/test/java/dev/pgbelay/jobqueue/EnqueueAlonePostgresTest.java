@@ -11,6 +11,7 @@ import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.core.observe.StatementEvent;
 import dev.pgbelay.core.observe.StatementObserver;
 import dev.pgbelay.core.observe.TransactionEvent;
+import dev.pgbelay.jobqueue.NewJob.UniqueScope;
 import dev.pgbelay.testing.FaultProxy;
 import dev.pgbelay.testing.FaultProxy.Direction;
 import dev.pgbelay.testing.PostgresExtension;

@@ -15,8 +15,7 @@ import java.util.stream.LongStream;
  *
  * @param bulk whether it takes part in that, too
  */
-record EnqueueContestant(String name, QueueWay way, long jobs, boolean bulk)
-    implements Contestant {
+record EnqueueContestant(String name, QueueWay way, long jobs, boolean bulk) implements Contestant {
   static final String BULK = "bulk-enqueue";
   static final String ONE_BY_ONE = "enqueue";
   static final int BULK_SIZE = 5_000;
