@@ -116,7 +116,7 @@ class EnqueueAlonePostgresTest {
     long alone = fixture.jobs.enqueue(fixture.transactions, job);
     long inside = fixture.enqueue(job);
     String columns =
-        "select queue, kind, state, run_at, attempt, max_attempts, priority, headers, payload,"
+        "select queue, kind, state, run_at, attempt, max_attempts, priority, headers::text, payload::text,"
             + " claimant, (place + 7000000) / 60000000 - extract(epoch from enqueued_at)::bigint / 60"
             + " between -1 and 1 from pgbelay.job where id = ?";
     assertThat(fixture.dsl.fetchSingle(columns, alone).intoList())
@@ -182,11 +182,9 @@ class EnqueueAlonePostgresTest {
       Transactions cut = Transactions.of(pool);
       int enqueued = 0;
       for (int lost = 0; lost < 2; enqueued++) {
+        proxy.heal(); // of a cut that is still to come: the last job was not handed over
         cut.execute(tx -> tx.dsl().execute("select 1"));
-        if (proxy.counters().cutsAfterCommit() == lost) {
-          proxy.heal();
-          proxy.cutAfterCommit(1); // only a job that is handed over has one in its message
-        }
+        proxy.cutAfterCommit(1); // only a job that is handed over has one in its message
         try {
           fixture.jobs.enqueue(cut, fixture.mail("x"));
         } catch (OutcomeUnknownException expected) {

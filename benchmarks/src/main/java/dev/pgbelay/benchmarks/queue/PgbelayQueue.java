@@ -66,7 +66,7 @@ final class PgbelayQueue implements QueueWay {
 
   /** Enqueues one job as in a business transaction, not by itself. */
   static PgbelayQueue inTransaction(DataSource pool) {
-    return PgbelayQueue.inTransaction(pool, With.NOTHING);
+    return new PgbelayQueue(pool, With.NOTHING, true);
   }
 
   private PgbelayQueue(DataSource pool, With with, boolean inTransaction) {
