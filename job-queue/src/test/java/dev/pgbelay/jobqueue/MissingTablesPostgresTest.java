@@ -64,7 +64,8 @@ class MissingTablesPostgresTest {
     assertThat(said.lines().filter(line -> line.contains("tables of module jobqueue")))
         .singleElement()
         .asString()
-        .contains("worker '" + WORKER + "'", "schema 'pgbelay'", "relation", "SchemaInstaller");
+        .contains(
+            "worker '" + WORKER + "'", "schema 'pgbelay'", "does not exist", "SchemaInstaller");
     assertThat(said).doesNotContain("\tat ", "failed");
   }
 }
