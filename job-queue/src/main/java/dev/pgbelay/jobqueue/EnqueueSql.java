@@ -94,15 +94,25 @@ class EnqueueSql {
         options, enqueueNow, insert -> bind(insert, job, payload), EnqueueSql::id);
   }
 
-  private static void bind(PreparedStatement insert, NewJob<?> job, byte[] payload)
+  /** Binds queue, kind, head start, most attempts, head start, headers, payload: 1 to 7. */
+  static void bind(PreparedStatement insert, NewJob<?> job, byte[] payload) throws SQLException {
+    bindAllButPayload(insert, job);
+    insert.setBytes(7, payload);
+  }
+
+  private static void bindAllButPayload(PreparedStatement insert, NewJob<?> job)
       throws SQLException {
     insert.setString(1, job.queue());
     insert.setString(2, job.kind().name());
     insert.setLong(3, job.priority().toSeconds());
     insert.setInt(4, job.maxAttempts());
     insert.setInt(5, (int) job.priority().toSeconds());
-    setText(insert, 6, Headers.write(job.headers()));
-    insert.setBytes(7, payload);
+    String headers = Headers.write(job.headers());
+    if (headers == null) {
+      insert.setNull(6, Types.VARCHAR);
+    } else {
+      insert.setString(6, headers);
+    }
   }
 
   private static long id(PreparedStatement inserted) throws SQLException {
@@ -115,12 +125,7 @@ class EnqueueSql {
   /** Several that differ in their payload only and are due at once. */
   long[] enqueueLike(Connection connection, NewJob<?> like, byte[][] payloads) throws SQLException {
     try (PreparedStatement insert = connection.prepareStatement(enqueueLike)) {
-      insert.setString(1, like.queue());
-      insert.setString(2, like.kind().name());
-      insert.setLong(3, like.priority().toSeconds());
-      insert.setInt(4, like.maxAttempts());
-      insert.setInt(5, (int) like.priority().toSeconds());
-      setText(insert, 6, Headers.write(like.headers()));
+      bindAllButPayload(insert, like);
       insert.setArray(7, connection.createArrayOf("bytea", payloads));
       return ids(insert, payloads.length);
     }
@@ -170,14 +175,5 @@ class EnqueueSql {
     }
     Arrays.sort(ids);
     return ids;
-  }
-
-  private static void setText(PreparedStatement statement, int index, @Nullable String text)
-      throws SQLException {
-    if (text == null) {
-      statement.setNull(index, Types.VARCHAR);
-    } else {
-      statement.setString(index, text);
-    }
   }
 }

@@ -9,7 +9,6 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.sql.Types;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -24,17 +23,17 @@ import org.jspecify.annotations.Nullable;
 /** The statements about jobs that are enqueued as claimed by a worker of this process. */
 final class HandOverSql {
   /**
-   * Binds queue, kind, head start, most attempts, head start, number, headers, payload, claimant,
-   * number. Adds nothing where the worker is not known, as in another database. Its row is not
-   * locked: a job that is committed after the worker was given up is found by the rescue.
+   * Binds what an enqueue binds, then number, claimant, number. Adds nothing where the worker is
+   * not known, as in another database. Its row is not locked: a job that is committed after the
+   * worker was given up is found by the rescue.
    */
   private static final String ENQUEUE_CLAIMED =
       """
-      INSERT INTO <job> (queue, kind, state, place, attempt, max_attempts, priority, claimant,
-                         claim_number, headers, payload)
+      INSERT INTO <job> (queue, kind, state, place, attempt, max_attempts, priority, headers, payload,
+                         claimant, claim_number)
       SELECT ?, ?, 'running',
              CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) - 1000000 * CAST(? AS bigint),
-             1, ?, ?, w.claimant, ?, CAST(? AS text[]), ?
+             1, ?, ?, CAST(? AS text[]), ?, w.claimant, ?
         FROM <worker> AS w
        WHERE w.claimant = ? AND w.claim_floor < ?
          AND w.fenced_at IS NULL AND w.expires_at > clock_timestamp()
@@ -107,19 +106,8 @@ final class HandOverSql {
 
   private static void bind(PreparedStatement insert, Fence fence, NewJob<?> job, byte[] payload)
       throws SQLException {
-    insert.setString(1, job.queue());
-    insert.setString(2, job.kind().name());
-    insert.setLong(3, job.priority().toSeconds());
-    insert.setInt(4, job.maxAttempts());
-    insert.setInt(5, (int) job.priority().toSeconds());
-    insert.setLong(6, fence.number());
-    String headers = Headers.write(job.headers());
-    if (headers == null) {
-      insert.setNull(7, Types.VARCHAR);
-    } else {
-      insert.setString(7, headers);
-    }
-    insert.setBytes(8, payload);
+    EnqueueSql.bind(insert, job, payload);
+    insert.setLong(8, fence.number());
     insert.setObject(9, fence.claimant());
     insert.setLong(10, fence.number());
   }

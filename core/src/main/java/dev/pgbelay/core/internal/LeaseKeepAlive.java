@@ -4,9 +4,12 @@ import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -40,7 +43,30 @@ public final class LeaseKeepAlive implements AutoCloseable {
    * @param renewed those that last from now on
    * @param lost those that somebody else holds by now, or nobody
    */
-  public record Renewed(Set<Fence> renewed, Set<Fence> lost) {}
+  public record Renewed(Set<Fence> renewed, Set<Fence> lost) {
+    /**
+     * Runs a renewal, for no longer than until the next one is due.
+     *
+     * @param renew with all values bound; its rows are the fence (two columns), whether it was
+     *     renewed, and whether somebody is at it, so that it has to be tried again
+     */
+    public static Renewed by(PreparedStatement renew, Duration lease) throws SQLException {
+      Set<Fence> renewed = new HashSet<>();
+      Set<Fence> lost = new HashSet<>();
+      renew.setQueryTimeout((int) Math.max(1, lease.toSeconds() / 3));
+      try (ResultSet row = renew.executeQuery()) {
+        while (row.next()) {
+          Fence fence = Fence.read(row, 1).orElseThrow();
+          if (row.getBoolean(3)) {
+            renewed.add(fence);
+          } else if (!row.getBoolean(4)) {
+            lost.add(fence);
+          }
+        }
+      }
+      return new Renewed(renewed, lost);
+    }
+  }
 
   private static final class Kept {
     private final Runnable lost;

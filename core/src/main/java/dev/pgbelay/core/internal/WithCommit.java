@@ -1,7 +1,6 @@
 package dev.pgbelay.core.internal;
 
-import java.sql.PreparedStatement;
-import java.sql.SQLException;
+import dev.pgbelay.core.TxWork;
 import org.jooq.Configuration;
 
 /**
@@ -10,18 +9,12 @@ import org.jooq.Configuration;
  * it changed is not told: what must not commit without it has to fail.
  */
 public interface WithCommit {
-  /** Binds the values, from 1. */
-  @FunctionalInterface
-  interface Values {
-    void bind(PreparedStatement statement) throws SQLException;
-  }
-
   /**
    * A statement that returns no rows.
    *
    * @param sql one statement, without a semicolon behind it
    */
-  record Statement(String sql, Values values) {}
+  record Statement(String sql, TxWork.Binding values) {}
 
   /** At most one for each transaction, after everything else that it does. */
   void withCommit(Statement statement);

@@ -5,12 +5,9 @@ import dev.pgbelay.core.internal.LeaseKeepAlive;
 import dev.pgbelay.idempotency.IdempotencyKey;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
 import org.jooq.SQLDialect;
 import org.jooq.Table;
 import org.jooq.impl.DSL;
@@ -94,28 +91,15 @@ final class ClaimSql {
   LeaseKeepAlive.Renewed renewAll(
       Connection connection, List<IdempotencyKey> keys, List<Fence> fences, Duration lease)
       throws SQLException {
-    Set<Fence> renewed = new HashSet<>();
-    Set<Fence> lost = new HashSet<>();
     try (PreparedStatement renew = connection.prepareStatement(renewAll)) {
-      renew.setQueryTimeout((int) Math.max(1, lease.toSeconds() / 3));
       bind(connection, renew, 1, "text", keys.stream().map(IdempotencyKey::tenant).toArray());
       bind(connection, renew, 2, "text", keys.stream().map(IdempotencyKey::operation).toArray());
       bind(connection, renew, 3, "text", keys.stream().map(IdempotencyKey::key).toArray());
       bind(connection, renew, 4, "uuid", fences.stream().map(Fence::claimant).toArray());
       bind(connection, renew, 5, "bigint", fences.stream().map(Fence::number).toArray());
       renew.setLong(6, lease.toMillis());
-      try (ResultSet row = renew.executeQuery()) {
-        while (row.next()) {
-          Fence fence = Fence.read(row, 1).orElseThrow();
-          if (row.getBoolean(3)) {
-            renewed.add(fence);
-          } else if (!row.getBoolean(4)) {
-            lost.add(fence);
-          }
-        }
-      }
+      return LeaseKeepAlive.Renewed.by(renew, lease);
     }
-    return new LeaseKeepAlive.Renewed(renewed, lost);
   }
 
   private static void bind(

@@ -19,15 +19,6 @@ import org.jspecify.annotations.Nullable;
 
 /** The statements that carry one payment on. */
 final class PaymentSql {
-  /** Two statements, and so a snapshot that is younger than the lock. */
-  private static final String LOCK_AND_FIND =
-      """
-      SELECT pg_try_advisory_xact_lock(?), <forgettable>;
-      SELECT <columns>
-        FROM <payment>
-       WHERE tenant = ? AND operation = ? AND key = ?\
-      """;
-
   private static final String FIND =
       """
       SELECT <columns>
@@ -35,8 +26,23 @@ final class PaymentSql {
        WHERE tenant = ? AND operation = ? AND key = ?\
       """;
 
+  /** Two statements, and so a snapshot that is younger than the lock. */
+  private static final String LOCK_AND_FIND =
+      "SELECT pg_try_advisory_xact_lock(?), <forgettable>;\n" + FIND;
+
   /** Waits for whoever is writing it or guards it. */
   private static final String LOCK_ROW = FIND + " FOR UPDATE";
+
+  private static final String TAKE_FREE =
+      """
+      UPDATE <payment> AS p
+         SET claimant = ?, claim_number = ?,
+             lease_until = clock_timestamp() + ? * interval '1 millisecond',
+             attempts = p.attempts + CASE WHEN p.lease_until = '-infinity' THEN 0 ELSE 1 END
+        FROM free
+       WHERE p.tenant = free.t AND p.operation = free.o AND p.key = free.k
+      RETURNING <columns>, free.crashed\
+      """;
 
   /**
    * Waits for nobody: whoever has the row locked is at it. A lease that ended counts as a crash.
@@ -50,14 +56,8 @@ final class PaymentSql {
            AND state IN ('RUNNING', 'UNKNOWN')
            AND lease_until <= clock_timestamp() AND due_at <= clock_timestamp()
            FOR UPDATE SKIP LOCKED)
-      UPDATE <payment> AS p
-         SET claimant = ?, claim_number = ?,
-             lease_until = clock_timestamp() + ? * interval '1 millisecond',
-             attempts = p.attempts + CASE WHEN p.lease_until = '-infinity' THEN 0 ELSE 1 END
-        FROM free
-       WHERE p.tenant = free.t AND p.operation = free.o AND p.key = free.k
-      RETURNING <columns>, free.crashed\
-      """;
+      """
+          + TAKE_FREE;
 
   /** As TAKE, of what falls due first, and that no process may still come back for. */
   private static final String TAKE_DUE =
@@ -72,14 +72,8 @@ final class PaymentSql {
          ORDER BY due_at
          LIMIT 1
            FOR UPDATE SKIP LOCKED)
-      UPDATE <payment> AS p
-         SET claimant = ?, claim_number = ?,
-             lease_until = clock_timestamp() + ? * interval '1 millisecond',
-             attempts = p.attempts + CASE WHEN p.lease_until = '-infinity' THEN 0 ELSE 1 END
-        FROM free
-       WHERE p.tenant = free.t AND p.operation = free.o AND p.key = free.k
-      RETURNING <columns>, free.crashed\
-      """;
+      """
+          + TAKE_FREE;
 
   private static final String INSERT =
       """

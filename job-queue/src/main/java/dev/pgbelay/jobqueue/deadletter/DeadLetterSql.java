@@ -32,9 +32,8 @@ class DeadLetterSql {
        LIMIT {3}\
       """;
 
-  private static final String REDRIVE =
+  private static final String ENQUEUE_GONE =
       """
-      WITH gone AS (DELETE FROM {0} WHERE id = {2} RETURNING *)
       INSERT INTO {1} (id, place, enqueued_at, max_attempts, priority, state, run_at, key_slot,
                        queue, kind, deadline_ms, partition_key, tags, headers, failures, payload)
       SELECT id,
@@ -48,23 +47,19 @@ class DeadLetterSql {
         FROM gone\
       """;
 
+  private static final String REDRIVE =
+      """
+      WITH gone AS (DELETE FROM {0} WHERE id = {2} RETURNING *)
+      """
+          + ENQUEUE_GONE;
+
   private static final String REDRIVE_KIND =
       """
       WITH page AS MATERIALIZED (
         SELECT id FROM {0} WHERE kind = {2} ORDER BY id LIMIT {3} FOR UPDATE SKIP LOCKED),
       gone AS (DELETE FROM {0} WHERE id = ANY (ARRAY(SELECT id FROM page)) RETURNING *)
-      INSERT INTO {1} (id, place, enqueued_at, max_attempts, priority, state, run_at, key_slot,
-                       queue, kind, deadline_ms, partition_key, tags, headers, failures, payload)
-      SELECT id,
-             CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)
-               - 1000000 * CAST(priority AS bigint),
-             enqueued_at, max_attempts, priority,
-             CASE WHEN partition_key IS NULL THEN 'ready' ELSE 'arriving' END,
-             CASE WHEN partition_key IS NOT NULL THEN CAST('infinity' AS timestamptz) END,
-             CASE WHEN partition_key IS NOT NULL THEN -1 END, queue, kind,
-             deadline_ms, partition_key, tags, headers, failures, payload
-        FROM gone\
-      """;
+      """
+          + ENQUEUE_GONE;
 
   private static final String READ_PAYLOAD = "SELECT payload FROM {0} WHERE id = {2}";
 

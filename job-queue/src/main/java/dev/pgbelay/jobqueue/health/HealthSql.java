@@ -20,11 +20,8 @@ import org.jspecify.annotations.Nullable;
 
 /** The statements of the monitor. Each reads a bounded number of rows, along an index. */
 final class HealthSql {
-  /**
-   * Jumps from queue to queue along the index of the claim, and looks at the front of each, where
-   * running jobs stand among those that wait. {0} is the table of jobs, {1} the limit.
-   */
-  private static final String READ_FRONTS =
+  /** Jumps from queue to queue along the index of the claim. {0} is the table of jobs. */
+  static final String WITH_QUEUES =
       """
       WITH RECURSIVE queues (queue) AS (
         (SELECT j.queue FROM {0} AS j WHERE j.run_at IS NULL ORDER BY j.queue LIMIT 1)
@@ -34,6 +31,15 @@ final class HealthSql {
                  ORDER BY j.queue LIMIT 1)
           FROM queues AS q
          WHERE q.queue IS NOT NULL)
+      """;
+
+  /**
+   * Looks at the front of each queue, where running jobs stand among those that wait. {0} is the
+   * table of jobs, {1} the limit.
+   */
+  private static final String READ_FRONTS =
+      WITH_QUEUES
+          + """
       SELECT q.queue, front.jobs, front.running,
              CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) - front.due AS micros
         FROM queues AS q

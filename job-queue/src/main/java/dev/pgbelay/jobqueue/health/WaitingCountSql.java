@@ -69,15 +69,8 @@ final class WaitingCountSql {
 
   /** {2} paused queues, {3} paused kinds, {4} queues at their limits, {5} kinds at theirs. */
   private static final String COUNT_HELD =
-      """
-      WITH RECURSIVE queues (queue) AS (
-        (SELECT j.queue FROM {0} AS j WHERE j.run_at IS NULL ORDER BY j.queue LIMIT 1)
-        UNION ALL
-        SELECT (SELECT j.queue FROM {0} AS j
-                 WHERE j.run_at IS NULL AND j.queue > q.queue
-                 ORDER BY j.queue LIMIT 1)
-          FROM queues AS q
-         WHERE q.queue IS NOT NULL)
+      HealthSql.WITH_QUEUES
+          + """
       SELECT q.queue, held.paused, held.full
         FROM queues AS q
              CROSS JOIN LATERAL (

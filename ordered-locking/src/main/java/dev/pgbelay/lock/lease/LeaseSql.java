@@ -7,13 +7,10 @@ import dev.pgbelay.core.internal.LeaseKeepAlive;
 import dev.pgbelay.core.internal.MissingTable;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.function.Supplier;
 import org.jooq.DSLContext;
 import org.jooq.Record;
@@ -270,27 +267,14 @@ final class LeaseSql {
   LeaseKeepAlive.Renewed renewAll(
       Connection connection, List<String> names, List<Fence> fences, Duration lease)
       throws SQLException {
-    Set<Fence> renewed = new HashSet<>();
-    Set<Fence> lost = new HashSet<>();
     try (PreparedStatement renew = connection.prepareStatement(renewAll)) {
-      renew.setQueryTimeout((int) Math.max(1, lease.toSeconds() / 3));
       renew.setArray(1, connection.createArrayOf("text", names.toArray()));
       renew.setArray(
           2, connection.createArrayOf("uuid", fences.stream().map(Fence::claimant).toArray()));
       renew.setArray(
           3, connection.createArrayOf("bigint", fences.stream().map(Fence::number).toArray()));
       renew.setLong(4, lease.toMillis());
-      try (ResultSet row = renew.executeQuery()) {
-        while (row.next()) {
-          Fence fence = Fence.read(row, 1).orElseThrow();
-          if (row.getBoolean(3)) {
-            renewed.add(fence);
-          } else if (!row.getBoolean(4)) {
-            lost.add(fence);
-          }
-        }
-      }
+      return LeaseKeepAlive.Renewed.by(renew, lease);
     }
-    return new LeaseKeepAlive.Renewed(renewed, lost);
   }
 }
