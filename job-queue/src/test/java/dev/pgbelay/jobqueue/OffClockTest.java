@@ -6,25 +6,14 @@ import dev.pgbelay.jobqueue.ScriptedProcess.Script;
 import dev.pgbelay.jobqueue.cron.CronTimes;
 import dev.pgbelay.jobqueue.cron.Schedule;
 import dev.pgbelay.jobqueue.cron.Schedules;
+import dev.pgbelay.testing.FakeTime;
 import dev.pgbelay.testing.PostgresExtension;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.time.ZoneOffset;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Optional;
-import java.util.stream.Stream;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/**
- * Two worker processes whose clocks are an hour fast and an hour slow. Debian's libfaketime is
- * built for clocks that hang, and by default makes the JVM's timed waits return at once: the last
- * variable undoes that.
- */
+/** Two worker processes whose clocks are an hour fast and an hour slow. */
 class OffClockTest {
   @RegisterExtension
   static final PostgresExtension postgres =
@@ -32,16 +21,9 @@ class OffClockTest {
 
   private final QueueFixture fixture = new QueueFixture(postgres.dataSource());
 
-  private Process begin(Path library, String node, String offset) throws Exception {
+  private Process begin(FakeTime fakeTime, String node, Duration offset) throws Exception {
     return ScriptedProcess.start(
-        postgres.jdbcUrl(),
-        node,
-        fixture.queue,
-        Script.ON_AND_ON,
-        "LD_PRELOAD=" + library,
-        "FAKETIME=" + offset,
-        "DONT_FAKE_MONOTONIC=1",
-        "FAKETIME_FORCE_MONOTONIC_FIX=0");
+        postgres.jdbcUrl(), node, fixture.queue, Script.ON_AND_ON, fakeTime.environment(offset));
   }
 
   private long clockOf(String node) {
@@ -68,9 +50,7 @@ class OffClockTest {
   @Test
   void processesWhoseClocksAreAnHourOff_keepDueTimesLeasesSchedulesAndDaysOfTheServer()
       throws Exception {
-    Optional<Path> library = fakeTime();
-    Assumptions.assumeTrue(
-        library.isPresent(), "libfaketime is not installed, and PGBELAY_FAKETIME_HOME not set");
+    FakeTime fakeTime = FakeTime.find();
     ScriptedProcess.install(fixture.dsl);
     fixture.enqueue(100);
     fixture.enqueue(fixture.mail("soon").withDelay(Duration.ofSeconds(2)));
@@ -87,8 +67,8 @@ class OffClockTest {
                         "hourly",
                         CronTimes.of(minute + " * * * *", ZoneOffset.UTC),
                         QueueFixture.MAIL.job("x").withQueue(scheduled))));
-    Process fast = begin(library.get(), "fast", "+1h");
-    Process slow = begin(library.get(), "slow", "-1h");
+    Process fast = begin(fakeTime, "fast", Duration.ofHours(1));
+    Process slow = begin(fakeTime, "slow", Duration.ofHours(-1));
     try {
       long now = System.currentTimeMillis();
       assertThat(clockOf("fast") - now).as("a clock of its own").isGreaterThan(3_000_000);
@@ -131,29 +111,5 @@ class OffClockTest {
       fast.destroyForcibly().waitFor();
       slow.destroyForcibly().waitFor();
     }
-  }
-
-  private static Optional<Path> fakeTime() throws IOException {
-    List<Path> roots = new ArrayList<>();
-    String home = System.getenv("PGBELAY_FAKETIME_HOME");
-    if (home != null) {
-      roots.add(Path.of(home, "usr", "lib"));
-    }
-    roots.add(Path.of("/usr/lib"));
-    for (Path root : roots) {
-      if (Files.isDirectory(root)) {
-        try (Stream<Path> folders = Files.list(root)) {
-          Optional<Path> found =
-              folders
-                  .map(folder -> folder.resolve("faketime/libfaketime.so.1"))
-                  .filter(Files::isRegularFile)
-                  .findFirst();
-          if (found.isPresent()) {
-            return found;
-          }
-        }
-      }
-    }
-    return Optional.empty();
   }
 }

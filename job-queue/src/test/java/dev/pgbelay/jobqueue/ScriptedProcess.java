@@ -67,7 +67,12 @@ final class ScriptedProcess {
     dsl.execute("create table if not exists gate (node text not null)");
   }
 
-  static Process start(String url, String node, String queue, Script script, String... environment)
+  static Process start(String url, String node, String queue, Script script) throws IOException {
+    return start(url, node, queue, script, Map.of());
+  }
+
+  static Process start(
+      String url, String node, String queue, Script script, Map<String, String> environment)
       throws IOException {
     Files.createDirectories(LOGS);
     ProcessBuilder builder =
@@ -82,11 +87,7 @@ final class ScriptedProcess {
             node,
             queue,
             script.name());
-    for (String variable : environment) {
-      int equals = variable.indexOf('=');
-      Map<String, String> all = builder.environment();
-      all.put(variable.substring(0, equals), variable.substring(equals + 1));
-    }
+    builder.environment().putAll(environment);
     return builder
         .redirectErrorStream(true)
         .redirectOutput(ProcessBuilder.Redirect.appendTo(LOGS.resolve(node + ".log").toFile()))

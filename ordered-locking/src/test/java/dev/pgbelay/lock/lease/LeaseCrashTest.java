@@ -5,26 +5,23 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.testing.FakeTime;
 import dev.pgbelay.testing.FaultProxy;
 import dev.pgbelay.testing.PgBouncer;
 import dev.pgbelay.testing.PostgresCluster;
 import dev.pgbelay.testing.PostgresExtension;
 import java.io.BufferedReader;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 import org.jooq.DSLContext;
 import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -83,8 +80,7 @@ class LeaseCrashTest {
 
   /** Stops the process, lets another one have the lease and write, and resumes it. */
   private int stopAndResume(String lease, boolean guarded, int wanted) throws Exception {
-    Process holder =
-        LeaseHolderProcess.start(postgres.jdbcUrl(), lease, guarded, wanted, List.of());
+    Process holder = LeaseHolderProcess.start(postgres.jdbcUrl(), lease, guarded, wanted, Map.of());
     try (LeaseLock successor = successor()) {
       await(() -> writes(lease, "process") >= 20);
       signal(holder, "-STOP");
@@ -159,27 +155,12 @@ class LeaseCrashTest {
         .until(check::holds);
   }
 
-  /**
-   * Debian's libfaketime is built for clocks that hang, and by default makes the JVM's timed waits
-   * return at once, so that it spins and does not get to its work: the last variable undoes that.
-   */
   @ParameterizedTest
-  @ValueSource(strings = {"-1h", "+1h"})
-  void jvmWhoseClockIsAnHourOff_holdsAndLosesLikeAnyOther(String offset) throws Exception {
-    Optional<Path> library = fakeTime();
-    Assumptions.assumeTrue(
-        library.isPresent(), "libfaketime is not installed, and PGBELAY_FAKETIME_HOME not set");
+  @ValueSource(strings = {"PT-1H", "PT1H"})
+  void jvmWhoseClockIsAnHourOff_holdsAndLosesLikeAnyOther(Duration offset) throws Exception {
     Process holder =
         LeaseHolderProcess.start(
-            postgres.jdbcUrl(),
-            name,
-            true,
-            20,
-            List.of(
-                "LD_PRELOAD=" + library.get(),
-                "FAKETIME=" + offset,
-                "DONT_FAKE_MONOTONIC=1",
-                "FAKETIME_FORCE_MONOTONIC_FIX=0"));
+            postgres.jdbcUrl(), name, true, 20, FakeTime.find().environment(offset));
     try (LeaseLock successor = successor()) {
       await(() -> writes(name, "process") >= 20);
       Instant granted = successor.find(name).orElseThrow().renewedAt().orElseThrow();
@@ -218,30 +199,6 @@ class LeaseCrashTest {
     } finally {
       holder.destroyForcibly();
     }
-  }
-
-  private static Optional<Path> fakeTime() throws IOException {
-    List<Path> roots = new ArrayList<>();
-    String home = System.getenv("PGBELAY_FAKETIME_HOME");
-    if (home != null) {
-      roots.add(Path.of(home, "usr", "lib"));
-    }
-    roots.add(Path.of("/usr/lib"));
-    for (Path root : roots) {
-      if (Files.isDirectory(root)) {
-        try (Stream<Path> folders = Files.list(root)) {
-          Optional<Path> found =
-              folders
-                  .map(folder -> folder.resolve("faketime/libfaketime.so.1"))
-                  .filter(Files::isRegularFile)
-                  .findFirst();
-          if (found.isPresent()) {
-            return found;
-          }
-        }
-      }
-    }
-    return Optional.empty();
   }
 
   @Test

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /** A JVM that takes a lease and writes on and on, for as long as it believes to hold it. */
@@ -22,7 +23,7 @@ final class LeaseHolderProcess {
    * @param late how many late writes are tried before the process ends by itself
    */
   static Process start(
-      String jdbcUrl, String lease, boolean guarded, int late, List<String> environment)
+      String jdbcUrl, String lease, boolean guarded, int late, Map<String, String> environment)
       throws IOException {
     List<String> command =
         new ArrayList<>(
@@ -38,10 +39,7 @@ final class LeaseHolderProcess {
                 Boolean.toString(guarded),
                 Integer.toString(late)));
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
-    for (String variable : environment) {
-      int equals = variable.indexOf('=');
-      builder.environment().put(variable.substring(0, equals), variable.substring(equals + 1));
-    }
+    builder.environment().putAll(environment);
     return builder.start();
   }
 
