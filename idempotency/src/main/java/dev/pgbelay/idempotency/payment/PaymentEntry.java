@@ -38,6 +38,7 @@ final class PaymentEntry<Q, R> {
   private final Declared<Q, R> declared;
   private final Transactions transactions;
   private final PaymentSql sql;
+  private final TakeSql takes;
   private final AnswerCache cache;
   private final Phase<Q, R> phase;
   private final ClaimedWrites writes;
@@ -53,6 +54,7 @@ final class PaymentEntry<Q, R> {
     this.declared = declared;
     this.transactions = owner.transactions();
     this.sql = owner.sql();
+    this.takes = new TakeSql(owner.sql().table());
     this.cache = owner.cache();
     this.phase = phase;
     this.writes = writes;
@@ -144,7 +146,7 @@ final class PaymentEntry<Q, R> {
     if (unfit != null) {
       throw new PgBelayException("payment " + row.key() + " cannot go on: " + unfit);
     }
-    PaymentSql.Taken taken = sql.take(tx.connection(), row.key(), fence, declared.lease());
+    TakeSql.Taken taken = takes.take(tx.connection(), row.key(), fence, declared.lease());
     return taken == null ? Begun.with(Answer.inProgress(SOON)) : taken(tx, taken, fence, asOf);
   }
 
@@ -155,8 +157,8 @@ final class PaymentEntry<Q, R> {
     return transactions.run(
         declared.options(),
         tx -> {
-          PaymentSql.Taken taken =
-              sql.takeDue(
+          TakeSql.Taken taken =
+              takes.takeDue(
                   tx.connection(),
                   declared.name(),
                   declared.steps().version(),
@@ -167,7 +169,7 @@ final class PaymentEntry<Q, R> {
         });
   }
 
-  private Begun<Q, R> taken(Tx tx, PaymentSql.Taken taken, Fence fence, long asOf) {
+  private Begun<Q, R> taken(Tx tx, TakeSql.Taken taken, Fence fence, long asOf) {
     PaymentRow row = taken.row();
     String poison = poison(row);
     if (poison != null) {

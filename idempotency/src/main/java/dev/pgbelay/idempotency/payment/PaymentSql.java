@@ -2,22 +2,18 @@ package dev.pgbelay.idempotency.payment;
 
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.internal.Fence;
-import dev.pgbelay.core.internal.MissingTable;
 import dev.pgbelay.idempotency.IdempotencyKey;
 import dev.pgbelay.idempotency.internal.KeyLock;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.time.Duration;
 import java.util.HexFormat;
-import org.jooq.SQLDialect;
 import org.jooq.Table;
-import org.jooq.exception.DataAccessException;
 import org.jooq.impl.DSL;
 import org.jspecify.annotations.Nullable;
 
-/** The statements that carry one payment on. */
+/** The statements about one payment whose key is known. */
 final class PaymentSql {
   private static final String FIND =
       """
@@ -32,48 +28,6 @@ final class PaymentSql {
 
   /** Waits for whoever is writing it or guards it. */
   private static final String LOCK_ROW = FIND + " FOR UPDATE";
-
-  private static final String TAKE_FREE =
-      """
-      UPDATE <payment> AS p
-         SET claimant = ?, claim_number = ?,
-             lease_until = clock_timestamp() + ? * interval '1 millisecond',
-             attempts = p.attempts + CASE WHEN p.lease_until = '-infinity' THEN 0 ELSE 1 END
-        FROM free
-       WHERE p.tenant = free.t AND p.operation = free.o AND p.key = free.k
-      RETURNING <columns>, free.crashed\
-      """;
-
-  /**
-   * Waits for nobody: whoever has the row locked is at it. A lease that ended counts as a crash.
-   */
-  private static final String TAKE =
-      """
-      WITH free AS MATERIALIZED (
-        SELECT tenant AS t, operation AS o, key AS k, lease_until > '-infinity' AS crashed
-          FROM <payment>
-         WHERE tenant = ? AND operation = ? AND key = ?
-           AND state IN ('RUNNING', 'UNKNOWN')
-           AND lease_until <= clock_timestamp() AND due_at <= clock_timestamp()
-           FOR UPDATE SKIP LOCKED)
-      """
-          + TAKE_FREE;
-
-  /** As TAKE, of what falls due first, and that no process may still come back for. */
-  private static final String TAKE_DUE =
-      """
-      WITH free AS MATERIALIZED (
-        SELECT tenant AS t, operation AS o, key AS k, lease_until > '-infinity' AS crashed
-          FROM <payment>
-         WHERE operation = ? AND finished_at = 'infinity' AND steps_version <= ?
-           AND state IN ('RUNNING', 'UNKNOWN')
-           AND lease_until + ? * interval '1 millisecond' <= clock_timestamp()
-           AND due_at <= clock_timestamp()
-         ORDER BY due_at
-         LIMIT 1
-           FOR UPDATE SKIP LOCKED)
-      """
-          + TAKE_FREE;
 
   private static final String INSERT =
       """
@@ -119,65 +73,22 @@ final class PaymentSql {
        WHERE tenant = ? AND operation = ? AND key = ?\
       """;
 
-  /**
-   * Whether a commit of this session is acknowledged before it is where the configuration wants it:
-   * a crash, or a fail-over to a synchronous standby, would forget it.
-   */
-  private static final String FORGETTABLE =
-      """
-      current_setting('synchronous_commit') = 'off'
-             OR (current_setting('synchronous_commit') = 'local'
-                 AND current_setting('synchronous_standby_names') <> '')\
-      """;
-
-  /** Of {@link #COLUMNS}, and behind them. */
-  private static final int IS_FORGETTABLE = 21;
-
-  private static final int CRASHED = 22;
-
-  private static final String COLUMNS =
-      """
-      state, steps_version, fingerprint_version, fingerprint, request, done, results, asked,
-             refusal, claimant, claim_number, lease_until > clock_timestamp(),
-             CASE WHEN due_at > clock_timestamp()
-                  THEN CAST(extract(epoch FROM due_at - clock_timestamp()) * 1000 AS bigint) + 1
-                  ELSE 0 END,
-             CASE WHEN asked_at IS NOT NULL
-                  THEN greatest(0, CAST(extract(epoch FROM clock_timestamp() - asked_at) * 1000
-                                        AS bigint)) END,
-             attempts, response,
-             CASE WHEN finished_at < 'infinity'
-                  THEN CAST(extract(epoch FROM clock_timestamp() - finished_at) * 1000 AS bigint)
-                  END, tenant, operation, key, <forgettable>\
-      """;
-
   private final Table<?> table;
   private final String lockAndFind;
   private final String find;
   private final String lockRow;
-  private final String take;
-  private final String takeDue;
   private final String insert;
   private final String save;
   private final String seize;
 
   PaymentSql(String schema) {
     this.table = DSL.table(DSL.name(schema, "payment"));
-    this.lockAndFind = withNames(LOCK_AND_FIND);
-    this.find = withNames(FIND);
-    this.lockRow = withNames(LOCK_ROW);
-    this.take = withNames(TAKE);
-    this.takeDue = withNames(TAKE_DUE);
-    this.insert = withNames(INSERT);
-    this.save = withNames(SAVE);
-    this.seize = withNames(SEIZE);
-  }
-
-  private String withNames(String statement) {
-    return statement
-        .replace("<columns>", COLUMNS)
-        .replace("<forgettable>", FORGETTABLE)
-        .replace("<payment>", DSL.using(SQLDialect.POSTGRES).render(table));
+    this.lockAndFind = PaymentRowSql.withNames(LOCK_AND_FIND, table);
+    this.find = PaymentRowSql.withNames(FIND, table);
+    this.lockRow = PaymentRowSql.withNames(LOCK_ROW, table);
+    this.insert = PaymentRowSql.withNames(INSERT, table);
+    this.save = PaymentRowSql.withNames(SAVE, table);
+    this.seize = PaymentRowSql.withNames(SEIZE, table);
   }
 
   Table<?> table() {
@@ -202,20 +113,20 @@ final class PaymentSql {
   Look lockAndFind(Connection connection, IdempotencyKey key) {
     try (PreparedStatement statement = connection.prepareStatement(lockAndFind)) {
       statement.setLong(1, KeyLock.number(key));
-      bindKey(statement, 2, key);
+      PaymentRowSql.bindKey(statement, 2, key);
       statement.execute();
       boolean locked;
       try (ResultSet row = statement.getResultSet()) {
         row.next();
         locked = row.getBoolean(1);
-        requireLasting(row, 2);
+        PaymentRowSql.requireLasting(row, 2);
       }
       statement.getMoreResults();
       try (ResultSet row = statement.getResultSet()) {
-        return new Look(locked, PaymentRows.first(row));
+        return new Look(locked, PaymentRowSql.first(row));
       }
     } catch (SQLException e) {
-      throw failed(e);
+      throw PaymentRowSql.failed(e);
     }
   }
 
@@ -232,34 +143,16 @@ final class PaymentSql {
   private static @Nullable PaymentRow byKey(
       Connection connection, String query, IdempotencyKey key, boolean writes) {
     try (PreparedStatement statement = connection.prepareStatement(query)) {
-      bindKey(statement, 1, key);
+      PaymentRowSql.bindKey(statement, 1, key);
       try (ResultSet row = statement.executeQuery()) {
-        PaymentRow found = PaymentRows.first(row);
+        PaymentRow found = PaymentRowSql.first(row);
         if (found != null && writes) {
-          requireLasting(row, IS_FORGETTABLE);
+          PaymentRowSql.requireLasting(row, PaymentRowSql.IS_FORGETTABLE);
         }
         return found;
       }
     } catch (SQLException e) {
-      throw failed(e);
-    }
-  }
-
-  /**
-   * A payment that was claimed just now.
-   *
-   * @param crashed whether its last holder did not give it back
-   */
-  record Taken(PaymentRow row, boolean crashed) {}
-
-  private static @Nullable Taken taken(PreparedStatement statement) throws SQLException {
-    try (ResultSet rows = statement.executeQuery()) {
-      PaymentRow row = PaymentRows.first(rows);
-      if (row == null) {
-        return null;
-      }
-      requireLasting(rows, IS_FORGETTABLE);
-      return new Taken(row, rows.getBoolean(CRASHED));
+      throw PaymentRowSql.failed(e);
     }
   }
 
@@ -269,61 +162,15 @@ final class PaymentSql {
       if (!rows.next()) {
         return false;
       }
-      requireLasting(rows, 1);
+      PaymentRowSql.requireLasting(rows, 1);
       return true;
-    }
-  }
-
-  private static void requireLasting(ResultSet row, int column) throws SQLException {
-    if (row.getBoolean(column)) {
-      throw new PgBelayException(
-          "synchronous_commit is off, or is local where there are synchronous standbys: a crash of"
-              + " the server would forget that a provider was about to be asked. Set it to on for"
-              + " the role or the options of payments");
-    }
-  }
-
-  /** Null if it cannot be taken any more. */
-  @Nullable Taken take(Connection connection, IdempotencyKey key, Fence fence, Duration lease) {
-    try (PreparedStatement statement = connection.prepareStatement(take)) {
-      int next = bindKey(statement, 1, key);
-      next = fence.bind(statement, next);
-      statement.setLong(next, lease.toMillis());
-      return taken(statement);
-    } catch (SQLException e) {
-      throw failed(e);
-    }
-  }
-
-  /**
-   * Null if nothing is due.
-   *
-   * @param version of the newest steps that this process knows
-   * @param grace how long the client of a crashed process has the first try
-   */
-  @Nullable Taken takeDue(
-      Connection connection,
-      String operation,
-      int version,
-      Fence fence,
-      Duration lease,
-      Duration grace) {
-    try (PreparedStatement statement = connection.prepareStatement(takeDue)) {
-      statement.setString(1, operation);
-      statement.setInt(2, version);
-      statement.setLong(3, grace.toMillis());
-      int next = fence.bind(statement, 4);
-      statement.setLong(next, lease.toMillis());
-      return taken(statement);
-    } catch (SQLException e) {
-      throw failed(e);
     }
   }
 
   /** Whether it was inserted; if not, there is a row that the look did not see. */
   boolean insert(Connection connection, Claim<?> claim, PaymentWrite write) {
     try (PreparedStatement statement = connection.prepareStatement(insert)) {
-      Binding bind = new Binding(statement, bindKey(statement, 1, claim.key()));
+      Binding bind = new Binding(statement, PaymentRowSql.bindKey(statement, 1, claim.key()));
       bind.number((short) claim.fingerprint().version());
       bind.bytes(HexFormat.of().parseHex(claim.fingerprint().sha256()));
       bind.bytes(claim.requestBytes());
@@ -339,7 +186,7 @@ final class PaymentSql {
       bind.millis(write.lease());
       return written(statement);
     } catch (SQLException e) {
-      throw failed(e);
+      throw PaymentRowSql.failed(e);
     }
   }
 
@@ -364,11 +211,11 @@ final class PaymentSql {
       bind.millis(write.pause());
       bind.millis(write.lease());
       bind.millis(write.lease());
-      int next = bindKey(statement, bind.next(), key);
+      int next = PaymentRowSql.bindKey(statement, bind.next(), key);
       fence.bind(statement, next);
       return written(statement);
     } catch (SQLException e) {
-      throw failed(e);
+      throw PaymentRowSql.failed(e);
     }
   }
 
@@ -376,25 +223,10 @@ final class PaymentSql {
   void seize(Connection connection, IdempotencyKey key, Fence fence) {
     try (PreparedStatement statement = connection.prepareStatement(seize)) {
       int next = fence.bind(statement, 1);
-      bindKey(statement, next, key);
+      PaymentRowSql.bindKey(statement, next, key);
       statement.executeUpdate();
     } catch (SQLException e) {
-      throw failed(e);
+      throw PaymentRowSql.failed(e);
     }
-  }
-
-  private static int bindKey(PreparedStatement statement, int first, IdempotencyKey key)
-      throws SQLException {
-    statement.setString(first, key.tenant());
-    statement.setString(first + 1, key.operation());
-    statement.setString(first + 2, key.key());
-    return first + 3;
-  }
-
-  private static RuntimeException failed(SQLException e) {
-    return MissingTable.explained(
-        new DataAccessException("a statement about a payment failed", e),
-        "payments",
-        "idempotency");
   }
 }
