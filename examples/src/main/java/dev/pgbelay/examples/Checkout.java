@@ -101,7 +101,7 @@ public final class Checkout {
       IdempotencyKey key = checkout.key("shop-7", "key-of-the-customers-first-click");
       // end::declare[]
       out.println("safe:  " + checkout.execute(key, order).outcome());
-      try (Completer completer = Completer.of(payments).build()) {
+      try (Completer completer = Completer.builder(payments).build()) {
         completer.start(); // asks the provider what became of it
         Answer<Receipt> second = checkout.execute(key, order);
         while (second.response().isEmpty()) {

@@ -9,11 +9,10 @@ import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.TxWork;
 import dev.pgbelay.core.internal.OptionRange;
-import dev.pgbelay.idempotency.internal.KeyRules;
+import dev.pgbelay.idempotency.internal.OperationOptions;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
 
 /**
  * An operation whose whole effect is in this database: it runs once for each key.
@@ -41,9 +40,9 @@ public final class Operation<Q, R> {
 
   private Operation(Builder<Q, R> builder) {
     this.owner = builder.owner;
-    this.name = builder.name;
+    this.name = builder.options.operation();
     this.fingerprint = builder.fingerprint;
-    this.retention = builder.retention;
+    this.retention = builder.options.retention();
     OperationMeters meters =
         owner.registry() == null
             ? OperationMeters.NONE
@@ -51,8 +50,8 @@ public final class Operation<Q, R> {
     this.runs =
         new KeyedRun<>(
             owner,
-            new ResponseBytes<>(name, builder.codec, builder.maxResponseBytes),
-            builder.options,
+            new ResponseBytes<>(name, builder.codec, builder.options.maxBytes()),
+            builder.options.transactions(),
             retention,
             meters);
   }
@@ -167,25 +166,20 @@ public final class Operation<Q, R> {
    */
   public static final class Builder<Q, R> {
     private final Idempotency owner;
-    private final String name;
     private final Function<? super Q, Fingerprint> fingerprint;
     private final Codec<R> codec;
-    private Duration retention = Duration.ofDays(3);
-    private @Nullable Duration repeatedFor;
-    private TxOptions options;
-    private int maxResponseBytes = 1 << 20;
+    private final OperationOptions options;
+    private Duration repeatedFor = Duration.ZERO;
 
     Builder(
         Idempotency owner,
         String name,
         Function<? super Q, Fingerprint> fingerprint,
         Codec<R> codec) {
-      KeyRules.requireOperation(name);
       this.owner = owner;
-      this.name = name;
       this.fingerprint = fingerprint;
       this.codec = codec;
-      this.options = TxOptions.forPath("idempotency." + name);
+      this.options = new OperationOptions(name, "idempotency");
     }
 
     /**
@@ -194,7 +188,7 @@ public final class Operation<Q, R> {
      * Outcome#EXPIRED} until the purge, and a new one behind it.
      */
     public Builder<Q, R> retention(Duration time) {
-      this.retention = time;
+      options.retention(time);
       return this;
     }
 
@@ -212,13 +206,13 @@ public final class Operation<Q, R> {
      * and the operation's name unless said.
      */
     public Builder<Q, R> options(TxOptions transaction) {
-      this.options = transaction;
+      options.transactions(transaction);
       return this;
     }
 
-    /** The largest response that is stored, in bytes of the codec: 1 to 2^28; 2^20 unless said. */
-    public Builder<Q, R> maxResponseBytes(int bytes) {
-      this.maxResponseBytes = bytes;
+    /** The largest response in bytes of its codec: 1 to 2^28; 2^20 unless said. */
+    public Builder<Q, R> maxBytes(int bytes) {
+      options.maxBytes(bytes);
       return this;
     }
 
@@ -229,26 +223,11 @@ public final class Operation<Q, R> {
      *     less than calls are repeated; or if an operation of this name was declared before
      */
     public Operation<Q, R> build() {
-      OptionRange.require("retention", retention, Duration.ofMinutes(1), Duration.ofDays(3650));
-      OptionRange.require("maxResponseBytes", maxResponseBytes, 1, 1 << 28);
-      if (repeatedFor != null && repeatedFor.compareTo(retention) > 0) {
-        throw new PgBelayException(
-            "operation \""
-                + name
-                + "\" keeps answers for "
-                + retention
-                + ", and calls are repeated for "
-                + repeatedFor
-                + ": a late one would run the work again. Make the retention longer");
-      }
-      if (options.readOnly() || options.nesting() != TxOptions.Nesting.REFUSE) {
-        throw new PgBelayException(
-            "the options of operation \""
-                + name
-                + "\" must neither be readOnly nor nest: it commits what it wrote. Inside a"
-                + " transaction of yours, call execute(tx, …)");
-      }
-      owner.declare(name);
+      options.check();
+      options.requireKept(
+          repeatedFor,
+          "calls are repeated for " + repeatedFor + ": a late one would run the work again");
+      owner.declare(options.operation());
       return new Operation<>(this);
     }
   }

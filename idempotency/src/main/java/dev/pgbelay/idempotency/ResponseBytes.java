@@ -26,7 +26,7 @@ record ResponseBytes<R>(String operation, Codec<R> codec, int most) {
               + bytes.length
               + " bytes, and at most "
               + most
-              + " are stored; nothing was committed. Answer with less, or raise maxResponseBytes");
+              + " are stored; nothing was committed. Answer with less, or raise maxBytes");
     }
     return bytes;
   }

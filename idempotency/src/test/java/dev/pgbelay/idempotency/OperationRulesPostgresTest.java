@@ -58,7 +58,7 @@ class OperationRulesPostgresTest {
   @Test
   void optionsOutOfTheirRange_areRefusedByName() {
     isRefused(operation().retention(Duration.ofSeconds(59)), "retention must be between");
-    isRefused(operation().maxResponseBytes(0), "maxResponseBytes must be between");
+    isRefused(operation().maxBytes(0), "maxBytes must be between");
     isRefused(operation().options(TxOptions.builder().readOnly(true).build()), "readOnly");
     isRefused(
         operation().options(TxOptions.builder().nesting(TxOptions.Nesting.JOIN).build()), "nest");
@@ -120,7 +120,7 @@ class OperationRulesPostgresTest {
         .isInstanceOf(UnsupportedOperationException.class);
     assertThat(fixture.placed(key) + fixture.kept(key)).isZero();
 
-    Operation<String, String> small = operation().maxResponseBytes(10).build();
+    Operation<String, String> small = operation().maxBytes(10).build();
     IdempotencyKey large = small.key("acme", "k2");
     assertThatThrownBy(
             () ->
@@ -131,7 +131,7 @@ class OperationRulesPostgresTest {
                       KeyFixture.place(tx, large);
                       return "a secret that is long";
                     }))
-        .hasMessageContaining("raise maxResponseBytes")
+        .hasMessageContaining("raise maxBytes")
         .hasMessageNotContaining("secret");
     assertThat(fixture.placed(large) + fixture.kept(large)).isZero();
   }

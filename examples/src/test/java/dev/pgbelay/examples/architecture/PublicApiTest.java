@@ -13,11 +13,17 @@ import com.tngtech.archunit.core.domain.JavaType;
 import dev.pgbelay.examples.architecture.fixture.ShowsInternal;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
-/** What a package named {@code internal} holds is not API, so nothing that is API may show it. */
+/**
+ * What a package named {@code internal} holds is not API, so nothing that is API may show it; and
+ * what is API is few types in each package.
+ */
 class PublicApiTest {
+  private static final long MOST_TYPES = 12;
 
   private static boolean isInternal(JavaClass type) {
     String name = type.getBaseComponentType().getPackageName();
@@ -65,6 +71,26 @@ class PublicApiTest {
         .map(type -> where + " shows " + type.getName())
         .distinct()
         .forEach(shown::add);
+  }
+
+  /** Types in others are not counted: they are read with the one that they are in. */
+  private static Map<String, Long> publicTypes(JavaClasses classes) {
+    return classes.stream()
+        .filter(type -> type.isTopLevelClass() && isApi(type))
+        .collect(Collectors.groupingBy(JavaClass::getPackageName, Collectors.counting()));
+  }
+
+  @Test
+  void packages_haveNoMorePublicTypesThanOneCanKeepInMind() {
+    assertThat(publicTypes(MainClasses.of(MainClasses.REACTOR.published())))
+        .hasSizeGreaterThan(10)
+        .allSatisfy((name, types) -> assertThat(types).as(name).isLessThanOrEqualTo(MOST_TYPES));
+  }
+
+  @Test
+  void publicTypes_areCounted() {
+    assertThat(publicTypes(MainClasses.fixture(ShowsInternal.class)))
+        .containsEntry(ShowsInternal.class.getPackageName(), 1L);
   }
 
   @Test

@@ -40,7 +40,7 @@ final class ClaimedWrites {
   void leave(
       Claim<?> claim,
       Progress progress,
-      PaymentState state,
+      OpenPayment.State state,
       int attempts,
       String reason,
       Duration pause) {
@@ -101,7 +101,7 @@ final class ClaimedWrites {
     if (!row.fence().equals(Optional.of(claim.fence()))) {
       throw new ClaimLostException(claim.key());
     }
-    boolean completed = row.state() == PaymentState.COMPLETED;
+    boolean completed = row.state() == OpenPayment.State.COMPLETED;
     return Optional.of(finished ? completed : !completed && row.progress().isAt(progress));
   }
 }

@@ -43,7 +43,7 @@ public final class Completer implements AutoCloseable {
             .build();
   }
 
-  public static Builder of(Payments payments) {
+  public static Builder builder(Payments payments) {
     return new Builder(payments);
   }
 

@@ -8,7 +8,7 @@ import java.util.Optional;
  * A payment that has no answer yet, as it was when it was looked at.
  *
  * @param key its name
- * @param state not {@link PaymentState#COMPLETED}
+ * @param state not {@link State#COMPLETED}
  * @param asked the provider step that was asked and has no result
  * @param age since the payment began
  * @param unknownFor since it is not known what a provider did
@@ -17,9 +17,22 @@ import java.util.Optional;
  */
 public record OpenPayment(
     IdempotencyKey key,
-    PaymentState state,
+    State state,
     Optional<String> asked,
     Duration age,
     Optional<Duration> unknownFor,
     int attempts,
-    Optional<String> reason) {}
+    Optional<String> reason) {
+
+  /** Where a payment stands. The guide has the diagram. */
+  public enum State {
+    /** Somebody is at it, or it waits for its next attempt. */
+    RUNNING,
+    /** A provider was asked, and it is not known whether it acted. */
+    UNKNOWN,
+    /** It stands still, with a reason, until somebody decides. */
+    PARKED,
+    /** It has its answer. */
+    COMPLETED
+  }
+}

@@ -65,7 +65,7 @@ final class OpenPaymentSql {
   }
 
   List<OpenPayment> open(
-      DSLContext dsl, Collection<String> operations, PaymentState state, int limit) {
+      DSLContext dsl, Collection<String> operations, OpenPayment.State state, int limit) {
     return dsl.resultQuery(
             OPEN, table, val(operations.toArray(String[]::new)), val(state.name()), val(limit))
         .fetch(OpenPaymentSql::payment);
@@ -90,7 +90,7 @@ final class OpenPaymentSql {
             row.get("tenant", String.class),
             row.get("operation", String.class),
             row.get("key", String.class)),
-        PaymentState.valueOf(row.get("state", String.class)),
+        OpenPayment.State.valueOf(row.get("state", String.class)),
         Optional.ofNullable(row.get("asked", String.class)),
         Duration.ofMillis(row.get("age", Long.class)),
         Optional.ofNullable(row.get("unknown", Long.class)).map(Duration::ofMillis),

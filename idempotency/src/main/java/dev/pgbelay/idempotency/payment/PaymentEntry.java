@@ -177,7 +177,7 @@ final class PaymentEntry<Q, R> {
           PaymentWrite.left(
               row.version(),
               row.progress(),
-              PaymentState.PARKED,
+              OpenPayment.State.PARKED,
               row.attempts(),
               poison,
               Duration.ZERO);
@@ -205,7 +205,7 @@ final class PaymentEntry<Q, R> {
 
   /** Why nobody should carry it on; null if there is no reason. */
   private @Nullable String poison(PaymentRow row) {
-    if (row.state() == PaymentState.RUNNING && row.attempts() >= declared.maxAttempts()) {
+    if (row.state() == OpenPayment.State.RUNNING && row.attempts() >= declared.maxAttempts()) {
       return "its holders failed or crashed " + row.attempts() + " times in a row";
     }
     try {
@@ -221,10 +221,10 @@ final class PaymentEntry<Q, R> {
     if (!fingerprint.matches(row.fingerprint())) {
       return Answer.without(Outcome.FINGERPRINT_MISMATCH);
     }
-    if (row.state() == PaymentState.COMPLETED) {
+    if (row.state() == OpenPayment.State.COMPLETED) {
       return finished(row);
     }
-    if (row.state() == PaymentState.PARKED) {
+    if (row.state() == OpenPayment.State.PARKED) {
       return Answer.without(Outcome.UNKNOWN_OUTCOME);
     }
     boolean newer = row.version() > declared.steps().version();
@@ -232,7 +232,7 @@ final class PaymentEntry<Q, R> {
       return null;
     }
     Duration again = row.dueIn().compareTo(SOON) > 0 ? row.dueIn() : SOON;
-    return row.state() == PaymentState.UNKNOWN
+    return row.state() == OpenPayment.State.UNKNOWN
         ? new Answer<>(Outcome.UNKNOWN_OUTCOME, Optional.empty(), Optional.of(again))
         : Answer.inProgress(again);
   }

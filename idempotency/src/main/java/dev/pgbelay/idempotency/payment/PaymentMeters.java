@@ -38,7 +38,7 @@ interface PaymentMeters {
 
   default void parked() {}
 
-  default void settled(Settlement settlement) {}
+  default void settled(PaymentOperation.Settlement settlement) {}
 
   default void stands(Standing standing) {}
 
@@ -140,7 +140,7 @@ interface PaymentMeters {
     }
 
     @Override
-    public void settled(Settlement settlement) {
+    public void settled(PaymentOperation.Settlement settlement) {
       count("settlements", "Replies that came by another way", "result", lower(settlement));
     }
 

@@ -4,17 +4,23 @@ import dev.pgbelay.batch.chunk.ChunkedJob;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.idempotency.Answer;
+import dev.pgbelay.idempotency.Codec;
 import dev.pgbelay.idempotency.Fingerprint;
 import dev.pgbelay.idempotency.IdempotencyKey;
 import dev.pgbelay.idempotency.Outcome;
+import dev.pgbelay.idempotency.internal.OperationOptions;
 import dev.pgbelay.idempotency.internal.Polling;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An operation with calls of other services in it, made of steps.
@@ -34,7 +40,6 @@ import org.slf4j.LoggerFactory;
  * @param <R> the response, never null
  */
 public final class PaymentOperation<Q, R> {
-  private static final Logger LOG = LoggerFactory.getLogger(PaymentOperation.class);
   private static final Duration MOST_WAIT = Duration.ofMinutes(10);
 
   private final Payments owner;
@@ -42,7 +47,7 @@ public final class PaymentOperation<Q, R> {
   private final Function<? super Q, Fingerprint> fingerprint;
   private final PaymentMeters meters;
   private final PaymentEntry<Q, R> entry;
-  private final PaymentRun<Q, R> run;
+  private final PaymentAttempts<Q, R> attempts;
   private final Settling<Q> settling;
 
   PaymentOperation(
@@ -60,7 +65,13 @@ public final class PaymentOperation<Q, R> {
     this.entry = new PaymentEntry<>(declared, owner, phase, writes, meters);
     this.settling = new Settling<>(declared, transactions, sql, owner.claimant(), meters);
     ProviderStep<Q> providers = new ProviderStep<>(declared, guard, writes, meters, settling);
-    this.run = new PaymentRun<>(declared, transactions, phase, writes, providers, meters);
+    this.attempts =
+        new PaymentAttempts<>(
+            declared.name(),
+            entry,
+            new PaymentRun<>(declared, transactions, phase, writes, providers, meters),
+            owner.keepAlive(),
+            meters);
   }
 
   public String name() {
@@ -104,9 +115,9 @@ public final class PaymentOperation<Q, R> {
         return cached.get();
       }
       Polling polling = new Polling(wait);
-      answer = attempt(key, own, request);
+      answer = attempts.attempt(key, own, request);
       while (answer.outcome() == Outcome.IN_PROGRESS && polling.pause()) {
-        answer = attempt(key, own, request);
+        answer = attempts.attempt(key, own, request);
       }
     } catch (RuntimeException | Error e) {
       meters.failed();
@@ -124,63 +135,6 @@ public final class PaymentOperation<Q, R> {
       Thread.currentThread().interrupt();
     }
     return new PgBelayException("a step of payment " + key + " failed", e);
-  }
-
-  private Answer<R> attempt(IdempotencyKey key, Fingerprint own, Q request) throws Exception {
-    PaymentEntry.Begun<Q, R> begun;
-    try {
-      begun = entry.begin(key, own, request);
-    } catch (ClaimLostException e) {
-      return Answer.inProgress(Duration.ofSeconds(1));
-    }
-    try {
-      return carry(begun);
-    } catch (ClaimLostException e) {
-      return entry.look(key, own).orElseThrow(() -> e);
-    }
-  }
-
-  private Answer<R> carry(PaymentEntry.Begun<Q, R> begun) throws Exception {
-    Claim<Q> claim = begun.claim();
-    Phase.Reached<R> reached = begun.reached();
-    if (claim == null || reached == null) {
-      Answer<R> answer = begun.answer();
-      return answer == null ? Answer.inProgress(Duration.ofSeconds(1)) : answer;
-    }
-    if (reached.response() != null) {
-      return Answer.executed(reached.response());
-    }
-    owner.keepAlive().add(claim);
-    try {
-      return run.run(claim, reached);
-    } catch (ClaimLostException e) {
-      meters.lost();
-      throw e;
-    } finally {
-      owner.keepAlive().remove(claim);
-    }
-  }
-
-  /**
-   * Carries on the payment that has been due for longest.
-   *
-   * @return whether there was one
-   */
-  boolean completeOne(Duration grace) throws InterruptedException {
-    Optional<PaymentEntry.Begun<Q, R>> begun = entry.takeDue(grace);
-    if (begun.isEmpty()) {
-      return false;
-    }
-    try {
-      carry(begun.get());
-    } catch (ClaimLostException e) {
-      LOG.debug("a client or a webhook was faster", e);
-    } catch (InterruptedException e) {
-      throw e;
-    } catch (Exception | Error e) {
-      LOG.warn("a payment of operation {} could not be carried on", declared.name(), e);
-    }
-    return true;
   }
 
   /**
@@ -222,7 +176,7 @@ public final class PaymentOperation<Q, R> {
    *
    * @return the state it is in now; empty if there is none under the key
    */
-  public Optional<PaymentState> unpark(IdempotencyKey key) {
+  public Optional<OpenPayment.State> unpark(IdempotencyKey key) {
     requireOwn(key);
     return owner.transactions().run(declared.options(), tx -> settling.unpark(tx, key));
   }
@@ -239,6 +193,10 @@ public final class PaymentOperation<Q, R> {
    */
   public ChunkedJob.Builder purge() {
     return owner.purge(declared.name(), declared.retention());
+  }
+
+  boolean completeOne(Duration grace) throws InterruptedException {
+    return attempts.completeOne(grace);
   }
 
   PaymentMeters meters() {
@@ -259,5 +217,187 @@ public final class PaymentOperation<Q, R> {
   @Override
   public String toString() {
     return "PaymentOperation " + declared.name();
+  }
+
+  /** What became of a reply that came by another way than as the answer of the call. */
+  public enum Settlement {
+    /** It was recorded; the payment goes on with its next step. */
+    SETTLED,
+    /** The step had a result before, or the payment is finished. Nothing was changed. */
+    ALREADY_KNOWN,
+    /** The payment has not asked the provider for this step, or not yet. Nothing was changed. */
+    NOT_ASKED,
+    /** There is no payment under the key. Nothing was changed. */
+    NO_SUCH_KEY
+  }
+
+  /**
+   * Collects the steps and options of a payment operation. Steps run in the order in which they are
+   * declared here. Not safe for several threads.
+   *
+   * @param <Q> what is asked for
+   * @param <R> the response
+   */
+  public static final class Builder<Q, R> {
+    private final Payments owner;
+    private final Function<? super Q, Fingerprint> fingerprint;
+    private final Codec<Q> requests;
+    private final Codec<R> responses;
+    private final List<Step<Q, ?>> steps = new ArrayList<>();
+    private final Map<String, Step.Provider<Q, ?>> compensations = new LinkedHashMap<>();
+    private int version = 1;
+    private @Nullable DatabaseStep<Q, R> respond;
+    private final OperationOptions options;
+    private int maxAttempts = 10;
+    private Duration firstPause = Duration.ofSeconds(1);
+    private Duration longestPause = Duration.ofMinutes(5);
+
+    Builder(
+        Payments owner,
+        String name,
+        Function<? super Q, Fingerprint> fingerprint,
+        Codec<Q> requests,
+        Codec<R> responses) {
+      this.owner = owner;
+      this.fingerprint = fingerprint;
+      this.requests = requests;
+      this.responses = responses;
+      this.options = new OperationOptions(name, "payment");
+    }
+
+    /**
+     * Of the steps, from 1, which it is unless said: one more for each change of them. An open
+     * payment of an older version goes on if what it has done is how the new list begins, and is
+     * parked otherwise; one of a newer version is left to the processes that know it.
+     */
+    public Builder<Q, R> version(int number) {
+      this.version = number;
+      return this;
+    }
+
+    /** Adds work on the database. */
+    public <T> Builder<Q, R> database(StepKey<T> key, DatabaseStep<Q, T> work) {
+      steps.add(new Step.Database<>(key, work));
+      return this;
+    }
+
+    /** Adds a call of a provider. */
+    public <T> Builder<Q, R> provider(
+        StepKey<T> key, ProviderCall<Q, T> call, ProviderLimits limits) {
+      steps.add(provided(key, call, limits));
+      return this;
+    }
+
+    /**
+     * Says how a step is taken back if a later one is refused: by a call of a provider, which is a
+     * step itself. Those of several steps are made in reverse order. One that is refused parks the
+     * payment. What database steps wrote is taken back by {@link #respond}.
+     */
+    public <T> Builder<Q, R> compensate(
+        StepKey<?> step, StepKey<T> by, ProviderCall<Q, T> call, ProviderLimits limits) {
+      if (compensations.put(step.name(), provided(by, call, limits)) != null) {
+        throw new PgBelayException("step \"" + step + "\" has two compensations");
+      }
+      return this;
+    }
+
+    private <T> Step.Provider<Q, T> provided(
+        StepKey<T> key, ProviderCall<Q, T> call, ProviderLimits limits) {
+      return new Step.Provider<>(
+          key,
+          call,
+          limits,
+          new ProviderCaller<>(options.operation() + "-" + key, limits, owner.threads()));
+    }
+
+    /**
+     * Makes the response, in the last transaction; of a refused payment too, of which {@link
+     * Execution#refusal} says why.
+     */
+    public Builder<Q, R> respond(DatabaseStep<Q, R> response) {
+      this.respond = response;
+      return this;
+    }
+
+    /**
+     * How long finished payments are kept, 1 minute to 3,650 days and no less than the longest key
+     * window of a provider: a key that we forget first could charge again. 3 days unless said.
+     */
+    public Builder<Q, R> retention(Duration time) {
+      options.retention(time);
+      return this;
+    }
+
+    /** Of its transactions; on path {@code payment.} and the operation's name unless said. */
+    public Builder<Q, R> options(TxOptions transactions) {
+      options.transactions(transactions);
+      return this;
+    }
+
+    /**
+     * Failures and crashes in a row before a payment is parked, 1 to 1,000, and the pauses between
+     * them, which double; 10, and 1 s to 5 min, unless said. Payments that are unknown are asked
+     * for with the same pauses, without an end.
+     */
+    public Builder<Q, R> attempts(int most, Duration first, Duration longest) {
+      this.maxAttempts = most;
+      this.firstPause = first;
+      this.longestPause = longest;
+      return this;
+    }
+
+    /**
+     * The largest request, result or response in bytes of its codec: 1 to 2^28; 2^20 unless said.
+     */
+    public Builder<Q, R> maxBytes(int bytes) {
+      options.maxBytes(bytes);
+      return this;
+    }
+
+    /**
+     * Checks, and makes the operation known to the completer.
+     *
+     * @throws PgBelayException naming the option, its value and its range; if answers are kept for
+     *     less than a provider's key window; if steps or operations have one name; or without
+     *     {@link #respond}
+     */
+    public PaymentOperation<Q, R> build() {
+      options.check();
+      OptionRange.require("maxAttempts", maxAttempts, 1, 1_000);
+      OptionRange.require("firstPause", firstPause, Duration.ofMillis(1), Duration.ofHours(1));
+      OptionRange.require("longestPause", longestPause, firstPause, Duration.ofDays(1));
+      steps.forEach(this::checkWindow);
+      compensations.values().forEach(this::checkWindow);
+      if (respond == null) {
+        throw new PgBelayException("operation \"" + options.operation() + "\" has no respond(…)");
+      }
+      StepList<Q> list = new StepList<>(options.operation(), version, steps, compensations);
+      list.check();
+      Declared<Q, R> declared =
+          new Declared<>(
+              options.operation(),
+              list,
+              respond,
+              requests,
+              responses,
+              options.maxBytes(),
+              options.transactions(),
+              owner.lease(),
+              options.retention(),
+              maxAttempts,
+              firstPause,
+              longestPause);
+      PaymentOperation<Q, R> operation = new PaymentOperation<>(owner, declared, fingerprint);
+      owner.declare(operation);
+      return operation;
+    }
+
+    private void checkWindow(Step<Q, ?> step) {
+      if (step instanceof Step.Provider<Q, ?> provider) {
+        Duration window = provider.limits().keyWindow();
+        options.requireKept(
+            window, "the provider of step \"" + step.name() + "\" honours its keys for " + window);
+      }
+    }
   }
 }

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 @SuppressWarnings("ArrayRecordComponent") // written and read by this module alone, never compared
 record PaymentRow(
     IdempotencyKey key,
-    PaymentState state,
+    OpenPayment.State state,
     int version,
     Fingerprint fingerprint,
     byte[] request,
@@ -37,6 +37,6 @@ record PaymentRow(
   }
 
   boolean isUnderWay() {
-    return state == PaymentState.RUNNING || state == PaymentState.UNKNOWN;
+    return state == OpenPayment.State.RUNNING || state == OpenPayment.State.UNKNOWN;
   }
 }

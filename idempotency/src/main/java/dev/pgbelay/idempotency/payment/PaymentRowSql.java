@@ -77,7 +77,7 @@ final class PaymentRowSql {
             rows.getString(9));
     return new PaymentRow(
         new IdempotencyKey(rows.getString(18), rows.getString(19), rows.getString(20)),
-        PaymentState.valueOf(rows.getString(1)),
+        OpenPayment.State.valueOf(rows.getString(1)),
         rows.getInt(2),
         fingerprint,
         rows.getBytes(5),

@@ -121,7 +121,12 @@ final class PaymentRun<Q, R> {
     Duration pause = declared.pauseAfter(attempts);
     try {
       writes.leave(
-          claim, at, park ? PaymentState.PARKED : PaymentState.RUNNING, attempts, reason, pause);
+          claim,
+          at,
+          park ? OpenPayment.State.PARKED : OpenPayment.State.RUNNING,
+          attempts,
+          reason,
+          pause);
       if (park) {
         meters.parked();
         LOG.warn("payment {} is parked: {}", claim.key(), reason);

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 record PaymentWrite(
     int version,
     Progress progress,
-    PaymentState state,
+    OpenPayment.State state,
     int attempts,
     @Nullable String reason,
     Duration pause,
@@ -24,19 +24,19 @@ record PaymentWrite(
 
   static PaymentWrite goingOn(int version, Progress progress, Duration lease) {
     return new PaymentWrite(
-        version, progress, PaymentState.RUNNING, 0, null, Duration.ZERO, lease, null);
+        version, progress, OpenPayment.State.RUNNING, 0, null, Duration.ZERO, lease, null);
   }
 
   static PaymentWrite completed(int version, Progress progress, byte[] response) {
     return new PaymentWrite(
-        version, progress, PaymentState.COMPLETED, 0, null, Duration.ZERO, null, response);
+        version, progress, OpenPayment.State.COMPLETED, 0, null, Duration.ZERO, null, response);
   }
 
   /** Given back, for a later attempt, or to stand still. */
   static PaymentWrite left(
       int version,
       Progress progress,
-      PaymentState state,
+      OpenPayment.State state,
       int attempts,
       String reason,
       Duration pause) {

@@ -94,16 +94,16 @@ public final class Payments implements AutoCloseable {
    * @param responses how responses are kept
    * @throws PgBelayException if the name is unfit
    */
-  public <Q, R> PaymentOperationBuilder<Q, R> operation(
+  public <Q, R> PaymentOperation.Builder<Q, R> operation(
       String operation,
       Function<? super Q, Fingerprint> fingerprint,
       Codec<Q> requests,
       Codec<R> responses) {
-    return new PaymentOperationBuilder<>(this, operation, fingerprint, requests, responses);
+    return new PaymentOperation.Builder<>(this, operation, fingerprint, requests, responses);
   }
 
   /** Payments of all operations that are in a state, those that began first before others. */
-  public List<OpenPayment> open(PaymentState state, int limit) {
+  public List<OpenPayment> open(OpenPayment.State state, int limit) {
     OptionRange.require("limit", limit, 1, 100_000);
     return transactions.run(
         tx -> new OpenPaymentSql(sql.table()).open(tx.dsl(), operations.keySet(), state, limit));

@@ -94,11 +94,12 @@ final class ProviderStep<Q> {
       case REFUSED -> refused(step, claim, progress, reply.detail());
       case ABSENT, UNKNOWN ->
           sent
-              ? left(claim, progress, PaymentState.UNKNOWN, step.name() + ": " + reply.detail())
+              ? left(
+                  claim, progress, OpenPayment.State.UNKNOWN, step.name() + ": " + reply.detail())
               : left(
                   claim,
                   progress.askingNobody(),
-                  PaymentState.RUNNING,
+                  OpenPayment.State.RUNNING,
                   step.name() + " was not asked: " + reply.detail());
     };
   }
@@ -116,7 +117,7 @@ final class ProviderStep<Q> {
           step.name(),
           e);
       String reason = step.name() + ": result not storable, " + e.getClass().getName();
-      return left(claim, progress, PaymentState.UNKNOWN, reason);
+      return left(claim, progress, OpenPayment.State.UNKNOWN, reason);
     }
     return new Heard(progress.recorded(step.name(), encoded), null, Duration.ZERO);
   }
@@ -127,15 +128,16 @@ final class ProviderStep<Q> {
     }
     meters.parked();
     String reason = "compensation \"" + step.name() + "\" was refused: " + code;
-    return left(claim, progress, PaymentState.PARKED, reason);
+    return left(claim, progress, OpenPayment.State.PARKED, reason);
   }
 
-  private Heard left(Claim<Q> claim, Progress progress, PaymentState state, String reason) {
+  private Heard left(Claim<Q> claim, Progress progress, OpenPayment.State state, String reason) {
     int attempts = claim.attempts() + 1;
     Duration pause = declared.pauseAfter(attempts);
     writes.leave(claim, progress, state, attempts, reason, pause);
     LOG.warn("payment {} is left {}: {}", claim.key(), state, ProviderReply.cut(reason));
-    Outcome answer = state == PaymentState.RUNNING ? Outcome.IN_PROGRESS : Outcome.UNKNOWN_OUTCOME;
+    Outcome answer =
+        state == OpenPayment.State.RUNNING ? Outcome.IN_PROGRESS : Outcome.UNKNOWN_OUTCOME;
     return new Heard(progress, answer, pause);
   }
 }

@@ -45,7 +45,7 @@ final class Settling<Q> implements ProviderStep.Late<Q> {
       return;
     }
     try {
-      Settlement settlement =
+      PaymentOperation.Settlement settlement =
           transactions.run(
               declared.options(), tx -> settle(tx, claim.key(), step, reply, claim.fence()));
       LOG.info("payment {}: the late answer of step {}: {}", claim.key(), step, settlement);
@@ -59,7 +59,7 @@ final class Settling<Q> implements ProviderStep.Late<Q> {
    *
    * @param under settles only while this has the payment; null for whoever has it
    */
-  <T> Settlement settle(
+  <T> PaymentOperation.Settlement settle(
       Tx tx, IdempotencyKey key, StepKey<T> step, ProviderReply<T> reply, @Nullable Fence under) {
     if (!reply.isDefinite()) {
       throw new PgBelayException(
@@ -71,28 +71,30 @@ final class Settling<Q> implements ProviderStep.Late<Q> {
       throw new PgBelayException(
           "operation \"" + declared.name() + "\" has no provider step \"" + step + "\"");
     }
-    Settlement settlement = settled(tx, key, step, reply, under);
+    PaymentOperation.Settlement settlement = settled(tx, key, step, reply, under);
     meters.settled(settlement);
     return settlement;
   }
 
-  private <T> Settlement settled(
+  private <T> PaymentOperation.Settlement settled(
       Tx tx, IdempotencyKey key, StepKey<T> step, ProviderReply<T> reply, @Nullable Fence under) {
     PaymentRow row = sql.lockRow(tx.connection(), key);
     if (row == null) {
-      return Settlement.NO_SUCH_KEY;
+      return PaymentOperation.Settlement.NO_SUCH_KEY;
     }
     boolean others = under != null && !row.fence().equals(Optional.of(under));
-    if (row.state() == PaymentState.COMPLETED
+    if (row.state() == OpenPayment.State.COMPLETED
         || row.progress().result(step.name()) != null
         || others) {
-      return Settlement.ALREADY_KNOWN;
+      return PaymentOperation.Settlement.ALREADY_KNOWN;
     }
     if (!step.name().equals(row.progress().asked())) {
-      return row.progress().refusal() != null ? Settlement.ALREADY_KNOWN : Settlement.NOT_ASKED;
+      return row.progress().refusal() != null
+          ? PaymentOperation.Settlement.ALREADY_KNOWN
+          : PaymentOperation.Settlement.NOT_ASKED;
     }
     seize(tx, row, write(row, step, reply));
-    return Settlement.SETTLED;
+    return PaymentOperation.Settlement.SETTLED;
   }
 
   private <T> PaymentWrite write(PaymentRow row, StepKey<T> step, ProviderReply<T> reply) {
@@ -110,7 +112,7 @@ final class Settling<Q> implements ProviderStep.Late<Q> {
     return PaymentWrite.left(
         row.version(),
         progress,
-        PaymentState.PARKED,
+        OpenPayment.State.PARKED,
         row.attempts(),
         "compensation \"" + step + "\" was refused: " + reply.detail(),
         Duration.ZERO);
@@ -118,7 +120,7 @@ final class Settling<Q> implements ProviderStep.Late<Q> {
 
   private static PaymentWrite free(PaymentRow row, Progress progress) {
     return new PaymentWrite(
-        row.version(), progress, PaymentState.RUNNING, 0, null, Duration.ZERO, null, null);
+        row.version(), progress, OpenPayment.State.RUNNING, 0, null, Duration.ZERO, null, null);
   }
 
   /** Whoever has it loses it: what he would write is older than what is known now. */
@@ -131,16 +133,16 @@ final class Settling<Q> implements ProviderStep.Late<Q> {
   }
 
   /** The state it is in afterwards; empty if there is none. */
-  Optional<PaymentState> unpark(Tx tx, IdempotencyKey key) {
+  Optional<OpenPayment.State> unpark(Tx tx, IdempotencyKey key) {
     PaymentRow row = sql.lockRow(tx.connection(), key);
     if (row == null) {
       return Optional.empty();
     }
-    if (row.state() != PaymentState.PARKED) {
+    if (row.state() != OpenPayment.State.PARKED) {
       return Optional.of(row.state());
     }
-    PaymentState state =
-        row.progress().asked() == null ? PaymentState.RUNNING : PaymentState.UNKNOWN;
+    OpenPayment.State state =
+        row.progress().asked() == null ? OpenPayment.State.RUNNING : OpenPayment.State.UNKNOWN;
     seize(
         tx,
         row,

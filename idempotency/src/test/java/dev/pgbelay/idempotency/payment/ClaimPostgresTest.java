@@ -235,7 +235,7 @@ class ClaimPostgresTest {
         "update pgbelay.payment set lease_until = clock_timestamp() - interval '1 minute'"
             + " where key = ?",
         key.key());
-    Completer patient = Completer.of(shop.payments).grace(Duration.ofMinutes(5)).build();
+    Completer patient = Completer.builder(shop.payments).grace(Duration.ofMinutes(5)).build();
     assertThat(patient.runOnce()).isZero();
     assertThat(checkout.execute(key, "10 EUR").outcome()).isEqualTo(Outcome.EXECUTED);
     go.countDown();
@@ -270,7 +270,7 @@ class ClaimPostgresTest {
               completer.runOnce();
               return shop.state(own).equals("PARKED");
             });
-    assertThat(shop.payments.open(PaymentState.PARKED, 10))
+    assertThat(shop.payments.open(OpenPayment.State.PARKED, 10))
         .singleElement()
         .satisfies(
             parked ->
@@ -279,7 +279,7 @@ class ClaimPostgresTest {
     assertThat(operation.execute(own, "10 EUR").outcome()).isEqualTo(Outcome.UNKNOWN_OUTCOME);
     assertThat(completer.runOnce()).isZero();
     broken[0] = false;
-    assertThat(operation.unpark(own)).contains(PaymentState.RUNNING);
+    assertThat(operation.unpark(own)).contains(OpenPayment.State.RUNNING);
     assertThat(completer.runOnce()).isEqualTo(1);
     assertThat(operation.execute(own, "10 EUR")).isEqualTo(Answer.replayed("paid by ch-1"));
     assertThat(bank.calls()).hasSize(1);
@@ -302,7 +302,7 @@ class ClaimPostgresTest {
       operation.execute(own, "10 EUR");
       shop.age(own, "1 hour");
     }
-    Completer two = Completer.of(shop.payments).perPass(2).build();
+    Completer two = Completer.builder(shop.payments).perPass(2).build();
     assertThat(two.runOnce()).isEqualTo(2);
     assertThat(two.runOnce()).isEqualTo(2);
     assertThat(two.runOnce()).isEqualTo(1);
@@ -314,7 +314,7 @@ class ClaimPostgresTest {
     bank.then(Bank.timeoutAfterActing());
     checkout.execute(key, "10 EUR");
     try (Completer completer =
-        Completer.of(shop.payments)
+        Completer.builder(shop.payments)
             .grace(Duration.ZERO)
             .idlePause(Duration.ofMillis(10), Duration.ofMillis(50))
             .build()) {

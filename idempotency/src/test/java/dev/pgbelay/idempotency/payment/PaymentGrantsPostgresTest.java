@@ -65,7 +65,7 @@ class PaymentGrantsPostgresTest {
           operation.settle(key, Shop.CHARGED, ProviderReply.succeeded("ch-1"));
           assertThat(shop.completer().runOnce()).isEqualTo(1);
           assertThat(operation.execute(key, "10 EUR").response()).contains("paid by ch-1");
-          assertThat(shop.payments.open(PaymentState.UNKNOWN, 10)).isEmpty();
+          assertThat(shop.payments.open(OpenPayment.State.UNKNOWN, 10)).isEmpty();
         });
   }
 

@@ -93,14 +93,14 @@ final class Shop implements AutoCloseable {
     return Fingerprint.of(1, request.getBytes(StandardCharsets.UTF_8));
   }
 
-  PaymentOperationBuilder<String, String> bare(String name) {
+  PaymentOperation.Builder<String, String> bare(String name) {
     return payments
         .operation(name, Shop::fingerprint, Codec.text(), Codec.text())
         .attempts(3, Duration.ofMillis(1), Duration.ofMillis(2));
   }
 
   /** Reserve, charge, book. */
-  PaymentOperationBuilder<String, String> checkout(String name, ProviderLimits limits) {
+  PaymentOperation.Builder<String, String> checkout(String name, ProviderLimits limits) {
     return bare(name)
         .database(RESERVED, (tx, execution) -> write(tx, execution, "reserved"))
         .provider(CHARGED, bank, limits)
@@ -113,7 +113,7 @@ final class Shop implements AutoCloseable {
   }
 
   PaymentOperation<String, String> checkout(
-      UnaryOperator<PaymentOperationBuilder<String, String>> options) {
+      UnaryOperator<PaymentOperation.Builder<String, String>> options) {
     return options.apply(checkout(freshName(), limits())).build();
   }
 
@@ -172,7 +172,7 @@ final class Shop implements AutoCloseable {
   }
 
   Completer completer() {
-    return Completer.of(payments).grace(Duration.ZERO).build();
+    return Completer.builder(payments).grace(Duration.ZERO).build();
   }
 
   @Override

@@ -102,7 +102,7 @@ class StepsPostgresTest {
     assertThat(operation.execute(key, "10 EUR").outcome()).isEqualTo(Outcome.UNKNOWN_OUTCOME);
     assertThat(shop.state(key)).isEqualTo("PARKED");
     assertThat(operation.settle(key, Shop.REFUNDED, ProviderReply.succeeded("by hand")))
-        .isEqualTo(Settlement.SETTLED);
+        .isEqualTo(PaymentOperation.Settlement.SETTLED);
     assertThat(operation.execute(key, "10 EUR"))
         .isEqualTo(Answer.executed("no such address, refunded by by hand"));
   }
@@ -153,7 +153,7 @@ class StepsPostgresTest {
   private void deployed(String name, int version, List<StepKey<String>> more, Deployed test)
       throws Exception {
     try (Shop there = new Shop(postgres.dataSource(), postgres.jdbcUrl(), bank)) {
-      PaymentOperationBuilder<String, String> builder =
+      PaymentOperation.Builder<String, String> builder =
           there.bare(name).version(version).provider(Shop.CHARGED, bank, Shop.limits());
       for (StepKey<String> step : more) {
         builder.database(step, (tx, execution) -> Shop.write(tx, execution, step.name()));
@@ -208,7 +208,7 @@ class StepsPostgresTest {
           .isInstanceOf(PgBelayException.class)
           .hasMessageContaining("steps changed: version 2 did [], and in version 3 \"charge\"");
       there.completer().runOnce();
-      assertThat(there.payments.open(PaymentState.PARKED, 10))
+      assertThat(there.payments.open(OpenPayment.State.PARKED, 10))
           .singleElement()
           .satisfies(p -> assertThat(p.reason().orElseThrow()).contains("steps changed"));
       assertThat(bank.calls()).hasSize(1);

@@ -92,7 +92,7 @@ class UnknownPostgresTest {
       assertThat(pay().outcome()).isEqualTo(Outcome.UNKNOWN_OUTCOME);
     }
     assertThat(bank.calls()).hasSize(1);
-    assertThat(shop.payments.open(PaymentState.UNKNOWN, 10))
+    assertThat(shop.payments.open(OpenPayment.State.UNKNOWN, 10))
         .singleElement()
         .satisfies(open -> assertThat(open.reason().orElseThrow()).contains("window has closed"));
   }
@@ -243,16 +243,16 @@ class UnknownPostgresTest {
   void webhookOrOperator_settlesAnUnknownPayment_onceAndInAnyOrder() throws Exception {
     bank.knowsNothing().then(Bank.timeoutAfterActing());
     assertThat(checkout.settle(key, Shop.CHARGED, ProviderReply.succeeded("ch-1")))
-        .isEqualTo(Settlement.NO_SUCH_KEY);
+        .isEqualTo(PaymentOperation.Settlement.NO_SUCH_KEY);
     pay();
     assertThat(checkout.settle(key, Shop.CHARGED, ProviderReply.succeeded("ch-1")))
-        .isEqualTo(Settlement.SETTLED);
+        .isEqualTo(PaymentOperation.Settlement.SETTLED);
     assertThat(checkout.settle(key, Shop.CHARGED, ProviderReply.refused("other")))
-        .isEqualTo(Settlement.ALREADY_KNOWN);
+        .isEqualTo(PaymentOperation.Settlement.ALREADY_KNOWN);
     assertThat(shop.completer().runOnce()).isEqualTo(1);
     assertThat(pay()).isEqualTo(Answer.replayed("paid by ch-1"));
     assertThat(checkout.settle(key, Shop.CHARGED, ProviderReply.succeeded("ch-1")))
-        .isEqualTo(Settlement.ALREADY_KNOWN);
+        .isEqualTo(PaymentOperation.Settlement.ALREADY_KNOWN);
     assertThat(bank.calls()).hasSize(1);
     assertThat(settlements("settled")).isEqualTo(1);
     assertThat(settlements("no_such_key")).isEqualTo(1);
@@ -274,7 +274,7 @@ class UnknownPostgresTest {
           String charge = bank.charge(providerKey);
           assertThat(
                   checkout.settle(execution.key(), Shop.CHARGED, ProviderReply.succeeded(charge)))
-              .isEqualTo(Settlement.SETTLED);
+              .isEqualTo(PaymentOperation.Settlement.SETTLED);
           return ProviderReply.succeeded(charge);
         });
     assertThat(checkout.execute(key, "10 EUR", Duration.ofMinutes(1)))
@@ -321,7 +321,7 @@ class UnknownPostgresTest {
     pay();
     List<OpenPayment> told = new ArrayList<>();
     Completer completer =
-        Completer.of(shop.payments).escalate(Duration.ofMinutes(15), told::add).build();
+        Completer.builder(shop.payments).escalate(Duration.ofMinutes(15), told::add).build();
     completer.runOnce();
     assertThat(told).isEmpty();
     shop.dsl.execute(

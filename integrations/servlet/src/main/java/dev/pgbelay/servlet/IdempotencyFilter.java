@@ -93,7 +93,7 @@ public final class IdempotencyFilter implements Filter {
                 StoredResponse.codec(builder.codec))
             .retention(builder.retention)
             .options(builder.options)
-            .maxResponseBytes(1 << 28)
+            .maxBytes(1 << 28)
             .build();
     this.methods = Set.copyOf(builder.methods);
     this.required = builder.required;
