@@ -110,7 +110,10 @@ public final class Transactions {
    * <p>Where the connection is lost after the statement was sent, it is not known whether it was
    * committed: that is so for the whole of it, not only for a COMMIT at its end.
    *
-   * @param sql exactly one statement, which neither begins nor ends a transaction
+   * <p>Several statements with semicolons between them are one message too. Each sees what others
+   * had committed when it began; {@code reading} is called at the result of the first.
+   *
+   * @param sql what neither begins nor ends a transaction
    * @throws SQLException what the server said of the statement, which it has undone
    * @throws OutcomeUnknownException if its answer was lost
    * @throws TransactionException as {@link #commit}; of kind {@link FailureKind#OTHER} if {@code

@@ -27,9 +27,9 @@ import java.util.Set;
  */
 class ClaimSql {
   /**
-   * Binds idle milliseconds, claimant, number, queue, place, id, kinds, limit, claimant, number.
+   * Binds idle milliseconds, claimant, number, queue, place, id, kinds, and what the limit does.
    */
-  private static final String CLAIM =
+  static final String DUE =
       """
       WITH bounds AS MATERIALIZED (
         SELECT set_config('idle_in_transaction_session_timeout', ? || 'ms', true)),
@@ -47,14 +47,22 @@ class ClaimSql {
            AND j.kind = ANY (CAST(? AS text[]))
            AND EXISTS (SELECT FROM me)
          ORDER BY j.place, j.id
-         LIMIT ?
-           FOR NO KEY UPDATE OF j SKIP LOCKED)
+         LIMIT <limit>
+           FOR NO KEY UPDATE OF j SKIP LOCKED)""";
+
+  /** Binds claimant, number. */
+  static final String TAKE =
+      """
       UPDATE <job> AS j
          SET state = 'running', claimant = ?, claim_number = ?, attempt = j.attempt + 1
        WHERE j.ctid = ANY (ARRAY(SELECT at FROM due))
-      RETURNING j.id, j.place, j.kind, j.attempt, j.max_attempts, j.key_slot IS NOT NULL,
-                j.deadline_ms, j.tags, j.failures[cardinality(j.failures)], j.headers, j.payload\
+      RETURNING j.id, j.place, j.kind, j.attempt, j.max_attempts, j.key_slot IS NOT NULL AS keyed,
+                j.deadline_ms, j.tags, j.failures[cardinality(j.failures)] AS failure, j.headers,
+                j.payload\
       """;
+
+  /** The limit is bound, between what the two parts bind. */
+  private static final String CLAIM = DUE.replace("<limit>", "?") + "\n" + TAKE;
 
   /** Binds claimant; claimant, number. Waits for a claim that is still under way. */
   private static final String RAISE_CLAIM_FLOOR =
@@ -150,14 +158,28 @@ class ClaimSql {
       Duration idle)
       throws SQLException {
     PgDriver.planEachTime(update);
-    update.setString(1, Long.toString(idle.toMillis()));
-    int next = fence.bind(update, 2);
+    int next = bindDue(update, 1, fence, queue, behind, kinds, idle);
+    update.setInt(next++, limit);
+    fence.bind(update, next);
+  }
+
+  /** What {@link #DUE} binds; returns the next index. */
+  static int bindDue(
+      PreparedStatement update,
+      int index,
+      Fence fence,
+      String queue,
+      Spot behind,
+      Set<String> kinds,
+      Duration idle)
+      throws SQLException {
+    update.setString(index, Long.toString(idle.toMillis()));
+    int next = fence.bind(update, index + 1);
     update.setString(next++, queue);
     update.setLong(next++, behind.place());
     update.setLong(next++, behind.id());
     update.setArray(next++, update.getConnection().createArrayOf("text", kinds.toArray()));
-    update.setInt(next++, limit);
-    fence.bind(update, next);
+    return next;
   }
 
   /**
@@ -198,7 +220,8 @@ class ClaimSql {
     return millis == 0 ? Optional.empty() : Optional.of(Duration.ofMillis(millis));
   }
 
-  private static List<ClaimedJob> read(PreparedStatement statement, String queue, Fence fence)
+  /** What {@link #TAKE} returns, in the order of the queue. */
+  static List<ClaimedJob> read(PreparedStatement statement, String queue, Fence fence)
       throws SQLException {
     List<ClaimedJob> jobs = new ArrayList<>();
     try (ResultSet row = statement.getResultSet()) {

@@ -6,9 +6,10 @@ import dev.pgbelay.core.OutcomeUnknownException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.Fence;
+import dev.pgbelay.jobqueue.LimitedClaimSql.Room;
+import dev.pgbelay.jobqueue.LimitedClaimSql.Wanted;
 import dev.pgbelay.jobqueue.LowWaterMark.Spot;
 import dev.pgbelay.jobqueue.Registration.Identity;
-import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
@@ -37,13 +38,10 @@ final class Claims {
   private @Nullable LostClaim lostClaim;
 
   /** What all queues of a worker share. */
-  record Statements(ClaimSql claim, LimitSql limits) {}
+  record Statements(ClaimSql claim, LimitedClaimSql limited) {}
 
   /** A claim whose answer did not come. */
   private record LostClaim(Identity identity, Fence fence, Lane lane, Spot behind, int reserved) {}
-
-  /** What a transaction has brought. */
-  private record Found(List<ClaimedJob> jobs, int limit, @Nullable Duration tryAgain) {}
 
   /**
    * What a claim has brought.
@@ -70,72 +68,85 @@ final class Claims {
     this.registration = registration;
   }
 
-  /** As many as there is room for, of those behind a spot. */
-  Claimed claim(Lane lane, Spot behind, int room) throws Exception {
-    int reserved = lane.reserve(room);
-    if (reserved == 0) {
+  /** What a transaction has brought. */
+  private record Found(
+      List<ClaimedJob> jobs,
+      @Nullable CommitPosition position,
+      int limit,
+      boolean wide,
+      @Nullable Duration tryAgain) {}
+
+  /** As many as are wanted, of those behind a spot. */
+  Claimed claim(Lane lane, Spot behind, Wanted wanted) throws Exception {
+    Lane.Reserved reserved = lane.reserve(wanted);
+    Wanted places = reserved.places();
+    if (places.most() == 0) {
       return new Claimed(null, lane, List.of(), null, 0, refused);
     }
-    int kept = reserved;
+    int kept = places.most();
     try {
       Identity identity = registration.identity();
       Fence fence = identity.nextClaim();
-      Commit<Found> commit;
+      Found found;
       try {
-        commit =
+        found =
             lane.limits().isEmpty()
-                ? claimAlone(fence, lane, behind, reserved)
-                : transactions.commit(
-                    CLAIM, tx -> claim(tx.connection(), fence, lane, behind, reserved));
+                ? claimAlone(fence, lane, behind, places.most())
+                : claimLimited(fence, lane, behind, places);
       } catch (OutcomeUnknownException e) {
-        lostClaim = new LostClaim(identity, fence, lane, behind, reserved);
+        lostClaim = new LostClaim(identity, fence, lane, behind, places.most());
         kept = 0;
         throw e;
       }
-      registration.claimedAt(identity, commit.position().orElse(null));
-      Found found = commit.value();
+      registration.claimedAt(identity, found.position());
       kept -= found.jobs().size();
+      boolean wide = reserved.wide() && found.wide();
+      boolean refusedThreads = found.limit() == 0 && places.now() > 0;
+      if (!found.jobs().isEmpty() || refusedThreads) {
+        lane.narrow(!wide);
+      }
       return new Claimed(
-          identity,
-          lane,
-          found.jobs(),
-          commit.position().orElse(null),
-          found.limit(),
-          found.tryAgain());
+          identity, lane, found.jobs(), found.position(), found.limit(), found.tryAgain());
     } finally {
       lane.release(kept);
     }
   }
 
-  private Commit<Found> claimAlone(Fence fence, Lane lane, Spot behind, int most)
-      throws SQLException {
+  private Found claimAlone(Fence fence, Lane lane, Spot behind, int most) throws SQLException {
     Commit<List<ClaimedJob>> commit =
         sql.claim()
             .claimAlone(transactions, CLAIM, fence, queue, behind, lane.kinds(), most, lease);
-    return new Commit<>(
-        new Found(commit.value(), most, null),
-        commit.effect(),
-        commit.position(),
-        commit.attempts());
+    return new Found(commit.value(), commit.position().orElse(null), most, true, null);
   }
 
-  private Found claim(Connection connection, Fence fence, Lane lane, Spot behind, int most)
+  private Found claimLimited(Fence fence, Lane lane, Spot behind, Wanted wanted)
       throws SQLException {
-    if (!sql.limits().lock(connection, lane.limits(), lease)) {
-      return new Found(List.of(), 0, BUSY);
+    Commit<LimitedClaimSql.Claimed> commit =
+        sql.limited()
+            .claim(
+                transactions,
+                CLAIM,
+                fence,
+                lane.limits(),
+                queue,
+                behind,
+                lane.kinds(),
+                wanted,
+                lease);
+    Room room = commit.value().room();
+    return new Found(
+        commit.value().jobs(),
+        commit.position().orElse(null),
+        room.jobs(),
+        room.locked() ? room.wide() : !lane.isNarrow(),
+        room.jobs() > 0 ? null : pause(room));
+  }
+
+  private Duration pause(Room room) {
+    if (!room.locked()) {
+      return BUSY;
     }
-    LimitSql.Room room = sql.limits().findRoom(connection, lane.limits(), most);
-    if (room.jobs() == 0) {
-      return new Found(
-          List.of(), 0, room.untilNext().isZero() ? refused : room.untilNext().plusMillis(1));
-    }
-    List<ClaimedJob> jobs =
-        sql.claim().claim(connection, fence, queue, behind, lane.kinds(), room.jobs(), lease);
-    if (!jobs.isEmpty()) {
-      sql.limits()
-          .take(connection, lane.limits(), fence, jobs.stream().map(ClaimedJob::id).toList());
-    }
-    return new Found(jobs, room.jobs(), null);
+    return room.untilNext().isZero() ? refused : room.untilNext().plusMillis(1);
   }
 
   /** What the claim before has taken, if its answer was lost; null otherwise. */

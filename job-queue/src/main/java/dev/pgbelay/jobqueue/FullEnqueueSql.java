@@ -13,9 +13,10 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The statement that adds jobs with everything that a job can have. Those with a partition key
- * arrive only: whether their key is free is looked at after the commit, so that no transaction
- * waits for another.
+ * The statement that adds jobs with everything that a job can have. Those with a partition key get
+ * no slot: whether their key is free is looked at after the commit, so that no transaction waits
+ * for another. One of each key arrives, and is found by that look; those behind it are blocked at
+ * once.
  */
 class FullEnqueueSql {
   /** Moments, delays in microseconds, of which each job has one or none. */
@@ -27,20 +28,22 @@ class FullEnqueueSql {
              given.queue, given.kind,
              CASE WHEN due.at > due.now THEN 'scheduled'
                   WHEN given.partition_key IS NULL THEN 'ready'
+                  WHEN given.follows THEN 'blocked'
                   ELSE 'arriving' END,
              CAST(extract(epoch FROM due.at) * 1000000 AS bigint)
                - 1000000 * CAST(given.priority AS bigint),
              CASE WHEN due.at > due.now THEN due.at
                   WHEN given.partition_key IS NOT NULL THEN 'infinity' END,
              given.max_attempts, given.priority, given.deadline_ms, given.partition_key,
-             CASE WHEN due.at <= due.now AND given.partition_key IS NOT NULL THEN -1 END,
+             CASE WHEN due.at <= due.now AND given.partition_key IS NOT NULL
+                  THEN CASE WHEN given.follows THEN 0 ELSE -1 END END,
              CAST(given.tags AS text[]), CAST(given.headers AS text[]), given.payload
         FROM unnest(CAST(? AS bigint[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bigint[]),
                     CAST(? AS bigint[]), CAST(? AS integer[]), CAST(? AS integer[]),
                     CAST(? AS integer[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]),
-                    CAST(? AS bytea[]))
+                    CAST(? AS boolean[]), CAST(? AS bytea[]))
                AS given(id, queue, kind, moment, delay, priority, max_attempts, deadline_ms,
-                        partition_key, tags, headers, payload)
+                        partition_key, tags, headers, follows, payload)
              CROSS JOIN LATERAL (SELECT clock_timestamp() AS now) AS clock
              CROSS JOIN LATERAL (
                SELECT clock.now,
@@ -72,7 +75,8 @@ class FullEnqueueSql {
       List<@Nullable Long> given)
       throws SQLException {
     int count = jobs.size();
-    @Nullable Object[][] columns = new @Nullable Object[11][count];
+    @Nullable Object[][] columns = new @Nullable Object[12][count];
+    Set<List<String>> keys = new HashSet<>();
     for (int i = 0; i < count; i++) {
       NewJob<?> job = jobs.get(i);
       columns[0][i] = given.get(i);
@@ -87,10 +91,11 @@ class FullEnqueueSql {
       columns[8][i] = job.partitionKey().orElse(null);
       columns[9][i] = Headers.writeTexts(job.tags());
       columns[10][i] = Headers.write(job.headers());
+      columns[11][i] = follows(job, keys);
     }
     String[] types = {
       "bigint", "text", "text", "bigint", "bigint", "integer", "integer", "integer", "text", "text",
-      "text"
+      "text", "boolean"
     };
     try (PreparedStatement insert = connection.prepareStatement(enqueueFull)) {
       insert.setString(1, jobTable);
@@ -101,6 +106,17 @@ class FullEnqueueSql {
           types.length + 2, connection.createArrayOf("bytea", payloads.toArray(new byte[0][])));
       return inOrder(insert, given);
     }
+  }
+
+  /**
+   * Whether a job of the same key stands before it in the statement: that one is looked at when it
+   * has arrived, for all of them.
+   */
+  private static boolean follows(NewJob<?> job, Set<List<String>> keys) {
+    return job.partitionKey().isPresent()
+        && job.runAt().isEmpty()
+        && job.delay().isZero()
+        && !keys.add(List.of(job.queue(), job.partitionKey().get()));
   }
 
   /** Ids that are drawn row by row ascend in the order of the arrays. */

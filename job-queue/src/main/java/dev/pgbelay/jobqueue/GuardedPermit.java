@@ -4,6 +4,7 @@ import dev.pgbelay.jobqueue.permit.ClaimPermit;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.function.IntUnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -34,14 +35,23 @@ final class GuardedPermit implements ClaimPermit {
 
   @Override
   public int reserve(int wanted) {
+    return reserve(wanted, "reserve", permit::reserve);
+  }
+
+  @Override
+  public int reserveAhead(int wanted) {
+    return reserve(wanted, "reserveAhead", permit::reserveAhead);
+  }
+
+  private int reserve(int wanted, String call, IntUnaryOperator asked) {
     if (failing && System.nanoTime() - failedAt < PAUSE) {
       return 0;
     }
     failing = false;
     try {
-      return Math.max(0, Math.min(wanted, permit.reserve(wanted)));
+      return Math.max(0, Math.min(wanted, asked.applyAsInt(wanted)));
     } catch (Throwable e) {
-      failed("reserve", e);
+      failed(call, e);
       return 0;
     }
   }

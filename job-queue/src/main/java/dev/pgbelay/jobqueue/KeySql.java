@@ -31,10 +31,10 @@ class KeySql {
                LEFT JOIN <control> AS c ON c.scope = 'queue' AND c.name = l.queue
          WHERE l.key_slot BETWEEN 1 AND coalesce(c.key_limit, 1)),
       heads AS MATERIALIZED (
-        SELECT v.key_slot, h.id
+        SELECT v.key_slot, h.id, h.at
           FROM vacated AS v
                CROSS JOIN LATERAL (
-                 SELECT j.id, j.place
+                 SELECT j.id, j.place, j.ctid AS at
                    FROM <job> AS j
                   WHERE j.key_slot = 0 AND j.queue = v.queue
                     AND j.partition_key = v.partition_key
@@ -47,15 +47,15 @@ class KeySql {
                     AND a.queue = v.queue AND a.partition_key = v.partition_key
                  OFFSET 0)),
       next_ones AS MATERIALIZED (
-        SELECT j.id
+        SELECT j.ctid AS at
           FROM <job> AS j
-         WHERE j.id = ANY (ARRAY(SELECT h.id FROM heads AS h)) AND j.key_slot = 0
+         WHERE j.ctid = ANY (ARRAY(SELECT h.at FROM heads AS h)) AND j.key_slot = 0
            FOR NO KEY UPDATE OF j SKIP LOCKED),
       handed_on AS (
         UPDATE <job> AS j
            SET state = 'ready', run_at = NULL, key_slot = h.key_slot
           FROM heads AS h
-         WHERE j.id = ANY (ARRAY(SELECT o.id FROM next_ones AS o)) AND h.id = j.id)""";
+         WHERE j.ctid = ANY (ARRAY(SELECT o.at FROM next_ones AS o)) AND h.id = j.id)""";
 
   private static final String LOOK =
       """
@@ -70,7 +70,8 @@ class KeySql {
    * Given the parts {@code page}, jobs that have just arrived, {@code keys}, and {@code late}, the
    * first job of a key that is not in the page because somebody holds it: gives the free slots of
    * the keys to the first of each, and none to what stands behind one that is late. OFFSET 0 keeps
-   * the look-ups from becoming a join that reads every slot there is.
+   * the look-ups from becoming a join that reads every slot there is, and the sum keeps the one by
+   * id from reading the whole index of blocked jobs.
    */
   private static final String GIVE_SLOTS =
       """
@@ -87,15 +88,15 @@ class KeySql {
                  OFFSET 0)),
       waiting AS MATERIALIZED (
         SELECT b.id, k.queue, k.partition_key, b.place, false AS arrives
-          FROM keys AS k
+          FROM (SELECT r.queue, r.partition_key, count(*) AS free
+                  FROM room AS r GROUP BY r.queue, r.partition_key) AS k
                CROSS JOIN LATERAL (
                  SELECT j.id, j.place
                    FROM <job> AS j
                   WHERE j.key_slot = 0 AND j.queue = k.queue
                     AND j.partition_key = k.partition_key
                   ORDER BY j.place, j.id
-                  LIMIT (SELECT count(*) FROM room AS r
-                          WHERE r.queue = k.queue AND r.partition_key = k.partition_key)) AS b
+                  LIMIT k.free) AS b
         UNION ALL
         SELECT p.id, p.queue, p.partition_key, p.place, true FROM page AS p),
       ranked AS MATERIALIZED (
@@ -114,7 +115,7 @@ class KeySql {
         SELECT j.id
           FROM <job> AS j
          WHERE j.id = ANY (ARRAY(SELECT c.id FROM chosen AS c WHERE NOT c.arrives))
-           AND j.key_slot = 0
+           AND j.key_slot + 0 = 0
            FOR NO KEY UPDATE OF j SKIP LOCKED),
       written AS (
         UPDATE <job> AS j

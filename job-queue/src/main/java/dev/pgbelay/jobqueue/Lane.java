@@ -1,9 +1,9 @@
 package dev.pgbelay.jobqueue;
 
 import dev.pgbelay.jobqueue.LimitSql.Limit;
+import dev.pgbelay.jobqueue.LimitedClaimSql.Wanted;
 import dev.pgbelay.jobqueue.permit.ClaimPermit;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -12,26 +12,72 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Kinds of a queue that are claimed together, because the same things limit them: nearly always all
- * of them, and nothing.
- *
- * @param kinds to claim
- * @param limits that were set for the queue or the kind
- * @param permit of the kind
- * @param mark where the next claim begins
+ * of them, and nothing. Used by the thread that claims, except where said.
  */
-record Lane(
-    Set<String> kinds, List<Limit> limits, @Nullable ClaimPermit permit, LowWaterMark mark) {
-  /** Whether less may be claimed than there is room for: then nothing is fetched ahead. */
+final class Lane {
+  private final Set<String> kinds;
+  private final List<Limit> limits;
+  private final @Nullable ClaimPermit permit;
+  private final LowWaterMark mark = new LowWaterMark();
+  private boolean narrow;
+
+  /**
+   * @param limits that were set for the queue or the kind
+   * @param permit of the kind
+   */
+  Lane(Set<String> kinds, List<Limit> limits, @Nullable ClaimPermit permit) {
+    this.kinds = Set.copyOf(kinds);
+    this.limits = List.copyOf(limits);
+    this.permit = permit;
+    this.narrow = permit != null || !limits.isEmpty();
+  }
+
+  Set<String> kinds() {
+    return kinds;
+  }
+
+  List<Limit> limits() {
+    return limits;
+  }
+
+  /** Where the next claim begins. */
+  LowWaterMark mark() {
+    return mark;
+  }
+
+  /**
+   * Whether its jobs are claimed for free threads only: so it is until a claim was allowed more,
+   * and again when one was not.
+   */
   boolean isNarrow() {
-    return permit != null || !limits.isEmpty();
+    return narrow;
+  }
+
+  void narrow(boolean forThreadsOnly) {
+    narrow = forThreadsOnly;
   }
 
   /** Sets places aside, all that are wanted where nothing says otherwise. */
-  int reserve(int wanted) {
-    return permit == null ? wanted : permit.reserve(wanted);
+  Reserved reserve(Wanted wanted) {
+    if (permit == null) {
+      return new Reserved(wanted, true);
+    }
+    int now = wanted.now() == 0 ? 0 : permit.reserve(wanted.now());
+    int tried = Math.max(1, wanted.most() - wanted.now());
+    int ahead = now < wanted.now() ? 0 : permit.reserveAhead(tried);
+    int used = Math.min(ahead, wanted.most() - wanted.now());
+    release(ahead - used);
+    return new Reserved(new Wanted(now, now + used), ahead > 0);
   }
 
-  /** Gives back what was set aside in vain. */
+  /**
+   * What was set aside.
+   *
+   * @param wide whether there is anything for jobs that are fetched ahead
+   */
+  record Reserved(Wanted places, boolean wide) {}
+
+  /** Gives back what was set aside in vain; by any thread. */
   void release(int unused) {
     if (permit != null && unused > 0) {
       permit.release(unused);
@@ -44,8 +90,7 @@ record Lane(
     private final Map<String, ClaimPermit> permits;
     private final Set<String> kinds;
     private @Nullable Board board;
-    private List<Lane> lanes = List.of();
-    private int turn;
+    private final List<Lane> lanes = new ArrayList<>();
 
     Lanes(String queue, Set<String> kinds, Map<String, ClaimPermit> permits) {
       this.queue = queue;
@@ -53,18 +98,21 @@ record Lane(
       this.permits = permits;
     }
 
-    /** Those that may be claimed from now, another one first each time. */
+    /** Those that may be claimed from now, the one that was asked last at the end. */
     List<Lane> of(Board current) {
       if (!current.equals(board)) {
         board = current;
-        lanes = divide(current);
+        lanes.clear();
+        lanes.addAll(divide(current));
       }
-      if (lanes.size() < 2) {
-        return lanes;
+      return List.copyOf(lanes);
+    }
+
+    /** The others have their turn before it. */
+    void asked(Lane lane) {
+      if (lanes.size() > 1 && lanes.remove(lane)) {
+        lanes.add(lane);
       }
-      List<Lane> turned = new ArrayList<>(lanes);
-      Collections.rotate(turned, turn++ % lanes.size());
-      return turned;
     }
 
     /** Whether jobs of the kind are run here, and nothing has to admit them one by one. */
@@ -103,10 +151,10 @@ record Lane(
         if (current.isLimited(limit)) {
           limits.add(limit);
         }
-        divided.add(new Lane(Set.of(kind), List.copyOf(limits), permit, new LowWaterMark()));
+        divided.add(new Lane(Set.of(kind), limits, permit));
       }
       if (!together.isEmpty()) {
-        divided.add(new Lane(Set.copyOf(together), ofQueue, null, new LowWaterMark()));
+        divided.add(new Lane(together, ofQueue, null));
       }
       return divided;
     }

@@ -7,6 +7,7 @@ import dev.pgbelay.jobqueue.Buffer.Fetched;
 import dev.pgbelay.jobqueue.Claims.Claimed;
 import dev.pgbelay.jobqueue.Lane.Lanes;
 import dev.pgbelay.jobqueue.LimitSql.Limit;
+import dev.pgbelay.jobqueue.LimitedClaimSql.Wanted;
 import dev.pgbelay.jobqueue.LowWaterMark.Spot;
 import dev.pgbelay.jobqueue.Registration.Identity;
 import dev.pgbelay.jobqueue.Settlement.Fate;
@@ -120,13 +121,14 @@ final class Work implements Settlement.Slots {
     boolean more = false;
     Duration pause = null;
     for (Lane lane : open) {
-      int room = room();
-      if (room < (lane.isNarrow() ? 1 : refill())) {
+      Wanted wanted = wanted();
+      if (wanted.most() < (lane.isNarrow() ? 1 : refill())) {
         more = true;
         continue;
       }
+      lanes.asked(lane);
       LowWaterMark.Look look = lane.mark().look();
-      Claimed claimed = claims.claim(lane, look.behind(), Math.min(room, LARGEST_CLAIM));
+      Claimed claimed = claims.claim(lane, look.behind(), wanted);
       take(claimed);
       found += claimed.jobs().size();
       boolean seenAll =
@@ -138,6 +140,7 @@ final class Work implements Settlement.Slots {
       pause = shorter(pause, claimed.tryAgain());
       pause = shorter(pause, look.full() ? null : lane.mark().untilFullLook());
     }
+    narrow = open.stream().anyMatch(Lane::isNarrow);
     exhausted = !more;
     return found > 0 ? Pass.worked(found) : Pass.idle(pause == null ? pace.now() : pause);
   }
@@ -200,11 +203,16 @@ final class Work implements Settlement.Slots {
     return threads + ahead() - outstanding.get();
   }
 
+  private Wanted wanted() {
+    int most = Math.min(LARGEST_CLAIM, room());
+    return new Wanted(Math.min(most, Math.max(0, threads - outstanding.get())), most);
+  }
+
   private int refill() {
     return Math.max(1, Math.min(LARGEST_CLAIM, (threads + ahead()) / 2));
   }
 
-  /** Beside kinds that are limited nothing is fetched ahead: they would find no room. */
+  /** Beside kinds that are claimed for free threads only: they would find none free. */
   private int ahead() {
     return narrow ? 0 : ahead.jobs();
   }

@@ -113,7 +113,9 @@ final class WorkerParts {
             options.lease(),
             options.registry());
     this.queues = new ArrayList<>();
-    Claims.Statements statements = new Claims.Statements(new ClaimSql(options.schema()), limitSql);
+    Claims.Statements statements =
+        new Claims.Statements(
+            new ClaimSql(options.schema()), new LimitedClaimSql(options.schema()));
     Set<String> kinds = options.handlings().keySet();
     for (Map.Entry<String, Integer> queue : options.queues().entrySet()) {
       Work work =

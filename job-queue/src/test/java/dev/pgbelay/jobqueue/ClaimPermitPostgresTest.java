@@ -166,6 +166,55 @@ class ClaimPermitPostgresTest {
         .isZero();
   }
 
+  /** What waits for a thread when the breaker opens is not begun, whatever was claimed. */
+  @Test
+  void breakerThatOpens_sendsBackWhatWasFetchedAhead() {
+    CircuitBreaker breaker = breaker();
+    ends.release(400);
+    AtomicInteger fetchedAhead = new AtomicInteger();
+    ClaimPermit ofBreaker = Permits.byBreaker(breaker);
+    ClaimPermit counting =
+        new ClaimPermit() {
+          @Override
+          public int reserve(int wanted) {
+            return ofBreaker.reserve(wanted);
+          }
+
+          @Override
+          public int reserveAhead(int wanted) {
+            int places = ofBreaker.reserveAhead(wanted);
+            fetchedAhead.addAndGet(places);
+            return places;
+          }
+
+          @Override
+          public void release(int unused) {
+            ofBreaker.release(unused);
+          }
+
+          @Override
+          public boolean begin() {
+            return ofBreaker.begin();
+          }
+
+          @Override
+          public void end(Duration took, Optional<Throwable> failure) {
+            ofBreaker.end(took, failure);
+          }
+        };
+    enqueue(600);
+    start(counting, this::untilItMayEnd);
+    QueueFixture.await(() -> runs.get() >= 400 && running.get() == 6);
+    breaker.transitionToOpenState();
+    int begun = runs.get();
+    ends.release(6);
+    QueueFixture.await(() -> running.get() == 0 && fixture.jobs("running") == 0);
+    assertThat(runs.get()).as("no more than were at its door").isBetween(begun, begun + 6);
+    assertThat(fetchedAhead.get()).isPositive();
+    QueueFixture.await(() -> fixture.jobs("ready") == 600 - runs.get());
+    assertNothingBurned();
+  }
+
   @Test
   void bulkhead_boundsWhatRunsAndGetsAllItsPlacesBack() {
     Bulkhead bulkhead = Bulkhead.of("test", BulkheadConfig.custom().maxConcurrentCalls(3).build());

@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.jobqueue.LimitSql.Limit;
+import dev.pgbelay.jobqueue.LimitedClaimSql.Wanted;
 import dev.pgbelay.jobqueue.QueueFixture.Hand;
 import dev.pgbelay.jobqueue.Settlement.Fate;
 import dev.pgbelay.jobqueue.control.Limits;
@@ -16,6 +18,7 @@ import dev.pgbelay.testing.PostgresExtension;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
@@ -34,6 +37,7 @@ class QueueControlPostgresTest {
   private final JobKind<String> other = JobKind.text("other-" + fixture.queue);
   private final JobKind<String> limited = JobKind.text("limited-" + fixture.queue);
   private final LimitSql sql = new LimitSql("pgbelay");
+  private final LimitedClaimSql limitedClaims = new LimitedClaimSql("pgbelay");
 
   private JobWorkerBuilder worker() {
     return JobWorker.builder(fixture.transactions, workers.heartbeats())
@@ -285,29 +289,24 @@ class QueueControlPostgresTest {
     QueueFixture.await(() -> done(other) == 8);
   }
 
+  private LimitedClaimSql.Claimed claim(Hand hand, Wanted wanted, Limit... limits)
+      throws Exception {
+    return limitedClaims
+        .claim(
+            fixture.transactions,
+            TxOptions.forPath("test"),
+            hand.claimant.next(),
+            List.of(limits),
+            fixture.queue,
+            LowWaterMark.Spot.FRONT,
+            Set.of(QueueFixture.MAIL.name()),
+            wanted,
+            Duration.ofSeconds(30))
+        .value();
+  }
+
   private List<ClaimedJob> claim(Hand hand, int most) throws Exception {
-    List<Limit> limits = List.of(Limit.ofQueue(fixture.queue));
-    return fixture.transactions.run(
-        tx -> {
-          assertThat(sql.lock(tx.connection(), limits, Duration.ofSeconds(30))).isTrue();
-          LimitSql.Room room = sql.findRoom(tx.connection(), limits, most);
-          var fence = hand.claimant.next();
-          List<ClaimedJob> jobs =
-              room.jobs() == 0
-                  ? List.of()
-                  : hand.claims.claim(
-                      tx.connection(),
-                      fence,
-                      fixture.queue,
-                      LowWaterMark.Spot.FRONT,
-                      java.util.Set.of(QueueFixture.MAIL.name()),
-                      room.jobs(),
-                      Duration.ofSeconds(30));
-          if (!jobs.isEmpty()) {
-            sql.take(tx.connection(), limits, fence, jobs.stream().map(ClaimedJob::id).toList());
-          }
-          return jobs;
-        });
+    return claim(hand, new Wanted(most, most), Limit.ofQueue(fixture.queue)).jobs();
   }
 
   private boolean settle(ClaimedJob job, Fate fate) throws Exception {
@@ -348,9 +347,66 @@ class QueueControlPostgresTest {
     }
     assertThat(claim(lives, 10)).hasSize(2);
     assertThat(claim(lives, 10)).isEmpty();
-    assertThat(fixture.count("select count(*) from pgbelay.job_slot where name = ?", fixture.queue))
-        .as("void slots are removed")
-        .isEqualTo(2);
+    assertThat(slotRows()).as("rows of claims that are over are removed").isEqualTo(1);
+  }
+
+  private int slotRows() {
+    return fixture.count("select count(*) from pgbelay.job_slot where name = ?", fixture.queue);
+  }
+
+  /** The rows say how many there may be at most; what counts are the jobs. */
+  @Test
+  void slotsOfJobsThatEnded_areFoundFreeWhereTheyAreNeeded() throws Exception {
+    say(tx -> control.limitQueue(tx, fixture.queue, Limits.none().withRunning(10)));
+    fixture.enqueue(40);
+    Hand hand = fixture.hand();
+    List<ClaimedJob> first = claim(hand, 6);
+    List<ClaimedJob> second = claim(hand, 6);
+    assertThat(first).hasSize(6);
+    assertThat(second).hasSize(4);
+    assertThat(claim(hand, 6)).isEmpty();
+    for (ClaimedJob job : first.subList(0, 5)) {
+      assertThat(settle(job, Fate.DONE)).isTrue();
+    }
+    assertThat(claim(hand, 6)).hasSize(5);
+    assertThat(
+            fixture.count("select sum(jobs) from pgbelay.job_slot where name = ?", fixture.queue))
+        .as("a row of which half is over is written anew")
+        .isEqualTo(10);
+    for (ClaimedJob job : second) {
+      assertThat(settle(job, Fate.SNOOZED)).isTrue();
+    }
+    assertThat(claim(hand, 20)).hasSize(4);
+    assertThat(fixture.jobs("running")).isEqualTo(10);
+    assertThat(slotRows()).isEqualTo(3);
+  }
+
+  /** What is fetched ahead of free threads leaves half of the slots to those of other processes. */
+  @Test
+  void fetchingAhead_leavesHalfOfTheSlotsAndNothingOfARate() throws Exception {
+    say(tx -> control.limitQueue(tx, fixture.queue, Limits.none().withRunning(20)));
+    fixture.enqueue(100);
+    Hand hand = fixture.hand();
+    Limit limit = Limit.ofQueue(fixture.queue);
+    LimitedClaimSql.Claimed wide = claim(hand, new Wanted(4, 30), limit);
+    assertThat(wide.jobs()).hasSize(10);
+    assertThat(wide.room().wide()).isTrue();
+    LimitedClaimSql.Claimed ahead = claim(hand, new Wanted(0, 5), limit);
+    assertThat(ahead.jobs()).isEmpty();
+    assertThat(ahead.room().locked()).isTrue();
+    LimitedClaimSql.Claimed narrow = claim(hand, new Wanted(7, 20), limit);
+    assertThat(narrow.jobs()).hasSize(7);
+    assertThat(narrow.room().wide()).isFalse();
+    assertThat(claim(hand, new Wanted(7, 20), limit).jobs()).hasSize(3);
+    assertThat(claim(hand, new Wanted(7, 20), limit).jobs()).isEmpty();
+    assertThat(fixture.jobs("running")).isEqualTo(20);
+    say(
+        tx ->
+            control.limitQueue(
+                tx, fixture.queue, Limits.none().withRate(new Rate(100, Duration.ofHours(1), 50))));
+    LimitedClaimSql.Claimed rated = claim(hand, new Wanted(4, 30), limit);
+    assertThat(rated.jobs()).hasSize(4);
+    assertThat(rated.room().wide()).isFalse();
   }
 
   @Test
@@ -372,16 +428,28 @@ class QueueControlPostgresTest {
   @Test
   void claimThatFindsTheLimitLocked_doesNotWait() throws Exception {
     say(tx -> control.limitQueue(tx, fixture.queue, Limits.none().withRunning(1)));
-    List<Limit> limits =
-        List.of(Limit.ofQueue(fixture.queue), Limit.ofKind("no-such-" + fixture.queue));
+    fixture.enqueue(3);
+    Hand hand = fixture.hand();
+    Limit[] limits = {Limit.ofQueue(fixture.queue), Limit.ofKind("no-such-" + fixture.queue)};
     try (Interleaving script = Interleaving.of(postgres.dataSource())) {
       Interleaving.Session one = script.session("one");
-      one.run(c -> assertThat(sql.lock(c, limits, Duration.ofSeconds(30))).isTrue());
-      boolean second =
-          fixture.transactions.run(tx -> sql.lock(tx.connection(), limits, Duration.ofSeconds(30)));
-      assertThat(second).isFalse();
+      one.run(
+          c -> {
+            try (var lock =
+                c.prepareStatement(
+                    "select from pgbelay.job_control where name = ? for no key update")) {
+              lock.setString(1, fixture.queue);
+              lock.executeQuery().close();
+            }
+          });
+      LimitedClaimSql.Claimed second = claim(hand, new Wanted(3, 3), limits);
+      assertThat(second.room().locked()).isFalse();
+      assertThat(second.jobs()).isEmpty();
       one.commit();
     }
+    LimitedClaimSql.Claimed third = claim(hand, new Wanted(3, 3), limits);
+    assertThat(third.room().locked()).isTrue();
+    assertThat(third.jobs()).hasSize(1);
   }
 
   @Test

@@ -10,13 +10,13 @@ import dev.pgbelay.jobqueue.JobWorkerBuilder;
 import dev.pgbelay.jobqueue.NewJob;
 import dev.pgbelay.jobqueue.control.Limits;
 import dev.pgbelay.jobqueue.control.QueueControl;
-import dev.pgbelay.jobqueue.permit.ClaimPermit;
+import dev.pgbelay.jobqueue.permit.Permits;
+import io.github.resilience4j.circuitbreaker.CircuitBreaker;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
 import java.util.List;
-import java.util.Optional;
 import javax.sql.DataSource;
 
 /** The library with its default settings, and perhaps something that keeps its jobs in order. */
@@ -31,23 +31,9 @@ final class PgbelayQueue implements QueueWay {
     KEYS,
     /** The queue has a limit, though one that is not reached. */
     LIMIT,
-    /** The kind has a permit, though one that always admits. */
+    /** The kind has a circuit breaker, which stays closed. */
     PERMIT
   }
-
-  private static final ClaimPermit ADMITTING =
-      new ClaimPermit() {
-        @Override
-        public int reserve(int wanted) {
-          return wanted;
-        }
-
-        @Override
-        public void release(int unused) {}
-
-        @Override
-        public void end(Duration took, Optional<Throwable> failure) {}
-      };
 
   private final DataSource pool;
   private final Transactions transactions;
@@ -123,7 +109,7 @@ final class PgbelayQueue implements QueueWay {
                   return JobOutcome.done();
                 });
     if (with == With.PERMIT) {
-      builder.permit(NOOP, ADMITTING);
+      builder.permit(NOOP, Permits.byBreaker(CircuitBreaker.ofDefaults("bench")));
     }
     JobWorker worker = builder.build();
     worker.start();

@@ -53,10 +53,10 @@ final class WaitingCountSql {
       """
       SELECT c.scope, c.name, c.paused_at IS NOT NULL AS paused,
              coalesce(c.max_running <= (
-                        SELECT count(*) FROM {1} AS s
+                        SELECT count(*) FROM {1} AS s, unnest(s.job_ids) AS one(id)
                          WHERE s.scope = c.scope AND s.name = c.name
                            AND EXISTS (SELECT FROM {2} AS j
-                                        WHERE j.id = s.job_id AND j.claimant = s.claimant
+                                        WHERE j.id = one.id AND j.claimant = s.claimant
                                           AND j.claim_number = s.claim_number
                                        OFFSET 0)), false)
              OR coalesce(least(c.rate_burst,

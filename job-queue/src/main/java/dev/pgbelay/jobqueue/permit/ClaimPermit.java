@@ -19,6 +19,19 @@ public interface ClaimPermit {
   int reserve(int wanted);
 
   /**
+   * Before a claim, once all that was {@code wanted} for free threads is set aside: places for jobs
+   * that are fetched ahead and wait in this process until a thread is free, a tenth of a second as
+   * a rule and five seconds at most. {@link #begin} is asked when their turn comes. None unless
+   * overridden: then jobs of the kind are claimed for free threads only, which is slower and right
+   * for whatever must not be held without being used, such as places in a bulkhead.
+   *
+   * @return how many were set aside
+   */
+  default int reserveAhead(int wanted) {
+    return 0;
+  }
+
+  /**
    * So many places are not needed: there were fewer jobs, or they went back without being begun.
    */
   void release(int unused);

@@ -2,10 +2,12 @@ package dev.pgbelay.jobqueue.permit;
 
 import io.github.resilience4j.bulkhead.Bulkhead;
 import io.github.resilience4j.circuitbreaker.CircuitBreaker;
+import io.github.resilience4j.circuitbreaker.CircuitBreaker.State;
 import io.github.resilience4j.ratelimiter.RateLimiter;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * Permits by what Resilience4j has; needs its module for that. The attempt is the call: the handler
@@ -17,14 +19,19 @@ public final class Permits {
 
   /**
    * Nothing is claimed while the breaker is open. When its wait is over, as many jobs are claimed
-   * as it admits in its half-open state; their ends decide. What handlers throw is recorded as the
-   * breaker is configured; what they return counts as success.
+   * as it admits in its half-open state; their ends decide. While it is closed jobs are fetched
+   * ahead, and each asks it when its turn comes: those that it refuses go back, and no attempt of
+   * theirs counts. What handlers throw is recorded as the breaker is configured; what they return
+   * counts as success.
    */
   public static ClaimPermit byBreaker(CircuitBreaker breaker) {
     return new OfBreaker(breaker);
   }
 
-  /** As many at once as the bulkhead has places. Does not wait for one, whatever is configured. */
+  /**
+   * As many at once as the bulkhead has places. Does not wait for one, whatever is configured.
+   * Nothing is fetched ahead: it would hold places that others may use.
+   */
   public static ClaimPermit byBulkhead(Bulkhead bulkhead) {
     return new OfBulkhead(bulkhead);
   }
@@ -38,21 +45,64 @@ public final class Permits {
     return new OfLimiter(limiter);
   }
 
-  private record OfBreaker(CircuitBreaker breaker) implements ClaimPermit {
+  /** Asked for permissions before the claim unless it is closed, and then when a job begins. */
+  private static final class OfBreaker implements ClaimPermit {
+    private final CircuitBreaker breaker;
+
+    /** Permissions that were taken before a claim and not used or given back since. */
+    private final AtomicInteger taken = new AtomicInteger();
+
+    OfBreaker(CircuitBreaker breaker) {
+      this.breaker = breaker;
+    }
+
+    private boolean admitsAll() {
+      return switch (breaker.getState()) {
+        case CLOSED, DISABLED, METRICS_ONLY -> true;
+        case OPEN, FORCED_OPEN, HALF_OPEN -> false;
+      };
+    }
+
     @Override
     public int reserve(int wanted) {
+      if (admitsAll()) {
+        return wanted;
+      }
       int reserved = 0;
       while (reserved < wanted && breaker.tryAcquirePermission()) {
+        taken.incrementAndGet();
         reserved++;
       }
       return reserved;
     }
 
     @Override
+    public int reserveAhead(int wanted) {
+      return admitsAll() ? wanted : 0;
+    }
+
+    @Override
     public void release(int unused) {
-      for (int i = 0; i < unused; i++) {
+      for (int i = 0; i < unused && useTaken(); i++) {
         breaker.releasePermission();
       }
+    }
+
+    /** A permission that was taken while the breaker was half-open admits nothing once it opens. */
+    @Override
+    public boolean begin() {
+      if (!useTaken()) {
+        return breaker.tryAcquirePermission();
+      }
+      if (breaker.getState() == State.OPEN || breaker.getState() == State.FORCED_OPEN) {
+        breaker.releasePermission();
+        return false;
+      }
+      return true;
+    }
+
+    private boolean useTaken() {
+      return taken.getAndUpdate(count -> Math.max(0, count - 1)) > 0;
     }
 
     @Override
@@ -87,17 +137,37 @@ public final class Permits {
     }
   }
 
-  private record OfLimiter(RateLimiter limiter) implements ClaimPermit {
-    @Override
-    public int reserve(int wanted) {
-      return Math.max(0, Math.min(wanted, limiter.getMetrics().getAvailablePermissions()));
+  private static final class OfLimiter implements ClaimPermit {
+    private final RateLimiter limiter;
+
+    /** Jobs that were claimed for permissions which they have not taken yet. */
+    private final AtomicInteger promised = new AtomicInteger();
+
+    OfLimiter(RateLimiter limiter) {
+      this.limiter = limiter;
     }
 
     @Override
-    public void release(int unused) {}
+    public int reserve(int wanted) {
+      int free = limiter.getMetrics().getAvailablePermissions() - promised.get();
+      int reserved = Math.max(0, Math.min(wanted, free));
+      promised.addAndGet(reserved);
+      return reserved;
+    }
+
+    @Override
+    public int reserveAhead(int wanted) {
+      return reserve(wanted);
+    }
+
+    @Override
+    public void release(int unused) {
+      promised.addAndGet(-unused);
+    }
 
     @Override
     public boolean begin() {
+      promised.decrementAndGet();
       return limiter.acquirePermission();
     }
 

@@ -65,6 +65,8 @@ CREATE UNIQUE INDEX job_key_slot ON ${schema}.job (queue, partition_key, key_slo
 CREATE INDEX job_blocked ON ${schema}.job (queue, partition_key, place, id) WHERE key_slot = 0;
 -- Serves the first look at jobs that have a key.
 CREATE INDEX job_arriving ON ${schema}.job (place, id) WHERE key_slot = -1;
+-- Serves the question whether one of the key has arrived before the next blocked one. Few are ever in it.
+CREATE INDEX job_arriving_key ON ${schema}.job (queue, partition_key, place, id) WHERE key_slot = -1;
 
 -- One row per running worker process: it is the process that is kept alive, not each of its jobs.
 CREATE TABLE ${schema}.job_worker (

@@ -33,16 +33,18 @@ CREATE TABLE ${schema}.job_control (
   CHECK ((rate_count IS NULL) = (rate_micros IS NULL) AND (rate_count IS NULL) = (rate_burst IS NULL))
 ) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_cost_delay = 0);
 
--- Claims of queues and kinds with max_running. A row holds its slot while the job runs under that claim, and is void
--- without any write when it does not; the next claim removes it.
+-- Claims of queues and kinds with max_running. A job holds its slot while it runs under that claim; the row is void
+-- without any write when none of them does, and a later claim removes it. How many jobs there were at most stands beside
+-- their ids, so that they are looked at only where that is too many.
 CREATE TABLE ${schema}.job_slot (
   scope         text NOT NULL,
   name          text NOT NULL,
-  job_id        bigint NOT NULL,
   claimant      uuid NOT NULL,
   claim_number  bigint NOT NULL,
-  PRIMARY KEY (scope, name, job_id)
-) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_cost_delay = 0);
+  jobs          integer NOT NULL,
+  job_ids       bigint[] NOT NULL,
+  PRIMARY KEY (scope, name, claimant, claim_number)
+) WITH (autovacuum_vacuum_threshold = 200, autovacuum_vacuum_cost_delay = 0);
 
 -- Jobs that somebody wants ended while they run. Short: a row goes with its job.
 CREATE TABLE ${schema}.job_cancel (

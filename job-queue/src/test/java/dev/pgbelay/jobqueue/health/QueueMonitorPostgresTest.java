@@ -267,8 +267,8 @@ class QueueMonitorPostgresTest {
 
     claimFirst("limited", 1);
     dsl.execute(
-        "insert into pgbelay.job_slot (scope, name, job_id, claimant, claim_number)"
-            + " select 'queue', 'limited', id, claimant, claim_number from pgbelay.job"
+        "insert into pgbelay.job_slot (scope, name, claimant, claim_number, jobs, job_ids)"
+            + " select 'queue', 'limited', claimant, claim_number, 1, array[id] from pgbelay.job"
             + " where state = 'running'");
     dsl.execute(
         "update pgbelay.job_control set rate_tokens = 0, rate_at = now() where name = 'rated'");
