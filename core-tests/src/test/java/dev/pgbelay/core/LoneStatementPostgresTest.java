@@ -102,6 +102,49 @@ class LoneStatementPostgresTest {
     assertThat(notes()).isEqualTo(3);
   }
 
+  /** One message, one transaction, and the later ones know what the first has set. */
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void severalStatements_areOneMessageAndOneTransaction(boolean autoCommit) throws Exception {
+    String both =
+        "select set_config('pgbelay.test', ?, true);"
+            + " insert into note (text) values (current_setting('pgbelay.test')) returning id";
+    String failing = both + "; select 1 / (length(current_setting('pgbelay.test')) - 3)";
+    TxWork.Reading<Integer> second =
+        statement -> {
+          statement.getMoreResults();
+          return id(statement);
+        };
+    try (FaultProxy proxy = FaultProxy.inFrontOf(database.cluster().primary());
+        HikariDataSource pool = pool(proxy.jdbcUrl(database.name()), autoCommit)) {
+      Transactions on = Transactions.of(pool);
+      commit(on, "the first one looks at the node");
+      long before = proxy.counters().roundTrips();
+      Commit<Integer> commit =
+          on.commitStatement(OPTIONS, both, statement -> statement.setString(1, "one"), second);
+      if (autoCommit) {
+        assertThat(proxy.counters().roundTrips() - before).isEqualTo(1);
+      }
+      assertThat(commit.position()).isPresent();
+      assertThat(commit.value()).isEqualTo(2);
+      assertThat(
+              on.<Integer>runStatement(
+                  OPTIONS, both, statement -> statement.setString(1, "other"), second))
+          .isEqualTo(3);
+      assertThatThrownBy(
+              () ->
+                  on.commitStatement(
+                      OPTIONS, failing, statement -> statement.setString(1, "bad"), second))
+          .hasMessageContaining("division by zero");
+      assertThatThrownBy(
+              () ->
+                  on.<Integer>runStatement(
+                      OPTIONS, failing, statement -> statement.setString(1, "bad"), second))
+          .hasMessageContaining("division by zero");
+    }
+    assertThat(notes()).isEqualTo(3);
+  }
+
   @Test
   void poolOutsideAutocommit_isServedAndKeepsItsMode() throws Exception {
     try (HikariDataSource pool = pool(database.jdbcUrl(), false)) {

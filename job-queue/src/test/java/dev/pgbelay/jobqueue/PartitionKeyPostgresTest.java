@@ -115,6 +115,55 @@ class PartitionKeyPostgresTest {
     assertThat(order).filteredOn(b::contains).containsExactlyElementsOf(b);
   }
 
+  private List<Long> enqueueTogether(String... ofKeys) {
+    List<NewJob<String>> jobs = new ArrayList<>();
+    for (String key : ofKeys) {
+      jobs.add(keyed(key));
+    }
+    return fixture.transactions.run(tx -> fixture.jobs.enqueueAll(tx, jobs));
+  }
+
+  /** One of each key arrives, and brings the others with it. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2})
+  void jobsEnqueuedTogether_waitBehindTheFirstOfTheirKeyAndKeepTheirOrder(int ofKey)
+      throws Exception {
+    limit(ofKey);
+    List<Long> before = enqueueTogether("a", "a");
+    List<Long> ids = enqueueTogether("b", "a", "b", "a", "b");
+    assertThat(fixture.jobs("arriving")).as("one of each key and statement").isEqualTo(3);
+    assertThat(fixture.jobs("blocked")).isEqualTo(4);
+    assertThat(admit()).isEqualTo(2 * ofKey);
+    assertThat(fixture.jobs("arriving")).isZero();
+    List<Long> a = List.of(before.get(0), before.get(1), ids.get(1), ids.get(3));
+    List<Long> b = List.of(ids.get(0), ids.get(2), ids.get(4));
+    List<Long> order = new ArrayList<>();
+    Hand hand = fixture.hand();
+    for (List<ClaimedJob> running = hand.claim(100);
+        !running.isEmpty();
+        running = hand.claim(100)) {
+      assertThat(running.stream().filter(job -> a.contains(job.id())).count())
+          .isLessThanOrEqualTo(ofKey);
+      assertThat(running.stream().filter(job -> b.contains(job.id())).count())
+          .isLessThanOrEqualTo(ofKey);
+      for (ClaimedJob job : running) {
+        order.add(job.id());
+        settle(job, Fate.DONE);
+      }
+    }
+    assertThat(order).filteredOn(a::contains).containsExactlyElementsOf(a);
+    assertThat(order).filteredOn(b::contains).containsExactlyElementsOf(b);
+  }
+
+  @Test
+  void oneThatArrivedForOthersAndWasCancelled_leavesThemToTheWalk() throws Exception {
+    List<Long> ids = enqueueTogether("a", "a", "a");
+    fixture.transactions.execute(tx -> fixture.jobs.cancel(tx, ids.get(0), "test"));
+    assertThat(admit()).isZero();
+    assertThat(sweep()).isEqualTo(1);
+    assertThat(claimed(fixture.hand())).containsExactly(ids.get(1));
+  }
+
   @ParameterizedTest
   @EnumSource(Fate.class)
   void nextOfTheKey_followsWhenTheJobHasEndedAndNotBefore(Fate fate) throws Exception {

@@ -37,9 +37,9 @@ public final class QueueScenario implements Scenario {
             new QueueContestant(
                 "pgbelay (1,000 partition keys)", new PgbelayQueue(pool, With.KEYS), jobs / 2),
             new QueueContestant(
-                "pgbelay (limit of the queue)", new PgbelayQueue(pool, With.LIMIT), jobs / 10),
+                "pgbelay (limit of the queue)", new PgbelayQueue(pool, With.LIMIT), jobs / 2),
             new QueueContestant(
-                "pgbelay (permit of the kind)", new PgbelayQueue(pool, With.PERMIT), jobs / 10),
+                "pgbelay (permit of the kind)", new PgbelayQueue(pool, With.PERMIT), jobs / 2),
             new QueueContestant(
                 "db-scheduler (lock and fetch 4, 20)", new DbSchedulerQueue(pool), jobs / 4),
             new QueueContestant("JobRunr", new JobRunrQueue(pool), jobs / 30),
@@ -69,9 +69,8 @@ public final class QueueScenario implements Scenario {
               + " record",
           "pgbelay: JobWorker with default settings, 16 threads, results kept in job_finished; through"
               + " the last result written",
-          "pgbelay (…): each job with one of 1,000 partition keys, half of the jobs; a limit that is"
-              + " not reached, or a permit that always admits, a tenth of the jobs: nothing is"
-              + " fetched ahead",
+          "pgbelay (…): half of the jobs; each with one of 1,000 partition keys, under a limit that"
+              + " is not reached, or by Permits.byBreaker with a circuit breaker that stays closed",
           "db-scheduler: its fastest setting here, polling every 100 ms; a quarter of the jobs",
           "JobRunr: polling every 5 s, which is its least, and going on while there is work; a"
               + " thirtieth of the jobs, through the last job run",
