@@ -31,16 +31,19 @@ class EnqueueSql {
   /** The clock is read once: jobs of one statement stand in the order of their ids. */
   private static final String ENQUEUE_LIKE =
       """
-      WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now)
-      INSERT INTO <job> (queue, kind, state, place, enqueued_at, max_attempts, priority, headers,
-                         payload)
-      SELECT ?, ?, 'ready',
-             (SELECT CAST(extract(epoch FROM now) * 1000000 AS bigint) - 1000000 * CAST(? AS bigint)
-                FROM clock),
-             (SELECT now FROM clock),
-             CAST(? AS integer), CAST(? AS integer), CAST(? AS text[]), given.payload
-        FROM unnest(CAST(? AS bytea[])) AS given(payload)
-      RETURNING id\
+      WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now),
+      added AS (
+        INSERT INTO <job> (queue, kind, state, place, enqueued_at, max_attempts, priority, headers,
+                           payload)
+        SELECT ?, ?, 'ready',
+               (SELECT CAST(extract(epoch FROM now) * 1000000 AS bigint)
+                         - 1000000 * CAST(? AS bigint)
+                  FROM clock),
+               (SELECT now FROM clock),
+               CAST(? AS integer), CAST(? AS integer), CAST(? AS text[]), given.payload
+          FROM unnest(CAST(? AS bytea[])) AS given(payload)
+        RETURNING id)
+      SELECT array_agg(added.id) FROM added\
       """;
 
   /** Moments and delays in microseconds, of which each job has one or none. */
@@ -48,23 +51,25 @@ class EnqueueSql {
       """
       WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now),
       micros AS MATERIALIZED (
-        SELECT CAST(extract(epoch FROM now) * 1000000 AS bigint) AS now FROM clock)
-      INSERT INTO <job> (queue, kind, state, place, run_at, enqueued_at, max_attempts, priority,
-                         headers, payload)
-      SELECT given.queue, given.kind,
-             CASE WHEN due.at > (SELECT now FROM micros) THEN 'scheduled' ELSE 'ready' END,
-             due.at - 1000000 * CAST(given.priority AS bigint),
-             CASE WHEN due.at > (SELECT now FROM micros)
-                  THEN to_timestamp(0) + due.at * interval '1 microsecond' END,
-             (SELECT now FROM clock),
-             given.max_attempts, given.priority, CAST(given.headers AS text[]), given.payload
-        FROM unnest(CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bigint[]), CAST(? AS bigint[]),
-                    CAST(? AS integer[]), CAST(? AS integer[]), CAST(? AS text[]),
-                    CAST(? AS bytea[]))
-               AS given(queue, kind, moment, delay, priority, max_attempts, headers, payload)
-             CROSS JOIN LATERAL (
-               SELECT coalesce(given.moment, (SELECT now FROM micros) + given.delay) AS at) AS due
-      RETURNING id\
+        SELECT CAST(extract(epoch FROM now) * 1000000 AS bigint) AS now FROM clock),
+      added AS (
+        INSERT INTO <job> (queue, kind, state, place, run_at, enqueued_at, max_attempts, priority,
+                           headers, payload)
+        SELECT given.queue, given.kind,
+               CASE WHEN due.at > (SELECT now FROM micros) THEN 'scheduled' ELSE 'ready' END,
+               due.at - 1000000 * CAST(given.priority AS bigint),
+               CASE WHEN due.at > (SELECT now FROM micros)
+                    THEN to_timestamp(0) + due.at * interval '1 microsecond' END,
+               (SELECT now FROM clock),
+               given.max_attempts, given.priority, CAST(given.headers AS text[]), given.payload
+          FROM unnest(CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bigint[]),
+                      CAST(? AS bigint[]), CAST(? AS integer[]), CAST(? AS integer[]),
+                      CAST(? AS text[]), CAST(? AS bytea[]))
+                 AS given(queue, kind, moment, delay, priority, max_attempts, headers, payload)
+               CROSS JOIN LATERAL (
+                 SELECT coalesce(given.moment, (SELECT now FROM micros) + given.delay) AS at) AS due
+        RETURNING id)
+      SELECT array_agg(added.id) FROM added\
       """;
 
   private final String enqueueNow;
@@ -127,7 +132,7 @@ class EnqueueSql {
     try (PreparedStatement insert = connection.prepareStatement(enqueueLike)) {
       bindAllButPayload(insert, like);
       insert.setArray(7, connection.createArrayOf("bytea", payloads));
-      return ids(insert, payloads.length);
+      return ids(insert);
     }
   }
 
@@ -161,19 +166,18 @@ class EnqueueSql {
       insert.setArray(6, connection.createArrayOf("integer", attempts));
       insert.setArray(7, connection.createArrayOf("text", headers));
       insert.setArray(8, connection.createArrayOf("bytea", payloads));
-      return ids(insert, count);
+      return ids(insert);
     }
   }
 
-  private static long[] ids(PreparedStatement insert, int count) throws SQLException {
-    long[] ids = new long[count];
+  /** They come as one array: a row for each costs the client nearly as much as the job did. */
+  static long[] ids(PreparedStatement insert) throws SQLException {
     try (ResultSet row = insert.executeQuery()) {
-      for (int i = 0; i < count; i++) {
-        row.next();
-        ids[i] = row.getLong(1);
-      }
+      row.next();
+      long[] ids =
+          Arrays.stream((Long[]) row.getArray(1).getArray()).mapToLong(Long::longValue).toArray();
+      Arrays.sort(ids);
+      return ids;
     }
-    Arrays.sort(ids);
-    return ids;
   }
 }

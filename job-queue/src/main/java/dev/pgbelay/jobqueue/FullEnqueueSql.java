@@ -22,9 +22,11 @@ class FullEnqueueSql {
   /** Moments, delays in microseconds, of which each job has one or none. */
   private static final String ENQUEUE_FULL =
       """
+      WITH ids AS MATERIALIZED (
+        SELECT CAST(pg_get_serial_sequence(?, 'id') AS regclass) AS sequence)
       INSERT INTO <job> (id, queue, kind, state, place, run_at, max_attempts, priority, deadline_ms,
                          partition_key, key_slot, tags, headers, payload)
-      SELECT coalesce(given.id, nextval(pg_get_serial_sequence(?, 'id'))),
+      SELECT coalesce(given.id, nextval((SELECT ids.sequence FROM ids))),
              given.queue, given.kind,
              CASE WHEN due.at > due.now THEN 'scheduled'
                   WHEN given.partition_key IS NULL THEN 'ready'
