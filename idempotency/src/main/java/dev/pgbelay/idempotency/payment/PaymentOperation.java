@@ -49,6 +49,7 @@ public final class PaymentOperation<Q, R> {
   private final PaymentEntry<Q, R> entry;
   private final PaymentAttempts<Q, R> attempts;
   private final Settling<Q> settling;
+  private final ClaimGuard guard;
 
   PaymentOperation(
       Payments owner, Declared<Q, R> declared, Function<? super Q, Fingerprint> fingerprint) {
@@ -58,7 +59,7 @@ public final class PaymentOperation<Q, R> {
     this.meters = owner.meters(declared.name());
     Transactions transactions = owner.transactions();
     PaymentSql sql = owner.sql();
-    ClaimGuard guard = new ClaimGuard(sql.table(), declared.lease(), meters);
+    this.guard = new ClaimGuard(sql.table(), declared.lease(), meters);
     Phase<Q, R> phase = new Phase<>(declared, sql, guard);
     ClaimedWrites writes =
         new ClaimedWrites(declared.steps().version(), transactions, declared.options(), sql);
@@ -185,6 +186,15 @@ public final class PaymentOperation<Q, R> {
   public String providerKey(IdempotencyKey key, StepKey<?> step) {
     requireOwn(key);
     return Execution.providerKey(key, step.name());
+  }
+
+  /**
+   * What is stored of one provider step, payment by payment.
+   *
+   * @throws PgBelayException if there is no provider step of this key
+   */
+  public <T> StepLedger<Q, T> ledger(StepKey<T> step) {
+    return new StepLedger<>(declared, owner, guard, settling, step);
   }
 
   /**

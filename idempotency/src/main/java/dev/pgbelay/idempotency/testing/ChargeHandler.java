@@ -22,17 +22,23 @@ import org.jspecify.annotations.Nullable;
 final class ChargeHandler {
   private static final int MOST_PER_PAGE = 100;
 
+  /** What stands for the page behind one of the list; not there behind the last one. */
+  static final String NEXT_PAGE = "Next-Page";
+
   private final ChargeBook book;
+  private final ChargeList list;
   private final HeldRequests held;
   private final Supplier<ProviderFault> faults;
   private final Consumer<FakeEvent> beforeAnswer;
 
   ChargeHandler(
       ChargeBook book,
+      ChargeList list,
       HeldRequests held,
       Supplier<ProviderFault> faults,
       Consumer<FakeEvent> beforeAnswer) {
     this.book = book;
+    this.list = list;
     this.held = held;
     this.faults = faults;
     this.beforeAnswer = beforeAnswer;
@@ -46,6 +52,15 @@ final class ChargeHandler {
       String body = new String(exchange.getRequestBody().readAllBytes(), UTF_8);
       if (method.equals("GET") && path.length == 2 && path[1].equals("charges")) {
         answer(exchange, look(Optional.ofNullable(exchange.getRequestURI().getRawQuery())));
+        return null;
+      }
+      if (method.equals("GET") && path.length == 2 && path[1].equals("charge-list")) {
+        ChargeList.Page page =
+            list.page(
+                FormText.parse(
+                    Optional.ofNullable(exchange.getRequestURI().getRawQuery()).orElse("")));
+        page.next().ifPresent(next -> exchange.getResponseHeaders().set(NEXT_PAGE, next));
+        answer(exchange, page.reply());
         return null;
       }
       boolean charges = path.length == 2 && path[1].equals("charges");

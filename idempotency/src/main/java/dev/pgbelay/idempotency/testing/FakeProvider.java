@@ -41,6 +41,8 @@ import org.slf4j.LoggerFactory;
  *   <li>{@code POST /charges/ch-1/refund} with a key.
  *   <li>{@code GET /charges?key=…}: 200 or 404, also long after the key was forgotten.
  *   <li>{@code GET /charges?since=…&after=…&limit=…}: a page, a charge in each line.
+ *   <li>{@code GET /charge-list?since=…&page=…&limit=…}: the newest first, in pages that shift
+ *       while new charges come in; {@code Next-Page} stands for the one behind.
  * </ul>
  *
  * {@link FakeProviderClient} speaks it. Safe for several threads.
@@ -62,6 +64,7 @@ public final class FakeProvider implements AutoCloseable {
   private record Target(URI uri, HmacSignatures signatures, Webhooks when) {}
 
   private final ChargeBook book;
+  private final ChargeList list;
   private final HeldRequests held;
   private final ChargeHandler handler;
   private final HttpServer server;
@@ -74,8 +77,9 @@ public final class FakeProvider implements AutoCloseable {
 
   private FakeProvider(Builder builder) {
     this.book = new ChargeBook(builder.clock, builder.keyWindow);
+    this.list = new ChargeList(book);
     this.held = new HeldRequests(builder.holdFor);
-    this.handler = new ChargeHandler(book, held, this::nextFault, this::tellBefore);
+    this.handler = new ChargeHandler(book, list, held, this::nextFault, this::tellBefore);
     AtomicInteger number = new AtomicInteger();
     this.threads =
         Executors.newCachedThreadPool(
@@ -127,6 +131,11 @@ public final class FakeProvider implements AutoCloseable {
   private ProviderFault nextFault() {
     ProviderFault fault = next.poll();
     return fault == null ? otherwise.get() : fault;
+  }
+
+  /** What happens to the next requests for a page of {@code /charge-list}, in this order. */
+  public void nextPages(ListFault... faults) {
+    list.next(faults);
   }
 
   /** How many requests are being held. */

@@ -97,10 +97,40 @@ public final class FakeProviderClient {
     return requireOk(get(query)).lines().map(FakeCharge::parse).toList();
   }
 
+  /**
+   * A page of the provider's list.
+   *
+   * @param next stands for the page behind; empty at the end
+   */
+  public record ListPage(List<FakeCharge> charges, Optional<String> next) {}
+
+  /**
+   * A page of the charges made since then, the newest first. Charges that come in between two pages
+   * shift them: the last ones of a page are then the first ones of the next, too.
+   *
+   * @param page from the page before; empty for the first page
+   */
+  public ListPage list(Instant since, Optional<String> page, int limit)
+      throws IOException, InterruptedException {
+    Map<String, String> query = new LinkedHashMap<>();
+    query.put("since", since.toString());
+    page.ifPresent(token -> query.put("page", token));
+    query.put("limit", Integer.toString(limit));
+    HttpResponse<String> response = get("/charge-list", query);
+    return new ListPage(
+        requireOk(response).lines().map(FakeCharge::parse).toList(),
+        response.headers().firstValue(ChargeHandler.NEXT_PAGE));
+  }
+
   private HttpResponse<String> get(Map<String, String> query)
       throws IOException, InterruptedException {
+    return get("/charges", query);
+  }
+
+  private HttpResponse<String> get(String path, Map<String, String> query)
+      throws IOException, InterruptedException {
     return http.send(
-        request("/charges?" + FormText.format(query)).GET().build(), BodyHandlers.ofString());
+        request(path + "?" + FormText.format(query)).GET().build(), BodyHandlers.ofString());
   }
 
   private HttpRequest.Builder request(String path) {
