@@ -4,7 +4,6 @@ import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.core.internal.MissingTable;
 import dev.pgbelay.idempotency.Fingerprint;
 import dev.pgbelay.idempotency.IdempotencyKey;
-import java.sql.Array;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -89,7 +88,7 @@ final class LedgerSql {
   @SuppressWarnings("ArrayRecordComponent") // read by this package alone, never compared
   record Row(
       IdempotencyKey key,
-      PaymentState state,
+      OpenPayment.State state,
       Progress progress,
       Fingerprint fingerprint,
       byte[] request,
@@ -164,10 +163,10 @@ final class LedgerSql {
   private static Row row(ResultSet rows) throws SQLException {
     return new Row(
         new IdempotencyKey(rows.getString(1), rows.getString(2), rows.getString(3)),
-        PaymentState.valueOf(rows.getString(4)),
+        OpenPayment.State.valueOf(rows.getString(4)),
         new Progress(
-            List.of((String[]) array(rows, 5)),
-            results(rows, 6),
+            List.of((String[]) PaymentRowSql.array(rows, 5)),
+            PaymentRowSql.results(rows, 6),
             rows.getString(7),
             rows.getString(8)),
         new Fingerprint(rows.getShort(9), HexFormat.of().formatHex(rows.getBytes(10))),
@@ -183,23 +182,6 @@ final class LedgerSql {
   private static @Nullable Instant instant(ResultSet rows, int column) throws SQLException {
     OffsetDateTime time = rows.getObject(column, OffsetDateTime.class);
     return time == null ? null : time.toInstant();
-  }
-
-  private static List<byte[]> results(ResultSet rows, int column) throws SQLException {
-    List<byte[]> results = new ArrayList<>();
-    for (Object each : (Object[]) array(rows, column)) {
-      results.add((byte[]) each);
-    }
-    return List.copyOf(results);
-  }
-
-  private static Object array(ResultSet rows, int column) throws SQLException {
-    Array array = rows.getArray(column);
-    try {
-      return array.getArray();
-    } finally {
-      array.free();
-    }
   }
 
   private static RuntimeException failed(SQLException e) {

@@ -13,6 +13,7 @@ import dev.pgbelay.idempotency.IdempotencyKey;
 import dev.pgbelay.idempotency.Outcome;
 import dev.pgbelay.idempotency.internal.OperationOptions;
 import dev.pgbelay.idempotency.internal.Polling;
+import dev.pgbelay.idempotency.reconciliation.StepLedger;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -194,7 +195,7 @@ public final class PaymentOperation<Q, R> {
    * @throws PgBelayException if there is no provider step of this key
    */
   public <T> StepLedger<Q, T> ledger(StepKey<T> step) {
-    return new StepLedger<>(declared, owner, guard, settling, step);
+    return new RecordedSteps<>(declared, owner, guard, settling, step);
   }
 
   /**

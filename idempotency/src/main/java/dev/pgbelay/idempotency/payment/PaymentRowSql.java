@@ -96,7 +96,7 @@ final class PaymentRowSql {
     return rows.wasNull() ? Optional.empty() : Optional.of(Duration.ofMillis(millis));
   }
 
-  private static List<byte[]> results(ResultSet rows, int column) throws SQLException {
+  static List<byte[]> results(ResultSet rows, int column) throws SQLException {
     List<byte[]> results = new ArrayList<>();
     for (Object each : (Object[]) array(rows, column)) {
       results.add((byte[]) each);
@@ -104,7 +104,7 @@ final class PaymentRowSql {
     return List.copyOf(results);
   }
 
-  private static Object array(ResultSet rows, int column) throws SQLException {
+  static Object array(ResultSet rows, int column) throws SQLException {
     Array array = rows.getArray(column);
     try {
       return array.getArray();

@@ -1,12 +1,12 @@
 package dev.pgbelay.idempotency.reconciliation;
 
 import dev.pgbelay.idempotency.payment.Execution;
-import dev.pgbelay.idempotency.payment.PaymentState;
-import dev.pgbelay.idempotency.payment.StepLedger.Entry;
-import dev.pgbelay.idempotency.payment.StepLedger.Standing;
+import dev.pgbelay.idempotency.payment.OpenPayment;
 import dev.pgbelay.idempotency.reconciliation.Finding.Action;
 import dev.pgbelay.idempotency.reconciliation.Finding.Kind;
 import dev.pgbelay.idempotency.reconciliation.ProviderRecord.State;
+import dev.pgbelay.idempotency.reconciliation.StepLedger.Entry;
+import dev.pgbelay.idempotency.reconciliation.StepLedger.Standing;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -52,7 +52,7 @@ record Comparison<Q>(
   /** Whether somebody is at it, or about to be. */
   private boolean isMoving(Entry<Q> entry) {
     return entry.held()
-        || (entry.state() == PaymentState.RUNNING && entry.standing() != Standing.ASKED);
+        || (entry.state() == OpenPayment.State.RUNNING && entry.standing() != Standing.ASKED);
   }
 
   /** Whether all that is stored was so before the provider was asked for its list. */
@@ -93,8 +93,7 @@ record Comparison<Q>(
         : Judgement.IN_FLIGHT;
   }
 
-  private Judgement unknown(
-      Entry<Q> entry, List<ProviderRecord> standing, Judgement amounts) {
+  private Judgement unknown(Entry<Q> entry, List<ProviderRecord> standing, Judgement amounts) {
     if (amounts.finding() != null) {
       return amounts;
     }

@@ -1,7 +1,7 @@
 package dev.pgbelay.idempotency.reconciliation;
 
 import dev.pgbelay.idempotency.IdempotencyKey;
-import dev.pgbelay.idempotency.payment.PaymentState;
+import dev.pgbelay.idempotency.payment.OpenPayment;
 import java.util.List;
 import java.util.Optional;
 
@@ -24,7 +24,7 @@ public record Finding(
     Kind kind,
     Action action,
     Optional<IdempotencyKey> payment,
-    Optional<PaymentState> state,
+    Optional<OpenPayment.State> state,
     List<ProviderRecord> records,
     Optional<Amount> expected,
     boolean confirmed,

@@ -1,7 +1,7 @@
 package dev.pgbelay.idempotency.reconciliation;
 
 import dev.pgbelay.core.internal.QuietMetrics;
-import dev.pgbelay.idempotency.payment.Settlement;
+import dev.pgbelay.idempotency.payment.PaymentOperation.Settlement;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.util.Locale;

@@ -2,11 +2,10 @@ package dev.pgbelay.idempotency.reconciliation;
 
 import dev.pgbelay.idempotency.IdempotencyKey;
 import dev.pgbelay.idempotency.payment.ProviderReply;
-import dev.pgbelay.idempotency.payment.StepLedger;
-import dev.pgbelay.idempotency.payment.StepLedger.Entry;
-import dev.pgbelay.idempotency.payment.StepLedger.Standing;
 import dev.pgbelay.idempotency.reconciliation.Finding.Kind;
 import dev.pgbelay.idempotency.reconciliation.Judgement.Verdict;
+import dev.pgbelay.idempotency.reconciliation.StepLedger.Entry;
+import dev.pgbelay.idempotency.reconciliation.StepLedger.Standing;
 import io.github.resilience4j.retry.Retry;
 import java.time.Duration;
 import java.time.Instant;

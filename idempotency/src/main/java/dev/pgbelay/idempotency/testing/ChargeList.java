@@ -1,5 +1,7 @@
 package dev.pgbelay.idempotency.testing;
 
+import static java.util.stream.Collectors.joining;
+
 import dev.pgbelay.idempotency.testing.ChargeBook.Reply;
 import java.time.DateTimeException;
 import java.time.Instant;
@@ -8,7 +10,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
@@ -66,13 +67,10 @@ final class ChargeList {
           case REPEAT_PAGE -> Math.max(0, asked - limit);
           default -> asked;
         };
-    int next = fault == ListFault.STAY ? asked : from + limit;
+    int to = Math.max(asked, from) + limit;
+    int next = fault == ListFault.STAY ? asked : to;
     String body =
-        all.stream()
-            .skip(from)
-            .limit(limit)
-            .map(FakeCharge::format)
-            .collect(Collectors.joining("\n"));
+        all.stream().skip(from).limit(to - from).map(FakeCharge::format).collect(joining("\n"));
     return new Page(
         new Reply(200, body),
         next < all.size() ? Optional.of(Integer.toString(next)) : Optional.empty());

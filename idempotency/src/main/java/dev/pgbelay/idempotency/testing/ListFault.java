@@ -8,7 +8,7 @@ public enum ListFault {
   ERROR,
   /** It answers with the page behind, and says nothing of the one that is lost. */
   LOSE_PAGE,
-  /** It answers with the page before once more. */
+  /** It answers with the page before once more, and the page itself. */
   REPEAT_PAGE,
   /** It names the page itself as the next one. */
   STAY

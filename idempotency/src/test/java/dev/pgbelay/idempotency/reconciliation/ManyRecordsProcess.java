@@ -62,8 +62,7 @@ final class ManyRecordsProcess {
           payments
               .operation(
                   "many",
-                  (String request) ->
-                      Fingerprint.of(1, request.getBytes(StandardCharsets.UTF_8)),
+                  (String request) -> Fingerprint.of(1, request.getBytes(StandardCharsets.UTF_8)),
                   Codec.text(),
                   Codec.text())
               .provider(

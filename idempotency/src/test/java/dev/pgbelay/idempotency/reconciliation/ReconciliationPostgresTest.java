@@ -7,9 +7,9 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.idempotency.IdempotencyKey;
 import dev.pgbelay.idempotency.Outcome;
-import dev.pgbelay.idempotency.payment.PaymentState;
+import dev.pgbelay.idempotency.payment.OpenPayment;
+import dev.pgbelay.idempotency.payment.PaymentOperation.Settlement;
 import dev.pgbelay.idempotency.payment.ProviderReply;
-import dev.pgbelay.idempotency.payment.Settlement;
 import dev.pgbelay.idempotency.reconciliation.Finding.Action;
 import dev.pgbelay.idempotency.reconciliation.Finding.Kind;
 import dev.pgbelay.idempotency.reconciliation.Till.Compared;
@@ -86,7 +86,7 @@ class ReconciliationPostgresTest {
     IdempotencyKey key = unknown("k", ProviderFault.DROP_AFTER_ACTING);
     Finding finding = till.compare().only();
     assertFinding(finding, Kind.STATE_DIFFERS, Action.SETTLE_SUCCEEDED, key);
-    assertThat(finding.state()).contains(PaymentState.UNKNOWN);
+    assertThat(finding.state()).contains(OpenPayment.State.UNKNOWN);
     assertThat(finding.records()).hasSize(1);
     assertThat(till.state(key)).isEqualTo("UNKNOWN");
     assertThat(till.reconciliation().apply(finding)).isEqualTo(Settlement.SETTLED);
@@ -102,7 +102,8 @@ class ReconciliationPostgresTest {
   void unknownThatTheProviderDeclined_isSettledAsRefused() throws Exception {
     IdempotencyKey key = unknown("k", ProviderFault.DROP_BEFORE_ACTING);
     till.provider.next(ProviderFault.DECLINE);
-    till.client.charge(till.operation.providerKey(key, Till.CHARGED), Till.reference(key), 100, "eur");
+    till.client.charge(
+        till.operation.providerKey(key, Till.CHARGED), Till.reference(key), 100, "eur");
     Finding finding = till.compare().only();
     assertFinding(finding, Kind.STATE_DIFFERS, Action.SETTLE_REFUSED, key);
     assertThat(till.reconciliation().apply(finding)).isEqualTo(Settlement.SETTLED);
@@ -131,7 +132,8 @@ class ReconciliationPostgresTest {
     IdempotencyKey key = unknown("k", ProviderFault.DROP_BEFORE_ACTING);
     till.age(key, Duration.ofHours(30));
     Finding finding = till.compare().only();
-    till.client.charge(till.operation.providerKey(key, Till.CHARGED), Till.reference(key), 100, "eur");
+    till.client.charge(
+        till.operation.providerKey(key, Till.CHARGED), Till.reference(key), 100, "eur");
     assertThat(till.reconciliation().apply(finding)).isEqualTo(Settlement.SETTLED);
     assertThat(till.pay(key, 100).response()).contains("paid");
   }
@@ -139,7 +141,8 @@ class ReconciliationPostgresTest {
   @Test
   void chargeWithoutAPayment_isMissingHereAndTheSameCallBooksIt() throws Exception {
     IdempotencyKey key = till.key("lost");
-    till.client.charge(till.operation.providerKey(key, Till.CHARGED), Till.reference(key), 100, "eur");
+    till.client.charge(
+        till.operation.providerKey(key, Till.CHARGED), Till.reference(key), 100, "eur");
     Finding finding = till.compare().only();
     assertFinding(finding, Kind.MISSING_HERE, Action.BOOK, key);
     assertThat(finding.state()).isEmpty();
@@ -152,7 +155,8 @@ class ReconciliationPostgresTest {
   void chargeWithoutAPaymentBehindTheKeyWindow_isToBeRefunded() throws Exception {
     IdempotencyKey key = till.key("lost");
     till.ago(Duration.ofHours(30));
-    till.client.charge(till.operation.providerKey(key, Till.CHARGED), Till.reference(key), 100, "eur");
+    till.client.charge(
+        till.operation.providerKey(key, Till.CHARGED), Till.reference(key), 100, "eur");
     assertFinding(till.compare().only(), Kind.MISSING_HERE, Action.REFUND, key);
   }
 
@@ -183,7 +187,8 @@ class ReconciliationPostgresTest {
     till.hasStatusQuery = false;
     assertThat(till.compare().only().confirmed()).isFalse();
     till.hasStatusQuery = true;
-    assertThat(till.compareWith(till.reconciliation(till::page).statusQueries(0)).only().confirmed())
+    assertThat(
+            till.compareWith(till.reconciliation(till::page).statusQueries(0)).only().confirmed())
         .isFalse();
     assertThatThrownBy(() -> till.reconciliation().apply(finding))
         .isInstanceOf(PgBelayException.class)
@@ -282,7 +287,8 @@ class ReconciliationPostgresTest {
   void twoChargesUnderOneKey_areADuplicate() throws Exception {
     IdempotencyKey key = paid("k");
     till.provider.forgetKeys();
-    till.client.charge(till.operation.providerKey(key, Till.CHARGED), Till.reference(key), 100, "eur");
+    till.client.charge(
+        till.operation.providerKey(key, Till.CHARGED), Till.reference(key), 100, "eur");
     Finding finding = till.compare().only();
     assertFinding(finding, Kind.DUPLICATE, Action.REFUND, key);
     assertThat(finding.records()).hasSize(2);
@@ -360,8 +366,7 @@ class ReconciliationPostgresTest {
     unknown("k", ProviderFault.DROP_AFTER_ACTING);
     Finding finding = till.compare().only();
     Reconciliation<String, String> bare =
-        Reconciliation.builder(
-                till.transactions, till.operation.ledger(Till.CHARGED), till::page)
+        Reconciliation.builder(till.transactions, till.operation.ledger(Till.CHARGED), till::page)
             .build();
     assertThatThrownBy(() -> bare.apply(finding)).hasMessageContaining("results(");
   }

@@ -110,7 +110,9 @@ class ReconciliationRacesPostgresTest {
         till.compareWith(
             till.reconciliation(
                 till.then(
-                    () -> till.operation.settle(key, Till.CHARGED, ProviderReply.succeeded("ch-1")))));
+                    () ->
+                        till.operation.settle(
+                            key, Till.CHARGED, ProviderReply.succeeded("ch-1")))));
     assertThat(compared.findings()).isEmpty();
     assertThat(compared.report().inFlight()).as("settled, and not finished").isEqualTo(1);
   }
@@ -134,9 +136,7 @@ class ReconciliationRacesPostgresTest {
     IdempotencyKey second = unknown("b", ProviderFault.DROP_AFTER_ACTING);
     Compared compared =
         till.compareWith(
-            till.reconciliation(till::page)
-                .pageSize(1)
-                .expected(once(() -> payNow(second))));
+            till.reconciliation(till::page).pageSize(1).expected(once(() -> payNow(second))));
     Finding finding = compared.only();
     assertThat(finding.payment()).contains(first);
     assertThat(finding.action()).isEqualTo(Action.SETTLE_SUCCEEDED);

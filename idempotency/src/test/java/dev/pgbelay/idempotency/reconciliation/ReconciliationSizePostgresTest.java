@@ -33,7 +33,7 @@ class ReconciliationSizePostgresTest {
                    gen_random_uuid(), n, 1, '{charge}', array[convert_to('ch', 'UTF8')],
                    'COMPLETED', convert_to('paid', 'UTF8'), t, t, t, '-infinity'
               from (select n, clock_timestamp() - interval '2 hours' + n * interval '10 ms' as t
-                      from generate_series(1, ?) as n) as some
+                      from generate_series(1, ?) as n) as made
             """,
             PAYMENTS);
     Path out = dir.resolve("out");

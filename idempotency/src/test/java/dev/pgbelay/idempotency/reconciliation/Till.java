@@ -99,8 +99,7 @@ final class Till implements AutoCloseable {
         payments
             .operation(
                 name,
-                (String request) ->
-                    Fingerprint.of(1, request.getBytes(StandardCharsets.UTF_8)),
+                (String request) -> Fingerprint.of(1, request.getBytes(StandardCharsets.UTF_8)),
                 Codec.text(),
                 Codec.text())
             .attempts(3, Duration.ofMillis(1), Duration.ofMillis(2))
@@ -185,10 +184,7 @@ final class Till implements AutoCloseable {
             + " unknown_since = unknown_since - {0}::interval,"
             + " finished_at = finished_at - {0}::interval"
             + " where tenant = {1} and operation = {2} and key = {3}",
-        DSL.val(seconds),
-        DSL.val(key.tenant()),
-        DSL.val(key.operation()),
-        DSL.val(key.key()));
+        DSL.val(seconds), DSL.val(key.tenant()), DSL.val(key.operation()), DSL.val(key.key()));
   }
 
   String state(IdempotencyKey key) {

@@ -136,6 +136,33 @@ class FakeProviderTest {
   }
 
   @Test
+  void listOfCharges_hasTheNewestFirstAndShiftsWithEachNewOne() throws Exception {
+    for (int i = 1; i <= 4; i++) {
+      client.charge("k-" + i, "order-" + i, i, "eur");
+    }
+    FakeProviderClient.ListPage first = client.list(Instant.EPOCH, Optional.empty(), 2);
+    assertThat(first.charges())
+        .extracting(FakeCharge::reference)
+        .containsExactly("order-4", "order-3");
+    client.charge("k-5", "order-5", 5, "eur");
+    FakeProviderClient.ListPage second = client.list(Instant.EPOCH, first.next(), 2);
+    assertThat(second.charges())
+        .extracting(FakeCharge::reference)
+        .containsExactly("order-3", "order-2");
+    provider.nextPages(ListFault.ERROR, ListFault.LOSE_PAGE, ListFault.REPEAT_PAGE, ListFault.STAY);
+    assertThatThrownBy(() -> client.list(Instant.EPOCH, first.next(), 2))
+        .isInstanceOf(IOException.class);
+    assertThat(client.list(Instant.EPOCH, first.next(), 2).charges())
+        .extracting(FakeCharge::reference)
+        .containsExactly("order-1");
+    assertThat(client.list(Instant.EPOCH, first.next(), 2).charges())
+        .extracting(FakeCharge::reference)
+        .containsExactly("order-5", "order-4", "order-3", "order-2");
+    assertThat(client.list(Instant.EPOCH, first.next(), 2).next()).isEqualTo(first.next());
+    assertThat(client.list(time.get().plusSeconds(1), Optional.empty(), 2).charges()).isEmpty();
+  }
+
+  @Test
   void refund_givesBackOnce() throws Exception {
     FakeCharge charge = FakeCharge.parse(client.charge("k", "order", 100, "eur").body());
     assertThat(client.refund("r", charge.id()).statusCode()).isEqualTo(201);

@@ -4,6 +4,7 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.idempotency.IdempotencyKey;
+import dev.pgbelay.idempotency.reconciliation.StepLedger;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Collection;
@@ -11,65 +12,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
-import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/**
- * What is stored of one provider step, payment by payment, for whoever compares it with what the
- * provider has.
- *
- * <p>Pages are read along an index, each in a transaction of its own, from the node that payments
- * are written on. Only {@link #settle} changes anything. Blocks; safe for several threads.
- *
- * @param <Q> the request
- * @param <T> the step's result
- */
-public final class StepLedger<Q, T> {
+/** What the payment table has of one provider step. Safe for several threads. */
+final class RecordedSteps<Q, T> implements StepLedger<Q, T> {
   private static final int MOST = 100_000;
-
-  /** Where a payment stands with the step. */
-  public enum Standing {
-    /** The provider was not asked, so far. */
-    NOT_ASKED,
-    /** It was asked, or is about to be, and what it did is not recorded. */
-    ASKED,
-    /** It acted. */
-    SUCCEEDED,
-    /** It acted, and the compensation was asked for and has no result. */
-    BEING_TAKEN_BACK,
-    /** It acted, and the compensation did so too. */
-    TAKEN_BACK,
-    /** The payment was refused, by this provider or before; nothing should have been done. */
-    REFUSED
-  }
-
-  /**
-   * One payment, as it was when it was read; times are the database's.
-   *
-   * @param key its name
-   * @param providerKey that the provider of the step is sent
-   * @param state of the payment
-   * @param standing of the step
-   * @param held whether somebody carries the payment on just now
-   * @param begunAt before which nobody was asked
-   * @param askedAt when the provider was first asked; present exactly for {@link Standing#ASKED}
-   * @param finishedAt behind which nobody is asked; empty while it is open
-   * @param restsSince nothing about the step was recorded later; empty while it is at work
-   * @param execution reads request and results; may throw {@link PgBelayException} if a codec
-   *     cannot
-   */
-  public record Entry<Q>(
-      IdempotencyKey key,
-      String providerKey,
-      PaymentState state,
-      Standing standing,
-      boolean held,
-      Instant begunAt,
-      Optional<Instant> askedAt,
-      Optional<Instant> finishedAt,
-      Optional<Instant> restsSince,
-      Supplier<Execution<Q>> execution) {}
 
   private final Declared<Q, ?> declared;
   private final Transactions transactions;
@@ -80,7 +28,7 @@ public final class StepLedger<Q, T> {
   private final Step.Provider<Q, T> step;
   private final @Nullable String undo;
 
-  StepLedger(
+  RecordedSteps(
       Declared<Q, ?> declared,
       Payments owner,
       ClaimGuard guard,
@@ -107,58 +55,46 @@ public final class StepLedger<Q, T> {
     return (Step.Provider<Q, T>) found;
   }
 
-  /** The name of the operation. */
+  @Override
   public String operation() {
     return declared.name();
   }
 
-  /** The name of the step. */
+  @Override
   public String step() {
     return step.name();
   }
 
-  /** How long finished payments are kept. */
+  @Override
   public Duration retention() {
     return declared.retention();
   }
 
-  /** For how long the step's provider answers a repeated key without acting again. */
+  @Override
   public Duration keyWindow() {
     return step.limits().keyWindow();
   }
 
-  /** The idempotency key that the step's provider is sent for a payment. */
+  @Override
   public String providerKey(IdempotencyKey key) {
     return Execution.providerKey(key, step.name());
   }
 
-  /** How long after the first call the step's provider can be asked again, time limit included. */
+  @Override
   public Duration repeatedFor() {
     Duration window = step.limits().keyWindow();
     Duration limit = step.limits().timeLimit();
     return window.compareTo(limit) > 0 ? window : limit;
   }
 
-  /**
-   * A page of those that have no answer, in the order of their keys.
-   *
-   * @param after the last one of the page before; empty for the first page
-   * @param limit 1 to 100,000
-   */
+  @Override
   public List<Entry<Q>> open(Optional<IdempotencyKey> after, int limit) {
     OptionRange.require("limit", limit, 1, MOST);
     return transactions.run(
         tx -> entries(sql.open(tx.connection(), declared.name(), after.orElse(null), limit)));
   }
 
-  /**
-   * A page of those that are finished, in the order in which they were.
-   *
-   * @param since no earlier than this
-   * @param after the last one of the page before, by whose {@code finishedAt} it goes on; empty for
-   *     the first page
-   * @param limit 1 to 100,000
-   */
+  @Override
   public List<Entry<Q>> finished(Instant since, Optional<Entry<Q>> after, int limit) {
     OptionRange.require("limit", limit, 1, MOST);
     Instant from = after.flatMap(Entry::finishedAt).orElse(since);
@@ -167,7 +103,7 @@ public final class StepLedger<Q, T> {
         tx -> entries(sql.finished(tx.connection(), declared.name(), from, behind, limit)));
   }
 
-  /** Those of the keys that there are, as they are now. */
+  @Override
   public Map<IdempotencyKey, Entry<Q>> find(Collection<IdempotencyKey> keys) {
     if (keys.isEmpty()) {
       return Map.of();
@@ -178,10 +114,7 @@ public final class StepLedger<Q, T> {
         .collect(Collectors.toMap(Entry::key, Function.identity()));
   }
 
-  /**
-   * Asks the provider what became of the call, by the step's own status query and within its
-   * limits. No transaction may be open on this thread.
-   */
+  @Override
   public ProviderReply<T> ask(Entry<Q> entry) {
     Execution<Q> execution = entry.execution().get();
     ProviderReply<T> reply =
@@ -190,8 +123,8 @@ public final class StepLedger<Q, T> {
     return reply;
   }
 
-  /** As {@link PaymentOperation#settle(IdempotencyKey, StepKey, ProviderReply)}. */
-  public Settlement settle(IdempotencyKey key, ProviderReply<T> reply) {
+  @Override
+  public PaymentOperation.Settlement settle(IdempotencyKey key, ProviderReply<T> reply) {
     return transactions.run(
         declared.options(), tx -> settling.settle(tx, key, step.key(), reply, null));
   }
@@ -207,7 +140,7 @@ public final class StepLedger<Q, T> {
         Execution.providerKey(row.key(), step.name()),
         row.state(),
         standing,
-        row.held() && row.state() != PaymentState.COMPLETED,
+        row.held() && row.state() != OpenPayment.State.COMPLETED,
         row.begunAt(),
         standing == Standing.ASKED ? Optional.ofNullable(row.askedAt()) : Optional.empty(),
         Optional.ofNullable(row.finishedAt()),
@@ -250,6 +183,6 @@ public final class StepLedger<Q, T> {
 
   @Override
   public String toString() {
-    return "StepLedger of " + declared.name() + "/" + step.name();
+    return "RecordedSteps of " + declared.name() + "/" + step.name();
   }
 }
