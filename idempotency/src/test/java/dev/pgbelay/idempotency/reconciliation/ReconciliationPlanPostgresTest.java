@@ -11,6 +11,7 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.OffsetDateTime;
+import java.time.ZoneOffset;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.jooq.SQLDialect;
@@ -74,7 +75,7 @@ class ReconciliationPlanPostgresTest {
                       from generate_series(1, 20000) as n) as made
             """);
     DSL.using(postgres.dataSource(), SQLDialect.POSTGRES).execute("analyze pgbelay.payment");
-    OffsetDateTime since = OffsetDateTime.now().minusHours(1);
+    OffsetDateTime since = OffsetDateTime.now(ZoneOffset.UTC).minusHours(1);
     assertThat(plan(seen("ORDER BY p.finished_at"), "o1", since, "acme", "k", 100))
         .contains("payment_finished")
         .doesNotContain("Seq Scan");

@@ -32,7 +32,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReference;
 import javax.sql.DataSource;
 import org.jooq.DSLContext;
 import org.jooq.SQLDialect;
@@ -54,7 +53,7 @@ final class Till implements AutoCloseable {
   private static final AtomicInteger NAMES = new AtomicInteger();
 
   /** How long ago things happen, on both clocks. */
-  private final AtomicReference<Duration> ago = new AtomicReference<>(Duration.ofHours(1));
+  private volatile Duration ago = Duration.ofHours(1);
 
   final FakeProvider provider;
   final FakeProviderClient client;
@@ -81,7 +80,7 @@ final class Till implements AutoCloseable {
   Till(DataSource dataSource, String url) {
     // As real clocks do not, this one agrees with the database's to the microsecond.
     this.provider =
-        FakeProvider.builder(() -> Instant.now().truncatedTo(ChronoUnit.MICROS).minus(ago.get()))
+        FakeProvider.builder(() -> Instant.now().truncatedTo(ChronoUnit.MICROS).minus(ago))
             .keyWindow(WINDOW)
             .start();
     this.client = new FakeProviderClient(HttpClient.newHttpClient(), provider.uri(), LONG);
@@ -166,13 +165,13 @@ final class Till implements AutoCloseable {
 
   /** From here on things happen so long ago. */
   void ago(Duration time) {
-    ago.set(time);
+    ago = time;
   }
 
   /** A payment of a while ago, as far as it comes. */
   Answer<String> pay(IdempotencyKey key, long cents) {
     Answer<String> answer = operation.execute(key, Long.toString(cents));
-    age(key, ago.get());
+    age(key, ago);
     return answer;
   }
 
