@@ -35,12 +35,13 @@ final class LedgerSql {
                           WHEN 'PARKED' THEN p.due_at END AS rests_since\
       """;
 
+  /** Put so that only the index on it can serve it: another one would walk the finished ones. */
   private static final String OPEN =
       """
       SELECT <columns>
         FROM <payment> AS p
-       WHERE p.operation = ? AND p.finished_at = 'infinity' AND (p.tenant, p.key) > (?, ?)
-       ORDER BY p.tenant, p.key
+       WHERE p.operation = ? AND (p.finished_at, p.tenant, p.key) > (timestamptz 'infinity', ?, ?)
+       ORDER BY p.finished_at, p.tenant, p.key
        LIMIT ?\
       """;
 

@@ -76,10 +76,10 @@ class ReconciliationPlanPostgresTest {
             """);
     DSL.using(postgres.dataSource(), SQLDialect.POSTGRES).execute("analyze pgbelay.payment");
     OffsetDateTime since = OffsetDateTime.now(ZoneOffset.UTC).minusHours(1);
-    assertThat(plan(seen("ORDER BY p.finished_at"), "o1", since, "acme", "k", 100))
+    assertThat(plan(seen("p.finished_at < 'infinity'"), "o1", since, "acme", "k", 100))
         .contains("payment_finished")
         .doesNotContain("Seq Scan");
-    assertThat(plan(seen("ORDER BY p.tenant, p.key"), "o1", "acme", "k", 100))
+    assertThat(plan(seen("> (timestamptz 'infinity'"), "o1", "acme", "k", 100))
         .contains("payment_finished")
         .doesNotContain("Seq Scan");
   }
