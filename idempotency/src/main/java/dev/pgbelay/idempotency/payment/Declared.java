@@ -10,6 +10,7 @@ import java.util.concurrent.ThreadLocalRandom;
 /**
  * An operation as it was declared. Immutable.
  *
+ * @param isFoundByProviderKey whether a settlement may name a payment by its provider key
  * @param lease how long a claim holds without a renewal
  * @param maxAttempts failures and crashes in a row before a payment is parked
  * @param firstPause after the first of them, doubling to {@code longestPause}
@@ -21,6 +22,7 @@ record Declared<Q, R>(
     Codec<Q> requests,
     Codec<R> responses,
     int maxBytes,
+    boolean isFoundByProviderKey,
     TxOptions options,
     Duration lease,
     Duration retention,

@@ -3,9 +3,6 @@ package dev.pgbelay.idempotency.payment;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.idempotency.IdempotencyKey;
-import dev.pgbelay.idempotency.internal.KeyLock;
-import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.Optional;
 
 /**
@@ -16,8 +13,6 @@ import java.util.Optional;
  * @param <Q> the request
  */
 public final class Execution<Q> {
-  private static final int KEY_BYTES = 20;
-
   private final Claim<Q> claim;
   private final Progress progress;
   private final ClaimGuard guard;
@@ -81,12 +76,7 @@ public final class Execution<Q> {
    * payment.
    */
   public String providerKey(StepKey<?> step) {
-    return providerKey(key(), step.name());
-  }
-
-  static String providerKey(IdempotencyKey key, String step) {
-    byte[] digest = KeyLock.digest(key, "provider key of step " + step);
-    return HexFormat.of().formatHex(Arrays.copyOf(digest, KEY_BYTES));
+    return ProviderKeys.of(key(), step.name());
   }
 
   /**

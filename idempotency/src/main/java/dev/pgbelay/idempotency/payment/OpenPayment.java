@@ -5,15 +5,15 @@ import java.time.Duration;
 import java.util.Optional;
 
 /**
- * A payment that has no answer yet, as it was when it was looked at.
+ * A payment that somebody should look at, as it was then.
  *
  * @param key its name
- * @param state not {@link State#COMPLETED}
+ * @param state {@link State#COMPLETED} only of those that are {@link Payments#contradicted}
  * @param asked the provider step that was asked and has no result
  * @param age since the payment began
  * @param unknownFor since it is not known what a provider did
  * @param attempts failed ones since its last progress
- * @param reason of the last failure
+ * @param reason of the last failure; or how it is contradicted
  */
 public record OpenPayment(
     IdempotencyKey key,

@@ -25,6 +25,18 @@ final class OpenPaymentSql {
        LIMIT {3}\
       """;
 
+  /** {0} table, {1} operations, {2} limit. */
+  private static final String CONTRADICTED =
+      """
+      SELECT tenant, operation, key, state, asked, attempts, contradiction AS reason,
+             CAST(extract(epoch FROM clock_timestamp() - created_at) * 1000 AS bigint) AS age,
+             CAST(extract(epoch FROM clock_timestamp() - unknown_since) * 1000 AS bigint) AS unknown
+        FROM {0}
+       WHERE operation = ANY ({1}) AND contradiction IS NOT NULL
+       ORDER BY operation, tenant, key
+       LIMIT {2}\
+      """;
+
   /** {0} table, {1} operation. */
   private static final String STANDING =
       """
@@ -68,6 +80,11 @@ final class OpenPaymentSql {
       DSLContext dsl, Collection<String> operations, OpenPayment.State state, int limit) {
     return dsl.resultQuery(
             OPEN, table, val(operations.toArray(String[]::new)), val(state.name()), val(limit))
+        .fetch(OpenPaymentSql::payment);
+  }
+
+  List<OpenPayment> contradicted(DSLContext dsl, Collection<String> operations, int limit) {
+    return dsl.resultQuery(CONTRADICTED, table, val(operations.toArray(String[]::new)), val(limit))
         .fetch(OpenPaymentSql::payment);
   }
 

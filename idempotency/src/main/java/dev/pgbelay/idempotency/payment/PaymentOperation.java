@@ -65,13 +65,16 @@ public final class PaymentOperation<Q, R> {
     ClaimedWrites writes =
         new ClaimedWrites(declared.steps().version(), transactions, declared.options(), sql);
     this.entry = new PaymentEntry<>(declared, owner, phase, writes, meters);
-    this.settling = new Settling<>(declared, transactions, sql, owner.claimant(), meters);
+    Contradictions<Q> contradictions = new Contradictions<>(declared, transactions, sql, meters);
+    this.settling =
+        new Settling<>(declared, transactions, sql, owner.claimant(), contradictions, meters);
     ProviderStep<Q> providers = new ProviderStep<>(declared, guard, writes, meters, settling);
     this.attempts =
         new PaymentAttempts<>(
             declared.name(),
             entry,
-            new PaymentRun<>(declared, transactions, phase, writes, providers, meters),
+            new PaymentRun<>(
+                declared, transactions, phase, writes, providers, contradictions, meters),
             owner.keepAlive(),
             meters);
   }
@@ -174,6 +177,20 @@ public final class PaymentOperation<Q, R> {
   }
 
   /**
+   * {@link #settle(Tx, IdempotencyKey, StepKey, ProviderReply)} for those who know a payment by
+   * what the provider was sent for the step: its idempotency key, which some providers repeat in
+   * their events, or which was given to them as a reference as well.
+   *
+   * @return {@link Settlement#NO_SUCH_KEY} also for what is no provider key of this step
+   * @throws PgBelayException also if the operation was built without {@link
+   *     Builder#foundByProviderKey}
+   */
+  public <T> Settlement settleByProviderKey(
+      Tx tx, String providerKey, StepKey<T> step, ProviderReply<T> reply) {
+    return settling.settleByProviderKey(tx, providerKey, step, reply);
+  }
+
+  /**
    * Lets a parked payment go on where it stands.
    *
    * @return the state it is in now; empty if there is none under the key
@@ -186,7 +203,7 @@ public final class PaymentOperation<Q, R> {
   /** The idempotency key that the provider of a step was sent. */
   public String providerKey(IdempotencyKey key, StepKey<?> step) {
     requireOwn(key);
-    return Execution.providerKey(key, step.name());
+    return ProviderKeys.of(key, step.name());
   }
 
   /**
@@ -234,8 +251,14 @@ public final class PaymentOperation<Q, R> {
   public enum Settlement {
     /** It was recorded; the payment goes on with its next step. */
     SETTLED,
-    /** The step had a result before, or the payment is finished. Nothing was changed. */
+    /** The step had this result before, or the payment is finished. Nothing was changed. */
     ALREADY_KNOWN,
+    /**
+     * The step has another result, or was refused where it is said to have succeeded, or the other
+     * way round. What is recorded stays; the contradiction is noted with the payment: see {@link
+     * Payments#contradicted}.
+     */
+    CONTRADICTED,
     /** The payment has not asked the provider for this step, or not yet. Nothing was changed. */
     NOT_ASKED,
     /** There is no payment under the key. Nothing was changed. */
@@ -262,6 +285,7 @@ public final class PaymentOperation<Q, R> {
     private int maxAttempts = 10;
     private Duration firstPause = Duration.ofSeconds(1);
     private Duration longestPause = Duration.ofMinutes(5);
+    private boolean foundByProviderKey;
 
     Builder(
         Payments owner,
@@ -366,6 +390,15 @@ public final class PaymentOperation<Q, R> {
     }
 
     /**
+     * Lets {@link PaymentOperation#settleByProviderKey} find payments that begin from now on. Costs
+     * an entry in one more index for each.
+     */
+    public Builder<Q, R> foundByProviderKey() {
+      this.foundByProviderKey = true;
+      return this;
+    }
+
+    /**
      * Checks, and makes the operation known to the completer.
      *
      * @throws PgBelayException naming the option, its value and its range; if answers are kept for
@@ -392,6 +425,7 @@ public final class PaymentOperation<Q, R> {
               requests,
               responses,
               options.maxBytes(),
+              foundByProviderKey,
               options.transactions(),
               owner.lease(),
               options.retention(),

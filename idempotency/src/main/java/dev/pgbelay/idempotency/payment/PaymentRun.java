@@ -22,6 +22,7 @@ final class PaymentRun<Q, R> {
   private final Phase<Q, R> phase;
   private final ClaimedWrites writes;
   private final ProviderStep<Q> providers;
+  private final Contradictions<Q> contradictions;
   private final PaymentMeters meters;
 
   PaymentRun(
@@ -30,12 +31,14 @@ final class PaymentRun<Q, R> {
       Phase<Q, R> phase,
       ClaimedWrites writes,
       ProviderStep<Q> providers,
+      Contradictions<Q> contradictions,
       PaymentMeters meters) {
     this.declared = declared;
     this.transactions = transactions;
     this.phase = phase;
     this.writes = writes;
     this.providers = providers;
+    this.contradictions = contradictions;
     this.meters = meters;
   }
 
@@ -61,7 +64,12 @@ final class PaymentRun<Q, R> {
         progress = heard.progress();
       }
       held = held.later();
-      now = advance(held, progress);
+      try {
+        now = advance(held, progress);
+      } catch (ClaimLostException e) {
+        contradictions.heard(held.key(), asked, progress);
+        throw e;
+      }
       held = held.progressed();
     }
     return Answer.executed(now.response());

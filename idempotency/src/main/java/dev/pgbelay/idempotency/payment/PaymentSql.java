@@ -34,13 +34,13 @@ final class PaymentSql {
       INSERT INTO <payment>
         (tenant, operation, key, fingerprint_version, fingerprint, request, claimant, claim_number,
          steps_version, done, results, asked, asked_at, refusal, state, response, finished_at,
-         lease_until)
+         lease_until, provider_key)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
               CASE WHEN CAST(? AS text) IS NOT NULL THEN clock_timestamp() END, ?, ?, ?,
               CASE WHEN CAST(? AS text) = 'COMPLETED'
                    THEN clock_timestamp() ELSE 'infinity' END,
               CASE WHEN CAST(? AS bigint) IS NULL THEN timestamptz '-infinity'
-                   ELSE clock_timestamp() + ? * interval '1 millisecond' END)
+                   ELSE clock_timestamp() + ? * interval '1 millisecond' END, ?)
       ON CONFLICT (tenant, operation, key) DO NOTHING
       RETURNING <forgettable>\
       """;
@@ -167,8 +167,13 @@ final class PaymentSql {
     }
   }
 
-  /** Whether it was inserted; if not, there is a row that the look did not see. */
-  boolean insert(Connection connection, Claim<?> claim, PaymentWrite write) {
+  /**
+   * Whether it was inserted; if not, there is a row that the look did not see.
+   *
+   * @param providerKey what its provider keys begin with; null if nobody will look for it by them
+   */
+  boolean insert(
+      Connection connection, Claim<?> claim, PaymentWrite write, byte @Nullable [] providerKey) {
     try (PreparedStatement statement = connection.prepareStatement(insert)) {
       Binding bind = new Binding(statement, PaymentRowSql.bindKey(statement, 1, claim.key()));
       bind.number((short) claim.fingerprint().version());
@@ -184,6 +189,7 @@ final class PaymentSql {
       bind.text(write.state().name());
       bind.millis(write.lease());
       bind.millis(write.lease());
+      bind.bytes(providerKey);
       return written(statement);
     } catch (SQLException e) {
       throw PaymentRowSql.failed(e);

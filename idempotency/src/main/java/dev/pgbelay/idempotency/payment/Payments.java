@@ -109,6 +109,16 @@ public final class Payments implements AutoCloseable {
         tx -> new OpenPaymentSql(sql.table()).open(tx.dsl(), operations.keySet(), state, limit));
   }
 
+  /**
+   * Payments of all operations of which two sources said unlike things, as of a webhook and the
+   * answer of the call; finished ones too, until their purge. Their reason says what.
+   */
+  public List<OpenPayment> contradicted(int limit) {
+    OptionRange.require("limit", limit, 1, 100_000);
+    return transactions.run(
+        tx -> new OpenPaymentSql(sql.table()).contradicted(tx.dsl(), operations.keySet(), limit));
+  }
+
   void declare(PaymentOperation<?, ?> operation) {
     if (operations.putIfAbsent(operation.name(), operation) != null) {
       throw new PgBelayException(

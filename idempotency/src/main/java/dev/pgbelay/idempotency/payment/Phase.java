@@ -65,10 +65,14 @@ final class Phase<Q, R> {
     return declared.encode("result of step \"" + step.name() + "\"", step.key().codec(), result);
   }
 
+  private byte @Nullable [] providerKey(Claim<Q> claim) {
+    return declared.isFoundByProviderKey() ? ProviderKeys.beginning(claim.key()) : null;
+  }
+
   private void write(Tx tx, Claim<Q> claim, PaymentWrite write) {
     boolean written =
         claim.isNew()
-            ? sql.insert(tx.connection(), claim, write)
+            ? sql.insert(tx.connection(), claim, write, providerKey(claim))
             : sql.save(tx.connection(), claim.key(), claim.fence(), write);
     if (!written) {
       throw new ClaimLostException(claim.key());

@@ -6,6 +6,7 @@ import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.Claimant;
 import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.idempotency.IdempotencyKey;
+import dev.pgbelay.idempotency.payment.PaymentOperation.Settlement;
 import java.time.Duration;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +24,8 @@ final class Settling<Q> implements ProviderStep.Late<Q> {
   private final Transactions transactions;
   private final PaymentSql sql;
   private final Claimant claimant;
+  private final Contradictions<Q> contradictions;
+  private final SettlementSql found;
   private final PaymentMeters meters;
 
   Settling(
@@ -30,11 +33,14 @@ final class Settling<Q> implements ProviderStep.Late<Q> {
       Transactions transactions,
       PaymentSql sql,
       Claimant claimant,
+      Contradictions<Q> contradictions,
       PaymentMeters meters) {
     this.declared = declared;
     this.transactions = transactions;
     this.sql = sql;
     this.claimant = claimant;
+    this.contradictions = contradictions;
+    this.found = new SettlementSql(sql.table());
     this.meters = meters;
   }
 
@@ -45,7 +51,7 @@ final class Settling<Q> implements ProviderStep.Late<Q> {
       return;
     }
     try {
-      PaymentOperation.Settlement settlement =
+      Settlement settlement =
           transactions.run(
               declared.options(), tx -> settle(tx, claim.key(), step, reply, claim.fence()));
       LOG.info("payment {}: the late answer of step {}: {}", claim.key(), step, settlement);
@@ -59,8 +65,34 @@ final class Settling<Q> implements ProviderStep.Late<Q> {
    *
    * @param under settles only while this has the payment; null for whoever has it
    */
-  <T> PaymentOperation.Settlement settle(
+  <T> Settlement settle(
       Tx tx, IdempotencyKey key, StepKey<T> step, ProviderReply<T> reply, @Nullable Fence under) {
+    check(step, reply);
+    Settlement settlement = settled(tx, key, step, reply, under);
+    meters.settled(settlement);
+    return settlement;
+  }
+
+  <T> Settlement settleByProviderKey(
+      Tx tx, String providerKey, StepKey<T> step, ProviderReply<T> reply) {
+    if (!declared.isFoundByProviderKey()) {
+      throw new PgBelayException(
+          "payments of operation \""
+              + declared.name()
+              + "\" are not found by their provider keys: build it with foundByProviderKey()");
+    }
+    check(step, reply);
+    Settlement settlement =
+        ProviderKeys.beginning(providerKey)
+            .flatMap(beginning -> found.byProviderKey(tx.dsl(), declared.name(), beginning))
+            .filter(key -> ProviderKeys.of(key, step.name()).equals(providerKey))
+            .map(key -> settled(tx, key, step, reply, null))
+            .orElse(Settlement.NO_SUCH_KEY);
+    meters.settled(settlement);
+    return settlement;
+  }
+
+  private <T> void check(StepKey<T> step, ProviderReply<T> reply) {
     if (!reply.isDefinite()) {
       throw new PgBelayException(
           "a settlement must be SUCCEEDED or REFUSED, is "
@@ -71,39 +103,43 @@ final class Settling<Q> implements ProviderStep.Late<Q> {
       throw new PgBelayException(
           "operation \"" + declared.name() + "\" has no provider step \"" + step + "\"");
     }
-    PaymentOperation.Settlement settlement = settled(tx, key, step, reply, under);
-    meters.settled(settlement);
-    return settlement;
   }
 
-  private <T> PaymentOperation.Settlement settled(
+  private <T> Settlement settled(
       Tx tx, IdempotencyKey key, StepKey<T> step, ProviderReply<T> reply, @Nullable Fence under) {
     PaymentRow row = sql.lockRow(tx.connection(), key);
     if (row == null) {
-      return PaymentOperation.Settlement.NO_SUCH_KEY;
+      return Settlement.NO_SUCH_KEY;
+    }
+    byte[] told = reply.result().map(result -> encode(step, result)).orElse(null);
+    if (contradictions.isOne(row, step, told)) {
+      contradictions.note(tx, row, step.name(), told);
+      return Settlement.CONTRADICTED;
     }
     boolean others = under != null && !row.fence().equals(Optional.of(under));
     if (row.state() == OpenPayment.State.COMPLETED
         || row.progress().result(step.name()) != null
         || others) {
-      return PaymentOperation.Settlement.ALREADY_KNOWN;
+      return Settlement.ALREADY_KNOWN;
     }
     if (!step.name().equals(row.progress().asked())) {
       return row.progress().refusal() != null
-          ? PaymentOperation.Settlement.ALREADY_KNOWN
-          : PaymentOperation.Settlement.NOT_ASKED;
+          ? Settlement.ALREADY_KNOWN
+          : Settlement.NOT_ASKED;
     }
-    seize(tx, row, write(row, step, reply));
-    return PaymentOperation.Settlement.SETTLED;
+    seize(tx, row, write(row, step, reply, told));
+    return Settlement.SETTLED;
   }
 
-  private <T> PaymentWrite write(PaymentRow row, StepKey<T> step, ProviderReply<T> reply) {
+  private <T> byte[] encode(StepKey<T> step, T result) {
+    return declared.encode("result of step \"" + step + "\"", step.codec(), result);
+  }
+
+  private <T> PaymentWrite write(
+      PaymentRow row, StepKey<T> step, ProviderReply<T> reply, byte @Nullable [] told) {
     Progress progress = row.progress();
-    if (reply.result().isPresent()) {
-      byte[] result =
-          declared.encode(
-              "result of step \"" + step + "\"", step.codec(), reply.result().orElseThrow());
-      return free(row, progress.recorded(step.name(), result));
+    if (told != null) {
+      return free(row, progress.recorded(step.name(), told));
     }
     if (progress.refusal() == null) {
       return free(row, progress.refused(reply.detail()));

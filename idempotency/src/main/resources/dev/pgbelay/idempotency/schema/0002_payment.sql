@@ -23,11 +23,15 @@ CREATE TABLE ${schema}.payment (
   asked               text COLLATE "C",
   refusal             text,
   reason              text,
+  -- What a second source says about a step that has another result.
+  contradiction       text,
   done                text[] NOT NULL,
   results             bytea[] NOT NULL,
   fingerprint         bytea NOT NULL,
   request             bytea NOT NULL,
   response            bytea,
+  -- What its provider keys begin with, where the operation is settled by them.
+  provider_key        bytea,
   PRIMARY KEY (tenant, operation, key),
   CHECK ((state = 'COMPLETED') = (response IS NOT NULL)),
   CHECK ((state = 'COMPLETED') = (finished_at < 'infinity')),
@@ -37,3 +41,10 @@ CREATE TABLE ${schema}.payment (
 -- Open ones stand at the end of it, and the oldest finished ones, which the purge takes, at its beginning. No update but
 -- the last one touches it.
 CREATE INDEX payment_finished ON ${schema}.payment (operation, finished_at, tenant, key);
+
+-- Empty unless an operation asks for it.
+CREATE INDEX payment_provider_key ON ${schema}.payment (provider_key) WHERE provider_key IS NOT NULL;
+
+-- Empty as long as providers say the same twice.
+CREATE INDEX payment_contradiction ON ${schema}.payment (operation, tenant, key)
+ WHERE contradiction IS NOT NULL;
