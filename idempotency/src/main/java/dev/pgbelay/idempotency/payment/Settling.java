@@ -123,9 +123,7 @@ final class Settling<Q> implements ProviderStep.Late<Q> {
       return Settlement.ALREADY_KNOWN;
     }
     if (!step.name().equals(row.progress().asked())) {
-      return row.progress().refusal() != null
-          ? Settlement.ALREADY_KNOWN
-          : Settlement.NOT_ASKED;
+      return row.progress().refusal() != null ? Settlement.ALREADY_KNOWN : Settlement.NOT_ASKED;
     }
     seize(tx, row, write(row, step, reply, told));
     return Settlement.SETTLED;

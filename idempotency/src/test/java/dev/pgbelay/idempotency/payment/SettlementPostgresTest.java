@@ -90,7 +90,8 @@ class SettlementPostgresTest {
         });
     assertThat(pay()).isEqualTo(Answer.executed("refused: declined"));
     assertNoted(
-        OpenPayment.State.COMPLETED, "step charge is recorded as REFUSED, and is said to be SUCCEEDED");
+        OpenPayment.State.COMPLETED,
+        "step charge is recorded as REFUSED, and is said to be SUCCEEDED");
   }
 
   @Test
@@ -102,7 +103,8 @@ class SettlementPostgresTest {
         });
     assertThat(pay()).isEqualTo(Answer.executed("paid by ch-of-the-webhook"));
     assertNoted(
-        OpenPayment.State.COMPLETED, "step charge is recorded as SUCCEEDED, and is said to be REFUSED");
+        OpenPayment.State.COMPLETED,
+        "step charge is recorded as SUCCEEDED, and is said to be REFUSED");
   }
 
   @Test
@@ -129,7 +131,8 @@ class SettlementPostgresTest {
     assertThat(settle(ProviderReply.succeeded("ch-1"))).isEqualTo(Settlement.CONTRADICTED);
     assertThat(pay()).isEqualTo(Answer.replayed("refused: not at the provider"));
     assertNoted(
-        OpenPayment.State.COMPLETED, "step charge is recorded as REFUSED, and is said to be SUCCEEDED");
+        OpenPayment.State.COMPLETED,
+        "step charge is recorded as REFUSED, and is said to be SUCCEEDED");
   }
 
   @Test
