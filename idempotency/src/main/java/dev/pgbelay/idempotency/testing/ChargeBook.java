@@ -34,17 +34,27 @@ final class ChargeBook {
 
   private final InstantSource clock;
   private final Duration keyWindow;
+  private final boolean keys;
   private final Map<String, Kept> kept = new HashMap<>();
   private final Set<String> running = new HashSet<>();
   private final List<FakeCharge> charges = new ArrayList<>();
   private final List<FakeEvent> events = new ArrayList<>();
 
-  ChargeBook(InstantSource clock, Duration keyWindow) {
+  /**
+   * Empty at first.
+   *
+   * @param keys whether a repeated key is known for what it is
+   */
+  ChargeBook(InstantSource clock, Duration keyWindow, boolean keys) {
     this.clock = clock;
     this.keyWindow = keyWindow;
+    this.keys = keys;
   }
 
   synchronized Begun begin(String key, String request) {
+    if (!keys) {
+      return Begun.NEW;
+    }
     if (running.contains(key)) {
       return Begun.RUNNING;
     }

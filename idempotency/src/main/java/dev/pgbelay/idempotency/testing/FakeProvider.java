@@ -76,7 +76,7 @@ public final class FakeProvider implements AutoCloseable {
   private volatile @Nullable Target target;
 
   private FakeProvider(Builder builder) {
-    this.book = new ChargeBook(builder.clock, builder.keyWindow);
+    this.book = new ChargeBook(builder.clock, builder.keyWindow, builder.keys);
     this.list = new ChargeList(book);
     this.held = new HeldRequests(builder.holdFor);
     this.handler = new ChargeHandler(book, list, held, this::nextFault, this::tellBefore);
@@ -269,6 +269,7 @@ public final class FakeProvider implements AutoCloseable {
     private final InstantSource clock;
     private Duration keyWindow = Duration.ofDays(1);
     private Duration holdFor = Duration.ofHours(1);
+    private boolean keys = true;
 
     private Builder(InstantSource clock) {
       this.clock = clock;
@@ -277,6 +278,15 @@ public final class FakeProvider implements AutoCloseable {
     /** For how long a key is known, 1 ms to 3,650 days. */
     public Builder keyWindow(Duration window) {
       this.keyWindow = window;
+      return this;
+    }
+
+    /**
+     * As a provider that has no idempotency keys: each request acts, whatever its key. The status
+     * query still finds the first charge that was asked for with a key, as by a reference.
+     */
+    public Builder withoutKeys() {
+      this.keys = false;
       return this;
     }
 

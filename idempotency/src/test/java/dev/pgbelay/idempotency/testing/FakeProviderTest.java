@@ -71,6 +71,17 @@ class FakeProviderTest {
   }
 
   @Test
+  void providerWithoutKeys_chargesForEachRequestAndItsStatusQueryTellsTheFirst() throws Exception {
+    try (FakeProvider keyless = FakeProvider.builder(time::get).withoutKeys().start()) {
+      FakeProviderClient own = new FakeProviderClient(http, keyless.uri(), LONG);
+      own.charge("k", "order", 100, "eur");
+      own.charge("k", "order", 100, "eur");
+      assertThat(keyless.effects("order")).isEqualTo(2);
+      assertThat(own.byKey("k")).contains(keyless.charges().get(0));
+    }
+  }
+
+  @Test
   void timeoutAfterActing_hasChargedAndTheStatusQuerySaysSo() throws Exception {
     provider.next(ProviderFault.HOLD_AFTER_ACTING);
     assertThatThrownBy(() -> client(Duration.ofSeconds(1)).charge("k", "order", 100, "eur"))

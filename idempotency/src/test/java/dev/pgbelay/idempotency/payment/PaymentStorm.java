@@ -1,0 +1,449 @@
+package dev.pgbelay.idempotency.payment;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.zaxxer.hikari.HikariDataSource;
+import dev.pgbelay.idempotency.payment.StormProcess.Mode;
+import dev.pgbelay.idempotency.testing.FakeCharge;
+import dev.pgbelay.idempotency.testing.FakeEvent;
+import dev.pgbelay.idempotency.testing.FakeProvider;
+import dev.pgbelay.idempotency.testing.FakeProviderClient;
+import dev.pgbelay.idempotency.testing.ProviderFault;
+import dev.pgbelay.testing.FaultProxy;
+import dev.pgbelay.testing.PostgresCluster;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.stream.Stream;
+import org.awaitility.Awaitility;
+import org.awaitility.core.ConditionFactory;
+import org.jooq.DSLContext;
+import org.jooq.SQLDialect;
+import org.jooq.impl.DSL;
+
+/** Two processes, a server, a provider of each regime, and what happens to them. */
+final class PaymentStorm implements AutoCloseable {
+  private static final double CUT = 0.01;
+  private static final Duration HELD = Duration.ofMillis(800);
+  private static final Duration FULL_PATIENCE = Duration.ofMinutes(20);
+  private static final Duration CLIENT = Duration.ofSeconds(30);
+
+  /** What happens to processes and server. */
+  enum Fault {
+    KILL,
+    STOP,
+    TERMINATE,
+    CRASH
+  }
+
+  private record Running(String name, Process process, URI webhooks, String claimant) {}
+
+  private final long seed = Long.getLong("pgbelay.seed", System.nanoTime());
+  private final Random random = new Random(seed);
+  private final Mode mode;
+  private final int keys;
+  private final int rounds;
+  private final Path folder;
+  private final PostgresCluster cluster;
+  private final FaultProxy proxy;
+  private final HikariDataSource own;
+  private final DSLContext dsl;
+  private final Map<StormRegime, FakeProvider> providers = new EnumMap<>(StormRegime.class);
+  private final Map<StormRegime, URI> uris = new EnumMap<>(StormRegime.class);
+  private final Map<Fault, Integer> faults = new EnumMap<>(Fault.class);
+  private final Map<ProviderFault, Integer> misbehaviour = new EnumMap<>(ProviderFault.class);
+  private final List<Running> both = new ArrayList<>();
+  private final List<Process> all = new ArrayList<>();
+  private final StormWebhooks webhooks;
+  private final long begin = System.nanoTime();
+  private int named;
+  private int terminated;
+  private int settledAtTheEnd;
+  private int decided;
+
+  PaymentStorm(Mode mode, int keys, int rounds) throws Exception {
+    this.mode = mode;
+    this.keys = keys;
+    this.rounds = rounds;
+    System.out.println("storm " + mode + " " + seed());
+    this.folder = Files.createTempDirectory(Files.createDirectories(Path.of("target")), "storm-");
+    this.cluster = PostgresCluster.builder().start();
+    this.proxy = FaultProxy.inFrontOf(cluster.primary());
+    this.own = StormProcess.pool(StormProcess.driver(cluster.primary().jdbcUrl()), 4);
+    this.dsl = DSL.using(own, SQLDialect.POSTGRES);
+    StormShop.SCHEMA.initialize(own);
+    for (StormRegime regime : StormRegime.values()) {
+      FakeProvider.Builder builder = FakeProvider.builder(InstantSource.system()).holdFor(HELD);
+      FakeProvider provider = (regime.honoursKeys ? builder : builder.withoutKeys()).start();
+      provider.otherwise(this::draw);
+      providers.put(regime, provider);
+      uris.put(regime, provider.uri());
+    }
+    this.webhooks = new StormWebhooks(providers.values(), new Random(seed + 1));
+  }
+
+  String seed() {
+    return "-Dpgbelay.seed=" + seed;
+  }
+
+  private synchronized ProviderFault draw() {
+    List<ProviderFault> kinds = List.of(ProviderFault.values());
+    ProviderFault fault =
+        random.nextDouble() < 0.6 ? ProviderFault.NONE : kinds.get(random.nextInt(kinds.size()));
+    misbehaviour.merge(fault, 1, Integer::sum);
+    return fault;
+  }
+
+  /** Until every key has its answer, or is unknown where the provider never acted. */
+  void rage() throws Exception {
+    proxy.cutCommitsAtRandom(seed, CUT, CUT);
+    both.add(start());
+    both.add(start());
+    List<Fault> plan = plan();
+    for (int i = 0; i < plan.size(); i++) {
+      long share = (long) total() * (i + 1) / (plan.size() + 2);
+      await("progress").until(() -> progress() >= share);
+      provoke(plan.get(i));
+    }
+    await("everything to come to rest").until(this::isOver);
+    proxy.cutCommitsAtRandom(seed, 0, 0);
+    providers.values().forEach(provider -> provider.otherwise(() -> ProviderFault.NONE));
+    for (Running one : both) {
+      webhooks.notTo(one.webhooks());
+      one.process().destroy();
+    }
+    for (Running one : both) {
+      assertThat(one.process().waitFor(2, TimeUnit.MINUTES)).isTrue();
+    }
+    webhooks.close();
+  }
+
+  private int total() {
+    return keys * StormRegime.values().length;
+  }
+
+  private static ConditionFactory await(String what) {
+    return Awaitility.await(what)
+        .atMost(FULL_PATIENCE)
+        .pollDelay(Duration.ZERO)
+        .pollInterval(Duration.ofMillis(50))
+        .ignoreExceptions();
+  }
+
+  private int progress() {
+    return count(
+        mode == Mode.FREE_ON_EXCEPTION
+            ? "select count(*) from naive_key where response is not null"
+            : "select count(*) from pgbelay.payment where state <> 'RUNNING'");
+  }
+
+  private int count(String query, Object... values) {
+    return dsl.fetchSingle(query, values).get(0, Integer.class);
+  }
+
+  private boolean isOver() {
+    return progress() == total() && (mode != Mode.PGBELAY || truth().isAtRest());
+  }
+
+  StormTruth truth() {
+    return new StormTruth(dsl, providers, total());
+  }
+
+  private List<Fault> plan() {
+    List<Fault> plan = new ArrayList<>();
+    for (int round = 0; round < rounds; round++) {
+      List<Fault> kinds = new ArrayList<>(List.of(Fault.values()));
+      Collections.shuffle(kinds, random);
+      plan.addAll(kinds);
+    }
+    return plan;
+  }
+
+  private Running start() throws IOException {
+    String name = "storm-" + ++named;
+    Process process =
+        StormProcess.start(
+            folder, name, proxy.jdbcUrl("postgres"), seed + named, keys, mode, uris);
+    all.add(process);
+    Path port = folder.resolve(name + ".port");
+    await(name + " to listen").until(() -> Files.exists(port));
+    String[] parts = Files.readString(port).split(" ", -1);
+    URI uri = URI.create("http://localhost:" + parts[0] + "/");
+    webhooks.to(uri);
+    return new Running(name, process, uri, parts[1]);
+  }
+
+  private void provoke(Fault fault) throws Exception {
+    faults.merge(fault, 1, Integer::sum);
+    int which;
+    synchronized (this) {
+      which = random.nextInt(both.size());
+    }
+    Running one = both.get(which);
+    switch (fault) {
+      case KILL -> {
+        webhooks.notTo(one.webhooks());
+        signal(one.process(), "-KILL");
+        both.set(which, start());
+      }
+      case STOP -> {
+        webhooks.notTo(one.webhooks());
+        signal(one.process(), "-STOP");
+        await("others to take over what it has").until(() -> hasNothing(one));
+        signal(one.process(), "-CONT");
+        webhooks.to(one.webhooks());
+      }
+      case TERMINATE -> {
+        for (int pid :
+            dsl.fetch("select pid from pg_stat_activity where application_name like 'storm-%'")
+                .getValues(0, Integer.class)) {
+          if (ThreadLocalRandom.current().nextBoolean()) {
+            dsl.fetchValue("select pg_terminate_backend(?)", pid);
+            terminated++;
+          }
+        }
+      }
+      case CRASH -> {
+        cluster.primary().crash();
+        cluster.primary().restart();
+        own.getHikariPoolMXBean().softEvictConnections();
+      }
+    }
+  }
+
+  /** Its leases are over, and what was free to be taken over was. */
+  private boolean hasNothing(Running one) {
+    if (mode == Mode.FREE_ON_EXCEPTION) {
+      return count(
+              "select count(*) from naive_key where holder = ? and response is null",
+              one.name())
+          == 0;
+    }
+    return count(
+            "select count(*) from (select 1 from pgbelay.payment where claimant = ?::uuid"
+                + " and lease_until > '-infinity' and finished_at = 'infinity'"
+                + " for update skip locked) as its",
+            one.claimant())
+        == 0;
+  }
+
+  private static void signal(Process process, String signal) throws Exception {
+    Process kill = new ProcessBuilder("kill", signal, Long.toString(process.pid())).start();
+    assertThat(kill.waitFor()).isZero();
+  }
+
+  /** No process is left: what the resolvers know by then counts. */
+  void calm() throws Exception {
+    barrier();
+    try (Calm calm = new Calm()) {
+      calm.deliverAll();
+      calm.untilAtRest();
+    }
+  }
+
+  /** Whatever the dead have sent has been read. */
+  private void barrier() throws Exception {
+    HttpClient http = HttpClient.newHttpClient();
+    for (URI uri : uris.values()) {
+      for (int i = 0; i < 2; i++) {
+        assertThat(new FakeProviderClient(http, uri, CLIENT).byKey("nobody's")).isEmpty();
+      }
+    }
+    await("requests that are held").until(this::nothingHeld);
+  }
+
+  private boolean nothingHeld() {
+    return providers.values().stream().allMatch(provider -> provider.held() == 0);
+  }
+
+  /** Behind its window the forgetful provider knows no key any more, and is sent nothing. */
+  void forgetAndAskAgain() throws Exception {
+    FakeProvider forgetful = providers.get(StormRegime.FORGETFUL);
+    await("the window to close")
+        .until(
+            () ->
+                count(
+                        "select count(*) from pgbelay.payment where operation = ?"
+                            + " and asked_at > clock_timestamp() - ? * interval '1 millisecond'",
+                        StormRegime.FORGETFUL.operation(),
+                        StormRegime.FORGETFUL.keyWindow.toMillis())
+                    == 0);
+    forgetful.forgetKeys();
+    int before = forgetful.charges().size();
+    try (Calm calm = new Calm()) {
+      calm.pass();
+    }
+    assertThat(forgetful.charges()).as(seed()).hasSize(before);
+  }
+
+  /** An operator looks at the provider and says what happened. */
+  void decide(List<StormTruth.Payment> unknown) throws Exception {
+    decided = unknown.size();
+    try (Calm calm = new Calm()) {
+      for (StormTruth.Payment payment : unknown) {
+        calm.decide(payment);
+      }
+      calm.untilAtRest();
+    }
+  }
+
+  /** A process in this JVM, that reaches a healthy server and healthy providers. */
+  private final class Calm implements AutoCloseable {
+    private final HikariDataSource keepAlive =
+        StormProcess.pool(StormProcess.driver(cluster.primary().jdbcUrl()), 1);
+    private final StormShop shop = new StormShop(own, keepAlive, uris);
+    private final Completer completer =
+        Completer.of(shop.payments).grace(Duration.ZERO).perPass(10_000).build();
+
+    void deliverAll() {
+      for (FakeProvider provider : providers.values()) {
+        for (FakeEvent event : provider.events()) {
+          Settlement settlement = shop.settle(event);
+          settledAtTheEnd += settlement == Settlement.SETTLED ? 1 : 0;
+          assertThat(settlement).as("%s, %s", event, seed()).isIn(
+              Settlement.SETTLED, Settlement.ALREADY_KNOWN);
+        }
+      }
+    }
+
+    /** Everything open is due once. */
+    void pass() throws Exception {
+      dsl.execute("update pgbelay.payment set due_at = now() where finished_at = 'infinity'");
+      completer.runOnce();
+    }
+
+    void untilAtRest() {
+      await("rest")
+          .until(
+              () -> {
+                pass();
+                return truth().isAtRest() && nothingHeld();
+              });
+    }
+
+    void decide(StormTruth.Payment payment) throws Exception {
+      String asked = payment.asked().orElseThrow();
+      if (!asked.equals(StormShop.REFUNDED.name())) {
+        StepKey<String> step =
+            asked.equals(StormBank.CHARGE) ? StormShop.CHARGED : StormShop.COURIER;
+        assertThat(
+                shop.settle(
+                    payment.regime(), payment.key(), step, ProviderReply.refused("never came")))
+            .isEqualTo(Settlement.SETTLED);
+        return;
+      }
+      String reference =
+          StormBank.reference(payment.regime(), payment.key(), StormBank.CHARGE);
+      FakeProvider provider = providers.get(payment.regime());
+      FakeCharge charge =
+          provider.charges().stream()
+              .filter(each -> each.reference().equals(reference) && each.hasTakenEffect())
+              .findFirst()
+              .orElseThrow();
+      new FakeProviderClient(HttpClient.newHttpClient(), provider.uri(), CLIENT)
+          .refund("by hand " + reference, charge.id());
+      assertThat(
+              shop.settle(
+                  payment.regime(),
+                  payment.key(),
+                  StormShop.REFUNDED,
+                  ProviderReply.succeeded(charge.id())))
+          .isEqualTo(Settlement.SETTLED);
+    }
+
+    @Override
+    public void close() {
+      completer.close();
+      shop.close();
+      keepAlive.close();
+    }
+  }
+
+  /** What all processes told their callers, by payment. */
+  Map<String, Set<String>> answers() throws IOException {
+    Map<String, Set<String>> answers = new HashMap<>();
+    try (Stream<Path> files = Files.list(folder)) {
+      for (Path file :
+          files.filter(each -> each.toString().endsWith(".answers")).toList()) {
+        for (String line : Files.readString(file, UTF_8).lines().toList()) {
+          int equals = line.indexOf('=');
+          answers
+              .computeIfAbsent(line.substring(0, equals), any -> new HashSet<>())
+              .add(line.substring(equals + 1));
+        }
+      }
+    }
+    return answers;
+  }
+
+  /** A provider acts only on what was recorded before it was asked. */
+  void requireNoStrangeWebhooks() {
+    assertThat(webhooks.statuses())
+        .as("404 for no such payment, 409 for a step not asked, 401 unsigned; %s", seed())
+        .doesNotContainKeys(404, 409, 401);
+  }
+
+  /** How often each fault happened. */
+  Map<String, Integer> provoked() {
+    Map<String, Integer> counts = new HashMap<>();
+    for (Fault fault : Fault.values()) {
+      counts.put(fault.name(), faults.getOrDefault(fault, 0));
+    }
+    synchronized (this) {
+      for (ProviderFault fault : ProviderFault.values()) {
+        counts.put(fault.name(), misbehaviour.getOrDefault(fault, 0));
+      }
+    }
+    counts.put("cuts before COMMIT", (int) proxy.counters().cutsBeforeCommit());
+    counts.put("cuts after COMMIT", (int) proxy.counters().cutsAfterCommit());
+    counts.put("webhooks that settled", webhooks.statuses().getOrDefault(200, 0));
+    counts.put("webhooks too late", webhooks.statuses().getOrDefault(208, 0));
+    counts.put("sessions terminated", terminated);
+    return counts;
+  }
+
+  String report(StormTruth truth) throws IOException {
+    return "storm %s %s: %d payments, called by 2 processes %d times each or more, in %d s; faults %s; webhooks by answer %s (settled when all was calm: %d); outcomes %s; double charges %s, double bookings %d"
+        .formatted(
+            mode,
+            seed(),
+            total(),
+            StormProcess.CALLS_OF_KEY,
+            (System.nanoTime() - begin) / 1_000_000_000,
+            new java.util.TreeMap<>(provoked()),
+            webhooks.statuses(),
+            settledAtTheEnd,
+            truth.outcomes(),
+            truth.doubleCharges(),
+            truth.doubleBookings());
+  }
+
+  @Override
+  public void close() throws Exception {
+    for (Process process : all) {
+      process.destroyForcibly().waitFor();
+    }
+    webhooks.close();
+    providers.values().forEach(FakeProvider::close);
+    own.close();
+    proxy.close();
+    cluster.close();
+  }
+}
