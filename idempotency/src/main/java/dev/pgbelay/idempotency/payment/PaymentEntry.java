@@ -200,7 +200,7 @@ final class PaymentEntry<Q, R> {
             false,
             row.askedFor(),
             asOf);
-    return new Begun<>(null, claim, new Phase.Reached<>(row.progress(), null));
+    return new Begun<>(null, claim, new Phase.Reached<>(row.progress(), null, asOf));
   }
 
   /** Why nobody should carry it on; null if there is no reason. */

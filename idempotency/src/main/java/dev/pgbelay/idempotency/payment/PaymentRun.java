@@ -57,7 +57,7 @@ final class PaymentRun<Q, R> {
       Progress progress = now.progress();
       String asked = progress.asked();
       if (asked != null) {
-        ProviderStep.Heard heard = providers.ask(held, progress, asked);
+        ProviderStep.Heard heard = providers.ask(held, progress, asked, now.asOf());
         if (heard.answer() != null) {
           return new Answer<>(heard.answer(), Optional.empty(), Optional.of(heard.pause()));
         }
@@ -81,7 +81,7 @@ final class PaymentRun<Q, R> {
       return committed(claim, from);
     } catch (StepRefusedException e) {
       if (from.refusal() == null) {
-        return new Phase.Reached<>(from.refused(e.code()), null);
+        return new Phase.Reached<>(from.refused(e.code()), null, System.nanoTime());
       }
       leave(claim, from, e);
       throw e;

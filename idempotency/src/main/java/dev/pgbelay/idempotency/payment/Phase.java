@@ -14,8 +14,9 @@ final class Phase<Q, R> {
    * Where a phase came to.
    *
    * @param response present if the payment has its answer
+   * @param asOf by {@link System#nanoTime}, from before that was written
    */
-  record Reached<R>(Progress progress, @Nullable R response) {}
+  record Reached<R>(Progress progress, @Nullable R response, long asOf) {}
 
   private final Declared<Q, R> declared;
   private final PaymentSql sql;
@@ -43,8 +44,9 @@ final class Phase<Q, R> {
     int version = declared.steps().version();
     if (next != null) {
       Progress asking = progress.asking(next.name());
+      long asOf = System.nanoTime();
       write(tx, claim, PaymentWrite.goingOn(version, asking, declared.lease()));
-      return new Reached<>(asking, null);
+      return new Reached<>(asking, null, asOf);
     }
     R response = declared.respond().run(tx, new Execution<>(claim, progress, guard));
     if (response == null) {
@@ -53,7 +55,7 @@ final class Phase<Q, R> {
     }
     byte[] encoded = declared.encode("response", declared.responses(), response);
     write(tx, claim, PaymentWrite.completed(version, progress, encoded));
-    return new Reached<>(progress, response);
+    return new Reached<>(progress, response, System.nanoTime());
   }
 
   private <T> byte[] run(Tx tx, Claim<Q> claim, Progress progress, Step.Database<Q, T> step)

@@ -47,20 +47,23 @@ final class ProviderStep<Q> {
   }
 
   /**
-   * Asks whoever the payment has an intent for.
+   * Asks whoever the payment has an intent for. For the first time only within a lease of the
+   * intent: who stood still for longer may have a successor, whose call the provider has forgotten
+   * by now, or an operator who has seen that nothing came; the fence tells.
    *
+   * @param intent by {@link System#nanoTime}, from before it was written
    * @throws ClaimLostException if it had to be left, and somebody else has it by now
    */
-  Heard ask(Claim<Q> claim, Progress progress, String asked) {
+  Heard ask(Claim<Q> claim, Progress progress, String asked, long intent) {
     Step.Provider<Q, ?> step = declared.steps().provider(asked);
     if (step == null) {
       throw new PgBelayException(
           "operation \"" + declared.name() + "\" has no provider step \"" + asked + "\"");
     }
-    return ask(step, claim, progress);
+    return ask(step, claim, progress, intent);
   }
 
-  private <T> Heard ask(Step.Provider<Q, T> step, Claim<Q> claim, Progress progress) {
+  private <T> Heard ask(Step.Provider<Q, T> step, Claim<Q> claim, Progress progress, long intent) {
     Execution<Q> execution = new Execution<>(claim, progress, guard);
     String key = execution.providerKey(step.key());
     boolean asked = claim.askedFor().isPresent();
@@ -70,6 +73,10 @@ final class ProviderStep<Q> {
       if (found.isDefinite()) {
         return heard(step, claim, progress, found, true);
       }
+    }
+    if (!asked && System.nanoTime() - intent > mostIdle(step.limits()).toNanos()) {
+      String reason = step.name() + " was not asked: its intent is older than a lease";
+      return left(claim, progress.askingNobody(), PaymentState.RUNNING, reason);
     }
     Optional<Duration> askedFor =
         claim.askedFor().map(time -> time.plusNanos(System.nanoTime() - claim.asOf()));
@@ -81,6 +88,13 @@ final class ProviderStep<Q> {
                 reply -> late.came(claim, step.key(), reply));
     meters.replied(step.name(), called.reply().kind());
     return heard(step, claim, progress, called.reply(), asked || called.sent());
+  }
+
+  /** From the intent to the first call. */
+  private Duration mostIdle(ProviderLimits limits) {
+    Duration window = limits.keyWindow().minus(limits.timeLimit());
+    boolean repeats = window.compareTo(Duration.ZERO) > 0;
+    return repeats && window.compareTo(declared.lease()) < 0 ? window : declared.lease();
   }
 
   private <T> Heard heard(

@@ -5,6 +5,7 @@ import dev.pgbelay.idempotency.testing.FakeCharge;
 import java.io.IOException;
 import java.net.http.HttpResponse;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import javax.sql.DataSource;
 import org.jooq.Record;
@@ -47,8 +48,7 @@ final class NaiveShop {
     }
   }
 
-  private static Optional<String> stored(
-      org.jooq.DSLContext dsl, StormRegime regime, String key) {
+  private static Optional<String> stored(org.jooq.DSLContext dsl, StormRegime regime, String key) {
     Record row =
         dsl.fetchOne(
             "select response from naive_key where operation = ? and key = ?",
@@ -95,7 +95,8 @@ final class NaiveShop {
   private Optional<String> take(StormRegime regime, String key, String what)
       throws IOException, InterruptedException {
     String reference = StormBank.reference(regime, key, what);
-    HttpResponse<String> answer = banks.get(regime).send(reference, reference, what);
+    HttpResponse<String> answer =
+        Objects.requireNonNull(banks.get(regime)).send(reference, reference, what);
     return switch (answer.statusCode()) {
       case 201 -> Optional.of(FakeCharge.parse(answer.body()).id());
       case 402 -> Optional.empty();

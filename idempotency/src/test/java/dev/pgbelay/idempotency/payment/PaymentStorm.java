@@ -26,11 +26,11 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 import org.awaitility.core.ConditionFactory;
@@ -76,7 +76,6 @@ final class PaymentStorm implements AutoCloseable {
   private int named;
   private int terminated;
   private int settledAtTheEnd;
-  private int decided;
 
   PaymentStorm(Mode mode, int keys, int rounds) throws Exception {
     this.mode = mode;
@@ -179,8 +178,7 @@ final class PaymentStorm implements AutoCloseable {
   private Running start() throws IOException {
     String name = "storm-" + ++named;
     Process process =
-        StormProcess.start(
-            folder, name, proxy.jdbcUrl("postgres"), seed + named, keys, mode, uris);
+        StormProcess.start(folder, name, proxy.jdbcUrl("postgres"), seed + named, keys, mode, uris);
     all.add(process);
     Path port = folder.resolve(name + ".port");
     await(name + " to listen").until(() -> Files.exists(port));
@@ -232,8 +230,7 @@ final class PaymentStorm implements AutoCloseable {
   private boolean hasNothing(Running one) {
     if (mode == Mode.FREE_ON_EXCEPTION) {
       return count(
-              "select count(*) from naive_key where holder = ? and response is null",
-              one.name())
+              "select count(*) from naive_key where holder = ? and response is null", one.name())
           == 0;
     }
     return count(
@@ -258,6 +255,10 @@ final class PaymentStorm implements AutoCloseable {
     }
   }
 
+  private FakeProvider provider(StormRegime regime) {
+    return Objects.requireNonNull(providers.get(regime));
+  }
+
   /** Whatever the dead have sent has been read. */
   private void barrier() throws Exception {
     HttpClient http = HttpClient.newHttpClient();
@@ -275,7 +276,7 @@ final class PaymentStorm implements AutoCloseable {
 
   /** Behind its window the forgetful provider knows no key any more, and is sent nothing. */
   void forgetAndAskAgain() throws Exception {
-    FakeProvider forgetful = providers.get(StormRegime.FORGETFUL);
+    FakeProvider forgetful = provider(StormRegime.FORGETFUL);
     await("the window to close")
         .until(
             () ->
@@ -295,7 +296,6 @@ final class PaymentStorm implements AutoCloseable {
 
   /** An operator looks at the provider and says what happened. */
   void decide(List<StormTruth.Payment> unknown) throws Exception {
-    decided = unknown.size();
     try (Calm calm = new Calm()) {
       for (StormTruth.Payment payment : unknown) {
         calm.decide(payment);
@@ -317,8 +317,9 @@ final class PaymentStorm implements AutoCloseable {
         for (FakeEvent event : provider.events()) {
           Settlement settlement = shop.settle(event);
           settledAtTheEnd += settlement == Settlement.SETTLED ? 1 : 0;
-          assertThat(settlement).as("%s, %s", event, seed()).isIn(
-              Settlement.SETTLED, Settlement.ALREADY_KNOWN);
+          assertThat(settlement)
+              .as("%s, %s", event, seed())
+              .isIn(Settlement.SETTLED, Settlement.ALREADY_KNOWN);
         }
       }
     }
@@ -349,9 +350,8 @@ final class PaymentStorm implements AutoCloseable {
             .isEqualTo(Settlement.SETTLED);
         return;
       }
-      String reference =
-          StormBank.reference(payment.regime(), payment.key(), StormBank.CHARGE);
-      FakeProvider provider = providers.get(payment.regime());
+      String reference = StormBank.reference(payment.regime(), payment.key(), StormBank.CHARGE);
+      FakeProvider provider = provider(payment.regime());
       FakeCharge charge =
           provider.charges().stream()
               .filter(each -> each.reference().equals(reference) && each.hasTakenEffect())
@@ -380,8 +380,7 @@ final class PaymentStorm implements AutoCloseable {
   Map<String, Set<String>> answers() throws IOException {
     Map<String, Set<String>> answers = new HashMap<>();
     try (Stream<Path> files = Files.list(folder)) {
-      for (Path file :
-          files.filter(each -> each.toString().endsWith(".answers")).toList()) {
+      for (Path file : files.filter(each -> each.toString().endsWith(".answers")).toList()) {
         for (String line : Files.readString(file, UTF_8).lines().toList()) {
           int equals = line.indexOf('=');
           answers
@@ -436,10 +435,9 @@ final class PaymentStorm implements AutoCloseable {
   }
 
   @Override
-  public void close() throws Exception {
-    for (Process process : all) {
-      process.destroyForcibly().waitFor();
-    }
+  public void close() {
+    all.forEach(Process::destroyForcibly);
+    all.forEach(process -> process.onExit().join());
     webhooks.close();
     providers.values().forEach(FakeProvider::close);
     own.close();

@@ -27,6 +27,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import javax.sql.DataSource;
@@ -133,8 +134,7 @@ final class StormProcess {
     HikariDataSource work =
         pool(mode == Mode.WITHOUT_FENCE ? new UnfencedDataSource(driver) : driver, 12);
     StormShop shop = new StormShop(work, pool(driver, 1), providers);
-    NaiveShop naive =
-        new NaiveShop(work, StormShop.banks(providers, StormShop.TIME_LIMIT), name);
+    NaiveShop naive = new NaiveShop(work, StormShop.banks(providers, StormShop.TIME_LIMIT), name);
     StormProcess process =
         new StormProcess(
             shop,
@@ -211,7 +211,9 @@ final class StormProcess {
       System.out.println(regime + "/" + key + ": " + e);
     }
     if (!clients.isShutdown()) {
-      clients.schedule(() -> call(regime, key), 20 + random.nextInt(400), TimeUnit.MILLISECONDS);
+      ScheduledFuture<?> unused =
+          clients.schedule(
+              () -> call(regime, key), 20 + random.nextInt(400), TimeUnit.MILLISECONDS);
     }
   }
 
@@ -223,8 +225,7 @@ final class StormProcess {
       try {
         SignatureVerdict verdict =
             SIGNATURES.verify(
-                header -> exchange.getRequestHeaders().getOrDefault(header, List.of()),
-                body);
+                header -> exchange.getRequestHeaders().getOrDefault(header, List.of()), body);
         status =
             verdict.outcome() == SignatureVerdict.Outcome.VALID
                 ? status(shop.settle(FakeEvent.parse(new String(body, UTF_8))))

@@ -17,6 +17,7 @@ import java.net.http.HttpClient;
 import java.time.Duration;
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.Objects;
 import javax.sql.DataSource;
 import org.jooq.SQLDialect;
 import org.jooq.impl.DSL;
@@ -38,15 +39,19 @@ final class StormShop implements AutoCloseable {
   private static final TxOptions SETTLE =
       TxOptions.builder().path("storm-webhook").lockTimeout(Duration.ofSeconds(1)).build();
 
+  static final TemplateInitializer TABLES =
+      dataSource ->
+          DSL.using(dataSource, SQLDialect.POSTGRES)
+              .execute(
+                  "create table ledger (operation text, key text, charge text, courier text);"
+                      + " create table receipt (operation text, key text, response text);"
+                      + " create table naive_key (operation text, key text, response text,"
+                      + " holder text, until timestamptz, primary key (operation, key))");
+
   static final TemplateInitializer SCHEMA =
       dataSource -> {
         SchemaInstaller.builder(dataSource).modules("batch", "idempotency").build().install();
-        DSL.using(dataSource, SQLDialect.POSTGRES)
-            .execute(
-                "create table ledger (operation text, key text, charge text, courier text);"
-                    + " create table receipt (operation text, key text, response text);"
-                    + " create table naive_key (operation text, key text, response text,"
-                    + " holder text, until timestamptz, primary key (operation, key))");
+        TABLES.initialize(dataSource);
       };
 
   final Payments payments;
@@ -118,18 +123,21 @@ final class StormShop implements AutoCloseable {
     return "paid with " + charge + " and " + courier;
   }
 
+  private PaymentOperation<String, String> operation(StormRegime regime) {
+    return Objects.requireNonNull(operations.get(regime));
+  }
+
   Answer<String> call(StormRegime regime, String key, Duration wait) {
-    return operations.get(regime).execute(key(regime, key), "order " + key, wait);
+    return operation(regime).execute(key(regime, key), "order " + key, wait);
   }
 
   IdempotencyKey key(StormRegime regime, String key) {
-    return operations.get(regime).key("shop", key);
+    return operation(regime).key("shop", key);
   }
 
-  <T> Settlement settle(
-      StormRegime regime, String key, StepKey<T> step, ProviderReply<T> reply) {
+  <T> Settlement settle(StormRegime regime, String key, StepKey<T> step, ProviderReply<T> reply) {
     return transactions.run(
-        SETTLE, tx -> operations.get(regime).settle(tx, key(regime, key), step, reply));
+        SETTLE, tx -> operation(regime).settle(tx, key(regime, key), step, reply));
   }
 
   /** What a webhook says; whenever and however often it comes. */

@@ -131,7 +131,10 @@ final class StormTruth {
                         + " "
                         + payment
                             .response()
-                            .map(text -> text.substring(0, text.indexOf(text.startsWith("paid") ? ' ' : ':')))
+                            .map(
+                                text ->
+                                    text.substring(
+                                        0, text.indexOf(text.startsWith("paid") ? ' ' : ':')))
                             .orElse(payment.state() + " " + payment.asked().orElse("")),
                 TreeMap::new,
                 Collectors.counting()));
@@ -160,7 +163,8 @@ final class StormTruth {
         .forEach(reference -> found.add("a charge without a payment: " + reference));
     for (Payment payment : payments) {
       Optional<String> wrong = wrong(payment);
-      wrong.ifPresent(what -> found.add(payment + ": " + what + ", at the provider " + charges(payment)));
+      wrong.ifPresent(
+          what -> found.add(payment + ": " + what + ", at the provider " + charges(payment)));
       Set<String> told = answers.getOrDefault(payment.name(), Set.of());
       if (!told.isEmpty() && !told.equals(Set.of(payment.response().orElse("none")))) {
         found.add(payment + ": callers were told " + told);

@@ -13,6 +13,7 @@ import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Delivers the events of the storm's providers: half of them soon, half of them late, in any order,
@@ -97,7 +98,7 @@ final class StormWebhooks implements AutoCloseable {
             random.nextBoolean() ? random.nextInt(20) : random.nextInt(LATE_MILLIS));
   }
 
-  private synchronized Delivery take() {
+  private synchronized @Nullable Delivery take() {
     notice();
     long now = System.nanoTime();
     List<Delivery> due = pending.stream().filter(one -> one.due() - now <= 0).toList();
@@ -127,10 +128,15 @@ final class StormWebhooks implements AutoCloseable {
 
   /** Lets deliveries that are under way end, and makes no more. */
   @Override
-  public void close() throws InterruptedException {
+  public void close() {
     closed = true;
     for (Thread thread : threads) {
-      thread.join();
+      try {
+        thread.join();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        return;
+      }
     }
   }
 }
