@@ -76,7 +76,7 @@ final class ProviderStep<Q> {
     }
     if (!asked && System.nanoTime() - intent > mostIdle(step.limits()).toNanos()) {
       String reason = step.name() + " was not asked: its intent is older than a lease";
-      return left(claim, progress.askingNobody(), PaymentState.RUNNING, reason);
+      return left(claim, progress.askingNobody(), OpenPayment.State.RUNNING, reason);
     }
     Optional<Duration> askedFor =
         claim.askedFor().map(time -> time.plusNanos(System.nanoTime() - claim.asOf()));

@@ -5,20 +5,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.idempotency.payment.StormProcess.Mode;
-import dev.pgbelay.idempotency.testing.FakeCharge;
-import dev.pgbelay.idempotency.testing.FakeEvent;
 import dev.pgbelay.idempotency.testing.FakeProvider;
-import dev.pgbelay.idempotency.testing.FakeProviderClient;
 import dev.pgbelay.idempotency.testing.ProviderFault;
 import dev.pgbelay.testing.FaultProxy;
 import dev.pgbelay.testing.PostgresCluster;
 import java.io.IOException;
 import java.net.URI;
-import java.net.http.HttpClient;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumMap;
@@ -26,7 +21,6 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
@@ -41,9 +35,7 @@ import org.jooq.impl.DSL;
 /** Two processes, a server, a provider of each regime, and what happens to them. */
 final class PaymentStorm implements AutoCloseable {
   private static final double CUT = 0.01;
-  private static final Duration HELD = Duration.ofMillis(800);
   private static final Duration FULL_PATIENCE = Duration.ofMinutes(20);
-  private static final Duration CLIENT = Duration.ofSeconds(30);
 
   /** What happens to processes and server. */
   enum Fault {
@@ -65,10 +57,8 @@ final class PaymentStorm implements AutoCloseable {
   private final FaultProxy proxy;
   private final HikariDataSource own;
   private final DSLContext dsl;
-  private final Map<StormRegime, FakeProvider> providers = new EnumMap<>(StormRegime.class);
-  private final Map<StormRegime, URI> uris = new EnumMap<>(StormRegime.class);
+  private final StormProviders providers = new StormProviders(new Random(seed + 2));
   private final Map<Fault, Integer> faults = new EnumMap<>(Fault.class);
-  private final Map<ProviderFault, Integer> misbehaviour = new EnumMap<>(ProviderFault.class);
   private final List<Running> both = new ArrayList<>();
   private final List<Process> all = new ArrayList<>();
   private final StormWebhooks webhooks;
@@ -88,26 +78,11 @@ final class PaymentStorm implements AutoCloseable {
     this.own = StormProcess.pool(StormProcess.driver(cluster.primary().jdbcUrl()), 4);
     this.dsl = DSL.using(own, SQLDialect.POSTGRES);
     StormShop.SCHEMA.initialize(own);
-    for (StormRegime regime : StormRegime.values()) {
-      FakeProvider.Builder builder = FakeProvider.builder(InstantSource.system()).holdFor(HELD);
-      FakeProvider provider = (regime.honoursKeys ? builder : builder.withoutKeys()).start();
-      provider.otherwise(this::draw);
-      providers.put(regime, provider);
-      uris.put(regime, provider.uri());
-    }
-    this.webhooks = new StormWebhooks(providers.values(), new Random(seed + 1));
+    this.webhooks = new StormWebhooks(providers.all(), new Random(seed + 1));
   }
 
   String seed() {
     return "-Dpgbelay.seed=" + seed;
-  }
-
-  private synchronized ProviderFault draw() {
-    List<ProviderFault> kinds = List.of(ProviderFault.values());
-    ProviderFault fault =
-        random.nextDouble() < 0.6 ? ProviderFault.NONE : kinds.get(random.nextInt(kinds.size()));
-    misbehaviour.merge(fault, 1, Integer::sum);
-    return fault;
   }
 
   /** Until every key has its answer, or is unknown where the provider never acted. */
@@ -123,7 +98,7 @@ final class PaymentStorm implements AutoCloseable {
     }
     await("everything to come to rest").until(this::isOver);
     proxy.cutCommitsAtRandom(seed, 0, 0);
-    providers.values().forEach(provider -> provider.otherwise(() -> ProviderFault.NONE));
+    providers.calmDown();
     for (Running one : both) {
       webhooks.notTo(one.webhooks());
       one.process().destroy();
@@ -162,7 +137,7 @@ final class PaymentStorm implements AutoCloseable {
   }
 
   StormTruth truth() {
-    return new StormTruth(dsl, providers, total());
+    return new StormTruth(dsl, providers.all(), total());
   }
 
   private List<Fault> plan() {
@@ -178,10 +153,13 @@ final class PaymentStorm implements AutoCloseable {
   private Running start() throws IOException {
     String name = "storm-" + ++named;
     Process process =
-        StormProcess.start(folder, name, proxy.jdbcUrl("postgres"), seed + named, keys, mode, uris);
+        StormProcess.start(
+            folder, name, proxy.jdbcUrl("postgres"), seed + named, keys, mode, providers.uris());
     all.add(process);
     Path port = folder.resolve(name + ".port");
     await(name + " to listen").until(() -> Files.exists(port));
+    await(name + " to answer somebody")
+        .until(() -> Files.size(folder.resolve(name + ".answers")) > 0);
     String[] parts = Files.readString(port).split(" ", -1);
     URI uri = URI.create("http://localhost:" + parts[0] + "/");
     webhooks.to(uri);
@@ -190,10 +168,7 @@ final class PaymentStorm implements AutoCloseable {
 
   private void provoke(Fault fault) throws Exception {
     faults.merge(fault, 1, Integer::sum);
-    int which;
-    synchronized (this) {
-      which = random.nextInt(both.size());
-    }
+    int which = random.nextInt(both.size());
     Running one = both.get(which);
     switch (fault) {
       case KILL -> {
@@ -248,35 +223,33 @@ final class PaymentStorm implements AutoCloseable {
 
   /** No process is left: what the resolvers know by then counts. */
   void calm() throws Exception {
-    barrier();
-    try (Calm calm = new Calm()) {
-      calm.deliverAll();
-      calm.untilAtRest();
+    providers.readWhatWasSent();
+    await("requests that are held").until(providers::nothingHeld);
+    try (StormCalm calm = afterwards()) {
+      settledAtTheEnd = calm.deliverAll();
+      untilAtRest(calm);
     }
   }
 
-  private FakeProvider provider(StormRegime regime) {
-    return Objects.requireNonNull(providers.get(regime));
+  private StormCalm afterwards() {
+    return new StormCalm(own, cluster.primary().jdbcUrl(), providers);
   }
 
-  /** Whatever the dead have sent has been read. */
-  private void barrier() throws Exception {
-    HttpClient http = HttpClient.newHttpClient();
-    for (URI uri : uris.values()) {
-      for (int i = 0; i < 2; i++) {
-        assertThat(new FakeProviderClient(http, uri, CLIENT).byKey("nobody's")).isEmpty();
-      }
-    }
-    await("requests that are held").until(this::nothingHeld);
-  }
-
-  private boolean nothingHeld() {
-    return providers.values().stream().allMatch(provider -> provider.held() == 0);
+  private void untilAtRest(StormCalm calm) {
+    await("rest")
+        .until(
+            () -> {
+              if (truth().isAtRest()) {
+                return true;
+              }
+              calm.pass();
+              return false;
+            });
   }
 
   /** Behind its window the forgetful provider knows no key any more, and is sent nothing. */
   void forgetAndAskAgain() throws Exception {
-    FakeProvider forgetful = provider(StormRegime.FORGETFUL);
+    FakeProvider forgetful = providers.of(StormRegime.FORGETFUL);
     await("the window to close")
         .until(
             () ->
@@ -288,7 +261,7 @@ final class PaymentStorm implements AutoCloseable {
                     == 0);
     forgetful.forgetKeys();
     int before = forgetful.charges().size();
-    try (Calm calm = new Calm()) {
+    try (StormCalm calm = afterwards()) {
       calm.pass();
     }
     assertThat(forgetful.charges()).as(seed()).hasSize(before);
@@ -296,83 +269,11 @@ final class PaymentStorm implements AutoCloseable {
 
   /** An operator looks at the provider and says what happened. */
   void decide(List<StormTruth.Payment> unknown) throws Exception {
-    try (Calm calm = new Calm()) {
+    try (StormCalm calm = afterwards()) {
       for (StormTruth.Payment payment : unknown) {
         calm.decide(payment);
       }
-      calm.untilAtRest();
-    }
-  }
-
-  /** A process in this JVM, that reaches a healthy server and healthy providers. */
-  private final class Calm implements AutoCloseable {
-    private final HikariDataSource keepAlive =
-        StormProcess.pool(StormProcess.driver(cluster.primary().jdbcUrl()), 1);
-    private final StormShop shop = new StormShop(own, keepAlive, uris);
-    private final Completer completer =
-        Completer.of(shop.payments).grace(Duration.ZERO).perPass(10_000).build();
-
-    void deliverAll() {
-      for (FakeProvider provider : providers.values()) {
-        for (FakeEvent event : provider.events()) {
-          Settlement settlement = shop.settle(event);
-          settledAtTheEnd += settlement == Settlement.SETTLED ? 1 : 0;
-          assertThat(settlement)
-              .as("%s, %s", event, seed())
-              .isIn(Settlement.SETTLED, Settlement.ALREADY_KNOWN);
-        }
-      }
-    }
-
-    /** Everything open is due once. */
-    void pass() throws Exception {
-      dsl.execute("update pgbelay.payment set due_at = now() where finished_at = 'infinity'");
-      completer.runOnce();
-    }
-
-    void untilAtRest() {
-      await("rest")
-          .until(
-              () -> {
-                pass();
-                return truth().isAtRest() && nothingHeld();
-              });
-    }
-
-    void decide(StormTruth.Payment payment) throws Exception {
-      String asked = payment.asked().orElseThrow();
-      if (!asked.equals(StormShop.REFUNDED.name())) {
-        StepKey<String> step =
-            asked.equals(StormBank.CHARGE) ? StormShop.CHARGED : StormShop.COURIER;
-        assertThat(
-                shop.settle(
-                    payment.regime(), payment.key(), step, ProviderReply.refused("never came")))
-            .isEqualTo(Settlement.SETTLED);
-        return;
-      }
-      String reference = StormBank.reference(payment.regime(), payment.key(), StormBank.CHARGE);
-      FakeProvider provider = provider(payment.regime());
-      FakeCharge charge =
-          provider.charges().stream()
-              .filter(each -> each.reference().equals(reference) && each.hasTakenEffect())
-              .findFirst()
-              .orElseThrow();
-      new FakeProviderClient(HttpClient.newHttpClient(), provider.uri(), CLIENT)
-          .refund("by hand " + reference, charge.id());
-      assertThat(
-              shop.settle(
-                  payment.regime(),
-                  payment.key(),
-                  StormShop.REFUNDED,
-                  ProviderReply.succeeded(charge.id())))
-          .isEqualTo(Settlement.SETTLED);
-    }
-
-    @Override
-    public void close() {
-      completer.close();
-      shop.close();
-      keepAlive.close();
+      untilAtRest(calm);
     }
   }
 
@@ -405,10 +306,8 @@ final class PaymentStorm implements AutoCloseable {
     for (Fault fault : Fault.values()) {
       counts.put(fault.name(), faults.getOrDefault(fault, 0));
     }
-    synchronized (this) {
-      for (ProviderFault fault : ProviderFault.values()) {
-        counts.put(fault.name(), misbehaviour.getOrDefault(fault, 0));
-      }
+    for (ProviderFault fault : ProviderFault.values()) {
+      counts.put(fault.name(), providers.count(fault));
     }
     counts.put("cuts before COMMIT", (int) proxy.counters().cutsBeforeCommit());
     counts.put("cuts after COMMIT", (int) proxy.counters().cutsAfterCommit());
@@ -439,7 +338,7 @@ final class PaymentStorm implements AutoCloseable {
     all.forEach(Process::destroyForcibly);
     all.forEach(process -> process.onExit().join());
     webhooks.close();
-    providers.values().forEach(FakeProvider::close);
+    providers.close();
     own.close();
     proxy.close();
     cluster.close();

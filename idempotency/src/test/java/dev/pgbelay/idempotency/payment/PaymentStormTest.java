@@ -32,10 +32,10 @@ class PaymentStormTest {
       }
       storm.forgetAndAskAgain();
       assertThat(storm.truth().violations(storm.answers())).as(storm.seed()).isEmpty();
-      storm.decide(truth.in(PaymentState.UNKNOWN));
+      storm.decide(truth.in(OpenPayment.State.UNKNOWN));
       StormTruth end = storm.truth();
       assertThat(end.violations(storm.answers())).as(storm.seed()).isEmpty();
-      assertThat(end.in(PaymentState.UNKNOWN)).as(storm.seed()).isEmpty();
+      assertThat(end.in(OpenPayment.State.UNKNOWN)).as(storm.seed()).isEmpty();
     }
   }
 

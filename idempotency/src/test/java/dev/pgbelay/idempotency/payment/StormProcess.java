@@ -150,7 +150,7 @@ final class StormProcess {
 
   private void run(Path folder, String name, int keys) throws Exception {
     Completer completer =
-        Completer.of(shop.payments)
+        Completer.builder(shop.payments)
             .grace(Duration.ofMillis(200))
             .idlePause(Duration.ofMillis(20), Duration.ofMillis(200))
             .build();
@@ -237,7 +237,7 @@ final class StormProcess {
     }
   }
 
-  static int status(Settlement settlement) {
+  static int status(PaymentOperation.Settlement settlement) {
     return switch (settlement) {
       case SETTLED -> 200;
       case ALREADY_KNOWN -> 208;

@@ -135,13 +135,14 @@ final class StormShop implements AutoCloseable {
     return operation(regime).key("shop", key);
   }
 
-  <T> Settlement settle(StormRegime regime, String key, StepKey<T> step, ProviderReply<T> reply) {
+  <T> PaymentOperation.Settlement settle(
+      StormRegime regime, String key, StepKey<T> step, ProviderReply<T> reply) {
     return transactions.run(
         SETTLE, tx -> operation(regime).settle(tx, key(regime, key), step, reply));
   }
 
   /** What a webhook says; whenever and however often it comes. */
-  Settlement settle(FakeEvent event) {
+  PaymentOperation.Settlement settle(FakeEvent event) {
     FakeCharge charge = event.charge();
     String[] reference = charge.reference().split("/", -1);
     StormRegime regime = StormRegime.valueOf(reference[0]);

@@ -5,6 +5,7 @@ import dev.pgbelay.idempotency.testing.FakeCharge.State;
 import dev.pgbelay.idempotency.testing.FakeProvider;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,7 +21,7 @@ final class StormTruth {
   record Payment(
       StormRegime regime,
       String key,
-      PaymentState state,
+      OpenPayment.State state,
       Optional<String> asked,
       Optional<String> response) {
     String name() {
@@ -35,19 +36,17 @@ final class StormTruth {
   private final Map<String, List<String>> receipts;
 
   /** The providers are asked first: a payment may know more than they knew then, never less. */
-  StormTruth(DSLContext dsl, Map<StormRegime, FakeProvider> providers, int expected) {
+  StormTruth(DSLContext dsl, Collection<FakeProvider> providers, int expected) {
     this.expected = expected;
-    providers
-        .values()
-        .forEach(
-            provider ->
-                provider
-                    .charges()
-                    .forEach(
-                        charge ->
-                            charges
-                                .computeIfAbsent(charge.reference(), any -> new ArrayList<>())
-                                .add(charge)));
+    providers.forEach(
+        provider ->
+            provider
+                .charges()
+                .forEach(
+                    charge ->
+                        charges
+                            .computeIfAbsent(charge.reference(), any -> new ArrayList<>())
+                            .add(charge)));
     this.payments =
         dsl.fetch("select operation, key, state, asked, response from pgbelay.payment")
             .map(
@@ -55,7 +54,7 @@ final class StormTruth {
                     new Payment(
                         StormRegime.of(row.get("operation", String.class)),
                         row.get("key", String.class),
-                        PaymentState.valueOf(row.get("state", String.class)),
+                        OpenPayment.State.valueOf(row.get("state", String.class)),
                         Optional.ofNullable(row.get("asked", String.class)),
                         Optional.ofNullable(row.get("response", byte[].class))
                             .map(bytes -> new String(bytes, StandardCharsets.UTF_8))));
@@ -75,7 +74,7 @@ final class StormTruth {
                 Collectors.mapping(row -> row.get("what", String.class), Collectors.toList())));
   }
 
-  List<Payment> in(PaymentState state) {
+  List<Payment> in(OpenPayment.State state) {
     return payments.stream().filter(payment -> payment.state() == state).toList();
   }
 
@@ -94,8 +93,8 @@ final class StormTruth {
   }
 
   private boolean isAtRest(Payment payment) {
-    if (payment.state() != PaymentState.UNKNOWN) {
-      return payment.state() == PaymentState.COMPLETED;
+    if (payment.state() != OpenPayment.State.UNKNOWN) {
+      return payment.state() == OpenPayment.State.COMPLETED;
     }
     String asked = payment.asked().orElse("");
     return payment.regime() != StormRegime.KEYED
@@ -201,12 +200,12 @@ final class StormTruth {
     if (!booked.isEmpty()) {
       return Optional.of("booked, but not paid");
     }
-    if (payment.state() == PaymentState.COMPLETED) {
+    if (payment.state() == OpenPayment.State.COMPLETED) {
       return courier.isEmpty() && (charge.isEmpty() || refunded)
           ? Optional.empty()
           : Optional.of("refused, but money was taken");
     }
-    return payment.state() == PaymentState.UNKNOWN && isAtRest(payment) && courier.isEmpty()
+    return payment.state() == OpenPayment.State.UNKNOWN && isAtRest(payment) && courier.isEmpty()
         ? Optional.empty()
         : Optional.of("neither answered nor unknown");
   }
