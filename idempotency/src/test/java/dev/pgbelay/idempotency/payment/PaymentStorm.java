@@ -205,7 +205,9 @@ final class PaymentStorm implements AutoCloseable {
   private boolean hasNothing(Running one) {
     if (mode == Mode.FREE_ON_EXCEPTION) {
       return count(
-              "select count(*) from naive_key where holder = ? and response is null", one.name())
+              "select count(*) from (select 1 from naive_key where holder = ?"
+                  + " and response is null for update skip locked) as its",
+              one.name())
           == 0;
     }
     return count(
