@@ -87,7 +87,7 @@ class PaymentPgBouncerTest {
                 shop.transactions.execute(execution::guard);
                 return bank.call(execution, key);
               },
-              bank::find);
+              (execution, key) -> bank.find(execution, key));
       PaymentOperation<String, String> checkout =
           shop.bare(Shop.freshName())
               .attempts(1_000, Duration.ofMillis(1), Duration.ofMillis(10))

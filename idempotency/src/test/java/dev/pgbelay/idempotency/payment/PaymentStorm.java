@@ -65,6 +65,7 @@ final class PaymentStorm implements AutoCloseable {
   private final long begin = System.nanoTime();
   private int named;
   private int terminated;
+  private int stops;
   private int settledAtTheEnd;
 
   PaymentStorm(Mode mode, int keys, int rounds) throws Exception {
@@ -144,6 +145,9 @@ final class PaymentStorm implements AutoCloseable {
     List<Fault> plan = new ArrayList<>();
     for (int round = 0; round < rounds; round++) {
       List<Fault> kinds = new ArrayList<>(List.of(Fault.values()));
+      if (rounds > 1) {
+        kinds.addAll(List.of(Fault.STOP, Fault.STOP));
+      }
       Collections.shuffle(kinds, random);
       plan.addAll(kinds);
     }
@@ -179,7 +183,7 @@ final class PaymentStorm implements AutoCloseable {
       case STOP -> {
         webhooks.notTo(one.webhooks());
         signal(one.process(), "-STOP");
-        await("others to take over what it has").until(() -> hasNothing(one));
+        awaitTakeOver(one);
         signal(one.process(), "-CONT");
         webhooks.to(one.webhooks());
       }
@@ -201,21 +205,40 @@ final class PaymentStorm implements AutoCloseable {
     }
   }
 
-  /** Its leases are over, and what was free to be taken over was. */
-  private boolean hasNothing(Running one) {
-    if (mode == Mode.FREE_ON_EXCEPTION) {
-      return count(
-              "select count(*) from (select 1 from naive_key where holder = ?"
-                  + " and response is null for update skip locked) as its",
-              one.name())
-          == 0;
-    }
-    return count(
+  /**
+   * Its leases are over, and others have taken over what was free to be: the first, so that it
+   * wakes in the middle of that, or all.
+   */
+  private void awaitTakeOver(Running one) {
+    int most = stops++ % 2 == 0 ? Math.max(0, claims(one) - 1) : 0;
+    await("others to take over what " + one.name() + " has")
+        .until(() -> leases(one) == 0 && claims(one) <= most);
+  }
+
+  private int leases(Running one) {
+    return mode == Mode.FREE_ON_EXCEPTION
+        ? count(
+            "select count(*) from naive_key where holder = ? and response is null"
+                + " and until > clock_timestamp()",
+            one.name())
+        : count(
+            "select count(*) from pgbelay.payment where claimant = ?::uuid"
+                + " and lease_until > clock_timestamp() and finished_at = 'infinity'",
+            one.claimant());
+  }
+
+  /** Without those that it has locked itself: they wait for it. */
+  private int claims(Running one) {
+    return mode == Mode.FREE_ON_EXCEPTION
+        ? count(
+            "select count(*) from (select 1 from naive_key where holder = ?"
+                + " and response is null for update skip locked) as its",
+            one.name())
+        : count(
             "select count(*) from (select 1 from pgbelay.payment where claimant = ?::uuid"
                 + " and lease_until > '-infinity' and finished_at = 'infinity'"
                 + " for update skip locked) as its",
-            one.claimant())
-        == 0;
+            one.claimant());
   }
 
   private static void signal(Process process, String signal) throws Exception {
