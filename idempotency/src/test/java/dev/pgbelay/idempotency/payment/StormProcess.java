@@ -122,6 +122,9 @@ final class StormProcess {
   }
 
   public static void main(String[] args) throws Exception {
+    ProcessHandle.current()
+        .parent()
+        .ifPresent(test -> test.onExit().thenRun(() -> Runtime.getRuntime().halt(1)));
     Path folder = Path.of(args[0]);
     String name = args[1];
     DataSource driver = driver(args[2]);
