@@ -3,7 +3,6 @@ package dev.pgbelay.servlet;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.pgbelay.core.PgBelayException;
-import dev.pgbelay.servlet.StoredResponse.Header;
 import jakarta.servlet.ServletOutputStream;
 import jakarta.servlet.WriteListener;
 import jakarta.servlet.http.Cookie;
@@ -13,14 +12,12 @@ import java.io.ByteArrayOutputStream;
 import java.io.OutputStreamWriter;
 import java.io.PrintWriter;
 import java.nio.charset.Charset;
-import java.time.Instant;
-import java.time.ZoneOffset;
-import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,11 +26,12 @@ import org.jspecify.annotations.Nullable;
  */
 final class BufferedResponse extends HttpServletResponseWrapper {
   private final int longest;
-  private final List<Header> headers = new ArrayList<>();
+  private final ResponseHeaders headers = new ResponseHeaders();
   private final List<Cookie> cookies = new ArrayList<>();
   private final ByteArrayOutputStream body = new ByteArrayOutputStream();
   private int status = SC_OK;
   private boolean tooLong;
+  private boolean closed;
   private String encoding = "UTF-8";
   private @Nullable PrintWriter writer;
   private @Nullable ServletOutputStream stream;
@@ -58,7 +56,7 @@ final class BufferedResponse extends HttpServletResponseWrapper {
               + longest
               + " bytes: streams and downloads do not belong behind an IdempotencyFilter");
     }
-    return new StoredResponse(status, List.copyOf(headers), body.toByteArray());
+    return new StoredResponse(status, headers.toList(), body.toByteArray());
   }
 
   /** Cookies go to the client that was answered, and are never kept. */
@@ -67,6 +65,9 @@ final class BufferedResponse extends HttpServletResponseWrapper {
   }
 
   private void append(byte[] bytes, int from, int length) {
+    if (closed) {
+      return; // as a container does with what comes after sendError
+    }
     if (tooLong || length > longest - body.size()) {
       tooLong = true;
     } else {
@@ -121,11 +122,14 @@ final class BufferedResponse extends HttpServletResponseWrapper {
 
   @Override
   public boolean isCommitted() {
-    return false;
+    return closed;
   }
 
   @Override
   public void resetBuffer() {
+    if (closed) {
+      throw new IllegalStateException("the answer was given by sendError or sendRedirect");
+    }
     if (writer != null) {
       writer.flush();
     }
@@ -151,7 +155,9 @@ final class BufferedResponse extends HttpServletResponseWrapper {
 
   @Override
   public void setStatus(int code) {
-    this.status = code;
+    if (!closed) {
+      this.status = code;
+    }
   }
 
   @Override
@@ -166,6 +172,7 @@ final class BufferedResponse extends HttpServletResponseWrapper {
     setContentType("application/problem+json");
     byte[] problem = "{\"type\":\"about:blank\",\"status\":%d}".formatted(code).getBytes(UTF_8);
     append(problem, 0, problem.length);
+    closed = true;
   }
 
   /** Without the message, which a container may show to the client or not. */
@@ -176,9 +183,22 @@ final class BufferedResponse extends HttpServletResponseWrapper {
 
   @Override
   public void sendRedirect(String location) {
-    resetBuffer();
-    status = SC_FOUND;
+    sendRedirect(location, SC_FOUND, true);
+  }
+
+  /** Of Servlet 6.1. */
+  public void sendRedirect(String location, int code, boolean clearBuffer) {
+    if (clearBuffer) {
+      resetBuffer();
+    }
+    status = code;
     setHeader("Location", location);
+    closed = true;
+  }
+
+  @Override
+  public void setTrailerFields(Supplier<Map<String, String>> trailers) {
+    throw BufferedRequest.streaming();
   }
 
   @Override
@@ -188,7 +208,7 @@ final class BufferedResponse extends HttpServletResponseWrapper {
 
   @Override
   public void setHeader(String name, @Nullable String value) {
-    headers.removeIf(header -> header.name().equalsIgnoreCase(name));
+    headers.remove(name);
     if (value != null) {
       addHeader(name, value);
     }
@@ -199,7 +219,7 @@ final class BufferedResponse extends HttpServletResponseWrapper {
     if (name.equalsIgnoreCase("content-type")) {
       setContentType(value);
     } else if (!name.equalsIgnoreCase("content-length")) {
-      headers.add(new Header(name, value));
+      headers.add(name, value);
     }
   }
 
@@ -215,17 +235,12 @@ final class BufferedResponse extends HttpServletResponseWrapper {
 
   @Override
   public void setDateHeader(String name, long date) {
-    setHeader(name, httpDate(date));
+    setHeader(name, ResponseHeaders.httpDate(date));
   }
 
   @Override
   public void addDateHeader(String name, long date) {
-    addHeader(name, httpDate(date));
-  }
-
-  private static String httpDate(long date) {
-    return DateTimeFormatter.RFC_1123_DATE_TIME.format(
-        Instant.ofEpochMilli(date).atOffset(ZoneOffset.UTC));
+    addHeader(name, ResponseHeaders.httpDate(date));
   }
 
   @Override
@@ -235,32 +250,23 @@ final class BufferedResponse extends HttpServletResponseWrapper {
 
   @Override
   public @Nullable String getHeader(String name) {
-    return headers.stream()
-        .filter(header -> header.name().equalsIgnoreCase(name))
-        .map(Header::value)
-        .findFirst()
-        .orElse(null);
+    return headers.first(name);
   }
 
   @Override
   public Collection<String> getHeaders(String name) {
-    return headers.stream()
-        .filter(header -> header.name().equalsIgnoreCase(name))
-        .map(Header::value)
-        .toList();
+    return headers.all(name);
   }
 
   @Override
   public Collection<String> getHeaderNames() {
-    Collection<String> names = new LinkedHashSet<>();
-    headers.forEach(header -> names.add(header.name()));
-    return names;
+    return headers.names();
   }
 
   /** A type that is a stream of events is refused. */
   @Override
   public void setContentType(@Nullable String type) {
-    headers.removeIf(header -> header.name().equalsIgnoreCase("content-type"));
+    headers.remove("Content-Type");
     if (type == null) {
       return;
     }
@@ -272,10 +278,10 @@ final class BufferedResponse extends HttpServletResponseWrapper {
     if (charset >= 0) {
       encoding = type.substring(charset + 8).split(";", 2)[0].replace("\"", "").strip();
     } else if (writer != null && lower.startsWith("text/")) {
-      headers.add(new Header("Content-Type", type + ";charset=" + encoding));
+      headers.add("Content-Type", type + ";charset=" + encoding);
       return;
     }
-    headers.add(new Header("Content-Type", type));
+    headers.add("Content-Type", type);
   }
 
   @Override

@@ -1,19 +1,20 @@
 package dev.pgbelay.servlet;
 
-import dev.pgbelay.core.OutcomeUnknownException;
+import dev.pgbelay.core.FailureKind;
+import dev.pgbelay.core.Failures;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.idempotency.Answer;
 import dev.pgbelay.idempotency.Codec;
-import dev.pgbelay.idempotency.Fingerprint;
 import dev.pgbelay.idempotency.Idempotency;
-import dev.pgbelay.idempotency.IdempotencyKey;
 import dev.pgbelay.idempotency.Operation;
 import dev.pgbelay.idempotency.fingerprint.FingerprintRule;
 import dev.pgbelay.idempotency.fingerprint.UnfitRequestException;
 import dev.pgbelay.idempotency.http.KeyHeader;
+import io.micrometer.core.instrument.MeterRegistry;
+import jakarta.servlet.DispatcherType;
 import jakarta.servlet.Filter;
 import jakarta.servlet.FilterChain;
 import jakarta.servlet.ServletException;
@@ -23,9 +24,8 @@ import jakarta.servlet.http.Cookie;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
-import java.security.Principal;
+import java.net.URI;
 import java.time.Duration;
-import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -33,17 +33,20 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.function.IntPredicate;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Answers requests with an {@code Idempotency-Key} once, as the IETF draft says
  * (draft-ietf-httpapi-idempotency-key-header): 400 for a key that is missing or malformed, 409 with
  * {@code Retry-After} while the first request runs, 422 for another request under the key, and the
- * stored response, marked {@code Idempotent-Replayed: true}, behind it.
+ * stored response, marked {@code Idempotent-Replayed: true}, behind it. 503 with {@code
+ * Retry-After} if the database cannot be had: nothing was done.
  *
  * <p><b>Guarantee.</b> What stands behind the filter runs inside one transaction of {@link
  * Operation}, which also stores the response; nothing reaches the client before it is committed.
  * The servlet takes it by {@link #tx}. What it does outside of that transaction is not covered;
- * payments belong behind a filter of yours that hands the key to the payment operation.
+ * payments belong behind a {@link PaymentServlet}.
  *
  * <p>Not stored, and the transaction rolled back, so that the same key can be tried again: 401, 403
  * and 429, whatever the policy says; what the policy does not keep; exceptions. The whole body is
@@ -56,9 +59,9 @@ public final class IdempotencyFilter implements Filter {
   /** The header of an answer that was stored before. */
   public static final String REPLAYED = "Idempotent-Replayed";
 
+  private static final Logger LOG = LoggerFactory.getLogger(IdempotencyFilter.class);
   private static final String TX = IdempotencyFilter.class.getName() + ".tx";
-  private static final Set<Integer> NEVER = Set.of(401, 403, 429);
-  private static final Duration LOST = Duration.ofSeconds(1);
+  private static final Duration SOON = Duration.ofSeconds(1);
 
   /** Ends the transaction; the response goes out and is not stored. */
   private static final class NotKeptException extends Exception {
@@ -72,42 +75,30 @@ public final class IdempotencyFilter implements Filter {
   }
 
   private final Operation<BufferedRequest, StoredResponse> operation;
+  private final Admission admission;
   private final Set<String> methods;
   private final boolean required;
-  private final boolean lenient;
-  private final Function<HttpServletRequest, Optional<String>> scope;
   private final Duration wait;
-  private final int maxRequestBytes;
   private final int maxResponseBytes;
-  private final Set<String> headers;
-  private final IntPredicate keeps;
+  private final KeptAnswers kept;
 
   private IdempotencyFilter(Builder builder) {
     FingerprintRule rule = builder.rule;
+    this.admission = builder.admission.build(builder.name);
     this.operation =
         builder
             .idempotency
             .<BufferedRequest, StoredResponse>operation(
-                builder.name,
-                request -> fingerprint(rule, request),
-                StoredResponse.codec(builder.codec))
+                builder.name, rule::of, StoredResponse.codec(builder.codec))
             .retention(builder.retention)
             .options(builder.options)
             .maxBytes(1 << 28)
             .build();
     this.methods = Set.copyOf(builder.methods);
     this.required = builder.required;
-    this.lenient = builder.lenient;
-    this.scope = builder.scope;
     this.wait = builder.wait;
-    this.maxRequestBytes = builder.maxRequestBytes;
     this.maxResponseBytes = builder.maxResponseBytes;
-    this.headers = Collections.unmodifiableSet(new TreeSet<>(builder.headers));
-    this.keeps = builder.keeps;
-  }
-
-  private static Fingerprint fingerprint(FingerprintRule rule, BufferedRequest request) {
-    return rule.of(request);
+    this.kept = new KeptAnswers(builder.headers, builder.statuses);
   }
 
   /**
@@ -129,9 +120,7 @@ public final class IdempotencyFilter implements Filter {
    * 409, 412, 425 and 429, which may be others the next time. No 5xx.
    */
   public static boolean isKept(int status) {
-    return status >= 200
-        && status < 500
-        && !Set.of(401, 403, 404, 408, 409, 412, 425, 429).contains(status);
+    return KeptAnswers.byDefault(status);
   }
 
   /**
@@ -155,59 +144,27 @@ public final class IdempotencyFilter implements Filter {
     return operation;
   }
 
+  /** Requests alone: an error page, or what a servlet forwards to, is part of one. */
   @Override
   public void doFilter(ServletRequest request, ServletResponse response, FilterChain chain)
       throws IOException, ServletException {
-    if (!(request instanceof HttpServletRequest http)
-        || !(response instanceof HttpServletResponse answer)
-        || !methods.contains(http.getMethod())) {
+    if (request.getDispatcherType() == DispatcherType.REQUEST
+        && request instanceof HttpServletRequest http
+        && response instanceof HttpServletResponse answer
+        && methods.contains(http.getMethod())
+        && (required || http.getHeader(KeyHeader.NAME) != null)) {
+      Optional<Admission.Admitted> admitted = admission.admit(http, answer);
+      if (admitted.isPresent()) {
+        run(admitted.get(), http, answer, chain);
+      }
+    } else {
       chain.doFilter(request, response);
-      return;
     }
-    List<String> values = Collections.list(http.getHeaders(KeyHeader.NAME));
-    if (values.isEmpty() && !required) {
-      chain.doFilter(request, response);
-      return;
-    }
-    if (values.isEmpty()) {
-      Problem.KEY_MISSING.answer(answer);
-      return;
-    }
-    Optional<String> key = values.size() == 1 ? read(values.get(0)) : Optional.empty();
-    if (key.isEmpty()) {
-      Problem.KEY_MALFORMED.answer(answer);
-      return;
-    }
-    Optional<String> tenant = scope.apply(http);
-    if (tenant.isEmpty()) {
-      Problem.NOT_AUTHENTICATED.answer(answer);
-      return;
-    }
-    String type = http.getContentType();
-    if (type != null && type.toLowerCase(Locale.ROOT).startsWith("multipart/")) {
-      Problem.BODY_OF_PARTS.answer(answer);
-      return;
-    }
-    byte[] body =
-        http.getContentLengthLong() > maxRequestBytes
-            ? new byte[0]
-            : http.getInputStream().readNBytes(maxRequestBytes + 1);
-    if (http.getContentLengthLong() > maxRequestBytes || body.length > maxRequestBytes) {
-      Problem.BODY_TOO_LARGE.answer(answer);
-      return;
-    }
-    run(operation.key(Scope.printable(tenant.get()), key.get()), http, body, answer, chain);
-  }
-
-  private Optional<String> read(String value) {
-    return (lenient ? KeyHeader.parseLeniently(value) : KeyHeader.parse(value))
-        .filter(key -> key.length() <= 255);
   }
 
   private void run(
-      IdempotencyKey key,
+      Admission.Admitted admitted,
       HttpServletRequest request,
-      byte[] body,
       HttpServletResponse response,
       FilterChain chain)
       throws IOException, ServletException {
@@ -215,37 +172,24 @@ public final class IdempotencyFilter implements Filter {
     try {
       Answer<StoredResponse> answer =
           operation.<Exception>execute(
-              key,
-              new BufferedRequest(request, body),
+              operation.key(admitted.tenant(), admitted.key()),
+              new BufferedRequest(request, admitted.body()),
               wait,
               tx -> {
-                BufferedResponse buffered = new BufferedResponse(response, maxResponseBytes);
-                last[0] = buffered;
-                return chosen(behind(tx, new BufferedRequest(request, body), buffered, chain));
+                last[0] = new BufferedResponse(response, maxResponseBytes);
+                return behind(tx, new BufferedRequest(request, admitted.body()), last[0], chain);
               });
       write(answer, last[0], response);
     } catch (NotKeptException e) {
       write(e.response, last[0].cookies(), response);
     } catch (UnfitRequestException e) {
-      Problem problem =
-          e.reason() == UnfitRequestException.Reason.TOO_LONG
-              ? Problem.BODY_TOO_LARGE
-              : Problem.REQUEST_UNFIT;
-      problem.answer(response);
-    } catch (OutcomeUnknownException e) {
-      Problem.UNKNOWN.answer(response, LOST);
-    } catch (IOException | ServletException | RuntimeException e) {
-      throw e;
+      admission.answer(e, response);
     } catch (Exception e) {
-      throw new ServletException(e);
+      failed(e, response);
     }
   }
 
   /** What is stored: for the first answer the chosen headers go out from here, too. */
-  private StoredResponse chosen(StoredResponse whole) {
-    return whole.with(name -> headers.contains(name.toLowerCase(Locale.ROOT)));
-  }
-
   private StoredResponse behind(
       Tx tx, BufferedRequest request, BufferedResponse response, FilterChain chain)
       throws IOException, ServletException, NotKeptException {
@@ -256,26 +200,48 @@ public final class IdempotencyFilter implements Filter {
       request.removeAttribute(TX);
     }
     StoredResponse whole = response.stored();
-    if (NEVER.contains(whole.status()) || !keeps.test(whole.status())) {
+    if (!kept.keeps(whole.status())) {
       throw new NotKeptException(whole);
     }
-    return whole;
+    return kept.of(whole);
   }
 
-  private static void write(
+  /** Nothing has been sent, and nothing was committed unless that is what is not known. */
+  private void failed(Exception failure, HttpServletResponse response)
+      throws IOException, ServletException {
+    FailureKind kind = Failures.classify(failure);
+    if (kind == FailureKind.OUTCOME_UNKNOWN) {
+      LOG.warn("it is not known whether a request of {} was committed", operation, failure);
+      admission.problems().answer(Problem.UNKNOWN, response, SOON);
+    } else if (kind.fate() == FailureKind.Fate.NEVER_BEGUN || kind.isRetryable()) {
+      LOG.warn("a request of {} was not served: {}", operation, kind, failure);
+      admission.problems().answer(Problem.NOT_DONE, response, SOON);
+    } else if (failure instanceof IOException e) {
+      throw e;
+    } else if (failure instanceof ServletException e) {
+      throw e;
+    } else if (failure instanceof RuntimeException e) {
+      throw e;
+    } else {
+      throw new ServletException(failure);
+    }
+  }
+
+  private void write(
       Answer<StoredResponse> answer, BufferedResponse buffered, HttpServletResponse response)
       throws IOException {
-    Duration retryAfter = answer.retryAfter().orElse(LOST);
+    Problems problems = admission.problems();
+    Duration retryAfter = answer.retryAfter().orElse(SOON);
     switch (answer.outcome()) {
       case EXECUTED -> write(buffered.stored(), buffered.cookies(), response);
       case REPLAYED -> {
         response.setHeader(REPLAYED, "true");
         answer.response().orElseThrow().writeTo(response);
       }
-      case IN_PROGRESS -> Problem.RUNNING.answer(response, retryAfter);
-      case FINGERPRINT_MISMATCH -> Problem.OTHER_REQUEST.answer(response);
-      case EXPIRED -> Problem.EXPIRED.answer(response);
-      case UNKNOWN_OUTCOME -> Problem.UNKNOWN.answer(response, retryAfter);
+      case IN_PROGRESS -> problems.answer(Problem.RUNNING, response, retryAfter);
+      case FINGERPRINT_MISMATCH -> problems.answer(Problem.OTHER_REQUEST, response);
+      case EXPIRED -> problems.answer(Problem.EXPIRED, response);
+      case UNKNOWN_OUTCOME -> problems.answer(Problem.UNKNOWN, response, retryAfter);
     }
   }
 
@@ -290,19 +256,16 @@ public final class IdempotencyFilter implements Filter {
     private final Idempotency idempotency;
     private final String name;
     private final FingerprintRule rule;
+    private final Admission.Options admission = new Admission.Options();
     private final Set<String> headers =
         new TreeSet<>(Set.of("content-type", "content-language", "location", "etag"));
     private Set<String> methods = Set.of("POST", "PATCH");
     private boolean required = true;
-    private boolean lenient;
-    private Function<HttpServletRequest, Optional<String>> scope =
-        request -> Optional.ofNullable(request.getUserPrincipal()).map(Principal::getName);
     private Duration wait = Duration.ZERO;
     private Duration retention = Duration.ofDays(3);
     private TxOptions options;
-    private int maxRequestBytes = 1 << 20;
     private int maxResponseBytes = 1 << 20;
-    private IntPredicate keeps = IdempotencyFilter::isKept;
+    private IntPredicate statuses = IdempotencyFilter::isKept;
     private Codec<byte[]> codec = Codec.bytes();
 
     private Builder(Idempotency idempotency, String name, FingerprintRule rule) {
@@ -329,7 +292,7 @@ public final class IdempotencyFilter implements Filter {
 
     /** Takes keys without quotes, too, as {@link KeyHeader#parseLeniently} does. */
     public Builder withoutQuotes() {
-      this.lenient = true;
+      admission.lenient();
       return this;
     }
 
@@ -338,7 +301,7 @@ public final class IdempotencyFilter implements Filter {
      * 401. Never from what the client can choose.
      */
     public Builder scope(Function<HttpServletRequest, Optional<String>> scope) {
-      this.scope = scope;
+      admission.scope(scope);
       return this;
     }
 
@@ -365,7 +328,7 @@ public final class IdempotencyFilter implements Filter {
 
     /** The longest body of a request, 0 to 64 MiB; longer ones are answered 413. */
     public Builder maxRequestBytes(int bytes) {
-      this.maxRequestBytes = bytes;
+      admission.maxBytes(bytes);
       return this;
     }
 
@@ -383,7 +346,19 @@ public final class IdempotencyFilter implements Filter {
 
     /** Which statuses are stored, {@link #isKept} unless said. Not asked about 401, 403 and 429. */
     public Builder keeps(IntPredicate statuses) {
-      this.keeps = statuses;
+      this.statuses = statuses;
+      return this;
+    }
+
+    /** What problems link to, as the draft wants: the page that says how keys are used here. */
+    public Builder documentation(URI page) {
+      admission.documentation(page);
+      return this;
+    }
+
+    /** Where refusals are counted; those of the operation are where {@link Idempotency} counts. */
+    public Builder meterRegistry(MeterRegistry metrics) {
+      admission.registry(metrics);
       return this;
     }
 
@@ -400,7 +375,6 @@ public final class IdempotencyFilter implements Filter {
      *     Operation.Builder#build} does
      */
     public IdempotencyFilter build() {
-      OptionRange.require("maxRequestBytes", maxRequestBytes, 0, 64 << 20);
       OptionRange.require("maxResponseBytes", maxResponseBytes, 0, 64 << 20);
       OptionRange.require("waitFor", wait, Duration.ZERO, Duration.ofMinutes(1));
       if (headers.contains("set-cookie")) {

@@ -1,23 +1,23 @@
 package dev.pgbelay.servlet;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
+import java.util.Locale;
 
-import jakarta.servlet.http.HttpServletResponse;
-import java.io.IOException;
-import java.time.Duration;
-
-/** What a filter answers by itself (RFC 9457). Holds nothing of what the client sent. */
+/**
+ * What is answered without asking the service (RFC 9457). Holds nothing of what the client sent.
+ */
 enum Problem {
   KEY_MISSING(400, "Send the header Idempotency-Key, once, with a key of your own in quotes."),
   KEY_MALFORMED(
       400, "Idempotency-Key must be one string in double quotes, of 1 to 255 ASCII characters."),
   REQUEST_UNFIT(400, "The body can be read in two ways or not at all, and so cannot be compared."),
+  REQUEST_UNREADABLE(400, "This is not a request that is understood here."),
   NOT_AUTHENTICATED(401, "Keys belong to whoever is authenticated, and nobody is."),
   RUNNING(409, "Another request with this key is not finished. Send the same request again later."),
   EXPIRED(410, "The answer to this key is no longer kept. Use a new key for a new request."),
   BODY_TOO_LARGE(413, "The body is larger than requests with a key may be."),
   BODY_OF_PARTS(415, "Requests of several parts have no place under a key."),
   OTHER_REQUEST(422, "This key was used for another request. Use a new key for a new request."),
+  NOT_DONE(503, "Nothing was done. Send the same request again later, with the same key."),
   UNKNOWN(
       503,
       "It is not known what became of the request. Send the same one again with the same key.");
@@ -30,20 +30,20 @@ enum Problem {
     this.detail = detail;
   }
 
-  void answer(HttpServletResponse response, Duration retryAfter) throws IOException {
-    long seconds = Math.max(1, retryAfter.plusMillis(999).toSeconds());
-    response.setHeader("Retry-After", Long.toString(seconds));
-    answer(response);
+  int status() {
+    return status;
   }
 
-  void answer(HttpServletResponse response) throws IOException {
-    byte[] body =
-        "{\"type\":\"about:blank\",\"status\":%d,\"title\":\"%s\",\"detail\":\"%s\"}"
-            .formatted(status, name().toLowerCase(java.util.Locale.ROOT).replace('_', ' '), detail)
-            .getBytes(UTF_8);
-    response.setStatus(status);
-    response.setContentType("application/problem+json");
-    response.setContentLength(body.length);
-    response.getOutputStream().write(body);
+  String detail() {
+    return detail;
+  }
+
+  String title() {
+    return name().toLowerCase(Locale.ROOT).replace('_', ' ');
+  }
+
+  /** Its place in the service's documentation, and its name in metrics. */
+  String anchor() {
+    return name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 }

@@ -8,8 +8,10 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.idempotency.Codec;
 import dev.pgbelay.idempotency.fingerprint.FingerprintRule;
 import dev.pgbelay.testing.PostgresExtension;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import jakarta.servlet.http.Cookie;
 import java.io.ByteArrayInputStream;
+import java.net.URI;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
@@ -406,6 +408,124 @@ class IdempotencyFilterTest {
         .isEqualTo(200);
     assertThat(calls).hasValue(2);
     assertThat(refused.get()).hasMessageContaining("no transaction of an IdempotencyFilter");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"GET", "HEAD", "PUT", "DELETE"})
+  void otherMethods_passUntouchedEvenWithAKey(String method) throws Exception {
+    Shop shop = shop();
+    AtomicReference<Object> seen = new AtomicReference<>();
+    shop.counter =
+        (request, response) -> {
+          seen.set(response);
+          response.setStatus(202);
+          response.flushBuffer();
+          assertThat(response.isCommitted()).isTrue();
+        };
+    HttpRequest request =
+        shop.keyed("\"k\"", "{}").method(method, BodyPublishers.ofString("{}")).build();
+    assertThat(shop.send(request).statusCode()).isEqualTo(202);
+    assertThat(seen.get()).isNotInstanceOf(BufferedResponse.class);
+    assertThat(shop.stored()).isZero();
+  }
+
+  @Test
+  void bodyInChunks_isTheSameRequestAsOneWithALength() throws Exception {
+    Shop shop = shop();
+    byte[] body = "{\"a\":1}".getBytes(UTF_8);
+    HttpRequest chunked =
+        shop.keyed("\"k\"", "")
+            .POST(BodyPublishers.ofInputStream(() -> new ByteArrayInputStream(body)))
+            .build();
+    shop.counter =
+        (request, response) ->
+            Shop.place(
+                request, response, new String(request.getInputStream().readAllBytes(), UTF_8));
+    assertThat(shop.send(chunked).body()).isEqualTo("placed: {\"a\":1}");
+    assertThat(shop.post("k", "{\"a\":1}").headers().firstValue(IdempotencyFilter.REPLAYED))
+        .contains("true");
+  }
+
+  @Test
+  void whatComesBehindSendError_isNotPartOfTheAnswer() throws Exception {
+    Shop shop = shop();
+    shop.counter =
+        (request, response) -> {
+          response.getWriter().print("draft");
+          response.sendError(402, "with a name in it");
+          assertThat(response.isCommitted()).isTrue();
+          response.setStatus(200);
+          response.getWriter().print("secret");
+          assertThatThrownBy(response::reset).isInstanceOf(IllegalStateException.class);
+        };
+    for (int i = 0; i < 2; i++) {
+      HttpResponse<String> answer = shop.post("k", "{}");
+      assertThat(answer.statusCode()).isEqualTo(402);
+      assertThat(answer.body()).isEqualTo("{\"type\":\"about:blank\",\"status\":402}");
+    }
+  }
+
+  @Test
+  void redirect_isReplayed() throws Exception {
+    Shop shop = shop();
+    shop.counter =
+        (request, response) -> {
+          Shop.place(request, response, "one");
+          response.sendRedirect("/orders/1");
+        };
+    for (int i = 0; i < 2; i++) {
+      HttpResponse<String> answer = shop.post("k", "{}");
+      assertThat(answer.statusCode()).isEqualTo(302);
+      assertThat(answer.headers().firstValue("Location")).contains("/orders/1");
+      assertThat(answer.body()).isEmpty();
+    }
+    assertThat(shop.placed()).isEqualTo(1);
+  }
+
+  @Test
+  void headersThatAreChosen_areReplayedToo() throws Exception {
+    Shop shop = shop(RULE, builder -> builder.storeHeader("x-TRACE"));
+    shop.post("k", "{}");
+    assertThat(shop.post("k", "{}").headers().firstValue("X-Trace")).contains("abc");
+  }
+
+  @Test
+  void policyOfTheService_decidesWhatIsStored() throws Exception {
+    Shop shop = shop(RULE, builder -> builder.keeps(status -> status != 201));
+    assertNotStoredButAnswered(shop);
+  }
+
+  private static void assertNotStoredButAnswered(Shop shop) throws Exception {
+    assertThat(shop.post("k", "{}").statusCode()).isEqualTo(201);
+    assertThat(shop.placed() + shop.stored()).isZero();
+    shop.counter = (request, response) -> response.setStatus(500);
+    assertThat(shop.post("k", "{}").statusCode()).isEqualTo(500);
+    shop.counter = (request, response) -> Shop.place(request, response, "never");
+    assertThat(shop.post("k", "{}").statusCode()).isEqualTo(500);
+  }
+
+  @Test
+  void refusals_nameTheDocumentationAndAreCounted() throws Exception {
+    SimpleMeterRegistry registry = new SimpleMeterRegistry();
+    Shop shop =
+        shop(
+            RULE,
+            builder ->
+                builder
+                    .documentation(URI.create("https://shop.example/keys"))
+                    .meterRegistry(registry));
+    HttpResponse<String> answer =
+        shop.send(shop.request("/orders").POST(BodyPublishers.ofString("{}")).build());
+    assertThat(answer.headers().firstValue("Link"))
+        .contains("<https://shop.example/keys>; rel=\"describedby\"");
+    assertThat(answer.body()).contains("\"type\":\"https://shop.example/keys#key-missing\"");
+    assertThat(
+            registry
+                .get("pgbelay.servlet.refusals")
+                .tags("operation", "orders", "problem", "key-missing")
+                .counter()
+                .count())
+        .isEqualTo(1);
   }
 
   private interface Send {

@@ -21,7 +21,9 @@ import java.net.http.HttpResponse;
 import java.security.Principal;
 import java.time.Duration;
 import java.util.EnumSet;
+import java.util.concurrent.atomic.AtomicInteger;
 import javax.sql.DataSource;
+import org.eclipse.jetty.ee10.servlet.ErrorPageErrorHandler;
 import org.eclipse.jetty.ee10.servlet.FilterHolder;
 import org.eclipse.jetty.ee10.servlet.ServletContextHandler;
 import org.eclipse.jetty.ee10.servlet.ServletHolder;
@@ -49,6 +51,7 @@ final class Shop {
   private final Server server;
   private final DataSource dataSource;
   private final HttpClient http = HttpClient.newHttpClient();
+  private final AtomicInteger ended = new AtomicInteger();
   volatile Counter counter = (request, response) -> place(request, response, "anything");
 
   Shop(DataSource dataSource, Filter filter) throws Exception {
@@ -58,19 +61,26 @@ final class Shop {
     Filter authentication =
         (request, response, chain) -> {
           String user = ((HttpServletRequest) request).getHeader("X-User");
-          chain.doFilter(
-              new HttpServletRequestWrapper((HttpServletRequest) request) {
-                @Override
-                public @Nullable Principal getUserPrincipal() {
-                  return user == null ? null : () -> user;
-                }
-              },
-              response);
+          try {
+            chain.doFilter(
+                new HttpServletRequestWrapper((HttpServletRequest) request) {
+                  @Override
+                  public @Nullable Principal getUserPrincipal() {
+                    return user == null ? null : () -> user;
+                  }
+                },
+                response);
+          } finally {
+            ended.incrementAndGet();
+          }
         };
     for (Filter each : new Filter[] {authentication, filter}) {
       FilterHolder holder = new FilterHolder(each);
       holder.setAsyncSupported(true);
-      context.addFilter(holder, "/*", EnumSet.of(DispatcherType.REQUEST));
+      context.addFilter(
+          holder,
+          "/*",
+          EnumSet.of(DispatcherType.REQUEST, DispatcherType.ERROR, DispatcherType.FORWARD));
     }
     ServletHolder servlet =
         new ServletHolder(
@@ -85,6 +95,9 @@ final class Shop {
             });
     servlet.setAsyncSupported(true);
     context.addServlet(servlet, "/*");
+    ErrorPageErrorHandler pages = new ErrorPageErrorHandler();
+    pages.addErrorPage(ServletException.class, "/page-of-errors");
+    context.setErrorHandler(pages);
     server.setHandler(context);
     server.start();
   }
@@ -123,7 +136,12 @@ final class Shop {
         .header("Content-Type", "application/json");
   }
 
-  private int port() {
+  /** How many requests the server is done with, one way or the other. */
+  int ended() {
+    return ended.get();
+  }
+
+  int port() {
     return ((org.eclipse.jetty.server.ServerConnector) server.getConnectors()[0]).getLocalPort();
   }
 
