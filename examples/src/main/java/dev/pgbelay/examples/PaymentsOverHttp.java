@@ -191,10 +191,15 @@ public final class PaymentsOverHttp implements AutoCloseable {
   }
 
   @Override
-  public void close() throws Exception {
-    server.stop();
-    completer.close();
-    payments.close();
+  public void close() {
+    try {
+      server.stop();
+    } catch (Exception e) {
+      throw new IllegalStateException("the server does not stop", e);
+    } finally {
+      completer.close();
+      payments.close();
+    }
   }
 
   /** Serves until it is stopped; the provider loses its first answer. */

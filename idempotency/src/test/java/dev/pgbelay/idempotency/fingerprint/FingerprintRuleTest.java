@@ -102,6 +102,7 @@ class FingerprintRuleTest {
         "\"a\" | \"A\"",
         "\"a\" | \"a \"",
         "\"\u212B\" | \"A\"",
+        "\"\uFB01\" | \"fi\"",
         "{\"a\":\"b\"} | {\"b\":\"a\"}",
         "[\"a\",\"bc\"] | [\"ab\",\"c\"]",
       })
@@ -189,6 +190,12 @@ class FingerprintRuleTest {
     assertThat(rule.of("{\"lines\":[\"x\"],\"amount\":{\"value\":null}}".getBytes(UTF_8)))
         .isNotEqualTo(rule.of("{\"lines\":[\"x\"],\"amount\":{}}".getBytes(UTF_8)));
     FingerprintRule slash = FingerprintRule.builder().jsonPointer("/a~1b/m~0n").build();
+    FingerprintRule escaped = FingerprintRule.builder().jsonPointer("/~01").build();
+    assertThat(escaped.of("{\"~1\":1}".getBytes(UTF_8)))
+        .isNotEqualTo(escaped.of("{\"~1\":2}".getBytes(UTF_8)));
+    FingerprintRule noIndex = FingerprintRule.builder().jsonPointer("/lines/00").build();
+    assertThat(noIndex.of("{\"lines\":[1]}".getBytes(UTF_8)))
+        .isEqualTo(noIndex.of("{\"lines\":[2]}".getBytes(UTF_8)));
     assertThat(slash.of("{\"a/b\":{\"m~n\":1}}".getBytes(UTF_8)))
         .isNotEqualTo(slash.of("{\"a/b\":{\"m~n\":2}}".getBytes(UTF_8)));
   }
@@ -208,6 +215,13 @@ class FingerprintRuleTest {
   }
 
   @Test
+  void bodyThatCountsByteByByte_isAnotherWithAnotherByte() {
+    FingerprintRule bytes = FingerprintRule.bytes();
+    assertThat(bytes.of("{}".getBytes(UTF_8))).isEqualTo(bytes.of("{}".getBytes(UTF_8)));
+    assertThat(bytes.of("{}".getBytes(UTF_8))).isNotEqualTo(bytes.of("{ }".getBytes(UTF_8)));
+  }
+
+  @Test
   void needlessEscapesAndTheOrderOfParameters_makeNoDifference() {
     FingerprintRule paths = FingerprintRule.builder().path().build();
     assertThat(paths.of(path("/%7Euser/%c3%a9"))).isEqualTo(paths.of(path("/~user/%C3%A9")));
@@ -224,6 +238,7 @@ class FingerprintRuleTest {
     assertThat(rule.of(header(List.of("de", " en "))))
         .isEqualTo(rule.of(header(List.of("de, en"))));
     assertThat(rule.of(header(List.of("")))).isNotEqualTo(rule.of(header(List.of())));
+    assertThat(rule.of(header(List.of("de")))).isNotEqualTo(rule.of(header(List.of("en"))));
   }
 
   @Test

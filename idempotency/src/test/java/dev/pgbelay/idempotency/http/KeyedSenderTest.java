@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.idempotency.testing.FakeProvider;
@@ -141,10 +142,16 @@ class KeyedSenderTest {
   @Test
   void totalTime_endsTheAttempts() throws Exception {
     provider.otherwise(() -> ProviderFault.HOLD_AFTER_ACTING);
-    Sent<String> sent =
-        send(sender().maxAttempts(100).totalTime(Duration.ofSeconds(2)).build(), provider.uri());
+    KeyedSender sender =
+        sender()
+            .maxAttempts(100)
+            .attemptTime(Duration.ofMinutes(10))
+            .totalTime(Duration.ofSeconds(2))
+            .build();
+    Sent<String> sent = assertTimeoutPreemptively(LONG, () -> send(sender, provider.uri()));
     assertThat(sent.outcome()).isEqualTo(Sent.Outcome.UNDETERMINED);
     assertThat(sent.failure()).isPresent();
+    assertThat(sent.attempts()).isEqualTo(1);
   }
 
   @Test

@@ -2,10 +2,12 @@ package dev.pgbelay.servlet;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.idempotency.fingerprint.FingerprintRule;
 import dev.pgbelay.testing.FaultProxy;
 import dev.pgbelay.testing.PostgresExtension;
@@ -162,6 +164,33 @@ class FilterFailuresTest {
   }
 
   @Test
+  void serializationFailure_is503AndTheServletRunsOnce() throws Exception {
+    Shop shop = shop(postgres.dataSource());
+    AtomicInteger served = new AtomicInteger();
+    shop.counter =
+        (request, response) -> {
+          served.incrementAndGet();
+          Shop.place(request, response, "half");
+          IdempotencyFilter.tx(request)
+              .dsl()
+              .execute("do $$ begin raise exception using errcode = '40001'; end $$");
+        };
+    assertComeAgain(shop.post("k", "{}"), "not done");
+    assertThat(served).hasValue(1);
+    assertThat(shop.placed() + shop.stored()).isZero();
+  }
+
+  @Test
+  void failureThatComesAgain_isNoneOfThese() throws Exception {
+    Shop shop = shop(postgres.dataSource());
+    shop.counter =
+        (request, response) -> IdempotencyFilter.tx(request).dsl().execute("select 1 / 0");
+    HttpResponse<String> answer = shop.post("k", "{}");
+    assertThat(answer.statusCode()).isEqualTo(500);
+    assertThat(answer.headers().firstValue("Retry-After")).isEmpty();
+  }
+
+  @Test
   void answerToCommitThatIsLost_is503AndTheSameRequestIsAnsweredLater() throws Exception {
     try (FaultProxy proxy = FaultProxy.inFrontOf(postgres.database().cluster().primary())) {
       Shop shop = shop(impatientPool(proxy.jdbcUrl(postgres.database().name())));
@@ -198,6 +227,8 @@ class FilterFailuresTest {
         (request, response) -> {
           seen.add(request.getDispatcherType());
           if (request.getDispatcherType() == DispatcherType.ERROR) {
+            assertThatThrownBy(() -> IdempotencyFilter.tx(request))
+                .isInstanceOf(PgBelayException.class);
             response.getWriter().print("sorry");
           } else {
             Shop.place(request, response, "half");

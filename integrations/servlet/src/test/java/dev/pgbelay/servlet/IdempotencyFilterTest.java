@@ -286,13 +286,33 @@ class IdempotencyFilterTest {
   }
 
   @Test
+  void bodyOverTheLimitOfTheRule_is413() throws Exception {
+    Shop shop = shop(FingerprintRule.builder().jsonBody().maxBodyBytes(10).build(), any -> {});
+    assertThat(shop.post("k", "{\"a\":12345}").statusCode()).isEqualTo(413);
+    assertThat(shop.placed() + shop.stored()).isZero();
+  }
+
+  @Test
+  void responseOfALaterVersion_isNotRead() {
+    Codec<StoredResponse> codec = StoredResponse.codec(Codec.bytes());
+    byte[] bytes = codec.encode(new StoredResponse(200, List.of(), new byte[0]));
+    bytes[0] = 2;
+    assertThatThrownBy(() -> codec.decode(bytes)).hasMessageContaining("version 2");
+  }
+
+  @Test
   void streams_areRefusedAndRolledBack() throws Exception {
     Shop shop = shop(RULE, builder -> builder.maxResponseBytes(10));
     List<Shop.Counter> streams =
         List.of(
             (request, response) -> response.getOutputStream().write(new byte[11]),
             (request, response) -> response.setContentType("text/event-stream"),
-            (request, response) -> request.startAsync());
+            (request, response) -> request.startAsync(),
+            (request, response) -> request.startAsync(request, response),
+            (request, response) -> response.setTrailerFields(java.util.Map::of),
+            (request, response) -> request.getInputStream().setReadListener(null),
+            (request, response) -> response.getOutputStream().setWriteListener(null),
+            (request, response) -> assertThat(request.isAsyncSupported()).isTrue());
     for (Shop.Counter stream : streams) {
       shop.counter =
           (request, response) -> {

@@ -1,7 +1,6 @@
 package dev.pgbelay.examples.demo.payment;
 
 import dev.pgbelay.examples.demo.DemoContext;
-import dev.pgbelay.examples.demo.payment.HandWrittenKeys.NoAnswerException;
 import dev.pgbelay.examples.demo.payment.HandWrittenKeys.OnException;
 import dev.pgbelay.idempotency.Answer;
 import dev.pgbelay.idempotency.IdempotencyKey;
@@ -41,11 +40,8 @@ record Clicks(double seconds, int chargedTwice, int unanswered, int unknown) {
 
   private static boolean answers(HandWrittenKeys keys, String order) throws InterruptedException {
     for (int click = 0; click < CLICKS; click++) {
-      try {
-        keys.pay(order);
+      if (keys.pay(order).isPresent()) {
         return true;
-      } catch (NoAnswerException e) {
-        continue; // the customer clicks again
       }
     }
     return false;

@@ -8,6 +8,8 @@ import static org.jooq.impl.DSL.table;
 import dev.pgbelay.idempotency.testing.FakeCharge;
 import java.io.IOException;
 import java.net.http.HttpResponse;
+import java.util.Locale;
+import java.util.Optional;
 import java.util.UUID;
 import org.jooq.DSLContext;
 import org.jooq.Field;
@@ -19,17 +21,10 @@ import org.jooq.impl.SQLDataType;
 final class HandWrittenKeys {
   /** What becomes of a key whose work threw an exception. */
   enum OnException {
-    /**
-     * It is free again, as in every Java library of {@code baselines.md}: the next click charges.
-     */
+    /** It is free again, as if "no answer" meant "not done": the next click charges. */
     FREE,
     /** It stays taken, as after a crash: nobody comes back to it. */
     STAY
-  }
-
-  /** No answer: the customer sees an error, and clicks again. */
-  static final class NoAnswerException extends Exception {
-    private static final long serialVersionUID = 1L;
   }
 
   private static final Field<String> KEY = field(name("key"), SQLDataType.VARCHAR(60));
@@ -42,31 +37,29 @@ final class HandWrittenKeys {
 
   HandWrittenKeys(DSLContext dsl, Cards cards, OnException onException) {
     this.dsl = dsl;
-    this.keys = table(name("naive_key_" + onException.name().toLowerCase(java.util.Locale.ROOT)));
+    this.keys = table(name("naive_key_" + onException.name().toLowerCase(Locale.ROOT)));
     this.cards = cards;
     this.onException = onException;
     dsl.dropTableIfExists(keys).execute();
     dsl.createTable(keys).columns(KEY, ANSWER).constraints(primaryKey(KEY)).execute();
   }
 
-  String pay(String order) throws NoAnswerException, InterruptedException {
+  /** Empty if the customer sees an error. */
+  Optional<String> pay(String order) throws InterruptedException {
     boolean first = dsl.insertInto(keys, KEY).values(order).onConflictDoNothing().execute() == 1;
     if (!first) {
-      String stored = dsl.select(ANSWER).from(keys).where(KEY.eq(order)).fetchOne(ANSWER);
-      if (stored == null) {
-        throw new NoAnswerException();
-      }
-      return stored;
+      return Optional.ofNullable(
+          dsl.select(ANSWER).from(keys).where(KEY.eq(order)).fetchOne(ANSWER));
     }
     try {
       String charge = charge(order);
       dsl.update(keys).set(ANSWER, charge).where(KEY.eq(order)).execute();
-      return charge;
+      return Optional.of(charge);
     } catch (IOException e) {
       if (onException == OnException.FREE) {
         dsl.deleteFrom(keys).where(KEY.eq(order)).execute();
       }
-      throw new NoAnswerException();
+      return Optional.empty();
     }
   }
 
