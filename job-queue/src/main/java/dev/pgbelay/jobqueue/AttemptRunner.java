@@ -45,6 +45,7 @@ final class AttemptRunner implements Runnable {
   private final Map<String, Handling<?>> handlings;
   private final Registration registration;
   private final SettleSql sql;
+  private final Payloads payloads;
   private final Settler settler;
   private final WorkMeters meters;
   private final AtomicBoolean stopping;
@@ -55,6 +56,7 @@ final class AttemptRunner implements Runnable {
       Map<String, Handling<?>> handlings,
       Registration registration,
       SettleSql sql,
+      Payloads payloads,
       Settler settler,
       WorkMeters meters,
       AtomicBoolean stopping) {
@@ -62,6 +64,7 @@ final class AttemptRunner implements Runnable {
     this.handlings = handlings;
     this.registration = registration;
     this.sql = sql;
+    this.payloads = payloads;
     this.settler = settler;
     this.meters = meters;
     this.stopping = stopping;
@@ -159,9 +162,22 @@ final class AttemptRunner implements Runnable {
 
   private <P> void attempt(Fetched fetched, Handling<P> handling) {
     ClaimedJob job = fetched.job();
+    byte @Nullable [] bytes;
+    try {
+      bytes = payloads.of(job);
+    } catch (PgBelayException e) {
+      work.notBegun(job);
+      settler.add(failed(job, e, handling.retry(), Thread.interrupted(), false));
+      return;
+    }
+    if (bytes == null) {
+      work.notBegun(job);
+      work.settled(1); // others have finished it
+      return;
+    }
     P payload;
     try {
-      payload = handling.kind().codec().decode(job.payload());
+      payload = handling.kind().codec().decode(bytes);
     } catch (Throwable e) {
       work.notBegun(job);
       LOG.warn("{}: its payload cannot be read ({})", job, e.getClass().getName());
@@ -263,19 +279,8 @@ final class AttemptRunner implements Runnable {
     }
     LOG.info("{} failed: {}", job, failure.getClass().getName());
     LOG.debug("{} failed", job, failure);
-    String reason = (overdue ? "interrupted at its deadline: " : "") + text(failure);
+    String reason = (overdue ? "interrupted at its deadline: " : "") + FailureText.of(failure);
     return retried(job, retry.pauseAfter(failure, job.attempt()), reason);
-  }
-
-  /** The row of the job holds its payload; what an exception says of it may stand beside it. */
-  private static String text(Throwable failure) {
-    @Nullable String message;
-    try {
-      message = failure.getMessage();
-    } catch (Throwable e) {
-      message = "its message cannot be read, for " + e.getClass().getName();
-    }
-    return failure.getClass().getName() + (message == null ? "" : ": " + message);
   }
 
   private Settlement retried(ClaimedJob job, Optional<Duration> pause, String reason) {

@@ -24,6 +24,9 @@ import java.util.Set;
  * is under way, and renewals pass. The row locks of the chosen jobs stand in a materialised CTE, so
  * that the limit is applied once. What is locked stays where it is, so the update goes straight to
  * the rows, whatever the planner thinks of their number.
+ *
+ * <p>Payloads that are large stay in the database until their handler begins: what is fetched ahead
+ * is bounded in bytes by that, too. Their length is known without unpacking them.
  */
 class ClaimSql {
   /**
@@ -58,7 +61,7 @@ class ClaimSql {
        WHERE j.ctid = ANY (ARRAY(SELECT at FROM due))
       RETURNING j.id, j.place, j.kind, j.attempt, j.max_attempts, j.key_slot IS NOT NULL AS keyed,
                 j.deadline_ms, j.tags, j.failures[cardinality(j.failures)] AS failure, j.headers,
-                j.payload\
+                CASE WHEN octet_length(j.payload) <= 4096 THEN j.payload END AS payload\
       """;
 
   /** The limit is bound, between what the two parts bind. */

@@ -5,11 +5,13 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A job as a claim has taken it; never compared.
  *
  * @param keyed whether it has a partition key
+ * @param payload null if it is large and was left in the database
  */
 @SuppressWarnings("ArrayRecordComponent")
 record ClaimedJob(
@@ -24,7 +26,7 @@ record ClaimedJob(
     List<String> tags,
     Optional<String> lastFailure,
     Map<String, String> headers,
-    byte[] payload,
+    byte @Nullable [] payload,
     Fence fence) {
 
   @Override

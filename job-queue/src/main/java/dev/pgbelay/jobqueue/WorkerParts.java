@@ -116,6 +116,7 @@ final class WorkerParts {
     Claims.Statements statements =
         new Claims.Statements(
             new ClaimSql(options.schema()), new LimitedClaimSql(options.schema()));
+    Payloads payloads = new Payloads(options.transactions(), new PayloadSql(options.schema()));
     Set<String> kinds = options.handlings().keySet();
     for (Map.Entry<String, Integer> queue : options.queues().entrySet()) {
       Work work =
@@ -136,7 +137,14 @@ final class WorkerParts {
       for (int i = 1; i <= queue.getValue(); i++) {
         threads.add(
             new AttemptRunner(
-                work, options.handlings(), registration, settleSql, settler, meters, stopping));
+                work,
+                options.handlings(),
+                registration,
+                settleSql,
+                payloads,
+                settler,
+                meters,
+                stopping));
       }
     }
     alarm.wakesForKeys(keys::wakeUp);

@@ -15,6 +15,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
@@ -313,7 +314,11 @@ class JobWorkerPostgresTest {
       List<ClaimedJob> two = hand.claim(2);
       assertThat(two).hasSizeLessThanOrEqualTo(2);
       two.forEach(
-          job -> order.add(new String(job.payload(), java.nio.charset.StandardCharsets.UTF_8)));
+          job ->
+              order.add(
+                  new String(
+                      Objects.requireNonNull(job.payload()),
+                      java.nio.charset.StandardCharsets.UTF_8)));
     }
     assertThat(order).containsExactly("first", "second", "third", "fourth", "last");
   }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /** When a failed attempt is followed by another. */
@@ -26,6 +27,27 @@ class RetryPolicyTest {
       assertThat(pause(policy, failure, 1_000_000)).isLessThanOrEqualTo(Duration.ofMinutes(10));
     }
     assertThat(pause(policy, failure, 1_000_000)).isGreaterThan(Duration.ofMinutes(7));
+    assertThat(IntStream.range(0, 200).mapToObj(i -> pause(policy, failure, 1)).distinct())
+        .as("spread")
+        .hasSizeGreaterThan(1);
+  }
+
+  @Test
+  void pauses_getFromTheSmallestFirstToTheLargestLongest() {
+    RetryPolicy policy = RetryPolicy.exponential(Duration.ofMillis(10), Duration.ofDays(30));
+    IOException failure = new IOException();
+    assertThat(pause(policy, failure, 1)).isLessThanOrEqualTo(Duration.ofMillis(13));
+    assertThat(pause(policy, failure, 1_000)).isBetween(Duration.ofDays(22), Duration.ofDays(30));
+  }
+
+  @Test
+  void defaults_areASecondAndAnHour() {
+    IOException failure = new IOException();
+    RetryPolicy defaults = RetryPolicy.defaults();
+    assertThat(pause(defaults, failure, 1))
+        .isBetween(Duration.ofMillis(750), Duration.ofMillis(1_250));
+    assertThat(pause(defaults, failure, 1_000))
+        .isBetween(Duration.ofMinutes(45), Duration.ofMinutes(60));
   }
 
   @Test

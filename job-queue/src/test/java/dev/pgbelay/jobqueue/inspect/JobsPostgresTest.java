@@ -104,6 +104,16 @@ class JobsPostgresTest {
     assertThat(jobs.find(dsl, Long.MAX_VALUE)).isEmpty();
   }
 
+  /** That it arrives is told by a moment that never comes, which is nobody's business. */
+  @Test
+  void jobThatWaitsForItsKey_hasNoMomentAtWhichItRuns() {
+    long id = enqueue(MAIL.job("x").withPartitionKey("key"));
+    assertThat(find(id).runAt()).isEmpty();
+    assertThat(jobs.list(dsl, JobFilter.all(), 0, 10).jobs())
+        .extracting(JobInfo::runAt)
+        .containsExactly(Optional.empty());
+  }
+
   @Test
   void find_seesTheTransactionItIsGiven() {
     transactions.execute(
@@ -249,7 +259,10 @@ class JobsPostgresTest {
     List<Long> kept = descending(50_001, 5);
     List<Long> expected = new ArrayList<>(descending(1, 10));
     expected.addAll(kept);
-    assertThat(walkFinished(discarded, 10)).isEqualTo(expected);
+    for (int limit : new int[] {3, 10}) {
+      assertThat(walkFinished(discarded, limit)).as("limit %s", limit).isEqualTo(expected);
+    }
+    assertThat(find(50_003).state()).isEqualTo(State.DISCARDED);
     List<Long> all = new ArrayList<>(descending(20_001, 15_000));
     all.addAll(descending(1_001, 15_000));
     all.addAll(expected);
