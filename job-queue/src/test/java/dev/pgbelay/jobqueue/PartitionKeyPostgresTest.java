@@ -447,6 +447,27 @@ class PartitionKeyPostgresTest {
         .hasMessageContaining("violates check constraint");
   }
 
+  /** In whichever order they died. */
+  @Test
+  void redrivenJobsOfAKey_standInTheOrderOfTheirIds() throws Exception {
+    JobKind<String> kind = JobKind.text("kind-of-" + fixture.queue);
+    fixture.dsl.execute(
+        "insert into pgbelay.job_dead (id, enqueued_at, attempt, max_attempts, priority, queue,"
+            + " kind, reason, partition_key, payload) select 1000000 + n, now(), 1, 1, 0, ?, ?,"
+            + " 'x', 'a', '' from generate_series(50, 1, -1) n",
+        fixture.queue,
+        kind.name());
+    int redriven = fixture.transactions.run(tx -> DeadLetters.create().redrive(tx, kind, 1_000));
+    assertThat(redriven).isEqualTo(50);
+    assertThat(
+            fixture
+                .dsl
+                .fetch(
+                    "select id from pgbelay.job where queue = ? order by place, id", fixture.queue)
+                .getValues(0, Long.class))
+        .isSorted();
+  }
+
   @Test
   void keyOfAnotherQueue_isAnotherKey() throws Exception {
     enqueue("a", 1);

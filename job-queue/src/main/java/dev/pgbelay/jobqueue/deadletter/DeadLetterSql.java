@@ -32,30 +32,33 @@ class DeadLetterSql {
        LIMIT {3}\
       """;
 
+  /** At one moment, so that those of a partition key stand in the order of their ids. */
   private static final String ENQUEUE_GONE =
       """
       INSERT INTO {1} (id, place, enqueued_at, max_attempts, priority, state, run_at, key_slot,
                        queue, kind, deadline_ms, partition_key, tags, headers, failures, payload)
       SELECT id,
-             CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)
+             CAST(extract(epoch FROM now.at) * 1000000 AS bigint)
                - 1000000 * CAST(priority AS bigint),
              enqueued_at, max_attempts, priority,
              CASE WHEN partition_key IS NULL THEN 'ready' ELSE 'arriving' END,
              CASE WHEN partition_key IS NOT NULL THEN CAST('infinity' AS timestamptz) END,
              CASE WHEN partition_key IS NOT NULL THEN -1 END, queue, kind,
              deadline_ms, partition_key, tags, headers, failures, payload
-        FROM gone\
+        FROM gone, now\
       """;
 
   private static final String REDRIVE =
       """
-      WITH gone AS (DELETE FROM {0} WHERE id = {2} RETURNING *)
+      WITH now AS MATERIALIZED (SELECT clock_timestamp() AS at),
+      gone AS (DELETE FROM {0} WHERE id = {2} RETURNING *)
       """
           + ENQUEUE_GONE;
 
   private static final String REDRIVE_KIND =
       """
-      WITH page AS MATERIALIZED (
+      WITH now AS MATERIALIZED (SELECT clock_timestamp() AS at),
+      page AS MATERIALIZED (
         SELECT id FROM {0} WHERE kind = {2} ORDER BY id LIMIT {3} FOR UPDATE SKIP LOCKED),
       gone AS (DELETE FROM {0} WHERE id = ANY (ARRAY(SELECT id FROM page)) RETURNING *)
       """
