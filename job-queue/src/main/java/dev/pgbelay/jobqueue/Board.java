@@ -60,6 +60,11 @@ record Board(Set<Limit> paused, Set<Limit> limited) {
       return read == null || System.nanoTime() - read.at() > 3 * oldest ? null : read.board();
     }
 
+    /** The next one reads it again. */
+    void forget() {
+      last = null;
+    }
+
     /** Not older than that when this returns, as of its statement's beginning. */
     synchronized Board current() throws SQLException {
       long now = System.nanoTime();

@@ -287,6 +287,7 @@ final class Work implements Settlement.Slots {
     Pass pass;
     do {
       lanes.forget();
+      boards.forget();
       pass = loop.runOnce();
       claimed += pass.work();
     } while (pass.work() > 0);

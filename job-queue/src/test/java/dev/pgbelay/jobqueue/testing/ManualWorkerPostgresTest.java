@@ -97,6 +97,25 @@ class ManualWorkerPostgresTest {
     return JobOutcome.done();
   }
 
+  /** However soon after the last drain; a worker that is started looks once per poll interval. */
+  @Test
+  void pause_holdsFromTheNextDrainOn() {
+    QueueControl control = QueueControl.create();
+    ManualWorker worker = worker((context, payload) -> JobOutcome.done());
+    for (int i = 0; i < 3; i++) {
+      enqueue(MAIL.job("x"));
+      worker.drain().assertDone(1);
+      transactions.execute(
+          tx -> {
+            control.pauseKind(tx, MAIL, "test");
+            jobs.enqueue(tx, MAIL.job("x"));
+          });
+      worker.drain().assertDone(0);
+      transactions.execute(tx -> control.resumeKind(tx, MAIL));
+      worker.drain().assertDone(1);
+    }
+  }
+
   @Test
   void drain_runsWhatIsDueOnTheCallersThreadAndNothingElse() {
     List<String> seen = new ArrayList<>();
