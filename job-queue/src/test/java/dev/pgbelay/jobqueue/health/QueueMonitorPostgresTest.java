@@ -51,7 +51,7 @@ class QueueMonitorPostgresTest {
   void empty() {
     dsl.execute(
         "truncate pgbelay.job, pgbelay.job_dead, pgbelay.job_worker, pgbelay.job_schedule,"
-            + " pgbelay.job_activity, pgbelay.job_expected, pgbelay.job_control");
+            + " pgbelay.job_activity, pgbelay.job_expected, pgbelay.job_control, pgbelay.job_slot");
   }
 
   private QueueMonitor.Builder monitor() {
@@ -237,6 +237,65 @@ class QueueMonitorPostgresTest {
     assertThat(monitor.health().reasons())
         .extracting(QueueHealth.Reason::text)
         .anyMatch(text -> text.startsWith("queue 'keyed': 3 jobs wait for their partition key"));
+  }
+
+  @Test
+  void longestWaitForAKey_isThatOfTheOldestWithoutItsHeadStart() throws Exception {
+    enqueue(MAIL.job("x").withQueue("a").withPartitionKey("k"));
+    age(Duration.ofMinutes(20));
+    enqueue(MAIL.job("x").withQueue("a").withPartitionKey("k").withPriority(Duration.ofHours(5)));
+    dsl.execute("update pgbelay.job set state = 'blocked', key_slot = 0");
+    Waiting waiting = queue(monitor().build().look(), "a").waiting();
+    assertThat(waiting.forKey()).isEqualTo(2);
+    assertThat(waiting.longestForKey().orElseThrow())
+        .isBetween(Duration.ofMinutes(20), Duration.ofMinutes(25));
+  }
+
+  @Test
+  void pauseAlone_isCounted() throws Exception {
+    enqueue(MAIL.job("x").withQueue("a"));
+    QueueControl control = QueueControl.create();
+    transactions.execute(tx -> control.pauseQueue(tx, "a", "test"));
+    assertThat(queue(monitor().build().look(), "a").waiting().forPause()).isEqualTo(1);
+  }
+
+  /** Of a kind; and what somebody else's claim has left behind holds nothing. */
+  @Test
+  void limitOfAKind_countsWhatRunsUnderTheClaimOfTheSlot() throws Exception {
+    JobKind<String> other = JobKind.text("other");
+    for (int i = 0; i < 3; i++) {
+      enqueue(MAIL.job("x").withQueue("a"));
+    }
+    enqueue(other.job("x").withQueue("a"));
+    QueueControl control = QueueControl.create();
+    transactions.execute(tx -> control.limitKind(tx, MAIL, Limits.none().withRunning(1)));
+    claimFirst("a", 1);
+    dsl.execute(
+        "insert into pgbelay.job_slot (scope, name, job_id, claimant, claim_number)"
+            + " select 'kind', 'mail', id, claimant, claim_number from pgbelay.job"
+            + " where state = 'running'");
+    QueueMonitor monitor = monitor().build();
+    assertThat(queue(monitor.look(), "a").waiting()).isEqualTo(waitingForLimit(2));
+    dsl.execute("update pgbelay.job_slot set claimant = gen_random_uuid()");
+    assertThat(queue(monitor.look(), "a").waiting()).isEqualTo(waitingForLimit(0));
+  }
+
+  private static Waiting waitingForLimit(int jobs) {
+    return new Waiting(0, Optional.empty(), 0, jobs);
+  }
+
+  @Test
+  void rateThatHasGatheredMeanwhile_holdsNothing() throws Exception {
+    enqueue(MAIL.job("x").withQueue("a"));
+    QueueControl control = QueueControl.create();
+    Limits limits = Limits.none().withRate(Rate.of(24, Duration.ofDays(1)));
+    transactions.execute(tx -> control.limitQueue(tx, "a", limits));
+    QueueMonitor monitor = monitor().build();
+    String rate = "update pgbelay.job_control set rate_tokens = 0, rate_at = now() - interval '%s'";
+    dsl.execute(rate.formatted("1 minute"));
+    assertThat(queue(monitor.look(), "a").waiting()).isEqualTo(waitingForLimit(1));
+    dsl.execute(rate.formatted("2 hours"));
+    assertThat(queue(monitor.look(), "a").waiting()).isEqualTo(waitingForLimit(0));
   }
 
   @Test
