@@ -82,7 +82,8 @@ class ClaimSql {
   private static final String FIND_CLAIMED =
       """
       SELECT j.id, j.place, j.kind, j.attempt, j.max_attempts, j.key_slot IS NOT NULL,
-                j.deadline_ms, j.tags, j.failures[cardinality(j.failures)], j.headers, j.payload
+                j.deadline_ms, j.tags, j.failures[cardinality(j.failures)], j.headers,
+                CASE WHEN octet_length(j.payload) <= 4096 THEN j.payload END
         FROM <job> AS j
        WHERE j.queue = ? AND j.run_at IS NULL AND (j.place, j.id) > (?, ?)
          AND j.claimant = ? AND j.claim_number = ?\

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.jobqueue.QueueFixture.Hand;
 import dev.pgbelay.jobqueue.inspect.Jobs;
 import dev.pgbelay.testing.PostgresExtension;
@@ -14,6 +15,7 @@ import java.nio.file.Path;
 import java.sql.Connection;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -50,12 +52,22 @@ class LargePayloadsPostgresTest {
   void claim_leavesLargePayloadsWhereTheyAre() throws Exception {
     long small = fixture.enqueue(fixture.mail("x".repeat(SMALL)));
     long large = fixture.enqueue(fixture.mail("x".repeat(SMALL + 1)));
-    Map<Long, Boolean> brought = new ConcurrentHashMap<>();
+    Map<Long, Boolean> expected = Map.of(small, true, large, false);
     Hand hand = fixture.hand();
-    for (ClaimedJob job : hand.claim(2)) {
-      brought.put(job.id(), job.payload() != null);
-    }
-    assertThat(brought).isEqualTo(Map.of(small, true, large, false));
+    Fence fence = hand.claimant.next();
+    assertThat(brought(hand.claim(fence, 2))).isEqualTo(expected);
+    List<ClaimedJob> recovered =
+        fixture.transactions.run(
+            tx ->
+                hand.claims.findClaimed(
+                    tx.connection(), fence, fixture.queue, LowWaterMark.Spot.FRONT));
+    assertThat(brought(recovered)).as("of a claim whose answer was lost").isEqualTo(expected);
+  }
+
+  private static Map<Long, Boolean> brought(List<ClaimedJob> jobs) {
+    Map<Long, Boolean> brought = new ConcurrentHashMap<>();
+    jobs.forEach(job -> brought.put(job.id(), job.payload() != null));
+    return brought;
   }
 
   @Test
