@@ -271,8 +271,8 @@ class QueueMonitorPostgresTest {
     transactions.execute(tx -> control.limitKind(tx, MAIL, Limits.none().withRunning(1)));
     claimFirst("a", 1);
     dsl.execute(
-        "insert into pgbelay.job_slot (scope, name, job_id, claimant, claim_number)"
-            + " select 'kind', 'mail', id, claimant, claim_number from pgbelay.job"
+        "insert into pgbelay.job_slot (scope, name, claimant, claim_number, jobs, job_ids)"
+            + " select 'kind', 'mail', claimant, claim_number, 1, array[id] from pgbelay.job"
             + " where state = 'running'");
     QueueMonitor monitor = monitor().build();
     assertThat(queue(monitor.look(), "a").waiting()).isEqualTo(waitingForLimit(2));
