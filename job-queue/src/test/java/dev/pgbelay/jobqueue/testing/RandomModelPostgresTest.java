@@ -27,10 +27,12 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.jooq.DSLContext;
@@ -182,6 +184,7 @@ class RandomModelPostgresTest {
         alone
             ? List.of(new Enqueued(queue.enqueue(transactions, actual.get(0)), Outcome.INSERTED))
             : transactions.run(tx -> queue.offerAll(tx, actual));
+    Set<String> arriving = new HashSet<>();
     for (int i = 0; i < some.size(); i++) {
       NewJob<String> given = some.get(i).actual();
       Optional<Job> owner =
@@ -194,7 +197,11 @@ class RandomModelPostgresTest {
       assertThat(found.get(i).outcome()).isEqualTo(Outcome.INSERTED);
       Job job = some.get(i).job();
       job.id = found.get(i).id();
-      model.add(job, some.get(i).delay());
+      boolean follows =
+          some.get(i).delay() == 0
+              && !job.key.isEmpty()
+              && !arriving.add(job.queue + "/" + job.key);
+      model.add(job, some.get(i).delay(), follows);
       given
           .unique()
           .ifPresent(

@@ -101,9 +101,13 @@ final class ReferenceQueue {
     unique.put(job.kind + "/" + key, new UniqueKey(job, holds, forLong));
   }
 
-  void add(Job job, int delay) {
+  /** One that follows another of its key in the same call is blocked by that at once. */
+  void add(Job job, int delay, boolean follows) {
     jobs.add(job);
     put(job, now + delay);
+    if (follows && job.state == State.ARRIVING) {
+      job.state = State.BLOCKED;
+    }
   }
 
   private void put(Job job, int due) {
