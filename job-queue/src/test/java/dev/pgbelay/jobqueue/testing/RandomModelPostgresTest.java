@@ -2,6 +2,7 @@ package dev.pgbelay.jobqueue.testing;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.schema.SchemaInstaller;
@@ -21,6 +22,7 @@ import dev.pgbelay.jobqueue.control.QueueControl;
 import dev.pgbelay.jobqueue.deadletter.DeadLetters;
 import dev.pgbelay.jobqueue.testing.ReferenceQueue.Job;
 import dev.pgbelay.jobqueue.testing.ReferenceQueue.State;
+import dev.pgbelay.testing.PgBouncer;
 import dev.pgbelay.testing.PostgresExtension;
 import dev.pgbelay.testing.TemplateInitializer;
 import java.time.Duration;
@@ -35,12 +37,14 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import javax.sql.DataSource;
 import org.jooq.DSLContext;
 import org.jooq.Record;
 import org.jooq.SQLDialect;
 import org.jooq.impl.DSL;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.RepeatedTest;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
@@ -64,7 +68,7 @@ class RandomModelPostgresTest {
   @RegisterExtension
   static final PostgresExtension postgres = PostgresExtension.create().withTemplate(SCHEMA);
 
-  private final Transactions transactions = Transactions.of(postgres.dataSource());
+  private Transactions transactions = Transactions.of(postgres.dataSource());
   private final DSLContext dsl = DSL.using(postgres.dataSource(), SQLDialect.POSTGRES);
   private final JobQueue queue = JobQueue.create();
   private final QueueControl control = QueueControl.create();
@@ -358,6 +362,21 @@ class RandomModelPostgresTest {
 
   @RepeatedTest(2)
   void randomSteps_leaveEveryJobWhereTheReferenceHasIt() {
+    takeSteps(postgres.dataSource(), STEPS);
+  }
+
+  @Test
+  void randomStepsThroughPgBouncer_leaveEveryJobWhereTheReferenceHasIt() {
+    try (PgBouncer bouncer = PgBouncer.inFrontOf(postgres.database().cluster().primary(), 2);
+        HikariDataSource pool = new HikariDataSource()) {
+      pool.setJdbcUrl(bouncer.jdbcUrl(postgres.database().name()) + "&prepareThreshold=0");
+      pool.setMaximumPoolSize(4);
+      transactions = Transactions.of(pool);
+      takeSteps(pool, STEPS / 3);
+    }
+  }
+
+  private void takeSteps(DataSource dataSource, int steps) {
     long seed = Long.getLong("pgbelay.seed", System.nanoTime());
     System.out.println("random model -Dpgbelay.seed=" + seed);
     random = new Random(seed);
@@ -366,11 +385,11 @@ class RandomModelPostgresTest {
         RetryPolicy.defaults()
             .withPauseAfter(IllegalStateException.class, PAUSE)
             .withNoRetryAfter(UnsupportedOperationException.class);
-    var builder = JobWorker.builder(transactions, postgres.dataSource());
+    var builder = JobWorker.builder(transactions, dataSource);
     QUEUES.forEach(name -> builder.queue(name, 2));
     KINDS.forEach(kind -> builder.handle(kind, retry, this::handle));
     try (ManualWorker worker = ManualWorker.of(builder)) {
-      for (int i = 0; i < STEPS; i++) {
+      for (int i = 0; i < steps; i++) {
         step(worker);
       }
       model.pausedQueues.clear();
