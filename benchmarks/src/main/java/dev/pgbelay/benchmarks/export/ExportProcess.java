@@ -2,6 +2,7 @@ package dev.pgbelay.benchmarks.export;
 
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.benchmarks.BenchServer;
+import dev.pgbelay.benchmarks.ChildJvm;
 import dev.pgbelay.benchmarks.Work;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
@@ -13,9 +14,6 @@ import java.util.Locale;
  * for each line on its standard input: {@code speed LAST_ID WHOLE} or {@code heap LAST_ID WHOLE}.
  */
 final class ExportProcess {
-  /** Marks the answers among whatever else a library prints. */
-  static final String ANSWER = "@export";
-
   private static final int HEAP_SAMPLES = 9;
 
   private ExportProcess() {}
@@ -25,7 +23,7 @@ final class ExportProcess {
     try (HikariDataSource pool = new HikariDataSource(BenchServer.poolConfig(args[1]));
         BufferedReader commands =
             new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
-      answer("ready");
+      ChildJvm.answer("ready");
       for (String line = commands.readLine(); line != null; line = commands.readLine()) {
         String[] words = line.split(" ", -1);
         long lastId = Long.parseLong(words[1]);
@@ -39,7 +37,7 @@ final class ExportProcess {
         exporter.way().export(pool, lastId, whole, meter);
         long nanos = System.nanoTime() - start;
         Work work = meter.work();
-        answer(
+        ChildJvm.answer(
             String.format(
                 Locale.ROOT,
                 "%d %d %d %d",
@@ -49,10 +47,5 @@ final class ExportProcess {
                 meter.peakLiveBytes()));
       }
     }
-  }
-
-  private static void answer(String text) {
-    System.out.println(ANSWER + " " + text);
-    System.out.flush();
   }
 }

@@ -6,7 +6,6 @@ import dev.pgbelay.benchmarks.BenchSettings;
 import dev.pgbelay.benchmarks.Contestant;
 import dev.pgbelay.benchmarks.Scenario;
 import dev.pgbelay.benchmarks.Stage;
-import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import javax.sql.DataSource;
@@ -15,7 +14,6 @@ import javax.sql.DataSource;
 public final class QueueLatencyScenario implements Scenario {
   private static final String SAME = "same-jvm";
   private static final String OTHER = "other-jvm";
-  private static final Duration POLL = Duration.ofMillis(100);
 
   @Override
   public String name() {
@@ -37,6 +35,9 @@ public final class QueueLatencyScenario implements Scenario {
     DataSource pool = server.dataSource();
     int times = (int) Math.min(settings.rows(), Integer.MAX_VALUE);
     HikariDataSource direct = new HikariDataSource(BenchServer.poolConfig(server.jdbcUrl()));
+    String url = server.jdbcUrl();
+    LatencyEnqueuer inOne = new LatencyEnqueuer.HandWritten(pool, true);
+    LatencyEnqueuer inTwo = new LatencyEnqueuer.HandWritten(pool, false);
     return new LatencyStage(
         direct,
         List.of(
@@ -46,33 +47,50 @@ public final class QueueLatencyScenario implements Scenario {
                     SAME,
                     new LatencyWays.CommitOnly(pool),
                     OTHER,
-                    new LatencyWays.BareNotify(pool, server.jdbcUrl())),
+                    new OtherJvm(LatencyReceiver.LISTEN, inOne, url)),
                 times,
                 1),
             new LatencyContestant(
                 "pgbelay",
                 Map.of(
                     SAME,
-                    new LatencyWays.Pgbelay(pool, true, builder -> builder),
+                    new LatencyWays.Pgbelay(pool),
                     OTHER,
-                    new LatencyWays.PgbelayNotified(pool, direct)),
+                    new OtherJvm(
+                        LatencyReceiver.PGBELAY, new LatencyEnqueuer.Pgbelay(pool, direct), url)),
+                times,
+                1),
+            new LatencyContestant(
+                "hand-written (and a claim)",
+                Map.of(OTHER, new OtherJvm(LatencyReceiver.LISTEN_AND_CLAIM, inOne, url)),
+                times,
+                1),
+            new LatencyContestant(
+                "hand-written (NOTIFY after the commit, and a claim)",
+                Map.of(OTHER, new OtherJvm(LatencyReceiver.LISTEN_AND_CLAIM, inTwo, url)),
                 times,
                 1),
             new LatencyContestant(
                 "pgbelay (polling every 100 ms)",
                 Map.of(
                     OTHER,
-                    new LatencyWays.Pgbelay(pool, false, builder -> builder.pollInterval(POLL))),
+                    new OtherJvm(
+                        LatencyReceiver.PGBELAY_POLLING,
+                        new LatencyEnqueuer.Pgbelay(pool, null),
+                        url)),
                 times,
                 10),
             new LatencyContestant(
                 "db-scheduler (immediate execution)",
-                Map.of(SAME, new LatencyWays.DbScheduler(pool, true)),
+                Map.of(SAME, new LatencyWays.DbScheduler(pool)),
                 times,
                 1),
             new LatencyContestant(
                 "db-scheduler (polling every 100 ms)",
-                Map.of(OTHER, new LatencyWays.DbScheduler(pool, false)),
+                Map.of(
+                    OTHER,
+                    new OtherJvm(
+                        LatencyReceiver.DB_SCHEDULER, new LatencyEnqueuer.DbScheduler(pool), url)),
                 times,
                 10)));
   }
@@ -102,9 +120,11 @@ public final class QueueLatencyScenario implements Scenario {
           "pgbelay enqueues by enqueue(transactions, job)",
           "same-jvm: limit is a bare INSERT in autocommit, until it returns; the worker knows the"
               + " queue that enqueues",
-          "other-jvm: limit is an INSERT with NOTIFY in one transaction, until a connection that does"
-              + " nothing else hears it; nothing is claimed. pgbelay: NOTIFY after the commit, then a"
-              + " claim. Enqueuer and worker know nothing of each other, but share this JVM");
+          "other-jvm: the handler, or what listens, is in another process, and its clock is compared"
+              + " with this one's through a pipe, some 0.02 ms exact. Limit is an INSERT with NOTIFY in"
+              + " one transaction, until a connection that does nothing else hears it; nothing is"
+              + " claimed. pgbelay: NOTIFY after the commit, then a claim whose commit is durable; what"
+              + " that costs at least is what the two that claim by hand show");
     }
   }
 }

@@ -66,6 +66,8 @@ final class QueueSql {
       select pg_notify('bench_job', 'default')
       """;
 
+  static final String NOTIFY = "select pg_notify('bench_job', 'default')";
+
   static final String LISTEN = "listen bench_job";
 
   /** A snapshot and a transaction id that keep dead rows from being cleaned up. */
