@@ -7,8 +7,15 @@ import java.util.List;
 
 /** The statements of wake-ups, each a transaction of its own. */
 final class WakeUpSql {
+  /**
+   * Without waiting for the disk, nor for a standby: a notification takes a transaction id, whose
+   * commit nobody needs after a crash.
+   */
   private static final String SEND =
-      "SELECT pg_notify(?, given.topic) FROM unnest(CAST(? AS text[])) AS given(topic)";
+      """
+      SELECT set_config('synchronous_commit', 'off', true), pg_notify(?, given.topic)
+        FROM unnest(CAST(? AS text[])) AS given(topic)\
+      """;
 
   /** The channel is one of ours: letters, digits, underscores. */
   private static final String LISTEN = "LISTEN \"<channel>\"";
