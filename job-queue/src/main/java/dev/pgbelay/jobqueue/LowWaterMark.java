@@ -1,22 +1,18 @@
 package dev.pgbelay.jobqueue;
 
 import java.time.Duration;
-import java.util.concurrent.TimeUnit;
 
 /**
  * Where a claim begins to look. While an old snapshot keeps dead rows from being cleaned up, a
  * claim that begins at the front walks all of them again; one that begins where the last one ended
  * does not. What appears before the mark (a head start, a job handed back, a commit that took long)
- * is found by a look at everything, which comes so often that it takes a twentieth of the time.
+ * is found by a look at everything now and then.
  *
  * <p>Used by one thread at a time.
  */
 final class LowWaterMark {
-  private static final long SELDOM = TimeUnit.SECONDS.toNanos(10);
-  private static final int SHARE = 20;
-
+  private final FullLooks fullLooks = new FullLooks();
   private Spot spot = Spot.FRONT;
-  private long nextFullLook = System.nanoTime();
 
   /** A job's place, and its id among those of the same place. */
   record Spot(long place, long id) {
@@ -28,7 +24,7 @@ final class LowWaterMark {
 
   Look look() {
     long now = System.nanoTime();
-    boolean full = spot.equals(Spot.FRONT) || now - nextFullLook >= 0;
+    boolean full = spot.equals(Spot.FRONT) || fullLooks.isDue(now);
     return new Look(full ? Spot.FRONT : spot, full, now);
   }
 
@@ -38,14 +34,12 @@ final class LowWaterMark {
 
   void looked(Look look) {
     if (look.full()) {
-      long now = System.nanoTime();
-      nextFullLook = now + Math.min(SELDOM, SHARE * (now - look.startedAt()));
+      fullLooks.looked(look.startedAt());
     }
   }
 
   /** When a look may find what none finds now. */
   Duration untilFullLook() {
-    return Duration.ofNanos(
-        Math.max(TimeUnit.MILLISECONDS.toNanos(1), nextFullLook - System.nanoTime()));
+    return fullLooks.untilNext();
   }
 }

@@ -42,6 +42,14 @@ final class Upkeep implements AutoCloseable {
   private final RetentionSql retentionSql;
   private final Retention kept;
 
+  private final FullLooks fullPromotions = new FullLooks();
+
+  /** By the database's clock: what fell due before was promoted. Used within passes only. */
+  private long promotedUpTo;
+
+  /** When a pass before this one had promoted all. */
+  private long lookedAtMicros;
+
   /** Used within passes of the rescue only. */
   private long nextLookForUnknown = System.nanoTime();
 
@@ -105,18 +113,33 @@ final class Upkeep implements AutoCloseable {
   void promoteDue() throws Exception {
     Pass pass;
     do {
+      promotedUpTo = 0; // tests put jobs back in time
       pass = promotion.runOnce();
     } while (pass.work() > 0);
   }
 
   private Pass promote() throws Exception {
-    int count = transactions.run(promoting, tx -> promoteSql.promote(tx.connection(), PAGE));
+    long start = System.nanoTime();
+    boolean full = fullPromotions.isDue(start);
+    long from = full ? 0 : promotedUpTo;
+    int count = transactions.run(promoting, tx -> promoteSql.promote(tx.connection(), from, PAGE));
     if (count > 0) {
       promoted.run();
       return Pass.worked(count);
     }
-    Duration next = transactions.run(promoting, tx -> promoteSql.untilNext(tx.connection()));
-    return Pass.idle(next);
+    PromoteSql.Next next =
+        transactions.run(promoting, tx -> promoteSql.next(tx.connection(), from));
+    if (full) {
+      fullPromotions.looked(start);
+    }
+    promotedUpTo = lookedAtMicros;
+    lookedAtMicros = next.nowMicros();
+    return Pass.idle(
+        full ? next.untilNext() : shorter(next.untilNext(), fullPromotions.untilNext()));
+  }
+
+  private static Duration shorter(Duration one, Duration other) {
+    return one.compareTo(other) < 0 ? one : other;
   }
 
   private Pass rescue() throws Exception {

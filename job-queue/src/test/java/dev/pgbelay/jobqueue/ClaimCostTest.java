@@ -140,6 +140,115 @@ class ClaimCostTest {
     }
   }
 
+  /**
+   * What two workers read, each of which has to pass over what the other one has done and an old
+   * snapshot keeps: as much for each job, however many are claimed at once. Decision 93.
+   */
+  @Test
+  void sizeOfABatch_makesNoDifferenceToWhatAnOldSnapshotKeeps() throws Exception {
+    int jobs = 12_000;
+    double small;
+    double large;
+    try (Interleaving script = Interleaving.of(postgres.dataSource())) {
+      Interleaving.Session old = script.session("old");
+      old.run(
+          c -> {
+            c.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
+            try (var select = c.prepareStatement("select count(*) from pgbelay.job")) {
+              select.execute();
+            }
+          });
+      small = buffersPerJob(fixture.queue + "-hundreds", jobs, 100);
+      large = buffersPerJob(fixture.queue + "-thousands", jobs, 1_000);
+      old.rollback();
+    }
+    System.out.printf(
+        "buffers per job of two workers under an old snapshot: %.2f by 100, %.2f by 1000%n",
+        small, large);
+    assertThat(small / large).isBetween(0.75, 1.33);
+  }
+
+  private double buffersPerJob(String queue, int jobs, int batch) throws Exception {
+    fill(queue, jobs, 0);
+    LowWaterMark.Spot[] marks = {LowWaterMark.Spot.FRONT, LowWaterMark.Spot.FRONT};
+    QueueFixture.Hand[] hands = {fixture.hand(), fixture.hand()};
+    long buffers = 0;
+    for (int turn = 0; turn < jobs / batch; turn++) {
+      int one = turn % 2;
+      String[] plan = new String[1];
+      fixture.transactions.execute(
+          tx -> {
+            plan[0] =
+                hands[one].claims.explainClaim(
+                    tx.connection(),
+                    hands[one].claimant.next(),
+                    queue,
+                    marks[one],
+                    Set.of("mail"),
+                    batch);
+            Record last =
+                tx.dsl()
+                    .fetchSingle(
+                        "select place, id from pgbelay.job where queue = ? and state = 'running'"
+                            + " order by place desc, id desc limit 1",
+                        queue);
+            marks[one] = new LowWaterMark.Spot(last.get(0, Long.class), last.get(1, Long.class));
+          });
+      assertThat(
+              fixture.dsl.execute(
+                  "delete from pgbelay.job where queue = ? and state = 'running'", queue))
+          .isEqualTo(batch);
+      buffers += buffers(plan[0]);
+    }
+    return (double) buffers / jobs;
+  }
+
+  /** Jobs that were scheduled and have been promoted stand in front of the index. */
+  @Test
+  void promotionFromTheMark_doesNotWalkWhatAnOldSnapshotKeeps() throws Exception {
+    int done = 20_000;
+    PromoteSql promotions = new PromoteSql("pgbelay");
+    try (Interleaving script = Interleaving.of(postgres.dataSource())) {
+      Interleaving.Session old = script.session("old");
+      fixture.dsl.execute(
+          "insert into pgbelay.job (queue, kind, state, place, run_at, max_attempts, payload)"
+              + " select ?, 'mail', 'scheduled', i, now() - interval '1 hour', 3, '\\x00'"
+              + " from generate_series(1, ?) i",
+          fixture.queue,
+          done);
+      old.run(
+          c -> {
+            c.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
+            try (var select = c.prepareStatement("select count(*) from pgbelay.job")) {
+              select.execute();
+            }
+          });
+      int promoted =
+          fixture.transactions.run(tx -> promotions.promote(tx.connection(), 0, 2 * done));
+      assertThat(promoted).isEqualTo(done);
+      long now =
+          fixture.transactions.run(tx -> promotions.next(tx.connection(), 0).nowMicros());
+      long fromTheFront = promotion(promotions, 0);
+      long fromTheMark = promotion(promotions, now - 1_000_000);
+      old.rollback();
+      System.out.println(
+          "buffers of a promotion of nothing behind "
+              + done
+              + " promoted under an old snapshot: "
+              + fromTheFront
+              + " from the front, "
+              + fromTheMark
+              + " from the mark");
+      assertThat(fromTheMark).isLessThan(fromTheFront / 10);
+    }
+  }
+
+  private long promotion(PromoteSql promotions, long from) throws Exception {
+    String plan =
+        fixture.transactions.run(tx -> promotions.explainPromotion(tx.connection(), from, 500));
+    return buffers(plan);
+  }
+
   /** What is blocked behind its key is in no index that a claim reads. */
   @Test
   void claim_doesNotWalkJobsThatAreBlockedByTheirKey() throws Exception {

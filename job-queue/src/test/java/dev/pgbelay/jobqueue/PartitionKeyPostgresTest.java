@@ -257,7 +257,7 @@ class PartitionKeyPostgresTest {
     }
     assertThat(claimed(hand)).as("the other key goes on").containsExactly(b.get(1));
     fixture.dsl.execute("update pgbelay.job set run_at = now() where id = ?", a.get(0));
-    fixture.transactions.execute(tx -> hand.promotions.promote(tx.connection(), 10));
+    fixture.transactions.execute(tx -> hand.promotions.promote(tx.connection(), 0, 10));
     ClaimedJob again = hand.claim(100).get(0);
     assertThat(again.id()).isEqualTo(a.get(0));
     settle(again, Fate.DEAD);
@@ -294,7 +294,7 @@ class PartitionKeyPostgresTest {
     ClaimedJob running = hand.claim(100).get(0);
     assertThat(running.id()).isEqualTo(now);
     fixture.dsl.execute("update pgbelay.job set run_at = now() where id = ?", later);
-    fixture.transactions.execute(tx -> hand.promotions.promote(tx.connection(), 10));
+    fixture.transactions.execute(tx -> hand.promotions.promote(tx.connection(), 0, 10));
     admit();
     assertThat(claimed(hand)).isEmpty();
     settle(running, Fate.DONE);

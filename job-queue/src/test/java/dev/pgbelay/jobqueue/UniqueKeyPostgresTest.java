@@ -316,7 +316,7 @@ class UniqueKeyPostgresTest {
     long id = offer(job.withDelay(Duration.ofHours(1))).id();
     fixture.dsl.execute("update pgbelay.job set run_at = now() where id = ?", id);
     Hand hand = fixture.hand();
-    int promoted = fixture.transactions.run(tx -> hand.promotions.promote(tx.connection(), 10));
+    int promoted = fixture.transactions.run(tx -> hand.promotions.promote(tx.connection(), 0, 10));
     assertThat(promoted).isEqualTo(1);
     assertThat(offer(job)).isEqualTo(existing(id));
     assertThat(hand.claim(1)).hasSize(1);

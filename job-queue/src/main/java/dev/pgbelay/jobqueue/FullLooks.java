@@ -1,0 +1,34 @@
+package dev.pgbelay.jobqueue;
+
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * When a look that begins at a mark is to be one at everything: while that is cheap, always; when
+ * it has become dear, as behind an old snapshot, so seldom that it takes a twentieth of the time,
+ * and once a minute at least.
+ *
+ * <p>Used by one thread at a time.
+ */
+final class FullLooks {
+  private static final long SELDOM = TimeUnit.MINUTES.toNanos(1);
+  private static final int SHARE = 20;
+
+  private long next = System.nanoTime();
+
+  /** Whether it is time for one. */
+  boolean isDue(long now) {
+    return now - next >= 0;
+  }
+
+  /** One that began then has ended. */
+  void looked(long startedAt) {
+    long now = System.nanoTime();
+    next = now + Math.min(SELDOM, SHARE * (now - startedAt));
+  }
+
+  /** Until the next one. */
+  Duration untilNext() {
+    return Duration.ofNanos(Math.max(TimeUnit.MILLISECONDS.toNanos(1), next - System.nanoTime()));
+  }
+}
