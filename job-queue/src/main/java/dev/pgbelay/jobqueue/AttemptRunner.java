@@ -5,7 +5,6 @@ import dev.pgbelay.jobqueue.Buffer.Fetched;
 import dev.pgbelay.jobqueue.JobOutcome.Verdict;
 import dev.pgbelay.jobqueue.Settlement.Fate;
 import dev.pgbelay.jobqueue.internal.ManualAccess;
-import dev.pgbelay.jobqueue.permit.ClaimPermit;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
@@ -26,7 +25,7 @@ final class AttemptRunner implements Runnable {
       JobHandler<P> handler,
       RetryPolicy retry,
       Optional<Duration> deadline,
-      Optional<ClaimPermit> permit) {
+      Optional<GuardedPermit> permit) {
 
     Handling<P> around(ManualAccess.Around wrapper) {
       return new Handling<>(kind, wrapper.wrap(handler), retry, deadline, permit);
@@ -36,7 +35,7 @@ final class AttemptRunner implements Runnable {
       return new Handling<>(kind, handler, retry, Optional.of(time), permit);
     }
 
-    Handling<P> under(ClaimPermit admitting) {
+    Handling<P> under(GuardedPermit admitting) {
       return new Handling<>(kind, handler, retry, deadline, Optional.of(admitting));
     }
   }
@@ -186,7 +185,7 @@ final class AttemptRunner implements Runnable {
               .because("payload cannot be read: " + e.getClass().getName()));
       return;
     }
-    if (!handling.permit().map(ClaimPermit::begin).orElse(true)) {
+    if (!handling.permit().map(GuardedPermit::begin).orElse(true)) {
       settler.add(Settlement.of(job, Fate.HANDED_BACK, work));
       return;
     }

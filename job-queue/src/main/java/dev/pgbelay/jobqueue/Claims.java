@@ -81,6 +81,7 @@ final class Claims {
     Lane.Reserved reserved = lane.reserve(wanted);
     Wanted places = reserved.places();
     if (places.most() == 0) {
+      registration.identity(); // a worker that may begin nothing is heard of all the same
       return new Claimed(null, lane, List.of(), null, 0, refused);
     }
     int kept = places.most();

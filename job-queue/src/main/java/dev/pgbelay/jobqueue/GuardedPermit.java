@@ -19,6 +19,7 @@ final class GuardedPermit implements ClaimPermit {
   private final String kind;
   private final ClaimPermit permit;
   private volatile boolean failing;
+  private volatile boolean refusing;
   private volatile long failedAt;
 
   GuardedPermit(String kind, ClaimPermit permit) {
@@ -33,9 +34,16 @@ final class GuardedPermit implements ClaimPermit {
         "the permit of kind '{}' failed at {}: its jobs are not claimed for now", kind, call, e);
   }
 
+  /** Whether no place was to be had the last time that one was wanted. */
+  boolean isRefusing() {
+    return refusing;
+  }
+
   @Override
   public int reserve(int wanted) {
-    return reserve(wanted, "reserve", permit::reserve);
+    int reserved = reserve(wanted, "reserve", permit::reserve);
+    refusing = reserved == 0;
+    return reserved;
   }
 
   @Override

@@ -7,12 +7,10 @@ import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.Claimant;
 import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.core.internal.LeaseKeepAlive;
-import io.micrometer.core.instrument.MeterRegistry;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicBoolean;
-import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -57,35 +55,27 @@ final class Registration implements AutoCloseable {
     }
   }
 
+  private final WorkerOptions options;
   private final Transactions transactions;
   private final WorkerSql sql;
-  private final String node;
   private final Duration lease;
   private final WorkMeters meters;
   private final LeaseKeepAlive keepAlive;
   private volatile @Nullable Identity current;
 
-  Registration(
-      String name,
-      Transactions transactions,
-      DataSource heartbeats,
-      WorkerSql sql,
-      String node,
-      Duration lease,
-      WorkMeters meters,
-      @Nullable MeterRegistry registry) {
-    this.transactions = transactions;
+  Registration(WorkerOptions options, WorkerSql sql, WorkMeters meters) {
+    this.options = options;
+    this.transactions = options.transactions();
     this.sql = sql;
-    this.node = node;
-    this.lease = lease;
+    this.lease = options.lease();
     this.meters = meters;
     this.keepAlive =
         new LeaseKeepAlive(
-            "jobs-" + name + "-heartbeat",
-            heartbeats,
+            "jobs-" + options.name() + "-heartbeat",
+            options.heartbeats(),
             lease,
-            (connection, workers) -> sql.renew(connection, workers, lease),
-            registry);
+            (connection, workers) -> sql.renew(connection, workers, lease, options.refusedKinds()),
+            options.registry());
   }
 
   /** The identity to claim under, registered by now. */
@@ -99,7 +89,13 @@ final class Registration implements AutoCloseable {
         transactions.commit(
             WRITE,
             tx -> {
-              sql.register(tx.connection(), claimant.id(), node, lease);
+              sql.register(
+                  tx.connection(),
+                  claimant.id(),
+                  options.node(),
+                  lease,
+                  options.queues().keySet(),
+                  options.handlings().keySet());
               return claimant.id();
             });
     Identity next = new Identity(claimant, commit.position().orElse(null));

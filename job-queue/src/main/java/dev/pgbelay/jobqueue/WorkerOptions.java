@@ -56,6 +56,15 @@ record WorkerOptions(
     return Map.copyOf(permits);
   }
 
+  /** Kinds whose permit had no place the last time it was asked. */
+  List<String> refusedKinds() {
+    return handlings.entrySet().stream()
+        .filter(kind -> kind.getValue().permit().filter(GuardedPermit::isRefusing).isPresent())
+        .map(Map.Entry::getKey)
+        .sorted()
+        .toList();
+  }
+
   /** With something around each handler, and nobody who watches or wakes; for the test kit. */
   WorkerOptions forManualUse(ManualAccess.Around around, int concurrency) {
     Map<String, Handling<?>> wrapped = new HashMap<>();

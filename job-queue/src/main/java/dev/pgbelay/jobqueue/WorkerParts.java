@@ -45,16 +45,7 @@ final class WorkerParts {
     this.meters = meters(options, activity, watching);
     this.alarm = new WorkerAlarm(options.wakeUps());
     this.threads = new AttemptThreads(name, options.threadFactory(), options.registry());
-    this.registration =
-        new Registration(
-            name,
-            options.transactions(),
-            options.heartbeats(),
-            new WorkerSql(options.schema()),
-            options.node(),
-            options.lease(),
-            meters,
-            options.registry());
+    this.registration = new Registration(options, new WorkerSql(options.schema()), meters);
     this.settler =
         new Settler(
             name, options.transactions(), settleSql, options.node(), meters, options.registry());

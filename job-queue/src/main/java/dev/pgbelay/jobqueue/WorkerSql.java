@@ -18,15 +18,17 @@ import java.util.UUID;
 class WorkerSql {
   private static final String REGISTER =
       """
-      INSERT INTO <worker> (claimant, node, expires_at)
-      VALUES (?, ?, clock_timestamp() + CAST(? AS bigint) * interval '1 millisecond')
+      INSERT INTO <worker> (claimant, node, expires_at, queues, kinds)
+      VALUES (?, ?, clock_timestamp() + CAST(? AS bigint) * interval '1 millisecond',
+              CAST(? AS text[]), CAST(? AS text[]))
       ON CONFLICT (claimant) DO NOTHING\
       """;
 
   private static final String RENEW =
       """
       UPDATE <worker>
-         SET expires_at = clock_timestamp() + CAST(? AS bigint) * interval '1 millisecond'
+         SET expires_at = clock_timestamp() + CAST(? AS bigint) * interval '1 millisecond',
+             refused_kinds = CAST(? AS text[])
        WHERE claimant = ANY (CAST(? AS uuid[])) AND fenced_at IS NULL
       RETURNING claimant\
       """;
@@ -103,24 +105,37 @@ class WorkerSql {
   }
 
   /** May be sent twice. */
-  void register(Connection connection, UUID claimant, String node, Duration lease)
+  void register(
+      Connection connection,
+      UUID claimant,
+      String node,
+      Duration lease,
+      Set<String> queues,
+      Set<String> kinds)
       throws SQLException {
     try (PreparedStatement insert = connection.prepareStatement(register)) {
       insert.setObject(1, claimant);
       insert.setString(2, node);
       insert.setLong(3, lease.toMillis());
+      insert.setArray(4, connection.createArrayOf("text", queues.stream().sorted().toArray()));
+      insert.setArray(5, connection.createArrayOf("text", kinds.stream().sorted().toArray()));
       insert.executeUpdate();
     }
   }
 
-  LeaseKeepAlive.Renewed renew(Connection connection, List<Fence> workers, Duration lease)
+  /**
+   * @param refusedKinds which the worker's permits do not admit just now
+   */
+  LeaseKeepAlive.Renewed renew(
+      Connection connection, List<Fence> workers, Duration lease, List<String> refusedKinds)
       throws SQLException {
     Set<UUID> found = new HashSet<>();
     try (PreparedStatement update = connection.prepareStatement(renew)) {
       update.setQueryTimeout((int) Math.max(1, lease.toSeconds() / 3));
       update.setLong(1, lease.toMillis());
+      update.setArray(2, connection.createArrayOf("text", refusedKinds.toArray()));
       update.setArray(
-          2, connection.createArrayOf("uuid", workers.stream().map(Fence::claimant).toArray()));
+          3, connection.createArrayOf("uuid", workers.stream().map(Fence::claimant).toArray()));
       try (ResultSet row = update.executeQuery()) {
         while (row.next()) {
           found.add(row.getObject(1, UUID.class));

@@ -85,7 +85,14 @@ final class QueueFixture {
 
     Hand() throws Exception {
       transactions.execute(
-          tx -> workers.register(tx.connection(), claimant.id(), "hand", Duration.ofMinutes(1)));
+          tx ->
+              workers.register(
+                  tx.connection(),
+                  claimant.id(),
+                  "hand",
+                  Duration.ofMinutes(1),
+                  Set.of(),
+                  Set.of()));
     }
 
     List<ClaimedJob> claim(int limit) throws Exception {

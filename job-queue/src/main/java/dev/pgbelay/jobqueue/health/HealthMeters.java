@@ -111,6 +111,7 @@ final class HealthMeters {
         waiting(queue, "key", Waiting::forKey);
         waiting(queue, "pause", Waiting::forPause);
         waiting(queue, "limit", Waiting::forLimit);
+        waiting(queue, "permit", Waiting::forPermit);
         age(
             queue,
             "key.age",

@@ -125,10 +125,15 @@ record HealthRules(
                   + queue
                       .sincePause()
                       .map(since -> "; it was paused " + seconds(since) + " ago")
-                      .orElse("")));
+                      .orElse("")
+                  + permit(queue.waiting().forPermit())));
     } else if (oldest.get().compareTo(late) > 0) {
       reasons.add(new Reason(Status.DEGRADED, jobs + ", though others are finished"));
     }
+  }
+
+  private static String permit(int jobs) {
+    return jobs == 0 ? "" : "; permits refuse " + jobs + " of them just now";
   }
 
   private static String alive(int workers) {

@@ -3,11 +3,11 @@ package dev.pgbelay.jobqueue.health;
 import static org.jooq.impl.DSL.val;
 
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.Record;
@@ -67,18 +67,35 @@ final class WaitingCountSql {
        WHERE c.paused_at IS NOT NULL OR c.max_running IS NOT NULL OR c.rate_count IS NOT NULL\
       """;
 
-  /** {2} paused queues, {3} paused kinds, {4} queues at their limits, {5} kinds at theirs. */
+  /** {0} workers. Kinds that every worker refuses which would run them, by queue. */
+  private static final String READ_REFUSED =
+      """
+      SELECT q.queue, k.kind
+        FROM {0} AS w, unnest(w.queues) AS q(queue), unnest(w.kinds) AS k(kind)
+       WHERE w.fenced_at IS NULL AND w.expires_at > clock_timestamp()
+       GROUP BY q.queue, k.kind
+      HAVING bool_and(k.kind = ANY (w.refused_kinds))\
+      """;
+
+  /**
+   * {2} paused queues, {3} paused kinds, {4} queues at their limits, {5} kinds at theirs, {6} and
+   * {7} queues and kinds that permits refuse.
+   */
   private static final String COUNT_HELD =
       HealthSql.WITH_QUEUES
           + """
-      SELECT q.queue, held.paused, held.full
+      SELECT q.queue, held.paused, held.full, held.refused
         FROM queues AS q
              CROSS JOIN LATERAL (
                SELECT count(*) FILTER (WHERE f.paused) AS paused,
+                      count(*) FILTER (WHERE NOT f.paused AND f.full) AS full,
                       count(*) FILTER (
-                        WHERE NOT f.paused AND (q.queue = ANY ({4}) OR f.kind = ANY ({5}))) AS full
+                        WHERE NOT f.paused AND NOT f.full
+                          AND EXISTS (SELECT FROM unnest({6}, {7}) AS r(queue, kind)
+                                       WHERE r.queue = q.queue AND r.kind = f.kind)) AS refused
                  FROM (SELECT j.state, j.kind,
-                              q.queue = ANY ({2}) OR j.kind = ANY ({3}) AS paused
+                              q.queue = ANY ({2}) OR j.kind = ANY ({3}) AS paused,
+                              q.queue = ANY ({4}) OR j.kind = ANY ({5}) AS full
                          FROM {0} AS j
                         WHERE j.run_at IS NULL AND j.queue = q.queue
                         ORDER BY j.place, j.id
@@ -94,11 +111,13 @@ final class WaitingCountSql {
   private final Table<?> job;
   private final Table<?> control;
   private final Table<?> slot;
+  private final Table<?> worker;
 
   WaitingCountSql(String schema) {
     this.job = DSL.table(DSL.name(schema, "job"));
     this.control = DSL.table(DSL.name(schema, "job_control"));
     this.slot = DSL.table(DSL.name(schema, "job_slot"));
+    this.worker = DSL.table(DSL.name(schema, "job_worker"));
   }
 
   /** By queue; those of which nothing waits may be missing. */
@@ -108,7 +127,8 @@ final class WaitingCountSql {
       all.merge(queue(row), forKey(row), Waiting::plus);
     }
     List<Hold> holds = dsl.resultQuery(READ_HOLDS, control, slot, job).fetch(WaitingCountSql::hold);
-    if (holds.stream().anyMatch(hold -> hold.paused() || hold.full())) {
+    List<Record> refused = List.copyOf(dsl.resultQuery(READ_REFUSED, worker).fetch());
+    if (!refused.isEmpty() || holds.stream().anyMatch(hold -> hold.paused() || hold.full())) {
       for (Record row :
           dsl.resultQuery(
                   COUNT_HELD,
@@ -117,7 +137,9 @@ final class WaitingCountSql {
                   names(holds, QUEUE, true),
                   names(holds, KIND, true),
                   names(holds, QUEUE, false),
-                  names(holds, KIND, false))
+                  names(holds, KIND, false),
+                  texts(refused.stream().map(WaitingCountSql::queue)),
+                  texts(refused.stream().map(row -> row.get(KIND, String.class))))
               .fetch()) {
         all.merge(queue(row), held(row), Waiting::plus);
       }
@@ -137,13 +159,14 @@ final class WaitingCountSql {
   }
 
   private static Field<String[]> names(List<Hold> holds, String scope, boolean paused) {
-    List<String> names = new ArrayList<>();
-    for (Hold hold : holds) {
-      if (hold.scope().equals(scope) && (paused ? hold.paused() : hold.full())) {
-        names.add(hold.name());
-      }
-    }
-    return val(names.toArray(new String[0]), SQLDataType.CLOB.array());
+    return texts(
+        holds.stream()
+            .filter(hold -> hold.scope().equals(scope) && (paused ? hold.paused() : hold.full()))
+            .map(Hold::name));
+  }
+
+  private static Field<String[]> texts(Stream<String> all) {
+    return val(all.toArray(String[]::new), SQLDataType.CLOB.array());
   }
 
   private static String queue(Record row) {
@@ -158,11 +181,16 @@ final class WaitingCountSql {
             ? Optional.empty()
             : Optional.of(Duration.ofNanos(Math.max(0, micros) * 1_000)),
         0,
+        0,
         0);
   }
 
   private static Waiting held(Record row) {
     return new Waiting(
-        0, Optional.empty(), row.get("paused", Integer.class), row.get("full", Integer.class));
+        0,
+        Optional.empty(),
+        row.get("paused", Integer.class),
+        row.get("full", Integer.class),
+        row.get("refused", Integer.class));
   }
 }

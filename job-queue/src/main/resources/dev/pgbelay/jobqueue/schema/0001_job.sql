@@ -77,7 +77,11 @@ CREATE TABLE ${schema}.job_worker (
   -- Claims numbered up to this one do nothing any more: the answers to them were lost.
   claim_floor  bigint NOT NULL DEFAULT 0,
   -- Since when it may not claim any more, because it was not heard of; its jobs are being handed back.
-  fenced_at    timestamptz
+  fenced_at    timestamptz,
+  -- What it runs, and which of these kinds its permits do not admit; for those who watch.
+  queues        text[] NOT NULL DEFAULT '{}',
+  kinds         text[] NOT NULL DEFAULT '{}',
+  refused_kinds text[] NOT NULL DEFAULT '{}'
 ) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_cost_delay = 0);
 
 -- What became of the jobs: one narrow row each, without payload. The partitions are a ring of 32 days that is there from

@@ -97,6 +97,25 @@ class HealthRulesTest {
   }
 
   @Test
+  void queueWhosePermitsRefuse_isDownAndTheReasonSaysSo() {
+    QueueFigures refused =
+        new QueueFigures(
+            "q",
+            9,
+            0,
+            Optional.of(MINUTE.multipliedBy(3)),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            new Waiting(0, Optional.empty(), 0, 0, 7));
+    assertThat(rules.judge(snapshot(1, refused)).reasons())
+        .extracting(Reason::text)
+        .containsExactly(
+            "queue 'q': 9 jobs are due, the oldest for PT3M, and none was ever finished; one"
+                + " worker is alive; permits refuse 7 of them just now");
+  }
+
+  @Test
   void lateJobs_areDegradedWhileOthersAreFinished() {
     assertThat(status(snapshot(1, queue("q", 9, Duration.ofMinutes(14), MINUTE))))
         .isEqualTo(Status.UP);

@@ -321,7 +321,7 @@ class QueueMonitorPostgresTest {
     assertThat(queue(before, "paused").waiting().forPause()).isEqualTo(4);
     assertThat(queue(before, "free").waiting())
         .as("of the kind")
-        .isEqualTo(new Waiting(0, Optional.empty(), 1, 0));
+        .isEqualTo(new Waiting(0, Optional.empty(), 1, 0, 0));
     assertThat(queue(before, "limited").waiting().forLimit()).as("none runs yet").isZero();
 
     claimFirst("limited", 1);
@@ -332,7 +332,8 @@ class QueueMonitorPostgresTest {
     dsl.execute(
         "update pgbelay.job_control set rate_tokens = 0, rate_at = now() where name = 'rated'");
     QueueSnapshot after = monitor.look();
-    assertThat(queue(after, "limited").waiting()).isEqualTo(new Waiting(0, Optional.empty(), 1, 2));
+    assertThat(queue(after, "limited").waiting())
+        .isEqualTo(new Waiting(0, Optional.empty(), 1, 2, 0));
     assertThat(queue(after, "limited").due()).as("they are due all the same").isEqualTo(3);
     assertThat(queue(after, "rated").waiting().forLimit()).isEqualTo(3);
     assertThat(waiting("limited", "limit")).isEqualTo(2);
