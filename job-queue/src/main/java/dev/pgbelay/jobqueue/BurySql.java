@@ -31,7 +31,7 @@ final class BurySql {
         SELECT id, enqueued_at, attempt, max_attempts, priority, queue, kind, reason,
                deadline_ms, partition_key, tags, headers,
                failures[greatest(1, cardinality(failures) - 6):]
-                 || format('attempt %s, %s, %s: %s', attempt, clock_timestamp(), node.name, reason),
+                 || concat_ws(chr(9), attempt, <now as text>, node.name, reason),
                payload
           FROM changed, node),
       forgotten AS (

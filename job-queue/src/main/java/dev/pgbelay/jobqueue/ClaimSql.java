@@ -6,6 +6,7 @@ import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.core.internal.PgDriver;
 import dev.pgbelay.jobqueue.LowWaterMark.Spot;
+import dev.pgbelay.jobqueue.internal.StoredTexts;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -241,7 +242,7 @@ class ClaimSql {
                 row.getBoolean(6),
                 deadline(row, 7),
                 Headers.texts(row, 8),
-                Optional.ofNullable(row.getString(9)),
+                Optional.ofNullable(row.getString(9)).map(StoredTexts::failure),
                 Headers.read(Headers.texts(row, 10)),
                 row.getBytes(11),
                 fence));

@@ -24,7 +24,7 @@ record ClaimedJob(
     boolean keyed,
     Optional<Duration> deadline,
     List<String> tags,
-    Optional<String> lastFailure,
+    Optional<FailedAttempt> lastFailure,
     Map<String, String> headers,
     byte @Nullable [] payload,
     Fence fence) {

@@ -75,8 +75,8 @@ public final class JobContext {
     return new LinkedHashSet<>(job.tags());
   }
 
-  /** What the last attempt failed of, with its number, time and node; empty in the first one. */
-  public Optional<String> lastFailure() {
+  /** How the last attempt failed; empty in the first one. */
+  public Optional<FailedAttempt> lastFailure() {
     return job.lastFailure();
   }
 

@@ -128,39 +128,40 @@ public final class JobQueue {
     DONE,
     /** The job is running, or was until just now; nothing was done. */
     RUNNING,
-    /** The job runs: its handler is told, see {@link #requestCancel}. */
+    /** The job runs: its handler is told, see {@link #cancel}. */
     REQUESTED,
     /** There is no such job: it is finished, or a dead letter, or never was. */
     NOT_FOUND
   }
 
   /**
-   * Ends a job that waits; the record of it says cancelled. Waits for a claim of it that is under
-   * way.
+   * Ends a job that waits; the record of it says cancelled. One that runs is told so: its worker
+   * sees that within a poll interval, interrupts the handler's thread once and makes {@link
+   * JobContext#isCancelled} true. If the handler then ends otherwise than with done or discard, the
+   * job is finished as cancelled; if its worker dies, it is not run again.
    *
    * @param reason kept with the record
+   * @return {@code DONE}, {@code REQUESTED} of a job that runs, or {@code NOT_FOUND}
    */
   public Change cancel(Tx tx, long id, String reason) {
     StatementStart.announce(tx.dsl().configuration());
     try {
-      return waiting.cancel(tx.connection(), id, reason);
+      return cancels.request(tx.connection(), id, reason);
     } catch (SQLException e) {
       throw Refusal.of("job " + id + " was not cancelled", e);
     }
   }
 
   /**
-   * Ends a job that waits, as {@link #cancel}; one that runs is told so. Its worker sees that
-   * within a poll interval, interrupts the handler's thread once and makes {@link
-   * JobContext#isCancelled} true. If the handler then ends otherwise than with done or discard, the
-   * job is finished as cancelled; if its worker dies, it is not run again.
+   * {@link #cancel} for a job that waits only. Waits for a claim of it that is under way.
    *
    * @param reason kept with the record
+   * @return {@code DONE}, {@code RUNNING} of a job that runs, and runs on, or {@code NOT_FOUND}
    */
-  public Change requestCancel(Tx tx, long id, String reason) {
+  public Change cancelWaiting(Tx tx, long id, String reason) {
     StatementStart.announce(tx.dsl().configuration());
     try {
-      return cancels.request(tx.connection(), id, reason);
+      return waiting.cancel(tx.connection(), id, reason);
     } catch (SQLException e) {
       throw Refusal.of("job " + id + " was not cancelled", e);
     }
@@ -201,7 +202,8 @@ public final class JobQueue {
     }
   }
 
-  String schema() {
+  /** Of its tables. */
+  public String schema() {
     return schema;
   }
 

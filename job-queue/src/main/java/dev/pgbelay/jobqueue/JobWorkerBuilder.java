@@ -67,8 +67,19 @@ public final class JobWorkerBuilder {
     return this;
   }
 
-  /** What this process calls itself in the record of failures; process id and host unless said. */
+  /**
+   * What this process calls itself in the record of failures, 1 to 200 characters; process id and
+   * host unless said.
+   */
   public JobWorkerBuilder node(String label) {
+    if (label.isEmpty()
+        || label.length() > 200
+        || label.chars().anyMatch(Character::isISOControl)) {
+      throw new PgBelayException(
+          "node is \""
+              + label
+              + "\": must be 1 to 200 characters, and none of them a control character");
+    }
     this.node = label;
     return this;
   }

@@ -39,8 +39,7 @@ final class PutBackSql {
                claimant = NULL, claim_number = NULL,
                failures = CASE WHEN given.reason IS NULL THEN j.failures ELSE
                  j.failures[greatest(1, cardinality(j.failures) - 6):]
-                 || format('attempt %s, %s, %s: %s', j.attempt, clock_timestamp(), node.name,
-                           given.reason) END<slot kept>
+                 || concat_ws(chr(9), j.attempt, <now as text>, node.name, given.reason) END<slot kept>
           FROM given, node<slot before>
          WHERE j.id = given.id <fence>
         RETURNING j.id<slot left>)<handoff>

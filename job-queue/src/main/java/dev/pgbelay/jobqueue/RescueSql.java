@@ -30,7 +30,10 @@ class RescueSql {
         UPDATE <job> AS j
            SET state = 'ready', claimant = NULL, claim_number = NULL,
                failures = j.failures[greatest(1, cardinality(j.failures) - 6):]
-                 || format('attempt %s, %s: worker was not heard of', j.attempt, clock_timestamp())
+                 || concat_ws(chr(9), j.attempt, <now as text>,
+                              coalesce((SELECT w.node FROM <worker> AS w
+                                         WHERE w.claimant = j.claimant), 'unknown'),
+                              'worker was not heard of')
          WHERE j.id = ANY (ARRAY(SELECT id FROM page))
            AND j.claimant = ? AND j.attempt < j.max_attempts
         RETURNING j.id),
@@ -44,7 +47,13 @@ class RescueSql {
                           deadline_ms, partition_key, tags, headers, failures, payload)
         SELECT id, enqueued_at, attempt, max_attempts, priority, queue, kind,
                'worker was not heard of in the last attempt', deadline_ms, partition_key, tags,
-               headers, failures, payload
+               headers,
+               failures[greatest(1, cardinality(failures) - 6):]
+                 || concat_ws(chr(9), attempt, <now as text>,
+                              coalesce((SELECT w.node FROM <worker> AS w
+                                         WHERE w.claimant = gone.claimant), 'unknown'),
+                              'worker was not heard of'),
+               payload
           FROM gone),
       <handoff>
       SELECT (SELECT count(*) FROM back), (SELECT count(*) FROM gone)\

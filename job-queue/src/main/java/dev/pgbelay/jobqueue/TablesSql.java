@@ -6,6 +6,12 @@ import org.jooq.impl.DSL;
 
 /** The tables' quoted names, for the places {@code <job>}, {@code <worker>} and so on. */
 final class TablesSql {
+  /** In a list of failures; the same whatever the session's settings. */
+  private static final String NOW_AS_TEXT =
+      """
+      to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')\
+      """;
+
   private final String schema;
 
   TablesSql(String schema) {
@@ -24,7 +30,8 @@ final class TablesSql {
         .replace("<control>", name("job_control"))
         .replace("<slot>", name("job_slot"))
         .replace("<cancel>", name("job_cancel"))
-        .replace("<report>", name("job_report"));
+        .replace("<report>", name("job_report"))
+        .replace("<now as text>", NOW_AS_TEXT);
   }
 
   /** One day's part of the finished jobs. */

@@ -226,8 +226,7 @@ class ClaimCostTest {
       int promoted =
           fixture.transactions.run(tx -> promotions.promote(tx.connection(), 0, 2 * done));
       assertThat(promoted).isEqualTo(done);
-      long now =
-          fixture.transactions.run(tx -> promotions.next(tx.connection(), 0).nowMicros());
+      long now = fixture.transactions.run(tx -> promotions.next(tx.connection(), 0).nowMicros());
       long fromTheFront = promotion(promotions, 0);
       long fromTheMark = promotion(promotions, now - 1_000_000);
       old.rollback();

@@ -77,7 +77,7 @@ class DeadLetterPayloadPostgresTest {
       try (HikariDataSource pool = QueueFixture.pool(args[0], 1)) {
         var dsl = DSL.using(pool, SQLDialect.POSTGRES);
         DeadLetters letters = DeadLetters.create();
-        letters.listAll(dsl, 0, 10);
+        letters.listAll(dsl, 10);
         System.err.println("<begin>");
         int read = letters.payload(dsl, QueueFixture.MAIL, id).orElseThrow().length();
         int bytes = letters.bytes(dsl, id).orElseThrow().length;

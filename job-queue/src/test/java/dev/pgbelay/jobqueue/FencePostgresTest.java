@@ -2,6 +2,7 @@ package dev.pgbelay.jobqueue;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import dev.pgbelay.core.TransactionAbortedException;
 import dev.pgbelay.core.internal.Fence;
@@ -207,9 +208,15 @@ class FencePostgresTest {
     killed.claim(1);
     killed.expire();
     assertThat(fixture.hand().rescueOthers()).isEqualTo(new RescueSql.Rescued(0, 1));
-    assertThat(DeadLetters.create().listAll(fixture.dsl, id - 1, 1))
+    assertThat(DeadLetters.create().listAll(fixture.dsl, Long.toString(id - 1), 1).jobs())
         .first()
-        .satisfies(letter -> assertThat(letter.reason()).contains("worker was not heard of"));
+        .satisfies(
+            letter -> {
+              assertThat(letter.reason()).contains("worker was not heard of");
+              assertThat(letter.failures())
+                  .extracting(FailedAttempt::attempt, FailedAttempt::node, FailedAttempt::error)
+                  .containsExactly(tuple(1, "hand", "worker was not heard of"));
+            });
   }
 
   @Test

@@ -128,7 +128,7 @@ class GrantsPostgresTest {
     assertThat(owner.jobs("ready")).isEqualTo(2);
     assertThat(owner.jobs("scheduled")).isEqualTo(1);
     assertThatThrownBy(
-            () -> transactions.execute(tx -> owner.jobs.cancel(tx, 1, "not its business")))
+            () -> transactions.execute(tx -> owner.jobs.cancelWaiting(tx, 1, "not its business")))
         .hasMessageContaining("42501");
     assertThatThrownBy(
             () -> transactions.execute(tx -> tx.dsl().execute("delete from pgbelay.job")))
@@ -192,7 +192,7 @@ class GrantsPostgresTest {
             String.valueOf(
                 owner.dsl.fetchValue(
                     "select id from pgbelay.job where payload = 'cancelled'::bytea")));
-    operators.execute(tx -> owner.jobs.requestCancel(tx, cancelled, "test"));
+    operators.execute(tx -> owner.jobs.cancel(tx, cancelled, "test"));
     QueueFixture.await(() -> owner.finished("done") == 4 && owner.finished("cancelled") == 1);
     QueueFixture.await(() -> owner.count("select count(*) from pgbelay.job_cancel") == 0);
     Leftovers leftovers =
@@ -327,18 +327,18 @@ class GrantsPostgresTest {
     }
     Jobs jobs = Jobs.create();
     assertThat(jobs.find(dsl(pool), one)).isPresent();
-    assertThat(jobs.list(dsl(pool), JobFilter.all().inQueue(owner.queue), 0, 10).jobs()).hasSize(2);
+    assertThat(jobs.list(dsl(pool), JobFilter.all().inQueue(owner.queue), 10).jobs()).hasSize(2);
     assertThat(jobs.listFinished(dsl(pool), JobFilter.all().inQueue("nobody's"), 10).jobs())
         .isEmpty();
     DeadLetters letters = DeadLetters.create();
     JobKind<String> kind = JobKind.text(owner.queue);
-    assertThat(letters.list(dsl(pool), kind, -10, 10)).hasSize(3);
+    assertThat(letters.list(dsl(pool), kind, 10).jobs()).hasSize(3);
     Schedules schedules = Schedules.create();
     transactions.execute(
         tx -> {
           assertThat(owner.jobs.reschedule(tx, one, Instant.parse("2100-01-01T00:00:00Z")))
               .isEqualTo(JobQueue.Change.DONE);
-          assertThat(owner.jobs.cancel(tx, two, "why")).isEqualTo(JobQueue.Change.DONE);
+          assertThat(owner.jobs.cancelWaiting(tx, two, "why")).isEqualTo(JobQueue.Change.DONE);
           assertThat(letters.redrive(tx, -1)).isEqualTo(DeadLetters.Outcome.DONE);
           assertThat(letters.delete(tx, -2)).isEqualTo(DeadLetters.Outcome.DONE);
           assertThat(letters.redrive(tx, kind, 10)).isEqualTo(1);

@@ -164,10 +164,16 @@ class HazardsPostgresTest {
       QueueFixture.await(() -> fixture.finished("done") == done);
     }
     long dead = ids.get(2);
-    assertThat(DeadLetters.create().listAll(fixture.dsl, dead - 1, 1).get(0).id()).isEqualTo(dead);
+    assertThat(
+            DeadLetters.create()
+                .listAll(fixture.dsl, Long.toString(dead - 1), 1)
+                .jobs()
+                .get(0)
+                .id())
+        .isEqualTo(dead);
     assertThat(Jobs.create().find(fixture.dsl, ids.get(0))).isPresent();
     JobQueue.Change cancelled =
-        fixture.transactions.run(tx -> fixture.jobs.cancel(tx, ids.get(6), "not wanted"));
+        fixture.transactions.run(tx -> fixture.jobs.cancelWaiting(tx, ids.get(6), "not wanted"));
     assertThat(cancelled).isEqualTo(JobQueue.Change.DONE);
   }
 

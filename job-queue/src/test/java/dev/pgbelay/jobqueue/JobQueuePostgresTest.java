@@ -184,7 +184,7 @@ class JobQueuePostgresTest {
   }
 
   private JobQueue.Change cancel(long id) {
-    return fixture.transactions.run(tx -> fixture.jobs.cancel(tx, id, "no longer wanted"));
+    return fixture.transactions.run(tx -> fixture.jobs.cancelWaiting(tx, id, "no longer wanted"));
   }
 
   private JobQueue.Change reschedule(long id, String at) {

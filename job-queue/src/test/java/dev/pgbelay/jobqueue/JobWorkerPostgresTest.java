@@ -2,6 +2,7 @@ package dev.pgbelay.jobqueue;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Tx;
@@ -129,15 +130,19 @@ class JobWorkerPostgresTest {
     QueueFixture.await(() -> settled("dead") == 1);
     QueueFixture.await(() -> settled("retried") == 2);
     DeadLetters letters = DeadLetters.create();
-    DeadLetter letter = letters.list(fixture.dsl, QueueFixture.MAIL, id - 1, 10).get(0);
+    DeadLetter letter =
+        letters.list(fixture.dsl, QueueFixture.MAIL, Long.toString(id - 1), 10).jobs().get(0);
     assertThat(letter.id()).isEqualTo(id);
     assertThat(letter.queue()).isEqualTo(fixture.queue);
     assertThat(letter.attempts()).isEqualTo(3);
     assertThat(letter.reason()).isEqualTo("java.io.IOException: down 3");
     assertThat(letter.headers()).isEqualTo(Map.of("a", "b"));
     assertThat(letter.failures())
-        .hasSize(3)
-        .allMatch(failure -> failure.contains("java.io.IOException: down"));
+        .extracting(FailedAttempt::attempt, FailedAttempt::error)
+        .containsExactly(
+            tuple(1, "java.io.IOException: down 1"),
+            tuple(2, "java.io.IOException: down 2"),
+            tuple(3, "java.io.IOException: down 3"));
     assertThat(redrive(letters, id)).isEqualTo(DeadLetters.Outcome.DONE);
     QueueFixture.await(() -> fixture.finished("done") == 1);
     assertThat(runs).hasValue(4);
@@ -165,7 +170,7 @@ class JobWorkerPostgresTest {
     QueueFixture.await(() -> fixture.dead() == 5);
     worker.stop(Duration.ZERO);
     DeadLetters letters = DeadLetters.create();
-    long first = letters.list(fixture.dsl, kind, 0, 1).get(0).id();
+    long first = letters.list(fixture.dsl, kind, 1).jobs().get(0).id();
     DeadLetters.Outcome deleted = fixture.transactions.run(tx -> letters.delete(tx, first));
     assertThat(deleted).isEqualTo(DeadLetters.Outcome.DONE);
     for (int expected : new int[] {3, 1}) {
@@ -211,7 +216,12 @@ class JobWorkerPostgresTest {
     long id = fixture.enqueue(fixture.mail("x").withMaxAttempts(1));
     start((context, payload) -> nothing());
     QueueFixture.await(() -> fixture.dead() == 1);
-    assertThat(DeadLetters.create().list(fixture.dsl, QueueFixture.MAIL, id - 1, 1).get(0).reason())
+    assertThat(
+            DeadLetters.create()
+                .list(fixture.dsl, QueueFixture.MAIL, Long.toString(id - 1), 1)
+                .jobs()
+                .get(0)
+                .reason())
         .contains("the handler of kind 'mail' returned null: return JobOutcome.done()");
   }
 
@@ -618,7 +628,7 @@ class JobWorkerPostgresTest {
         .hasMessageContaining("delay must be between");
     assertThatThrownBy(() -> RetryPolicy.exponential(Duration.ofSeconds(2), Duration.ofSeconds(1)))
         .hasMessageContaining("first must be between");
-    assertThatThrownBy(() -> DeadLetters.create().listAll(fixture.dsl, 0, 0))
+    assertThatThrownBy(() -> DeadLetters.create().listAll(fixture.dsl, 0))
         .hasMessageContaining("limit must be between 1 and 1000, is 0");
   }
 }

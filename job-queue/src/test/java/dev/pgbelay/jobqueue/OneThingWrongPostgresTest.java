@@ -263,7 +263,7 @@ class OneThingWrongPostgresTest {
     for (long id : ids) {
       assertThat(
               fixture.transactions.<JobQueue.Change, RuntimeException>run(
-                  tx -> fixture.jobs.requestCancel(tx, id, "enough")))
+                  tx -> fixture.jobs.cancel(tx, id, "enough")))
           .isEqualTo(JobQueue.Change.REQUESTED);
     }
     dead.expire();

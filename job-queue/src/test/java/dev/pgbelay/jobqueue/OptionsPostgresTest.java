@@ -115,8 +115,8 @@ class OptionsPostgresTest {
     QueueFixture.await(
         () ->
             looking.listFinished(fixture.dsl, JobFilter.all().in(State.DONE), 10).jobs().size() == 3
-                && letters.listAll(fixture.dsl, 0, 10).size() == 1);
-    assertThat(looking.list(fixture.dsl, JobFilter.all(), 0, 10).jobs()).isEmpty();
+                && letters.listAll(fixture.dsl, 10).jobs().size() == 1);
+    assertThat(looking.list(fixture.dsl, JobFilter.all(), 10).jobs()).isEmpty();
     long handedOver =
         fixture.transactions.run(
             tx -> {
@@ -151,13 +151,12 @@ class OptionsPostgresTest {
             + OTHER
             + ".job_schedule set next_fire = next_fire - interval '9000 hours',"
             + " look_at = look_at - interval '9000 hours'");
-    assertThat(ScheduleRunner.builder(fixture.transactions, jobs).schema(schema).build().runDue())
-        .isEqualTo(1);
-    long letter = letters.listAll(fixture.dsl, 0, 10).get(0).id();
+    assertThat(ScheduleRunner.builder(fixture.transactions, jobs).build().runDue()).isEqualTo(1);
+    long letter = letters.listAll(fixture.dsl, 10).jobs().get(0).id();
     fixture.transactions.execute(
         tx -> {
           letters.redrive(tx, letter);
-          assertThat(jobs.requestCancel(tx, letter, "test")).isEqualTo(JobQueue.Change.DONE);
+          assertThat(jobs.cancel(tx, letter, "test")).isEqualTo(JobQueue.Change.DONE);
         });
     try (ManualWorker manual = ManualWorker.of(builder.name(QueueFixture.freshName()))) {
       manual.drain().assertDone(1);
@@ -182,8 +181,7 @@ class OptionsPostgresTest {
   void lookAndRunDueWithoutTables_throwWhatTheDatabaseSaid() {
     QueueMonitor monitor = QueueMonitor.builder(fixture.transactions).schema(OTHER).build();
     JobQueue jobs = JobQueue.builder().schema(OTHER).build();
-    ScheduleRunner runner =
-        ScheduleRunner.builder(fixture.transactions, jobs).schema(OTHER).build();
+    ScheduleRunner runner = ScheduleRunner.builder(fixture.transactions, jobs).build();
     Supplier<QueueSnapshot> look = monitor::look;
     IntSupplier runDue = runner::runDue;
     assertThatThrownBy(look::get)
@@ -278,8 +276,11 @@ class OptionsPostgresTest {
                   throw new IllegalStateException("down");
                 }));
     QueueFixture.await(() -> fixture.dead() == 1);
-    assertThat(Jobs.create().find(fixture.dsl, id).orElseThrow().failures().get(0))
-        .contains("node-of-" + fixture.queue);
+    assertThat(Jobs.create().find(fixture.dsl, id).orElseThrow().failures().get(0).node())
+        .isEqualTo("node-of-" + fixture.queue);
+    assertThatThrownBy(() -> worker().node("a\tb"))
+        .hasMessageContaining("node is")
+        .hasMessageContaining("control character");
   }
 
   @Test

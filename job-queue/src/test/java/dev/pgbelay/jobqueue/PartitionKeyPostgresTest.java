@@ -273,8 +273,8 @@ class PartitionKeyPostgresTest {
   void cancelledAndRescheduledHeads_handTheirKeyOn() throws Exception {
     List<Long> ids = enqueue("a", 4);
     admit();
-    fixture.transactions.execute(tx -> fixture.jobs.cancel(tx, ids.get(0), "test"));
-    fixture.transactions.execute(tx -> fixture.jobs.cancel(tx, ids.get(2), "blocked"));
+    fixture.transactions.execute(tx -> fixture.jobs.cancelWaiting(tx, ids.get(0), "test"));
+    fixture.transactions.execute(tx -> fixture.jobs.cancelWaiting(tx, ids.get(2), "blocked"));
     fixture.transactions.execute(
         tx -> fixture.jobs.reschedule(tx, ids.get(1), Instant.parse("2100-01-01T00:00:00Z")));
     Hand hand = fixture.hand();
@@ -331,7 +331,7 @@ class PartitionKeyPostgresTest {
     ClaimedJob first = hand.claim(100).get(0);
     try (Interleaving script = Interleaving.of(postgres.dataSource())) {
       Interleaving.Session user = script.session("user");
-      user.run(c -> fixture.jobs.cancel(Tx.join(c), ids.get(1), "perhaps"));
+      user.run(c -> fixture.jobs.cancelWaiting(Tx.join(c), ids.get(1), "perhaps"));
       settle(first, Fate.DONE);
       assertThat(claimed(hand)).isEmpty();
       assertThat(sweep()).isZero();

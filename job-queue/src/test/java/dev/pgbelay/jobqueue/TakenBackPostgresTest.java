@@ -220,8 +220,7 @@ class TakenBackPostgresTest {
     ClaimedJob claimed = hand.claim(1).get(0);
     fixture.transactions.execute(
         tx ->
-            assertThat(fixture.jobs.requestCancel(tx, id, "enough"))
-                .isEqualTo(JobQueue.Change.REQUESTED));
+            assertThat(fixture.jobs.cancel(tx, id, "enough")).isEqualTo(JobQueue.Change.REQUESTED));
     fixture.transactions.execute(
         tx ->
             fixture.settle.settle(

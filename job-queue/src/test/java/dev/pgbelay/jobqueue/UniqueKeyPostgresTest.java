@@ -107,7 +107,7 @@ class UniqueKeyPostgresTest {
       Enqueued next = offer(job);
       assertThat(next.outcome()).as(fate.tag()).isEqualTo(Outcome.INSERTED);
       assertThat(next.id()).isNotEqualTo(id);
-      fixture.transactions.execute(tx -> fixture.jobs.cancel(tx, next.id(), "test"));
+      fixture.transactions.execute(tx -> fixture.jobs.cancelWaiting(tx, next.id(), "test"));
     }
     long id = offer(job).id();
     settle(hand.claim(1).get(0), Fate.RETRIED);

@@ -131,7 +131,7 @@ class WorkerOfKeyedJobsPostgresTest {
         fixture.enqueue(
             fixture.mail("x").withDeadline(Duration.ofMillis(100)).withMaxAttempts(2).withTag("a"));
     CountDownLatch never = new CountDownLatch(1);
-    List<Optional<String>> failures = Collections.synchronizedList(new ArrayList<>());
+    List<Optional<FailedAttempt>> failures = Collections.synchronizedList(new ArrayList<>());
     start(
         (context, payload) -> {
           assertThat(context.tags()).containsExactly("a");
@@ -140,17 +140,22 @@ class WorkerOfKeyedJobsPostgresTest {
           return JobOutcome.done();
         });
     QueueFixture.await(() -> fixture.dead() == 1);
-    assertThat(DeadLetters.create().listAll(fixture.dsl, id - 1, 1).get(0).reason())
+    assertThat(
+            DeadLetters.create()
+                .listAll(fixture.dsl, Long.toString(id - 1), 1)
+                .jobs()
+                .get(0)
+                .reason())
         .startsWith("interrupted at its deadline");
     assertThat(failures).hasSize(2);
     assertThat(failures.get(0)).isEmpty();
-    assertThat(failures.get(1).orElse(""))
-        .startsWith("attempt 1,")
-        .contains("interrupted at its deadline");
+    FailedAttempt first = failures.get(1).orElseThrow();
+    assertThat(first.attempt()).isEqualTo(1);
+    assertThat(first.error()).startsWith("interrupted at its deadline");
   }
 
   private Change requestCancel(long id) {
-    return fixture.transactions.run(tx -> fixture.jobs.requestCancel(tx, id, "no longer wanted"));
+    return fixture.transactions.run(tx -> fixture.jobs.cancel(tx, id, "no longer wanted"));
   }
 
   private void awaitNoRequests() {

@@ -9,7 +9,6 @@ import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
 import dev.pgbelay.core.internal.OptionName;
 import dev.pgbelay.core.internal.OptionRange;
-import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.jobqueue.JobKind;
 import dev.pgbelay.jobqueue.JobQueue;
 import dev.pgbelay.jobqueue.NewJob;
@@ -58,14 +57,14 @@ public final class ScheduleRunner implements AutoCloseable {
 
   private final Transactions transactions;
   private final JobQueue jobs;
-  private final ScheduleSql sql;
+  private final FiringSql sql;
   private final ScheduleEvents events;
   private final BackgroundLoop loop;
 
   private ScheduleRunner(Builder builder) {
     this.transactions = builder.transactions;
     this.jobs = builder.jobs;
-    this.sql = new ScheduleSql(builder.schema);
+    this.sql = new FiringSql(builder.jobs.schema());
     this.events =
         builder.registry == null
             ? ScheduleEvents.NONE
@@ -81,7 +80,8 @@ public final class ScheduleRunner implements AutoCloseable {
   /**
    * Begins the definition.
    *
-   * @param jobs enqueues, so its limits hold and its workers are woken; of the same schema
+   * @param jobs enqueues, so its limits hold and its workers are woken; the schedules are those of
+   *     its schema
    */
   public static Builder builder(Transactions transactions, JobQueue jobs) {
     return new Builder(transactions, jobs);
@@ -126,9 +126,9 @@ public final class ScheduleRunner implements AutoCloseable {
   }
 
   private Pass pass() {
-    List<ScheduleSql.Due> due = transactions.run(LOOK, tx -> sql.due(tx.dsl(), PAGE));
+    List<FiringSql.Due> due = transactions.run(LOOK, tx -> sql.due(tx.dsl(), PAGE));
     int moved = 0;
-    for (ScheduleSql.Due one : due) {
+    for (FiringSql.Due one : due) {
       if (loop.isStopping()) {
         break;
       }
@@ -154,7 +154,7 @@ public final class ScheduleRunner implements AutoCloseable {
   }
 
   /** Whether it was done here. */
-  private boolean fire(ScheduleSql.Due due) {
+  private boolean fire(FiringSql.Due due) {
     CronTimes times = CronTimes.of(due.cron(), ZoneId.of(due.zone()));
     Firing firing = Firing.of(times, due.nextFire(), due.now(), due.missed(), due.grace());
     List<NewJob<byte[]>> enqueued =
@@ -199,7 +199,7 @@ public final class ScheduleRunner implements AutoCloseable {
   }
 
   /** 1 if that was noted, and the schedule waits a minute. */
-  private int failed(ScheduleSql.Due due, RuntimeException failure) {
+  private int failed(FiringSql.Due due, RuntimeException failure) {
     String name = due.template().name();
     events.failed(name);
     LOG.error("schedule '{}' could not be fired; next try in a minute", name, failure);
@@ -213,7 +213,6 @@ public final class ScheduleRunner implements AutoCloseable {
     private final Transactions transactions;
     private final JobQueue jobs;
     private String name = "default";
-    private String schema = SchemaInstaller.DEFAULT_SCHEMA;
     private Duration pollInterval = Duration.ofSeconds(1);
     private @Nullable MeterRegistry registry;
 
@@ -225,12 +224,6 @@ public final class ScheduleRunner implements AutoCloseable {
     /** Of the thread and its metrics; needed where a process has several. */
     public Builder name(String ofRunner) {
       this.name = OptionName.require(ofRunner, 32);
-      return this;
-    }
-
-    /** The schema of the tables; {@value SchemaInstaller#DEFAULT_SCHEMA} unless said. */
-    public Builder schema(String ofTables) {
-      this.schema = ofTables;
       return this;
     }
 

@@ -3,7 +3,6 @@ package dev.pgbelay.jobqueue.cron;
 import static org.jooq.impl.DSL.val;
 
 import dev.pgbelay.jobqueue.NewJob;
-import java.time.Duration;
 import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
@@ -20,7 +19,7 @@ import org.jooq.impl.DSL;
 import org.jooq.impl.SQLDataType;
 import org.jspecify.annotations.Nullable;
 
-/** The statements about schedules. {0} is their table. */
+/** The statements by which schedules are put, changed and looked at. {0} is their table. */
 final class ScheduleSql {
   private static final String NOW = "SELECT clock_timestamp()";
 
@@ -88,44 +87,6 @@ final class ScheduleSql {
         FROM {0} WHERE name = {1}\
       """;
 
-  private static final String LIST_DUE =
-      """
-      SELECT name, revision, next_fire, clock_timestamp() AS now, cron, zone, missed_fires,
-             grace_millis, kind, queue, priority, max_attempts, headers, payload
-        FROM {0}
-       WHERE look_at <= clock_timestamp() AND isfinite(next_fire)
-       ORDER BY look_at, name
-       LIMIT {1}\
-      """;
-
-  private static final String MILLIS_TO_NEXT =
-      """
-      SELECT CAST(extract(epoch FROM look_at - clock_timestamp()) * 1000 AS bigint)
-        FROM {0} WHERE look_at IS NOT NULL AND isfinite(next_fire) ORDER BY look_at LIMIT 1\
-      """;
-
-  /**
-   * Whoever moves the moment on has fired it; a second one finds it moved. One that somebody else
-   * has locked is passed over: he fires it, or it is due again.
-   */
-  private static final String MOVE_ON =
-      """
-      UPDATE {0}
-         SET next_fire = {4}, look_at = {4}, last_fire = coalesce({5}, last_fire),
-             fired = fired + {6}, missed = missed + {7}, failure = NULL, failed_at = NULL
-       WHERE name = ANY (ARRAY(SELECT s.name FROM {0} AS s WHERE s.name = {1} FOR UPDATE SKIP LOCKED))
-         AND revision = {2} AND next_fire = {3} AND paused_at IS NULL\
-      """;
-
-  private static final String NOTE_FAILURE =
-      """
-      UPDATE {0}
-         SET look_at = clock_timestamp() + interval '1 minute', failed_at = clock_timestamp(),
-             failure = {4}
-       WHERE name = ANY (ARRAY(SELECT s.name FROM {0} AS s WHERE s.name = {1} FOR UPDATE SKIP LOCKED))
-         AND revision = {2} AND next_fire = {3} AND paused_at IS NULL\
-      """;
-
   private final Table<?> schedule;
 
   ScheduleSql(String schema) {
@@ -146,17 +107,6 @@ final class ScheduleSql {
       return bytes == null ? new byte[0] : bytes;
     }
   }
-
-  /** A row that is due. */
-  record Due(
-      Template template,
-      long revision,
-      Instant nextFire,
-      Instant now,
-      String cron,
-      String zone,
-      MissedFires missed,
-      Duration grace) {}
 
   Instant now(DSLContext dsl) {
     return instant(dsl.resultQuery(NOW).fetchSingle(), 0);
@@ -224,54 +174,7 @@ final class ScheduleSql {
         .fetchOptional(row -> new Asked(template(row), instant(row, "now")));
   }
 
-  List<Due> due(DSLContext dsl, int limit) {
-    return dsl.resultQuery(LIST_DUE, schedule, val(limit))
-        .fetch(
-            row ->
-                new Due(
-                    template(row),
-                    row.get("revision", Long.class),
-                    instant(row, "next_fire"),
-                    instant(row, "now"),
-                    row.get("cron", String.class),
-                    row.get("zone", String.class),
-                    MissedFires.valueOf(row.get("missed_fires", String.class)),
-                    Duration.ofMillis(row.get("grace_millis", Long.class))));
-  }
-
-  Optional<Duration> untilNext(DSLContext dsl) {
-    return dsl.resultQuery(MILLIS_TO_NEXT, schedule)
-        .fetchOptional(row -> Duration.ofMillis(Math.max(1, row.get(0, Long.class))));
-  }
-
-  boolean moveOn(DSLContext dsl, Due due, Firing firing) {
-    List<Instant> moments = firing.moments();
-    return dsl.query(
-                MOVE_ON,
-                schedule,
-                val(due.template().name()),
-                val(due.revision()),
-                at(due.nextFire()),
-                at(firing.next()),
-                at(moments.isEmpty() ? null : moments.get(moments.size() - 1)),
-                val((long) moments.size()),
-                val((long) firing.missed()))
-            .execute()
-        == 1;
-  }
-
-  int noteFailure(DSLContext dsl, Due due, String failure) {
-    return dsl.query(
-            NOTE_FAILURE,
-            schedule,
-            val(due.template().name()),
-            val(due.revision()),
-            at(due.nextFire()),
-            val(failure))
-        .execute();
-  }
-
-  private static Field<OffsetDateTime> at(@Nullable Instant moment) {
+  static Field<OffsetDateTime> at(@Nullable Instant moment) {
     return val(
         moment == null ? null : moment.atOffset(ZoneOffset.UTC), SQLDataType.TIMESTAMPWITHTIMEZONE);
   }
@@ -292,7 +195,7 @@ final class ScheduleSql {
         Optional.ofNullable(row.get("failure", String.class)));
   }
 
-  private static Template template(Record row) {
+  static Template template(Record row) {
     String[] texts = row.get("headers", String[].class);
     Map<String, String> headers = new LinkedHashMap<>();
     for (int i = 0; texts != null && i + 1 < texts.length; i += 2) {
@@ -325,7 +228,7 @@ final class ScheduleSql {
     return row.get(column, OffsetDateTime.class).toInstant();
   }
 
-  private static Instant instant(Record row, String column) {
+  static Instant instant(Record row, String column) {
     return row.get(column, OffsetDateTime.class).toInstant();
   }
 

@@ -19,10 +19,12 @@ import org.jooq.DSLContext;
  * threads.
  */
 public final class Schedules {
+  private final String schema;
   private final ScheduleSql sql;
 
-  private Schedules(ScheduleSql sql) {
-    this.sql = sql;
+  private Schedules(String schema) {
+    this.schema = schema;
+    this.sql = new ScheduleSql(schema);
   }
 
   /** Those of the schema {@value SchemaInstaller#DEFAULT_SCHEMA}. */
@@ -32,7 +34,7 @@ public final class Schedules {
 
   /** Those of another schema. */
   public static Schedules inSchema(String schema) {
-    return new Schedules(new ScheduleSql(schema));
+    return new Schedules(schema);
   }
 
   /** What became of {@link #put}. */
@@ -111,8 +113,19 @@ public final class Schedules {
    * stays as it is.
    *
    * @return the job's id; empty if there is no such schedule
+   * @throws PgBelayException if the queue is of another schema
    */
   public OptionalLong fireNow(Tx tx, JobQueue jobs, String name) {
+    if (!jobs.schema().equals(schema)) {
+      throw new PgBelayException(
+          "schedule '"
+              + name
+              + "' is in schema "
+              + schema
+              + ", and the job queue is of schema "
+              + jobs.schema()
+              + ": give one of the same schema");
+    }
     return sql.findJob(tx.dsl(), name)
         .map(
             asked ->

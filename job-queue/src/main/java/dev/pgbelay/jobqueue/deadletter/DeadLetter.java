@@ -1,5 +1,6 @@
 package dev.pgbelay.jobqueue.deadletter;
 
+import dev.pgbelay.jobqueue.FailedAttempt;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -25,7 +26,7 @@ public record DeadLetter(
     String queue,
     int attempts,
     String reason,
-    List<String> failures,
+    List<FailedAttempt> failures,
     Map<String, String> headers,
     Instant enqueuedAt,
     Instant diedAt) {

@@ -130,7 +130,7 @@ class DeadLetterSql {
         row.get("queue", String.class),
         row.get("attempt", Integer.class),
         row.get("reason", String.class),
-        StoredTexts.of(row, "failures"),
+        StoredTexts.failures(row, "failures"),
         StoredTexts.pairs(StoredTexts.of(row, "headers")),
         instant(row, "enqueued_at"),
         instant(row, "died_at"));

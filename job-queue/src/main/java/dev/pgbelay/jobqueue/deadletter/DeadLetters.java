@@ -5,6 +5,8 @@ import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.jobqueue.JobKind;
+import dev.pgbelay.jobqueue.inspect.JobPage;
+import dev.pgbelay.jobqueue.internal.IdCursor;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -43,21 +45,48 @@ public final class DeadLetters {
     NOT_FOUND
   }
 
+  /** The first page of {@link #list(DSLContext, JobKind, String, int)}. */
+  public JobPage<DeadLetter> list(DSLContext dsl, JobKind<?> kind, int limit) {
+    return list(dsl, kind, IdCursor.FIRST, limit);
+  }
+
   /**
    * A page of one kind's dead letters, by ascending id; one statement.
    *
-   * @param after the id of the last one seen; 0 for the first page
+   * @param after {@link JobPage#next} of the page before
    * @param limit 1 to 1,000
+   * @throws PgBelayException if the limit is out of its range, or {@code after} is of no page
    */
-  public List<DeadLetter> list(DSLContext dsl, JobKind<?> kind, long after, int limit) {
-    OptionRange.require("limit", limit, 1, LARGEST_PAGE);
-    return sql.list(dsl, kind.name(), after, limit);
+  public JobPage<DeadLetter> list(DSLContext dsl, JobKind<?> kind, String after, int limit) {
+    return list(dsl, kind, IdCursor.read(after), limit);
   }
 
-  /** A page of all dead letters, as {@link #list}. */
-  public List<DeadLetter> listAll(DSLContext dsl, long after, int limit) {
+  private JobPage<DeadLetter> list(DSLContext dsl, JobKind<?> kind, long after, int limit) {
     OptionRange.require("limit", limit, 1, LARGEST_PAGE);
-    return sql.listAll(dsl, after, limit);
+    return page(sql.list(dsl, kind.name(), after, limit), limit);
+  }
+
+  /** The first page of {@link #listAll(DSLContext, String, int)}. */
+  public JobPage<DeadLetter> listAll(DSLContext dsl, int limit) {
+    return listAll(dsl, IdCursor.FIRST, limit);
+  }
+
+  /** A page of all dead letters, as {@link #list(DSLContext, JobKind, String, int)}. */
+  public JobPage<DeadLetter> listAll(DSLContext dsl, String after, int limit) {
+    return listAll(dsl, IdCursor.read(after), limit);
+  }
+
+  private JobPage<DeadLetter> listAll(DSLContext dsl, long after, int limit) {
+    OptionRange.require("limit", limit, 1, LARGEST_PAGE);
+    return page(sql.listAll(dsl, after, limit), limit);
+  }
+
+  private static JobPage<DeadLetter> page(List<DeadLetter> letters, int limit) {
+    return new JobPage<>(
+        letters,
+        letters.size() == limit
+            ? Optional.of(IdCursor.of(letters.get(limit - 1).id()))
+            : Optional.empty());
   }
 
   /**

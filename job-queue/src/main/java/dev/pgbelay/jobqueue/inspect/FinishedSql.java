@@ -105,11 +105,11 @@ final class FinishedSql {
     return DSL.using(SQLDialect.POSTGRES).render(table);
   }
 
-  FinishedPage list(DSLContext dsl, JobFilter filter, Optional<String> after, int limit) {
+  JobPage<JobInfo> list(DSLContext dsl, JobFilter filter, Optional<String> after, int limit) {
     Matcher cursor = CURSOR.matcher(after.orElse(NEWEST));
     if (!cursor.matches()) {
       throw new PgBelayException(
-          "after is '" + after.orElseThrow() + "': give what FinishedPage.next said");
+          "after is '" + after.orElseThrow() + "': give what JobPage.next said");
     }
     List<JobInfo> jobs = new ArrayList<>();
     Optional<String> next = Optional.empty();
@@ -138,6 +138,6 @@ final class FinishedSql {
         next = Optional.of(row.get("read_to", String.class));
       }
     }
-    return new FinishedPage(jobs, next);
+    return new JobPage<>(jobs, next);
   }
 }

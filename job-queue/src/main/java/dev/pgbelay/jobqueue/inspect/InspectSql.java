@@ -2,6 +2,7 @@ package dev.pgbelay.jobqueue.inspect;
 
 import static org.jooq.impl.DSL.val;
 
+import dev.pgbelay.jobqueue.internal.IdCursor;
 import dev.pgbelay.jobqueue.internal.StoredTexts;
 import java.time.Instant;
 import java.time.OffsetDateTime;
@@ -10,7 +11,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.OptionalLong;
 import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.Record;
@@ -101,7 +101,7 @@ final class InspectSql {
         .fetchOptional(InspectSql::info);
   }
 
-  JobPage list(DSLContext dsl, JobFilter filter, long after, int limit) {
+  JobPage<JobInfo> list(DSLContext dsl, JobFilter filter, long after, int limit) {
     List<JobInfo> jobs = new ArrayList<>();
     long last = 0;
     int looked = 0;
@@ -125,10 +125,10 @@ final class InspectSql {
       }
     }
     if (jobs.size() == limit) {
-      return new JobPage(jobs, OptionalLong.of(jobs.get(limit - 1).id()));
+      return new JobPage<>(jobs, Optional.of(IdCursor.of(jobs.get(limit - 1).id())));
     }
-    return new JobPage(
-        jobs, looked == MOST_LOOKED_AT ? OptionalLong.of(last) : OptionalLong.empty());
+    return new JobPage<>(
+        jobs, looked == MOST_LOOKED_AT ? Optional.of(IdCursor.of(last)) : Optional.empty());
   }
 
   static Field<String> text(Optional<String> value) {
@@ -148,7 +148,7 @@ final class InspectSql {
         instant(row, "run_at"),
         instant(row, "ended_at"),
         Optional.ofNullable(row.get("reason", String.class)),
-        StoredTexts.of(row, "failures"),
+        StoredTexts.failures(row, "failures"),
         StoredTexts.pairs(StoredTexts.of(row, "headers")),
         StoredTexts.of(row, "tags"));
   }

@@ -1,5 +1,6 @@
 package dev.pgbelay.jobqueue.inspect;
 
+import dev.pgbelay.jobqueue.FailedAttempt;
 import java.time.Instant;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -36,7 +37,7 @@ public record JobInfo(
     Optional<Instant> runAt,
     Optional<Instant> endedAt,
     Optional<String> reason,
-    List<String> failures,
+    List<FailedAttempt> failures,
     Map<String, String> headers,
     List<String> tags) {
   /** What a job is at. */

@@ -3,6 +3,7 @@ package dev.pgbelay.jobqueue.inspect;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
+import dev.pgbelay.jobqueue.internal.IdCursor;
 import java.util.Optional;
 import org.jooq.DSLContext;
 
@@ -40,23 +41,33 @@ public final class Jobs {
     return sql.find(dsl, id);
   }
 
+  /** The first page of {@link #list(DSLContext, JobFilter, String, int)}. */
+  public JobPage<JobInfo> list(DSLContext dsl, JobFilter filter, int limit) {
+    return list(dsl, filter, IdCursor.FIRST, limit);
+  }
+
   /**
    * A page of the jobs that are not finished, by ascending id; of dead letters instead, where the
    * filter names that state. Looks at no more than 10,000 jobs, so a page can hold fewer than
    * {@code limit} and not be the last.
    *
-   * @param after {@link JobPage#next} of the page before; 0 for the first
+   * @param after {@link JobPage#next} of the page before
    * @param limit 1 to 1,000
-   * @throws PgBelayException if the limit is out of its range, or the filter wants finished jobs
+   * @throws PgBelayException if the limit is out of its range, the filter wants finished jobs, or
+   *     {@code after} is of no page
    */
-  public JobPage list(DSLContext dsl, JobFilter filter, long after, int limit) {
+  public JobPage<JobInfo> list(DSLContext dsl, JobFilter filter, String after, int limit) {
+    return list(dsl, filter, IdCursor.read(after), limit);
+  }
+
+  private JobPage<JobInfo> list(DSLContext dsl, JobFilter filter, long after, int limit) {
     OptionRange.require("limit", limit, 1, MOST);
     filter.requireUnfinishedOrDead();
     return sql.list(dsl, filter, after, limit);
   }
 
   /** The first page of {@link #listFinished(DSLContext, JobFilter, String, int)}. */
-  public FinishedPage listFinished(DSLContext dsl, JobFilter filter, int limit) {
+  public JobPage<JobInfo> listFinished(DSLContext dsl, JobFilter filter, int limit) {
     return listFinished(dsl, filter, Optional.empty(), limit);
   }
 
@@ -68,16 +79,16 @@ public final class Jobs {
    * moved there between two pages can come twice. Looks at no more than 100 blocks, which are some
    * 10,000 records, so a page can hold fewer than {@code limit} and not be the last.
    *
-   * @param after {@link FinishedPage#next} of the page before
+   * @param after {@link JobPage#next} of the page before
    * @param limit 1 to 1,000
    * @throws PgBelayException if the limit is out of its range, the filter wants jobs that are not
    *     finished or have a tag, or {@code after} is of no page
    */
-  public FinishedPage listFinished(DSLContext dsl, JobFilter filter, String after, int limit) {
+  public JobPage<JobInfo> listFinished(DSLContext dsl, JobFilter filter, String after, int limit) {
     return listFinished(dsl, filter, Optional.of(after), limit);
   }
 
-  private FinishedPage listFinished(
+  private JobPage<JobInfo> listFinished(
       DSLContext dsl, JobFilter filter, Optional<String> after, int limit) {
     OptionRange.require("limit", limit, 1, MOST);
     filter.requireFinished();

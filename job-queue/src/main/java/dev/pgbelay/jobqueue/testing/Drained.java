@@ -1,5 +1,6 @@
 package dev.pgbelay.jobqueue.testing;
 
+import dev.pgbelay.jobqueue.events.JobEvent;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -9,45 +10,44 @@ import java.util.Map;
  * What a {@link ManualWorker} ran. Immutable and safe for several threads.
  *
  * @param attempts how often a handler was called
- * @param fates how many jobs came to what, by the names of the metric {@code
- *     pgbelay.jobqueue.settled}: done, discarded, cancelled, retried, snoozed, handed_back, dead
+ * @param ends how many attempts came to what
  * @param refused writes that a fence refused, because the job was somebody else's by then
  * @param failures what handlers threw, in that order
  */
 public record Drained(
-    int attempts, Map<String, Integer> fates, int refused, List<Throwable> failures) {
+    int attempts, Map<JobEvent.Type, Integer> ends, int refused, List<Throwable> failures) {
   public Drained {
-    fates = Map.copyOf(fates);
+    ends = Map.copyOf(ends);
     failures = List.copyOf(failures);
   }
 
   /** Jobs that are done. */
   public int done() {
-    return count("done");
+    return count(JobEvent.Type.DONE);
   }
 
   /** Jobs that have become dead letters. */
   public int dead() {
-    return count("dead");
+    return count(JobEvent.Type.DEAD);
   }
 
   /** Attempts that failed and are followed by another. */
   public int retried() {
-    return count("retried");
+    return count(JobEvent.Type.RETRIED);
   }
 
   /** Jobs that their handler gave up. */
   public int discarded() {
-    return count("discarded");
+    return count(JobEvent.Type.DISCARDED);
   }
 
   /** Attempts that did not count, because their handler came too early. */
   public int snoozed() {
-    return count("snoozed");
+    return count(JobEvent.Type.SNOOZED);
   }
 
-  private int count(String fate) {
-    return fates.getOrDefault(fate, 0);
+  private int count(JobEvent.Type end) {
+    return ends.getOrDefault(end, 0);
   }
 
   /**
@@ -67,8 +67,8 @@ public record Drained(
   }
 
   Drained plus(Drained other) {
-    Map<String, Integer> sum = new LinkedHashMap<>(fates);
-    other.fates.forEach((fate, count) -> sum.merge(fate, count, Integer::sum));
+    Map<JobEvent.Type, Integer> sum = new LinkedHashMap<>(ends);
+    other.ends.forEach((end, count) -> sum.merge(end, count, Integer::sum));
     List<Throwable> thrown = new ArrayList<>(failures);
     thrown.addAll(other.failures);
     return new Drained(attempts + other.attempts, sum, refused + other.refused, thrown);

@@ -5,12 +5,15 @@ import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.jobqueue.JobHandler;
 import dev.pgbelay.jobqueue.JobWorker;
 import dev.pgbelay.jobqueue.JobWorkerBuilder;
+import dev.pgbelay.jobqueue.events.JobEvent;
 import dev.pgbelay.jobqueue.internal.ManualAccess;
 import dev.pgbelay.jobqueue.internal.ManualAccess.Drive;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -79,7 +82,10 @@ public final class ManualWorker implements AutoCloseable {
 
     private Drained taken(Map<String, Integer> fates, int refused) {
       synchronized (thrown) {
-        Drained drained = new Drained(count.getAndSet(0), fates, refused, thrown);
+        Map<JobEvent.Type, Integer> ends = new EnumMap<>(JobEvent.Type.class);
+        fates.forEach(
+            (fate, jobs) -> ends.put(JobEvent.Type.valueOf(fate.toUpperCase(Locale.ROOT)), jobs));
+        Drained drained = new Drained(count.getAndSet(0), ends, refused, thrown);
         thrown.clear();
         return drained;
       }

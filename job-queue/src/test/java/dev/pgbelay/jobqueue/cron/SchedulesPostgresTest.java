@@ -171,20 +171,20 @@ class SchedulesPostgresTest {
   /** The same without luck: both have read the row before either fires it. */
   @Test
   void whoReadTheRowBeforeItWasFired_doesNotFireItAgain() {
-    ScheduleSql sql = new ScheduleSql("pgbelay");
+    FiringSql sql = new FiringSql("pgbelay");
     put(Schedule.of("once", nightly, REPORT.job("x")));
     moveTo("once", lastMoment(nightly));
-    ScheduleSql.Due first = sql.due(dsl, 10).get(0);
-    ScheduleSql.Due second = sql.due(dsl, 10).get(0);
+    FiringSql.Due first = sql.due(dsl, 10).get(0);
+    FiringSql.Due second = sql.due(dsl, 10).get(0);
     Firing firing =
         Firing.of(nightly, first.nextFire(), first.now(), first.missed(), first.grace());
     assertThat(sql.moveOn(dsl, first, firing)).isTrue();
     assertThat(sql.moveOn(dsl, second, firing)).isFalse();
     moveTo("once", lastMoment(nightly));
-    ScheduleSql.Due third = sql.due(dsl, 10).get(0);
+    FiringSql.Due third = sql.due(dsl, 10).get(0);
     put(Schedule.of("once", nightly, REPORT.job("changed meanwhile")));
     assertThat(sql.moveOn(dsl, third, firing)).as("read before a change").isFalse();
-    ScheduleSql.Due fourth = sql.due(dsl, 10).get(0);
+    FiringSql.Due fourth = sql.due(dsl, 10).get(0);
     transactions.execute(tx -> schedules.pause(tx, "once"));
     assertThat(sql.moveOn(dsl, fourth, firing)).as("paused meanwhile").isFalse();
   }
@@ -318,6 +318,10 @@ class SchedulesPostgresTest {
     Schedules.Outcome again = transactions.run(tx -> schedules.remove(tx, "s"));
     assertThat(again).isEqualTo(Schedules.Outcome.NOT_FOUND);
     OptionalLong gone = transactions.run(tx -> schedules.fireNow(tx, jobs, "s"));
+    JobQueue elsewhere = JobQueue.builder().schema("elsewhere").build();
+    assertThatThrownBy(() -> transactions.run(tx -> schedules.fireNow(tx, elsewhere, "s")))
+        .hasMessageContaining("schedule 's' is in schema pgbelay")
+        .hasMessageContaining("the job queue is of schema elsewhere");
     assertThat(gone).isEmpty();
   }
 

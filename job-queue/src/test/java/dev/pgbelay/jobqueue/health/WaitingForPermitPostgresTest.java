@@ -22,6 +22,7 @@ import io.github.resilience4j.ratelimiter.RateLimiterConfig;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.time.Duration;
 import java.util.Objects;
+import java.util.concurrent.CountDownLatch;
 import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 import org.jooq.SQLDialect;
@@ -72,11 +73,14 @@ class WaitingForPermitPostgresTest {
   }
 
   private JobWorkerBuilder worker(String name) {
+    return builder(name).handle(CALL, (context, payload) -> JobOutcome.done());
+  }
+
+  private JobWorkerBuilder builder(String name) {
     return JobWorker.builder(transactions, postgres.dataSource())
         .name(name)
         .lease(Duration.ofSeconds(5))
-        .pollInterval(Duration.ofMillis(50))
-        .handle(CALL, (context, payload) -> JobOutcome.done());
+        .pollInterval(Duration.ofMillis(50));
   }
 
   private void enqueue() {
@@ -128,11 +132,26 @@ class WaitingForPermitPostgresTest {
         Awaitility.await("its row").atMost(PATIENCE).until(() -> monitor.look().workers() == 2);
         assertThat(waiting()).as("it does not run that queue").isEqualTo(3);
       }
-      try (JobWorker free = worker("free").build()) {
+      CountDownLatch goOn = new CountDownLatch(1);
+      try (JobWorker free =
+          builder("free")
+              .queue("default", 1)
+              .handle(
+                  CALL,
+                  (context, payload) -> {
+                    goOn.await();
+                    return JobOutcome.done();
+                  })
+              .build()) {
         free.start();
-        Awaitility.await("done by the other one")
+        Awaitility.await("one runs elsewhere, and the others wait for a thread only")
             .atMost(PATIENCE)
-            .until(() -> figures().due() == 3 && waiting() == 0);
+            .until(() -> figures().running() == 1 && waiting() == 0);
+        assertThat(figures().due()).isEqualTo(5);
+        goOn.countDown();
+        Awaitility.await("done").atMost(PATIENCE).until(() -> figures().due() == 3);
+      } finally {
+        goOn.countDown();
       }
     }
   }

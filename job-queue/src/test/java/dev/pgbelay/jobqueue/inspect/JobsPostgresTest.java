@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.schema.SchemaInstaller;
+import dev.pgbelay.jobqueue.FailedAttempt;
 import dev.pgbelay.jobqueue.JobKind;
 import dev.pgbelay.jobqueue.JobOutcome;
 import dev.pgbelay.jobqueue.JobQueue;
@@ -15,7 +16,9 @@ import dev.pgbelay.jobqueue.inspect.JobInfo.State;
 import dev.pgbelay.jobqueue.testing.ManualWorker;
 import dev.pgbelay.testing.PostgresExtension;
 import dev.pgbelay.testing.TemplateInitializer;
+import java.lang.management.ManagementFactory;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -65,7 +68,7 @@ class JobsPostgresTest {
     long failing = enqueue(MAIL.job("failing").withMaxAttempts(1));
     long gone = enqueue(MAIL.job("gone"));
     long cancelled = enqueue(MAIL.job("x").withDelay(Duration.ofDays(1)));
-    transactions.execute(tx -> queue.cancel(tx, cancelled, "no longer wanted"));
+    transactions.execute(tx -> queue.cancelWaiting(tx, cancelled, "no longer wanted"));
     JobInfo waiting = find(ready);
     assertThat(waiting.state()).isEqualTo(State.READY);
     assertThat(waiting.headers()).containsEntry("a", "b");
@@ -97,7 +100,17 @@ class JobsPostgresTest {
     JobInfo dead = find(failing);
     assertThat(dead.state()).isEqualTo(State.DEAD);
     assertThat(dead.reason()).contains("java.lang.IllegalStateException: down");
+    FailedAttempt failure = dead.failures().get(0);
     assertThat(dead.failures()).hasSize(1);
+    assertThat(failure.attempt()).isEqualTo(1);
+    assertThat(failure.node()).isEqualTo(ManagementFactory.getRuntimeMXBean().getName());
+    assertThat(failure.error()).isEqualTo("java.lang.IllegalStateException: down");
+    assertThat(Duration.between(failure.at(), dead.endedAt().orElseThrow()).abs())
+        .as("in UTC, whatever the session's zone")
+        .isLessThan(Duration.ofMinutes(10));
+    dsl.execute("update pgbelay.job_dead set failures = array['by hand'] where id = ?", failing);
+    assertThat(find(failing).failures())
+        .containsExactly(new FailedAttempt(0, Instant.EPOCH, "", "by hand"));
     assertThat(find(gone).state()).isEqualTo(State.DISCARDED);
     assertThat(find(gone).reason()).contains("account closed");
     assertThat(find(cancelled).state()).isEqualTo(State.CANCELLED);
@@ -126,16 +139,16 @@ class JobsPostgresTest {
 
   private List<Long> walk(JobFilter filter, int limit) {
     List<Long> ids = new ArrayList<>();
-    long after = 0;
+    JobPage<JobInfo> page = jobs.list(dsl, filter, limit);
     while (true) {
-      JobPage page = jobs.list(dsl, filter, after, limit);
       assertThat(page.jobs()).hasSizeLessThanOrEqualTo(limit);
       page.jobs().forEach(job -> ids.add(job.id()));
       if (page.next().isEmpty()) {
         return ids;
       }
-      assertThat(page.next().getAsLong()).isGreaterThan(after);
-      after = page.next().getAsLong();
+      String after = page.next().get();
+      page = jobs.list(dsl, filter, after, limit);
+      assertThat(page.next()).as("goes on").isNotEqualTo(Optional.of(after));
     }
   }
 
@@ -174,7 +187,7 @@ class JobsPostgresTest {
     long last = enqueue(OTHER.job("x"));
     dsl.execute(
         "update pgbelay.job set id = (select max(id) + 1 from pgbelay.job) where id = ?", last);
-    JobPage first = jobs.list(dsl, JobFilter.all().ofKind(OTHER), 0, 10);
+    JobPage<JobInfo> first = jobs.list(dsl, JobFilter.all().ofKind(OTHER), 10);
     assertThat(first.jobs()).isEmpty();
     assertThat(first.next()).isPresent();
     assertThat(walk(JobFilter.all().ofKind(OTHER), 10)).hasSize(1);
@@ -182,7 +195,7 @@ class JobsPostgresTest {
 
   private List<Long> walkFinished(JobFilter filter, int limit) {
     List<Long> ids = new ArrayList<>();
-    FinishedPage page = jobs.listFinished(dsl, filter, limit);
+    JobPage<JobInfo> page = jobs.listFinished(dsl, filter, limit);
     while (true) {
       assertThat(page.jobs()).hasSizeLessThanOrEqualTo(limit);
       page.jobs().forEach(job -> ids.add(job.id()));
@@ -253,7 +266,7 @@ class JobsPostgresTest {
             + " select 50000 + n, now() - interval '2400 hours', 1, 'discarded', 'a', 'mail'"
             + " from generate_series(1, 5) n");
     JobFilter discarded = JobFilter.all().in(State.DISCARDED);
-    FinishedPage first = jobs.listFinished(dsl, discarded, 10);
+    JobPage<JobInfo> first = jobs.listFinished(dsl, discarded, 10);
     assertThat(first.jobs()).as("not found in so few blocks").isEmpty();
     assertThat(first.next()).isPresent();
     List<Long> kept = descending(50_001, 5);
@@ -272,14 +285,15 @@ class JobsPostgresTest {
   @Test
   void listFinished_isNotDisturbedByWhatFinishesMeanwhile() {
     finish(1, 500, 0, "done", "a");
-    FinishedPage first = jobs.listFinished(dsl, JobFilter.all(), 200);
+    JobPage<JobInfo> first = jobs.listFinished(dsl, JobFilter.all(), 200);
     finish(501, 500, 0, "done", "a");
-    FinishedPage second = jobs.listFinished(dsl, JobFilter.all(), first.next().orElseThrow(), 200);
+    JobPage<JobInfo> second =
+        jobs.listFinished(dsl, JobFilter.all(), first.next().orElseThrow(), 200);
     assertThat(second.jobs()).extracting(JobInfo::id).isEqualTo(descending(101, 200));
     dsl.execute("truncate pgbelay.job_finished");
     assertThat(jobs.listFinished(dsl, JobFilter.all(), second.next().orElseThrow(), 200))
         .as("a day that was emptied")
-        .isEqualTo(new FinishedPage(List.of(), Optional.empty()));
+        .isEqualTo(new JobPage<JobInfo>(List.of(), Optional.empty()));
   }
 
   @Test
@@ -308,7 +322,7 @@ class JobsPostgresTest {
     assertThat(walk(dead, 1)).hasSize(3);
     assertThat(walk(dead.tagged("customer-7"), 1)).containsExactly(one);
     assertThat(walk(dead.inQueue("elsewhere"), 1)).isEmpty();
-    JobInfo letter = jobs.list(dsl, dead.tagged("bulk"), 0, 1).jobs().get(0);
+    JobInfo letter = jobs.list(dsl, dead.tagged("bulk"), 1).jobs().get(0);
     assertThat(letter.state()).isEqualTo(State.DEAD);
     assertThat(letter.endedAt()).isPresent();
     assertThat(letter.reason().orElseThrow()).contains("down");
@@ -317,9 +331,9 @@ class JobsPostgresTest {
 
   @Test
   void badInput_isRefusedByName() {
-    assertThatThrownBy(() -> jobs.list(dsl, JobFilter.all(), 0, 0))
+    assertThatThrownBy(() -> jobs.list(dsl, JobFilter.all(), 0))
         .hasMessageContaining("limit must be between 1 and 1000");
-    assertThatThrownBy(() -> jobs.list(dsl, JobFilter.all().in(State.DONE), 0, 1))
+    assertThatThrownBy(() -> jobs.list(dsl, JobFilter.all().in(State.DONE), 1))
         .hasMessageContaining("state is DONE");
     assertThatThrownBy(() -> jobs.listFinished(dsl, JobFilter.all().in(State.DEAD), 1))
         .hasMessageContaining("state is DEAD");
@@ -329,5 +343,7 @@ class JobsPostgresTest {
         .hasMessageContaining("limit must be between 1 and 1000");
     assertThatThrownBy(() -> jobs.listFinished(dsl, JobFilter.all(), "x; drop", 1))
         .hasMessageContaining("after is 'x; drop'");
+    assertThatThrownBy(() -> jobs.list(dsl, JobFilter.all(), "7 or so", 1))
+        .hasMessageContaining("after is '7 or so'");
   }
 }

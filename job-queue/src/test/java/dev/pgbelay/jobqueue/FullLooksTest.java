@@ -1,0 +1,33 @@
+package dev.pgbelay.jobqueue;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+
+/** How often everything is looked at. */
+class FullLooksTest {
+  private static final long SECOND = TimeUnit.SECONDS.toNanos(1);
+
+  private final FullLooks looks = new FullLooks();
+
+  @Test
+  void firstLook_isAtEverything() {
+    assertThat(looks.isDue(System.nanoTime())).isTrue();
+  }
+
+  @Test
+  void lookThatTookASecond_isNotRepeatedForTwenty() {
+    long before = System.nanoTime();
+    looks.looked(before - SECOND);
+    assertThat(looks.isDue(before)).isFalse();
+    assertThat(looks.isDue(before + 19 * SECOND)).isFalse();
+    assertThat(looks.untilNext().toSeconds()).isLessThanOrEqualTo(60);
+  }
+
+  @Test
+  void lookThatTookMinutes_isRepeatedWithinOne() {
+    looks.looked(System.nanoTime() - 600 * SECOND);
+    assertThat(looks.isDue(System.nanoTime() + 61 * SECOND)).isTrue();
+  }
+}
