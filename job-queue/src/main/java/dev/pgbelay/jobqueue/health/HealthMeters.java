@@ -105,6 +105,16 @@ final class HealthMeters {
                 .tag(MONITOR, name)
                 .strongReference(true)
                 .register(registry));
+        gauges.add(
+            Gauge.builder(
+                    PREFIX + "queue.workers",
+                    monitor,
+                    is -> figures(is, queue).map(QueueFigures::workers).orElse(0))
+                .description("Workers that are heard of and run this queue")
+                .tag(QUEUE, queue)
+                .tag(MONITOR, name)
+                .strongReference(true)
+                .register(registry));
         age(queue, "due.age", "For how long the oldest of them is due", QueueFigures::oldestDue);
         age(queue, "claim.age", "Since a worker took a job", QueueFigures::sinceClaim);
         age(queue, "finished.age", "Since a job was finished", QueueFigures::sinceFinished);

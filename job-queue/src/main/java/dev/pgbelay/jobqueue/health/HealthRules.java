@@ -117,7 +117,7 @@ record HealthRules(
                       .sinceFinished()
                       .map(since -> "none was finished for " + seconds(since))
                       .orElse("none was ever finished")
-                  + alive(workers)
+                  + alive(workers, queue.workers())
                   + queue
                       .sinceClaim()
                       .map(since -> ", the last claim was " + seconds(since) + " ago")
@@ -136,12 +136,14 @@ record HealthRules(
     return jobs == 0 ? "" : "; permits refuse " + jobs + " of them just now";
   }
 
-  private static String alive(int workers) {
-    return switch (workers) {
-      case 0 -> "; no worker is alive";
-      case 1 -> "; one worker is alive";
-      default -> "; " + workers + " workers are alive";
-    };
+  private static String alive(int workers, int ofThisQueue) {
+    String alive =
+        switch (workers) {
+          case 0 -> "; no worker is alive";
+          case 1 -> "; one worker is alive";
+          default -> "; " + workers + " workers are alive";
+        };
+    return workers > 0 && ofThisQueue == 0 ? alive + ", but none that runs this queue" : alive;
   }
 
   private static Duration seconds(Duration duration) {

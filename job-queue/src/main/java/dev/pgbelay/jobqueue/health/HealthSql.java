@@ -102,6 +102,14 @@ final class HealthSql {
              (SELECT count(*) FROM (SELECT FROM {1} LIMIT {2}) AS few) AS dead\
       """;
 
+  private static final String READ_WORKERS_OF_QUEUES =
+      """
+      SELECT q.queue, count(*) AS workers
+        FROM {0} AS w, unnest(w.queues) AS q(queue)
+       WHERE w.fenced_at IS NULL AND w.expires_at > clock_timestamp()
+       GROUP BY q.queue\
+      """;
+
   private static final String READ_SCHEDULES =
       """
       SELECT count(*) FILTER (WHERE look_at < clock_timestamp() - interval '1 minute') AS overdue,
@@ -161,6 +169,7 @@ final class HealthSql {
     private @Nullable Duration sinceFinished;
     private @Nullable Duration sincePause;
     private Waiting waiting = Waiting.FOR_NOTHING;
+    private int workers;
 
     void due(Record row) {
       int jobs = row.get("jobs", Integer.class);
@@ -181,7 +190,8 @@ final class HealthSql {
           Optional.ofNullable(sinceClaim),
           Optional.ofNullable(sinceFinished),
           Optional.ofNullable(sincePause),
-          waiting);
+          waiting,
+          workers);
     }
   }
 
@@ -209,6 +219,12 @@ final class HealthSql {
         .count(dsl, limit)
         .forEach(
             (queue, jobs) -> all.computeIfAbsent(queue, name -> new Gathered()).waiting = jobs);
+    for (Record row : dsl.resultQuery(READ_WORKERS_OF_QUEUES, worker).fetch()) {
+      Gathered queue = all.get(row.get("queue", String.class));
+      if (queue != null) {
+        queue.workers = row.get("workers", Integer.class);
+      }
+    }
     Map<String, QueueFigures> figures = new HashMap<>();
     all.forEach((queue, gathered) -> figures.put(queue, gathered.figures(queue)));
     return figures;

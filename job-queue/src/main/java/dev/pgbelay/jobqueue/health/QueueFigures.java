@@ -15,6 +15,7 @@ import java.util.Optional;
  * @param sinceFinished since a job of it came to an end, as done or discarded
  * @param sincePause since somebody paused it, if it is paused
  * @param waiting jobs that are due and may not begin
+ * @param workers that are heard of and run this queue
  */
 public record QueueFigures(
     String queue,
@@ -24,4 +25,5 @@ public record QueueFigures(
     Optional<Duration> sinceClaim,
     Optional<Duration> sinceFinished,
     Optional<Duration> sincePause,
-    Waiting waiting) {}
+    Waiting waiting,
+    int workers) {}

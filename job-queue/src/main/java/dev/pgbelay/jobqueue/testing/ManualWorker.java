@@ -51,6 +51,14 @@ public final class ManualWorker implements AutoCloseable {
     this.sql = new TestKitSql(drive.schema());
   }
 
+  /** By what they are called as events. */
+  private static Map<JobEvent.Type, Integer> ends(Map<String, Integer> fates) {
+    Map<JobEvent.Type, Integer> ends = new EnumMap<>(JobEvent.Type.class);
+    fates.forEach(
+        (fate, jobs) -> ends.put(JobEvent.Type.valueOf(fate.toUpperCase(Locale.ROOT)), jobs));
+    return ends;
+  }
+
   /**
    * A worker with the builder's handlers; the builder may be used again.
    *
@@ -82,10 +90,7 @@ public final class ManualWorker implements AutoCloseable {
 
     private Drained taken(Map<String, Integer> fates, int refused) {
       synchronized (thrown) {
-        Map<JobEvent.Type, Integer> ends = new EnumMap<>(JobEvent.Type.class);
-        fates.forEach(
-            (fate, jobs) -> ends.put(JobEvent.Type.valueOf(fate.toUpperCase(Locale.ROOT)), jobs));
-        Drained drained = new Drained(count.getAndSet(0), ends, refused, thrown);
+        Drained drained = new Drained(count.getAndSet(0), ends(fates), refused, thrown);
         thrown.clear();
         return drained;
       }
@@ -189,7 +194,7 @@ public final class ManualWorker implements AutoCloseable {
         }
       }
       faulty.settle();
-      first = new Drained(0, faulty.settled(), faulty.refused(), List.of());
+      first = new Drained(0, ends(faulty.settled()), faulty.refused(), List.of());
     } catch (RuntimeException e) {
       throw e;
     } catch (Exception e) {

@@ -33,7 +33,8 @@ class HealthRulesTest {
         Optional.ofNullable(sinceFinished),
         Optional.ofNullable(sinceFinished),
         Optional.empty(),
-        Waiting.FOR_NOTHING);
+        Waiting.FOR_NOTHING,
+        1);
   }
 
   private static QueueSnapshot snapshot(int workers, QueueFigures... queues) {
@@ -88,12 +89,33 @@ class HealthRulesTest {
             Optional.empty(),
             Optional.empty(),
             Optional.of(MINUTE.multipliedBy(4)),
-            Waiting.FOR_NOTHING);
+            Waiting.FOR_NOTHING,
+            1);
     assertThat(rules.judge(snapshot(1, paused)).reasons())
         .extracting(Reason::text)
         .containsExactly(
             "queue 'q': 9 jobs are due, the oldest for PT3M, and none was ever finished; one"
                 + " worker is alive; it was paused PT4M ago");
+  }
+
+  @Test
+  void queueThatNoLiveWorkerRuns_isDownAndTheReasonSaysSo() {
+    QueueFigures forgotten =
+        new QueueFigures(
+            "q",
+            9,
+            0,
+            Optional.of(MINUTE.multipliedBy(3)),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Waiting.FOR_NOTHING,
+            0);
+    assertThat(rules.judge(snapshot(2, forgotten)).reasons())
+        .extracting(Reason::text)
+        .containsExactly(
+            "queue 'q': 9 jobs are due, the oldest for PT3M, and none was ever finished; 2 workers"
+                + " are alive, but none that runs this queue");
   }
 
   @Test
@@ -107,7 +129,8 @@ class HealthRulesTest {
             Optional.empty(),
             Optional.empty(),
             Optional.empty(),
-            new Waiting(0, Optional.empty(), 0, 0, 7));
+            new Waiting(0, Optional.empty(), 0, 0, 7),
+            1);
     assertThat(rules.judge(snapshot(1, refused)).reasons())
         .extracting(Reason::text)
         .containsExactly(
@@ -172,7 +195,8 @@ class HealthRulesTest {
             Optional.of(MINUTE),
             Optional.of(MINUTE),
             Optional.empty(),
-            Waiting.FOR_NOTHING);
+            Waiting.FOR_NOTHING,
+            1);
     assertThat(status(snapshot(1, claimed))).isEqualTo(Status.UP);
     assertThat(rules.judge(snapshot(0, claimed)).reasons())
         .extracting(Reason::text)

@@ -131,6 +131,14 @@ class WaitingForPermitPostgresTest {
         elsewhere.start();
         Awaitility.await("its row").atMost(PATIENCE).until(() -> monitor.look().workers() == 2);
         assertThat(waiting()).as("it does not run that queue").isEqualTo(3);
+        assertThat(figures().workers()).isEqualTo(1);
+        assertThat(
+                meters
+                    .get("pgbelay.jobqueue.queue.workers")
+                    .tag("queue", "default")
+                    .gauge()
+                    .value())
+            .isEqualTo(1);
       }
       CountDownLatch goOn = new CountDownLatch(1);
       try (JobWorker free =
