@@ -161,7 +161,7 @@ final class AttemptRunner implements Runnable {
 
   private <P> void attempt(Fetched fetched, Handling<P> handling) {
     ClaimedJob job = fetched.job();
-    byte @Nullable [] bytes;
+    Optional<byte[]> bytes;
     try {
       bytes = payloads.of(job);
     } catch (PgBelayException e) {
@@ -169,14 +169,14 @@ final class AttemptRunner implements Runnable {
       settler.add(failed(job, e, handling.retry(), Thread.interrupted(), false));
       return;
     }
-    if (bytes == null) {
+    if (bytes.isEmpty()) {
       work.notBegun(job);
       work.settled(1); // others have finished it
       return;
     }
     P payload;
     try {
-      payload = handling.kind().codec().decode(bytes);
+      payload = handling.kind().codec().decode(bytes.get());
     } catch (Throwable e) {
       work.notBegun(job);
       LOG.warn("{}: its payload cannot be read ({})", job, e.getClass().getName());

@@ -5,7 +5,7 @@ import dev.pgbelay.core.TxOptions;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
-import org.jspecify.annotations.Nullable;
+import java.util.Optional;
 
 /**
  * The statement that reads a payload which a claim has left in the database because it is large:
@@ -25,15 +25,15 @@ final class PayloadSql {
     this.readPayload = new TablesSql(schema).fill(READ_PAYLOAD);
   }
 
-  /** In a transaction of its own; null if there is no such job any more. */
-  byte @Nullable [] read(Transactions transactions, long id) throws SQLException {
-    return transactions.<byte @Nullable []>runStatement(
+  /** In a transaction of its own; empty if there is no such job any more. */
+  Optional<byte[]> read(Transactions transactions, long id) throws SQLException {
+    return transactions.runStatement(
         READ, readPayload, select -> select.setLong(1, id), PayloadSql::first);
   }
 
-  private static byte @Nullable [] first(PreparedStatement select) throws SQLException {
+  private static Optional<byte[]> first(PreparedStatement select) throws SQLException {
     try (ResultSet row = select.getResultSet()) {
-      return row.next() ? row.getBytes(1) : null;
+      return row.next() ? Optional.of(row.getBytes(1)) : Optional.empty();
     }
   }
 }
