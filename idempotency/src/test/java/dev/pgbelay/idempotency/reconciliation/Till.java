@@ -91,7 +91,8 @@ final class Till implements AutoCloseable {
     this.keepAlive = new HikariDataSource(config);
     this.dsl = DSL.using(dataSource, SQLDialect.POSTGRES);
     this.transactions = Transactions.of(dataSource);
-    this.payments = Payments.builder(transactions, keepAlive).name(name).build();
+    this.payments =
+        Payments.builder(transactions, keepAlive).name(name).lease(Duration.ofMinutes(5)).build();
     ProviderLimits limits =
         ProviderLimits.builder("bank", WINDOW, LONG).attempts(1, Duration.ofMillis(1)).build();
     this.operation =
