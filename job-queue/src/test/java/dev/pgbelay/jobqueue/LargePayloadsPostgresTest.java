@@ -78,7 +78,7 @@ class LargePayloadsPostgresTest {
     for (int size : new int[] {0, 1, SMALL, SMALL + 1, 3 * MIB}) {
       byte[] payload = new byte[size];
       for (int i = 0; i < size; i++) {
-        payload[i] = (byte) (i * 31 >> 3);
+        payload[i] = (byte) ((i * 31) >> 3);
       }
       long id =
           fixture.transactions.run(
@@ -212,7 +212,9 @@ class LargePayloadsPostgresTest {
         .hasSize(2)
         .allSatisfy(
             failure ->
-                assertThat(failure).contains("its payload could not be fetched").contains("zero"));
+                assertThat(failure.error())
+                    .contains("its payload could not be fetched")
+                    .contains("zero"));
   }
 
   /** Runs everything and ends; a heap that is exhausted ends it otherwise. */

@@ -77,7 +77,7 @@ final class RecordedSteps<Q, T> implements StepLedger<Q, T> {
 
   @Override
   public String providerKey(IdempotencyKey key) {
-    return Execution.providerKey(key, step.name());
+    return ProviderKeys.of(key, step.name());
   }
 
   @Override
@@ -137,7 +137,7 @@ final class RecordedSteps<Q, T> implements StepLedger<Q, T> {
     Standing standing = standing(row.progress());
     return new Entry<>(
         row.key(),
-        Execution.providerKey(row.key(), step.name()),
+        ProviderKeys.of(row.key(), step.name()),
         row.state(),
         standing,
         row.held() && row.state() != OpenPayment.State.COMPLETED,

@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
@@ -124,7 +125,11 @@ final class StormProcess {
   public static void main(String[] args) throws Exception {
     ProcessHandle.current()
         .parent()
-        .ifPresent(test -> test.onExit().thenRun(() -> Runtime.getRuntime().halt(1)));
+        .ifPresent(
+            test -> {
+              CompletableFuture<Void> unused =
+                  test.onExit().thenRun(() -> Runtime.getRuntime().halt(1));
+            });
     Path folder = Path.of(args[0]);
     String name = args[1];
     DataSource driver = driver(args[2]);
@@ -243,7 +248,7 @@ final class StormProcess {
   static int status(PaymentOperation.Settlement settlement) {
     return switch (settlement) {
       case SETTLED -> 200;
-      case ALREADY_KNOWN -> 208;
+      case ALREADY_KNOWN, CONTRADICTED -> 208;
       case NOT_ASKED -> 409;
       case NO_SUCH_KEY -> 404;
     };

@@ -281,7 +281,7 @@ class QueueMonitorPostgresTest {
   }
 
   private static Waiting waitingForLimit(int jobs) {
-    return new Waiting(0, Optional.empty(), 0, jobs);
+    return new Waiting(0, Optional.empty(), 0, jobs, 0);
   }
 
   @Test

@@ -122,7 +122,7 @@ class JobsPostgresTest {
   void jobThatWaitsForItsKey_hasNoMomentAtWhichItRuns() {
     long id = enqueue(MAIL.job("x").withPartitionKey("key"));
     assertThat(find(id).runAt()).isEmpty();
-    assertThat(jobs.list(dsl, JobFilter.all(), 0, 10).jobs())
+    assertThat(jobs.list(dsl, JobFilter.all(), 10).jobs())
         .extracting(JobInfo::runAt)
         .containsExactly(Optional.empty());
   }

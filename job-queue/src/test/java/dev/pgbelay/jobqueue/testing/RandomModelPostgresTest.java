@@ -90,25 +90,19 @@ class RandomModelPostgresTest {
     String[] parts = payload.split(":", 3);
     int number = Integer.parseInt(parts[0]);
     ran.add(number);
-    switch (ReferenceQueue.letter(parts[1], runs.merge(number, 1, Integer::sum) - 1)) {
-      case 'C':
+    return switch (ReferenceQueue.letter(parts[1], runs.merge(number, 1, Integer::sum) - 1)) {
+      case 'C' -> {
         transactions.execute(context::complete);
-        return JobOutcome.done();
-      case 'X':
-        return JobOutcome.discard("pointless");
-      case 'N':
-        throw new UnsupportedOperationException("no retry");
-      case 'S':
-        return JobOutcome.snooze(PAUSE);
-      case 'Z':
-        return JobOutcome.snooze(Duration.ZERO);
-      case 'F':
-        return JobOutcome.retryLater(PAUSE, "later");
-      case 'T':
-        throw new IllegalStateException("thrown");
-      default:
-        return JobOutcome.done();
-    }
+        yield JobOutcome.done();
+      }
+      case 'X' -> JobOutcome.discard("pointless");
+      case 'N' -> throw new UnsupportedOperationException("no retry");
+      case 'S' -> JobOutcome.snooze(PAUSE);
+      case 'Z' -> JobOutcome.snooze(Duration.ZERO);
+      case 'F' -> JobOutcome.retryLater(PAUSE, "later");
+      case 'T' -> throw new IllegalStateException("thrown");
+      default -> JobOutcome.done();
+    };
   }
 
   private <T> T any(List<T> all) {
@@ -270,8 +264,8 @@ class RandomModelPostgresTest {
               transactions.run(
                   tx ->
                       asked
-                          ? queue.requestCancel(tx, some.id, "test")
-                          : queue.cancel(tx, some.id, "test")));
+                          ? queue.cancel(tx, some.id, "test")
+                          : queue.cancelWaiting(tx, some.id, "test")));
         }
       }
       case 5 -> {

@@ -91,9 +91,10 @@ final class ReferenceQueue {
   /** The job that has the key, if it is taken. */
   Optional<Job> owner(String kind, String key) {
     @Nullable UniqueKey taken = unique.get(kind + "/" + key);
-    boolean valid =
-        taken != null
-            && (taken.forLong() || (taken.holds() != While.NOTHING && taken.job().waits()));
+    if (taken == null) {
+      return Optional.empty();
+    }
+    boolean valid = taken.forLong() || (taken.holds() != While.NOTHING && taken.job().waits());
     return valid ? Optional.of(taken.job()) : Optional.empty();
   }
 
@@ -195,12 +196,17 @@ final class ReferenceQueue {
       }
     }
     List<Job> ran = new ArrayList<>();
-    Optional<Job> next;
-    while ((next = jobs.stream().filter(this::mayRun).min(ORDER)).isPresent()) {
+    Optional<Job> next = next();
+    while (next.isPresent()) {
       run(next.get());
       ran.add(next.get());
+      next = next();
     }
     return ran;
+  }
+
+  private Optional<Job> next() {
+    return jobs.stream().filter(this::mayRun).min(ORDER);
   }
 
   private void admit(Job like) {
