@@ -34,7 +34,7 @@ class WithCommitTest {
   }
 
   private static boolean offer(Tx tx, int n) {
-    return WithCommit.offer(tx.dsl().configuration(), insert(n));
+    return WithCommit.offer(tx, insert(n));
   }
 
   private String kept() {

@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
 
 /** A transaction that {@link Transactions} opened. */
-final class OwnedTx implements ConnectionOwner {
+final class OwnedTx implements ConnectionOwner, WithCommit {
   /** What a savepoint keeps when it is rolled back to. */
   private record Mark(int hooks, int failures, TimeLimits.Mark limits) {}
 
@@ -39,12 +39,13 @@ final class OwnedTx implements ConnectionOwner {
   private final TxOptions options;
   private final TimeLimits limits;
   private final TransactionWatch watch;
-  private final DSLContext dsl;
+  private final Configuration configuration;
   private final List<Consumer<? super Commit<?>>> hooks = new ArrayList<>();
   private final List<JoinedFailure> failures = new ArrayList<>();
   private final IdentityHashMap<Savepoint, Mark> marks = new IdentityHashMap<>();
   private final Object attempt = new Object();
   private final Map<Class<?>, Object> memory = new HashMap<>(4);
+  private @Nullable DSLContext dsl;
   private @Nullable String id;
   private boolean noRetry;
   private long rollbacks;
@@ -68,12 +69,9 @@ final class OwnedTx implements ConnectionOwner {
     this.options = options;
     this.watch = new TransactionWatch(driver, options.path());
     this.guarded = GuardedConnection.around(new DefaultConnectionProvider(connection), this);
-    Configuration own = configuration.derive(new Provider());
-    own.set(new SavepointTransactions(guarded));
+    this.configuration = configuration;
     this.limits =
         new TimeLimits(guarded, watch, attempt, options.lockTimeout().orElse(null), timeouts);
-    own.setAppending(limits.listener());
-    this.dsl = DSL.using(own);
   }
 
   /** The transaction that opened the connection which {@code configuration} works on. */
@@ -82,7 +80,7 @@ final class OwnedTx implements ConnectionOwner {
   }
 
   private final class Provider
-      implements ConnectionProvider, SavepointRollbacks, TransactionMemory, WithCommit {
+      implements ConnectionProvider, SavepointRollbacks, TransactionMemory {
     @Override
     public Connection acquire() {
       return guarded;
@@ -96,14 +94,6 @@ final class OwnedTx implements ConnectionOwner {
     }
 
     @Override
-    public void withCommit(Statement statement) {
-      if (last != null) {
-        throw new IllegalStateException("one statement travels with COMMIT already");
-      }
-      last = statement;
-    }
-
-    @Override
     public long savepointRollbacks() {
       return rollbacks;
     }
@@ -114,9 +104,24 @@ final class OwnedTx implements ConnectionOwner {
     }
   }
 
+  /** Made when it is asked for: what works on {@link #connection()} alone needs none. */
   @Override
   public DSLContext dsl() {
+    if (dsl == null) {
+      Configuration own = configuration.derive(new Provider());
+      own.set(new SavepointTransactions(guarded));
+      own.setAppending(limits.listener());
+      dsl = DSL.using(own);
+    }
     return dsl;
+  }
+
+  @Override
+  public void withCommit(WithCommit.Statement statement) {
+    if (last != null) {
+      throw new IllegalStateException("one statement travels with COMMIT already");
+    }
+    last = statement;
   }
 
   @Override

@@ -68,7 +68,10 @@ final class TransactionEnd {
       Effect effect = tx.watch().isUntouched() ? Effect.READ_ONLY : Effect.UNKNOWN;
       return new Told(effect, Optional.empty());
     }
-    try (PreparedStatement end = prepare(connection, node, position, last)) {
+    if (last != null && transactionId == null && !asksForPosition) {
+      return commitBehind(last, connection, driver);
+    }
+    try (PreparedStatement end = prepare(connection, last, statement(node, position))) {
       Ended ended = read(end, node, position, last != null);
       if (transactionId != null && !transactionId.equals(ended.transactionId())) {
         throw tx.watch().endedInside();
@@ -80,11 +83,21 @@ final class TransactionEnd {
     }
   }
 
+  /** Nobody asks for more, and in an aborted transaction the last statement says so itself. */
+  private static Told commitBehind(
+      WithCommit.Statement last, Connection connection, PGConnection driver) throws NotCommitted {
+    try (PreparedStatement end = prepare(connection, last, TransactionSql.JUST_COMMIT)) {
+      end.execute();
+      return new Told(Effect.UNKNOWN, Optional.empty());
+    } catch (SQLException e) {
+      throw new NotCommitted(e, isRollbackCertain(e, driver));
+    }
+  }
+
   /** Sends nothing: what fails here, such as a pool that has closed the connection, ran nothing. */
   private static PreparedStatement prepare(
-      Connection connection, Node node, boolean position, WithCommit.@Nullable Statement last)
+      Connection connection, WithCommit.@Nullable Statement last, String commit)
       throws NotCommitted {
-    String commit = statement(node, position);
     try {
       if (last == null) {
         return connection.prepareStatement(commit);

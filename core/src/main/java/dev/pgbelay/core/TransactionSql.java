@@ -57,6 +57,9 @@ final class TransactionSql {
       COMMIT
       """;
 
+  /** Behind a statement that fails in an aborted transaction, as all of them do. */
+  static final String JUST_COMMIT = "COMMIT";
+
   /** Assigns a transaction id, and says in which history it will mean something. */
   static final String ASSIGN_TRANSACTION_ID =
       """
@@ -112,7 +115,7 @@ final class TransactionSql {
 
   /** A statement and the commit of it in one message, for where none begins by itself. */
   static String committed(String statement) {
-    return statement + ";\nCOMMIT";
+    return both(statement, JUST_COMMIT);
   }
 
   /** The same, with the question for the position. */

@@ -142,7 +142,7 @@ final class KeySql {
    */
   boolean keepWithCommit(Tx tx, IdempotencyKey key, Fingerprint fingerprint, byte[] response) {
     return WithCommit.offer(
-        tx.dsl().configuration(),
+        tx,
         new WithCommit.Statement(
             keepOrFail, statement -> bindKeep(statement, key, fingerprint, response)));
   }

@@ -10,6 +10,7 @@ import dev.pgbelay.core.TxWork;
 import dev.pgbelay.core.internal.MissingTable;
 import dev.pgbelay.core.internal.PgDriver;
 import dev.pgbelay.idempotency.internal.Polling;
+import dev.pgbelay.idempotency.internal.ReplayShare;
 import dev.pgbelay.idempotency.internal.Stored;
 import java.sql.Connection;
 import java.sql.SQLException;

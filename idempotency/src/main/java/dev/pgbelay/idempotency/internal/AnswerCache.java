@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Committed answers of this process. They never change, so nothing has to be invalidated; they only
- * end. Safe for several threads.
+ * end. Bytes are copied on the way in and out: a codec may hand out and keep arrays that somebody
+ * writes to. Safe for several threads.
  */
 public final class AnswerCache {
   /**
@@ -62,7 +63,7 @@ public final class AnswerCache {
       return null;
     }
     Entry entry = cache.getIfPresent(key);
-    return entry == null || System.nanoTime() - entry.until() >= 0 ? null : entry.stored();
+    return entry == null || System.nanoTime() - entry.until() >= 0 ? null : copy(entry.stored());
   }
 
   /** Only what is committed may come here. */
@@ -71,6 +72,10 @@ public final class AnswerCache {
       return;
     }
     Duration lasts = stored.left().compareTo(longest) < 0 ? stored.left() : longest;
-    cache.put(key, new Entry(stored, System.nanoTime() + lasts.toNanos()));
+    cache.put(key, new Entry(copy(stored), System.nanoTime() + lasts.toNanos()));
+  }
+
+  private static Stored copy(Stored stored) {
+    return new Stored(stored.fingerprint(), stored.response().clone(), stored.left());
   }
 }

@@ -26,6 +26,10 @@ final class Binding {
     statement.setString(next++, value);
   }
 
+  void number(long value) throws SQLException {
+    statement.setLong(next++, value);
+  }
+
   void number(int value) throws SQLException {
     statement.setInt(next++, value);
   }
@@ -47,7 +51,8 @@ final class Binding {
   }
 
   /** Steps, results, and who is asked. */
-  void progress(Connection connection, Progress progress) throws SQLException {
+  void progress(Progress progress) throws SQLException {
+    Connection connection = statement.getConnection();
     statement.setArray(next++, connection.createArrayOf("text", progress.done().toArray()));
     statement.setArray(
         next++, connection.createArrayOf("bytea", progress.results().toArray(byte[][]::new)));

@@ -23,13 +23,16 @@ final class ClaimedWrites {
   private final TxOptions options;
   private final TxOptions asking;
   private final PaymentSql sql;
+  private final PhaseSql phases;
 
-  ClaimedWrites(int version, Transactions transactions, TxOptions options, PaymentSql sql) {
+  ClaimedWrites(
+      int version, Transactions transactions, TxOptions options, PaymentSql sql, PhaseSql phases) {
     this.version = version;
     this.transactions = transactions;
     this.options = options;
     this.asking = options.toBuilder().lockTimeout(LOCK).build();
     this.sql = sql;
+    this.phases = phases;
   }
 
   /**
@@ -56,9 +59,7 @@ final class ClaimedWrites {
   }
 
   void write(Tx tx, IdempotencyKey key, Fence fence, PaymentWrite write) {
-    if (!sql.save(tx.connection(), key, fence, write)) {
-      throw new ClaimLostException(key);
-    }
+    phases.save(tx.connection(), key, fence, write);
   }
 
   /**

@@ -2,6 +2,7 @@ package dev.pgbelay.idempotency.payment;
 
 import dev.pgbelay.core.OutcomeUnknownException;
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.Claimant;
@@ -11,6 +12,7 @@ import dev.pgbelay.idempotency.Fingerprint;
 import dev.pgbelay.idempotency.IdempotencyKey;
 import dev.pgbelay.idempotency.Outcome;
 import dev.pgbelay.idempotency.internal.AnswerCache;
+import dev.pgbelay.idempotency.internal.ReplayShare;
 import dev.pgbelay.idempotency.internal.Stored;
 import java.time.Duration;
 import java.util.Optional;
@@ -41,14 +43,17 @@ final class PaymentEntry<Q, R> {
   private final TakeSql takes;
   private final AnswerCache cache;
   private final Phase<Q, R> phase;
+  private final PhaseSql phases;
   private final ClaimedWrites writes;
   private final Claimant claimant;
   private final PaymentMeters meters;
+  private final ReplayShare replays = new ReplayShare();
 
   PaymentEntry(
       Declared<Q, R> declared,
       Payments owner,
       Phase<Q, R> phase,
+      PhaseSql phases,
       ClaimedWrites writes,
       PaymentMeters meters) {
     this.declared = declared;
@@ -57,6 +62,7 @@ final class PaymentEntry<Q, R> {
     this.takes = new TakeSql(owner.sql().table());
     this.cache = owner.cache();
     this.phase = phase;
+    this.phases = phases;
     this.writes = writes;
     this.claimant = owner.claimant();
     this.meters = meters;
@@ -69,10 +75,48 @@ final class PaymentEntry<Q, R> {
    */
   Begun<Q, R> begin(IdempotencyKey key, Fingerprint fingerprint, Q request) throws Exception {
     try {
-      return begin(key, fingerprint, request, Progress.NONE);
+      Progress intent = phase.firstIntent();
+      if (intent != null && !replays.isLarge()) {
+        Begun<Q, R> claimed = claimed(key, fingerprint, request, intent);
+        if (claimed != null) {
+          replays.saw(false);
+          return claimed;
+        }
+      }
+      Begun<Q, R> begun = begin(key, fingerprint, request, Progress.NONE);
+      Answer<R> answer = begun.answer();
+      replays.saw(answer != null && answer.outcome() == Outcome.REPLAYED);
+      return begun;
     } catch (StepRefusedException e) {
       return begin(key, fingerprint, request, Progress.NONE.refused(e.code()));
     }
+  }
+
+  /**
+   * With nothing to do before its first call, a new payment is claimed without a look: null if it
+   * is not new, or somebody is at it. If the answer is lost, the statement may still arrive, behind
+   * whatever is looked up here: its payment is then one that crashed before its call.
+   */
+  private @Nullable Begun<Q, R> claimed(
+      IdempotencyKey key, Fingerprint fingerprint, Q request, Progress intent) {
+    long asOf = System.nanoTime();
+    Claim<Q> claim = newClaim(key, claimant.next(), fingerprint, request, asOf);
+    Begun<Q, R> begun = new Begun<>(null, claim, new Phase.Reached<>(intent, null, asOf));
+    try {
+      PaymentWrite write = phase.asking(intent);
+      byte @Nullable [] providerKey = phase.providerKey(claim);
+      return phases.claim(transactions, declared.options(), claim, write, providerKey)
+          ? begun
+          : null;
+    } catch (OutcomeUnknownException e) {
+      return afterLostCommit(begun, e);
+    }
+  }
+
+  private Claim<Q> newClaim(
+      IdempotencyKey key, Fence fence, Fingerprint fingerprint, Q request, long asOf) {
+    byte[] stored = declared.encode("request", declared.requests(), request);
+    return new Claim<>(key, fence, fingerprint, request, stored, 0, true, Optional.empty(), asOf);
   }
 
   private Begun<Q, R> begin(IdempotencyKey key, Fingerprint fingerprint, Q request, Progress from)
@@ -91,6 +135,8 @@ final class PaymentEntry<Q, R> {
           });
     } catch (OutcomeUnknownException e) {
       return afterLostCommit(attempt.begun, e);
+    } catch (TransactionException e) {
+      throw attempt.begun == null ? e : PhaseSql.explained(e, key);
     }
   }
 
@@ -135,9 +181,7 @@ final class PaymentEntry<Q, R> {
     if (!look.locked()) {
       return Begun.with(Answer.inProgress(SOON));
     }
-    byte[] stored = declared.encode("request", declared.requests(), request);
-    Claim<Q> claim =
-        new Claim<>(key, fence, fingerprint, request, stored, 0, true, Optional.empty(), asOf);
+    Claim<Q> claim = newClaim(key, fence, fingerprint, request, asOf);
     return new Begun<>(null, claim, phase.advance(tx, claim, from));
   }
 

@@ -61,13 +61,16 @@ public final class PaymentOperation<Q, R> {
     Transactions transactions = owner.transactions();
     PaymentSql sql = owner.sql();
     this.guard = new ClaimGuard(sql.table(), declared.lease(), meters);
-    Phase<Q, R> phase = new Phase<>(declared, sql, guard);
+    PhaseSql phases = new PhaseSql(sql.table());
+    Phase<Q, R> phase = new Phase<>(declared, phases, guard);
     ClaimedWrites writes =
-        new ClaimedWrites(declared.steps().version(), transactions, declared.options(), sql);
-    this.entry = new PaymentEntry<>(declared, owner, phase, writes, meters);
+        new ClaimedWrites(
+            declared.steps().version(), transactions, declared.options(), sql, phases);
+    this.entry = new PaymentEntry<>(declared, owner, phase, phases, writes, meters);
     Contradictions<Q> contradictions = new Contradictions<>(declared, transactions, sql, meters);
     this.settling =
-        new Settling<>(declared, transactions, sql, owner.claimant(), contradictions, meters);
+        new Settling<>(
+            declared, transactions, sql, phases, owner.claimant(), contradictions, meters);
     ProviderStep<Q> providers = new ProviderStep<>(declared, guard, writes, meters, settling);
     this.attempts =
         new PaymentAttempts<>(

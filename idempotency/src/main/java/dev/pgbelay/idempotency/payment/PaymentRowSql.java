@@ -115,11 +115,15 @@ final class PaymentRowSql {
 
   static void requireLasting(ResultSet row, int column) throws SQLException {
     if (row.getBoolean(column)) {
-      throw new PgBelayException(
-          "synchronous_commit is off, or is local where there are synchronous standbys: a crash of"
-              + " the server would forget that a provider was about to be asked. Set it to on for"
-              + " the role or the options of payments");
+      throw forgettable();
     }
+  }
+
+  static PgBelayException forgettable() {
+    return new PgBelayException(
+        "synchronous_commit is off, or is local where there are synchronous standbys: a crash of"
+            + " the server would forget that a provider was about to be asked. Set it to on for"
+            + " the role or the options of payments");
   }
 
   static int bindKey(PreparedStatement statement, int first, IdempotencyKey key)

@@ -1,6 +1,7 @@
 package dev.pgbelay.idempotency.payment;
 
 import dev.pgbelay.core.OutcomeUnknownException;
+import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.idempotency.Answer;
 import java.time.Duration;
@@ -113,6 +114,8 @@ final class PaymentRun<Q, R> {
         if (writes.hasCommitted(claim, there.progress(), there.response() != null, e)) {
           return there;
         }
+      } catch (TransactionException e) {
+        throw attempted.reached == null ? e : PhaseSql.explained(e, claim.key());
       }
     }
   }

@@ -8,7 +8,6 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.util.HexFormat;
 import org.jooq.Table;
 import org.jooq.impl.DSL;
 import org.jspecify.annotations.Nullable;
@@ -29,44 +28,6 @@ final class PaymentSql {
   /** Waits for whoever is writing it or guards it. */
   private static final String LOCK_ROW = FIND + " FOR UPDATE";
 
-  private static final String INSERT =
-      """
-      INSERT INTO <payment>
-        (tenant, operation, key, fingerprint_version, fingerprint, request, claimant, claim_number,
-         steps_version, done, results, asked, asked_at, refusal, state, response, finished_at,
-         lease_until, provider_key)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-              CASE WHEN CAST(? AS text) IS NOT NULL THEN clock_timestamp() END, ?, ?, ?,
-              CASE WHEN CAST(? AS text) = 'COMPLETED'
-                   THEN clock_timestamp() ELSE 'infinity' END,
-              CASE WHEN CAST(? AS bigint) IS NULL THEN timestamptz '-infinity'
-                   ELSE clock_timestamp() + ? * interval '1 millisecond' END, ?)
-      ON CONFLICT (tenant, operation, key) DO NOTHING
-      RETURNING <forgettable>\
-      """;
-
-  /** Every write of whoever has the claim; of anybody else's it changes nothing. */
-  private static final String SAVE =
-      """
-      UPDATE <payment>
-         SET steps_version = ?, done = ?, results = ?, asked = ?,
-             asked_at = CASE WHEN CAST(? AS text) IS NULL THEN NULL
-                             WHEN asked = CAST(? AS text) THEN asked_at ELSE clock_timestamp() END,
-             refusal = ?, state = ?, response = ?,
-             finished_at = CASE WHEN CAST(? AS text) = 'COMPLETED'
-                                THEN clock_timestamp() ELSE 'infinity' END,
-             unknown_since = CASE WHEN CAST(? AS text) IN ('UNKNOWN', 'PARKED')
-                                  THEN coalesce(unknown_since, clock_timestamp()) END,
-             escalated = escalated AND CAST(? AS text) IN ('UNKNOWN', 'PARKED'),
-             attempts = ?, reason = ?,
-             due_at = clock_timestamp() + ? * interval '1 millisecond',
-             lease_until = CASE WHEN CAST(? AS bigint) IS NULL THEN timestamptz '-infinity'
-                                ELSE clock_timestamp() + ? * interval '1 millisecond' END
-       WHERE tenant = ? AND operation = ? AND key = ?
-         AND claimant = ? AND claim_number = ? AND state <> 'COMPLETED'
-      RETURNING <forgettable>\
-      """;
-
   private static final String SEIZE =
       """
       UPDATE <payment> SET claimant = ?, claim_number = ?
@@ -77,8 +38,6 @@ final class PaymentSql {
   private final String lockAndFind;
   private final String find;
   private final String lockRow;
-  private final String insert;
-  private final String save;
   private final String seize;
 
   PaymentSql(String schema) {
@@ -86,8 +45,6 @@ final class PaymentSql {
     this.lockAndFind = PaymentRowSql.withNames(LOCK_AND_FIND, table);
     this.find = PaymentRowSql.withNames(FIND, table);
     this.lockRow = PaymentRowSql.withNames(LOCK_ROW, table);
-    this.insert = PaymentRowSql.withNames(INSERT, table);
-    this.save = PaymentRowSql.withNames(SAVE, table);
     this.seize = PaymentRowSql.withNames(SEIZE, table);
   }
 
@@ -151,75 +108,6 @@ final class PaymentSql {
         }
         return found;
       }
-    } catch (SQLException e) {
-      throw PaymentRowSql.failed(e);
-    }
-  }
-
-  /** Whether a row was written. A step before may have changed the setting for its transaction. */
-  private static boolean written(PreparedStatement statement) throws SQLException {
-    try (ResultSet rows = statement.executeQuery()) {
-      if (!rows.next()) {
-        return false;
-      }
-      PaymentRowSql.requireLasting(rows, 1);
-      return true;
-    }
-  }
-
-  /**
-   * Whether it was inserted; if not, there is a row that the look did not see.
-   *
-   * @param providerKey what its provider keys begin with; null if nobody will look for it by them
-   */
-  boolean insert(
-      Connection connection, Claim<?> claim, PaymentWrite write, byte @Nullable [] providerKey) {
-    try (PreparedStatement statement = connection.prepareStatement(insert)) {
-      Binding bind = new Binding(statement, PaymentRowSql.bindKey(statement, 1, claim.key()));
-      bind.number((short) claim.fingerprint().version());
-      bind.bytes(HexFormat.of().parseHex(claim.fingerprint().sha256()));
-      bind.bytes(claim.requestBytes());
-      bind.fence(claim.fence());
-      bind.number(write.version());
-      bind.progress(connection, write.progress());
-      bind.text(write.progress().asked());
-      bind.text(write.progress().refusal());
-      bind.text(write.state().name());
-      bind.bytes(write.response());
-      bind.text(write.state().name());
-      bind.millis(write.lease());
-      bind.millis(write.lease());
-      bind.bytes(providerKey);
-      return written(statement);
-    } catch (SQLException e) {
-      throw PaymentRowSql.failed(e);
-    }
-  }
-
-  /** Whether the claim is still held; if not, nothing was changed. */
-  boolean save(Connection connection, IdempotencyKey key, Fence fence, PaymentWrite write) {
-    try (PreparedStatement statement = connection.prepareStatement(save)) {
-      Binding bind = new Binding(statement, 1);
-      String asked = write.progress().asked();
-      String state = write.state().name();
-      bind.number(write.version());
-      bind.progress(connection, write.progress());
-      bind.text(asked);
-      bind.text(asked);
-      bind.text(write.progress().refusal());
-      bind.text(state);
-      bind.bytes(write.response());
-      bind.text(state);
-      bind.text(state);
-      bind.text(state);
-      bind.number(write.attempts());
-      bind.text(write.reason());
-      bind.millis(write.pause());
-      bind.millis(write.lease());
-      bind.millis(write.lease());
-      int next = PaymentRowSql.bindKey(statement, bind.next(), key);
-      fence.bind(statement, next);
-      return written(statement);
     } catch (SQLException e) {
       throw PaymentRowSql.failed(e);
     }

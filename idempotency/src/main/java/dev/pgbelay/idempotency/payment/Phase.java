@@ -6,8 +6,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What happens in one transaction: database steps, up to the intent of the next call of a provider,
- * or to the answer. One write at its end records all of it under the fence; if that finds the claim
- * gone, the transaction is rolled back. Safe for several threads.
+ * or to the answer. One write at its end, in the message of COMMIT, records all of it under the
+ * fence; if that finds the claim gone, the transaction is rolled back. Safe for several threads.
  */
 final class Phase<Q, R> {
   /**
@@ -19,19 +19,32 @@ final class Phase<Q, R> {
   record Reached<R>(Progress progress, @Nullable R response, long asOf) {}
 
   private final Declared<Q, R> declared;
-  private final PaymentSql sql;
+  private final PhaseSql sql;
   private final ClaimGuard guard;
 
-  Phase(Declared<Q, R> declared, PaymentSql sql, ClaimGuard guard) {
+  Phase(Declared<Q, R> declared, PhaseSql sql, ClaimGuard guard) {
     this.declared = declared;
     this.sql = sql;
     this.guard = guard;
   }
 
   /**
-   * Works from there on.
+   * The first intent of a payment that begins with a call; null where database steps come first.
+   */
+  @Nullable Progress firstIntent() {
+    return declared.steps().after(Progress.NONE) instanceof Step.Provider<Q, ?> step
+        ? Progress.NONE.asking(step.name())
+        : null;
+  }
+
+  PaymentWrite asking(Progress progress) {
+    return PaymentWrite.goingOn(declared.steps().version(), progress, declared.lease());
+  }
+
+  /**
+   * Works from there on. What COMMIT says if the claim is gone, {@link PhaseSql#explained}
+   * explains.
    *
-   * @throws ClaimLostException if the claim is gone
    * @throws Exception what a step threw
    */
   Reached<R> advance(Tx tx, Claim<Q> claim, Progress from) throws Exception {
@@ -45,7 +58,7 @@ final class Phase<Q, R> {
     if (next != null) {
       Progress asking = progress.asking(next.name());
       long asOf = System.nanoTime();
-      write(tx, claim, PaymentWrite.goingOn(version, asking, declared.lease()));
+      write(tx, claim, asking(asking));
       return new Reached<>(asking, null, asOf);
     }
     R response = declared.respond().run(tx, new Execution<>(claim, progress, guard));
@@ -67,17 +80,16 @@ final class Phase<Q, R> {
     return declared.encode("result of step \"" + step.name() + "\"", step.key().codec(), result);
   }
 
-  private byte @Nullable [] providerKey(Claim<Q> claim) {
+  /** What its provider keys begin with; null if nobody will look for the payment by them. */
+  byte @Nullable [] providerKey(Claim<Q> claim) {
     return declared.isFoundByProviderKey() ? ProviderKeys.beginning(claim.key()) : null;
   }
 
   private void write(Tx tx, Claim<Q> claim, PaymentWrite write) {
-    boolean written =
-        claim.isNew()
-            ? sql.insert(tx.connection(), claim, write, providerKey(claim))
-            : sql.save(tx.connection(), claim.key(), claim.fence(), write);
-    if (!written) {
-      throw new ClaimLostException(claim.key());
+    if (claim.isNew()) {
+      sql.insertWithCommit(tx, claim, write, providerKey(claim));
+    } else {
+      sql.saveWithCommit(tx, claim.key(), claim.fence(), write);
     }
   }
 }

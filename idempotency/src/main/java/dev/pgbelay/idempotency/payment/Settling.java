@@ -23,6 +23,7 @@ final class Settling<Q> implements ProviderStep.Late<Q> {
   private final Declared<Q, ?> declared;
   private final Transactions transactions;
   private final PaymentSql sql;
+  private final PhaseSql phases;
   private final Claimant claimant;
   private final Contradictions<Q> contradictions;
   private final SettlementSql found;
@@ -32,12 +33,14 @@ final class Settling<Q> implements ProviderStep.Late<Q> {
       Declared<Q, ?> declared,
       Transactions transactions,
       PaymentSql sql,
+      PhaseSql phases,
       Claimant claimant,
       Contradictions<Q> contradictions,
       PaymentMeters meters) {
     this.declared = declared;
     this.transactions = transactions;
     this.sql = sql;
+    this.phases = phases;
     this.claimant = claimant;
     this.contradictions = contradictions;
     this.found = new SettlementSql(sql.table());
@@ -161,9 +164,7 @@ final class Settling<Q> implements ProviderStep.Late<Q> {
   private void seize(Tx tx, PaymentRow row, PaymentWrite write) {
     Fence fence = claimant.next();
     sql.seize(tx.connection(), row.key(), fence);
-    if (!sql.save(tx.connection(), row.key(), fence, write)) {
-      throw new ClaimLostException(row.key());
-    }
+    phases.save(tx.connection(), row.key(), fence, write);
   }
 
   /** The state it is in afterwards; empty if there is none. */
