@@ -291,6 +291,7 @@ class ScenariosTest {
         .containsExactlyInAnyOrder(
             "calls-per-second",
             "replays-per-second",
+            "payment/claims-per-second",
             "duplicates/executions",
             "duplicates/connections-held-by-waiters",
             "duplicates/all-answered");

@@ -20,7 +20,11 @@ final class GuardSql {
         primary key (tenant, operation, key))
       """;
 
-  static final String EMPTY = "truncate bench_charge, bench_key, pgbelay.idempotency_key";
+  static final String EMPTY =
+      "truncate bench_charge, bench_key, pgbelay.idempotency_key, pgbelay.payment";
+
+  static final String ANALYZE =
+      "analyze bench_charge, bench_key, pgbelay.idempotency_key, pgbelay.payment";
 
   static final String DONE = "select count(*), coalesce(sum(amount), 0)::bigint from bench_charge";
 

@@ -1,5 +1,6 @@
 package dev.pgbelay.benchmarks.idempotency;
 
+import dev.pgbelay.idempotency.Codec;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -10,6 +11,22 @@ import java.security.NoSuchAlgorithmException;
  * @param key a UUID
  */
 record Request(String key, long account, long amount) {
+  /** For whoever carries a payment on after a crash. */
+  static final Codec<Request> CODEC =
+      new Codec<>() {
+        @Override
+        public byte[] encode(Request request) {
+          return (request.key + ' ' + request.account + ' ' + request.amount)
+              .getBytes(StandardCharsets.US_ASCII);
+        }
+
+        @Override
+        public Request decode(byte[] bytes) {
+          String[] parts = new String(bytes, StandardCharsets.US_ASCII).split(" ", -1);
+          return new Request(parts[0], Long.parseLong(parts[1]), Long.parseLong(parts[2]));
+        }
+      };
+
   byte[] body() {
     return ("{\"account\":" + account + ",\"amount\":" + amount + "}")
         .getBytes(StandardCharsets.UTF_8);
