@@ -136,7 +136,7 @@ class ClaimCostTest {
               + " from the front, "
               + fromTheMark
               + " from the mark");
-      assertThat(fromTheMark - alone).isLessThan((fromTheFront - alone) / 4);
+      assertThat(fromTheMark - alone).isLessThan((fromTheFront - alone) / 2);
     }
   }
 

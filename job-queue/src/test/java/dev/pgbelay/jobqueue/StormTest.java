@@ -278,7 +278,7 @@ class StormTest {
                         where l.job_id = e.job_id and l.attempt > e.attempt)),
       explained as (
         select r.job_id, r.attempt,
-               bool_or(b.reason like '%: worker was not heard of' and f.claimant is not null)
+               bool_or(b.reason like '%worker was not heard of' and f.claimant is not null)
                  as given_up,
                bool_or(b.reason like '%OutcomeUnknownException%') as unknown,
                min(f.node) as node
