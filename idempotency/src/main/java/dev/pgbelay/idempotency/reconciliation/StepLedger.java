@@ -51,8 +51,8 @@ public interface StepLedger<Q, T> {
    * @param askedAt when the provider was first asked; present exactly for {@link Standing#ASKED}
    * @param finishedAt behind which nobody is asked; empty while it is open
    * @param restsSince nothing about the step was recorded later; empty while it is at work
-   * @param execution reads request and results; may throw {@link PgBelayException} if a codec
-   *     cannot
+   * @param execution reads request and results; may throw {@link dev.pgbelay.core.PgBelayException}
+   *     if a codec cannot
    */
   record Entry<Q>(
       IdempotencyKey key,
