@@ -54,16 +54,23 @@ class ClaimSql {
          LIMIT <limit>
            FOR NO KEY UPDATE OF j SKIP LOCKED)""";
 
+  /** What a worker is given of a job; a payload that is large stays where it is. */
+  private static final String GIVEN =
+      """
+      j.id, j.place, j.kind, j.attempt, j.max_attempts, j.key_slot IS NOT NULL AS keyed,
+                j.deadline_ms, j.tags, j.failures[cardinality(j.failures)] AS failure, j.headers,
+                CASE WHEN octet_length(j.payload) <= 4096 THEN j.payload END AS payload\
+      """;
+
   /** Binds claimant, number. */
   static final String TAKE =
       """
       UPDATE <job> AS j
          SET state = 'running', claimant = ?, claim_number = ?, attempt = j.attempt + 1
        WHERE j.ctid = ANY (ARRAY(SELECT at FROM due))
-      RETURNING j.id, j.place, j.kind, j.attempt, j.max_attempts, j.key_slot IS NOT NULL AS keyed,
-                j.deadline_ms, j.tags, j.failures[cardinality(j.failures)] AS failure, j.headers,
-                CASE WHEN octet_length(j.payload) <= 4096 THEN j.payload END AS payload\
-      """;
+      RETURNING \
+      """
+          + GIVEN;
 
   /** The limit is bound, between what the two parts bind. */
   private static final String CLAIM = DUE.replace("<limit>", "?") + "\n" + TAKE;
@@ -82,9 +89,11 @@ class ClaimSql {
   /** Binds queue, place, id, claimant, number. */
   private static final String FIND_CLAIMED =
       """
-      SELECT j.id, j.place, j.kind, j.attempt, j.max_attempts, j.key_slot IS NOT NULL,
-                j.deadline_ms, j.tags, j.failures[cardinality(j.failures)], j.headers,
-                CASE WHEN octet_length(j.payload) <= 4096 THEN j.payload END
+      SELECT \
+      """
+          + GIVEN
+          + """
+
         FROM <job> AS j
        WHERE j.queue = ? AND j.run_at IS NULL AND (j.place, j.id) > (?, ?)
          AND j.claimant = ? AND j.claim_number = ?\

@@ -2,7 +2,6 @@ package dev.pgbelay.jobqueue;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.jobqueue.QueueFixture.Hand;
@@ -11,7 +10,6 @@ import dev.pgbelay.testing.PostgresExtension;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
-import java.nio.file.Path;
 import java.sql.Connection;
 import java.time.Duration;
 import java.util.Arrays;
@@ -20,7 +18,6 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadFactory;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import javax.sql.DataSource;
 import org.junit.jupiter.api.Test;
@@ -217,31 +214,6 @@ class LargePayloadsPostgresTest {
                     .contains("zero"));
   }
 
-  /** Runs everything and ends; a heap that is exhausted ends it otherwise. */
-  static final class SmallJvm {
-    private SmallJvm() {}
-
-    public static void main(String[] args) throws Exception {
-      CountDownLatch left = new CountDownLatch(MANY + FEW);
-      try (HikariDataSource pool = QueueFixture.pool(args[0], 8);
-          HikariDataSource heartbeats = QueueFixture.pool(args[0], 1)) {
-        JobWorker worker =
-            JobWorker.builder(Transactions.of(pool), heartbeats)
-                .queue(args[1], 3)
-                .handle(
-                    QueueFixture.MAIL,
-                    (context, payload) -> {
-                      left.countDown();
-                      return JobOutcome.done();
-                    })
-                .build();
-        worker.start();
-        left.await();
-        System.exit(worker.stop(Duration.ofSeconds(60)).isClean() ? 0 : 4);
-      }
-    }
-  }
-
   /** Many small jobs let the worker fetch ahead, as many of the large ones behind them. */
   @Test
   void largeJobsBehindManySmallOnes_areWorkedOffWithin64MiB() throws Exception {
@@ -251,27 +223,7 @@ class LargePayloadsPostgresTest {
             + " from generate_series(?, ?) i";
     fixture.dsl.execute(insert, fixture.queue, 20, 1, MANY);
     fixture.dsl.execute(insert, fixture.queue, MIB, MANY + 1, MANY + FEW);
-    Process jvm =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx64m",
-                "-XX:+UseSerialGC",
-                "-XX:+ExitOnOutOfMemoryError",
-                "-Dorg.jooq.no-logo=true",
-                "-Dorg.jooq.no-tips=true",
-                "-cp",
-                System.getProperty("java.class.path"),
-                SmallJvm.class.getName(),
-                postgres.jdbcUrl(),
-                fixture.queue)
-            .inheritIO()
-            .start();
-    try {
-      assertThat(jvm.waitFor(5, TimeUnit.MINUTES)).isTrue();
-    } finally {
-      jvm.destroyForcibly();
-    }
-    assertThat(jvm.exitValue()).isZero();
+    SmallJvm.runJobs(postgres.jdbcUrl(), fixture.queue, MANY + FEW, 3, 8);
     assertThat(fixture.finished("done")).isEqualTo(MANY + FEW);
   }
 }

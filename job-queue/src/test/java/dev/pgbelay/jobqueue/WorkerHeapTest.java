@@ -2,13 +2,7 @@ package dev.pgbelay.jobqueue;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.zaxxer.hikari.HikariDataSource;
-import dev.pgbelay.core.Transactions;
 import dev.pgbelay.testing.PostgresExtension;
-import java.nio.file.Path;
-import java.time.Duration;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -24,31 +18,6 @@ class WorkerHeapTest {
 
   private final QueueFixture fixture = new QueueFixture(postgres.dataSource());
 
-  /** Runs so many jobs and ends; a heap that is exhausted ends it otherwise. */
-  static final class SmallJvm {
-    private SmallJvm() {}
-
-    public static void main(String[] args) throws Exception {
-      CountDownLatch left = new CountDownLatch(Integer.parseInt(args[2]));
-      try (HikariDataSource pool = QueueFixture.pool(args[0], 6);
-          HikariDataSource heartbeats = QueueFixture.pool(args[0], 1)) {
-        JobWorker worker =
-            JobWorker.builder(Transactions.of(pool), heartbeats)
-                .queue(args[1], 16)
-                .handle(
-                    QueueFixture.MAIL,
-                    (context, payload) -> {
-                      left.countDown();
-                      return JobOutcome.done();
-                    })
-                .build();
-        worker.start();
-        left.await();
-        System.exit(worker.stop(Duration.ofSeconds(60)).isClean() ? 0 : 4);
-      }
-    }
-  }
-
   @Test
   void backlog_isWorkedOffWithin64MiB() throws Exception {
     fixture.dsl.execute(
@@ -58,28 +27,7 @@ class WorkerHeapTest {
         fixture.queue,
         PAYLOAD,
         DUE);
-    Process jvm =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx64m",
-                "-XX:+UseSerialGC",
-                "-XX:+ExitOnOutOfMemoryError",
-                "-Dorg.jooq.no-logo=true",
-                "-Dorg.jooq.no-tips=true",
-                "-cp",
-                System.getProperty("java.class.path"),
-                SmallJvm.class.getName(),
-                postgres.jdbcUrl(),
-                fixture.queue,
-                Integer.toString(TO_RUN))
-            .inheritIO()
-            .start();
-    try {
-      assertThat(jvm.waitFor(5, TimeUnit.MINUTES)).isTrue();
-    } finally {
-      jvm.destroyForcibly();
-    }
-    assertThat(jvm.exitValue()).isZero();
+    SmallJvm.runJobs(postgres.jdbcUrl(), fixture.queue, TO_RUN, 16, 6);
     assertThat(fixture.finished("done")).isBetween(TO_RUN, DUE);
     assertThat(fixture.jobs("running")).isZero();
     assertThat(fixture.finished("done") + fixture.jobs("ready")).isEqualTo(DUE);

@@ -105,7 +105,7 @@ public final class Completer implements AutoCloseable {
     }
     operation
         .meters()
-        .stands(payments.transactions().run(tx -> sql.standing(tx.dsl(), operation.name())));
+        .stands(() -> payments.transactions().run(tx -> sql.standing(tx.dsl(), operation.name())));
   }
 
   /** Lets the running pass end, and starts no other. */

@@ -174,9 +174,7 @@ public final class PaymentOperation<Q, R> {
   /** {@link #settle(Tx, IdempotencyKey, StepKey, ProviderReply)} in a transaction of its own. */
   public <T> Settlement settle(IdempotencyKey key, StepKey<T> step, ProviderReply<T> reply) {
     requireOwn(key);
-    return owner
-        .transactions()
-        .run(declared.options(), tx -> settling.settle(tx, key, step, reply, null));
+    return settling.settle(key, step, reply, null);
   }
 
   /**

@@ -125,8 +125,7 @@ final class RecordedSteps<Q, T> implements StepLedger<Q, T> {
 
   @Override
   public PaymentOperation.Settlement settle(IdempotencyKey key, ProviderReply<T> reply) {
-    return transactions.run(
-        declared.options(), tx -> settling.settle(tx, key, step.key(), reply, null));
+    return settling.settle(key, step.key(), reply, null);
   }
 
   private List<Entry<Q>> entries(List<LedgerSql.Row> rows) {

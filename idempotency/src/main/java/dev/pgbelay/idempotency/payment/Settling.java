@@ -54,13 +54,17 @@ final class Settling<Q> implements ProviderStep.Late<Q> {
       return;
     }
     try {
-      Settlement settlement =
-          transactions.run(
-              declared.options(), tx -> settle(tx, claim.key(), step, reply, claim.fence()));
+      Settlement settlement = settle(claim.key(), step, reply, claim.fence());
       LOG.info("payment {}: the late answer of step {}: {}", claim.key(), step, settlement);
     } catch (RuntimeException e) {
       LOG.warn("payment {}: the late answer of step {} was not kept", claim.key(), step, e);
     }
+  }
+
+  /** In a transaction of its own. */
+  <T> Settlement settle(
+      IdempotencyKey key, StepKey<T> step, ProviderReply<T> reply, @Nullable Fence under) {
+    return transactions.run(declared.options(), tx -> settle(tx, key, step, reply, under));
   }
 
   /**

@@ -1,12 +1,11 @@
 package dev.pgbelay.idempotency.webhook;
 
-import dev.pgbelay.core.internal.QuietMetrics;
-import io.micrometer.core.instrument.Counter;
-import io.micrometer.core.instrument.Gauge;
+import static dev.pgbelay.idempotency.internal.TaggedMeters.lower;
+
+import dev.pgbelay.idempotency.internal.TaggedMeters;
 import io.micrometer.core.instrument.MeterRegistry;
-import io.micrometer.core.instrument.Timer;
 import java.time.Duration;
-import java.util.Locale;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -40,58 +39,41 @@ interface WebhookMeters {
 
   default void takenOver() {}
 
-  default void stands(Standing standing) {}
+  /** Asked for only where somebody is told. */
+  default void stands(Supplier<Standing> now) {}
 
   /** Into a registry. */
   final class OfMicrometer implements WebhookMeters {
     private static final Logger LOG = LoggerFactory.getLogger(WebhookInbox.class);
     private static final String PREFIX = "pgbelay.idempotency.webhook.";
 
-    private final MeterRegistry registry;
-    private final String provider;
-    private final QuietMetrics quiet = new QuietMetrics(LOG, "webhooks");
+    private final TaggedMeters meters;
     private volatile Standing standing = new Standing(0, 0, 0);
 
     OfMicrometer(MeterRegistry registry, String provider) {
-      this.registry = registry;
-      this.provider = provider;
-      gauge("pending", "Events that are not processed yet", "events");
-      gauge("pending.age", "Since when the oldest of them", "seconds");
-      gauge("parked", "Events that wait for a decision", "events");
-    }
-
-    private void gauge(String name, String description, String unit) {
-      Gauge.builder(PREFIX + name, () -> value(name))
-          .description(description)
-          .baseUnit(unit)
-          .tag("provider", provider)
-          .strongReference(true)
-          .register(registry);
-    }
-
-    private double value(String name) {
-      Standing now = standing;
-      return switch (name) {
-        case "pending" -> now.pending();
-        case "parked" -> now.parked();
-        default -> now.oldestPendingSeconds();
-      };
+      this.meters = new TaggedMeters(registry, LOG, "webhooks", PREFIX, "provider", provider);
+      meters.gauge(
+          "pending", "Events that are not processed yet", "events", () -> standing.pending());
+      meters.gauge(
+          "pending.age",
+          "Since when the oldest of them",
+          "seconds",
+          () -> standing.oldestPendingSeconds());
+      meters.gauge("parked", "Events that wait for a decision", "events", () -> standing.parked());
     }
 
     private void time(String outcome, Duration time) {
-      quiet.count(
-          () ->
-              Timer.builder(PREFIX + "deliveries")
-                  .description("Deliveries, by what was done with them, and how long it took")
-                  .tag("provider", provider)
-                  .tag("outcome", outcome)
-                  .register(registry)
-                  .record(time));
+      meters.time(
+          "deliveries",
+          "Deliveries, by what was done with them, and how long it took",
+          time,
+          "outcome",
+          outcome);
     }
 
     @Override
     public void received(Reception.Outcome outcome, Duration time) {
-      time(outcome.name().toLowerCase(Locale.ROOT), time);
+      time(lower(outcome), time);
     }
 
     @Override
@@ -101,30 +83,21 @@ interface WebhookMeters {
 
     @Override
     public void handled(Result result) {
-      quiet.count(
-          () ->
-              Counter.builder(PREFIX + "attempts")
-                  .description("Attempts to process an event, by what became of them")
-                  .tag("provider", provider)
-                  .tag("result", result.name().toLowerCase(Locale.ROOT))
-                  .register(registry)
-                  .increment());
+      meters.count(
+          "attempts",
+          "Attempts to process an event, by what became of them",
+          "result",
+          lower(result));
     }
 
     @Override
     public void takenOver() {
-      quiet.count(
-          () ->
-              Counter.builder(PREFIX + "takeovers")
-                  .description("Events that were claimed after a crash of their worker")
-                  .tag("provider", provider)
-                  .register(registry)
-                  .increment());
+      meters.count("takeovers", "Events that were claimed after a crash of their worker");
     }
 
     @Override
-    public void stands(Standing now) {
-      standing = now;
+    public void stands(Supplier<Standing> now) {
+      standing = now.get();
     }
   }
 }

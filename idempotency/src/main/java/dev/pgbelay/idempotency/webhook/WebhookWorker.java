@@ -92,7 +92,9 @@ public final class WebhookWorker implements AutoCloseable {
       InboxOptions options = inbox.options();
       options
           .meters()
-          .stands(options.transactions().run(options.own(), tx -> inbox.list().standing(tx.dsl())));
+          .stands(
+              () ->
+                  options.transactions().run(options.own(), tx -> inbox.list().standing(tx.dsl())));
     }
   }
 

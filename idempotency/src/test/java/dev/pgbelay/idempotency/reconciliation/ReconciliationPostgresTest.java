@@ -34,20 +34,6 @@ class ReconciliationPostgresTest {
     till.close();
   }
 
-  private IdempotencyKey paid(String name) {
-    IdempotencyKey key = till.key(name);
-    assertThat(till.pay(key, 100).outcome()).isEqualTo(Outcome.EXECUTED);
-    return key;
-  }
-
-  /** The provider's answer, or the request itself, was lost on the way. */
-  private IdempotencyKey unknown(String name, ProviderFault fault) {
-    IdempotencyKey key = till.key(name);
-    till.provider.next(fault);
-    assertThat(till.pay(key, 100).outcome()).isEqualTo(Outcome.UNKNOWN_OUTCOME);
-    return key;
-  }
-
   private static void assertFinding(Finding finding, Kind kind, Action action, IdempotencyKey key) {
     assertThat(finding.kind()).isEqualTo(kind);
     assertThat(finding.action()).isEqualTo(action);
@@ -57,7 +43,7 @@ class ReconciliationPostgresTest {
   @Test
   void paymentsThatAgree_areMatchedAndTheReportSaysOfWhatWindow() throws Exception {
     for (int i = 1; i <= 5; i++) {
-      paid("k" + i);
+      till.paid("k" + i);
     }
     till.provider.next(ProviderFault.DECLINE);
     till.pay(till.key("declined"), 100);
@@ -83,7 +69,7 @@ class ReconciliationPostgresTest {
 
   @Test
   void unknownThatTheProviderDid_isSettledOnlyWhenApplied() throws Exception {
-    IdempotencyKey key = unknown("k", ProviderFault.DROP_AFTER_ACTING);
+    IdempotencyKey key = till.unknown("k", ProviderFault.DROP_AFTER_ACTING);
     Finding finding = till.compare().only();
     assertFinding(finding, Kind.STATE_DIFFERS, Action.SETTLE_SUCCEEDED, key);
     assertThat(finding.state()).contains(OpenPayment.State.UNKNOWN);
@@ -100,7 +86,7 @@ class ReconciliationPostgresTest {
 
   @Test
   void unknownThatTheProviderDeclined_isSettledAsRefused() throws Exception {
-    IdempotencyKey key = unknown("k", ProviderFault.DROP_BEFORE_ACTING);
+    IdempotencyKey key = till.unknown("k", ProviderFault.DROP_BEFORE_ACTING);
     till.provider.next(ProviderFault.DECLINE);
     till.client.charge(
         till.operation.providerKey(key, Till.CHARGED), Till.reference(key), 100, "eur");
@@ -112,7 +98,7 @@ class ReconciliationPostgresTest {
 
   @Test
   void unknownThatTheProviderNeverSaw_isSettledBehindItsKeyWindowOnly() throws Exception {
-    IdempotencyKey key = unknown("k", ProviderFault.DROP_BEFORE_ACTING);
+    IdempotencyKey key = till.unknown("k", ProviderFault.DROP_BEFORE_ACTING);
     Compared early = till.compare();
     assertThat(early.findings()).isEmpty();
     assertThat(early.report().inFlight()).isEqualTo(1);
@@ -129,7 +115,7 @@ class ReconciliationPostgresTest {
   /** The list may be of yesterday by the time somebody applies what it showed. */
   @Test
   void chargeThatAppearsBeforeItIsSettledAsNotDone_settlesAsDone() throws Exception {
-    IdempotencyKey key = unknown("k", ProviderFault.DROP_BEFORE_ACTING);
+    IdempotencyKey key = till.unknown("k", ProviderFault.DROP_BEFORE_ACTING);
     till.age(key, Duration.ofHours(30));
     Finding finding = till.compare().only();
     till.client.charge(
@@ -146,7 +132,7 @@ class ReconciliationPostgresTest {
     Finding finding = till.compare().only();
     assertFinding(finding, Kind.MISSING_HERE, Action.BOOK, key);
     assertThat(finding.state()).isEmpty();
-    paid("lost");
+    till.paid("lost");
     assertThat(till.provider.charges()).hasSize(1);
     assertThat(till.compare().report().isClean()).isTrue();
   }
@@ -179,7 +165,7 @@ class ReconciliationPostgresTest {
 
   @Test
   void bookedPaymentThatIsNotThere_isMissingThere() throws Exception {
-    IdempotencyKey key = paid("k");
+    IdempotencyKey key = till.paid("k");
     till.hides = true;
     Finding finding = till.compare().only();
     assertFinding(finding, Kind.MISSING_THERE, Action.ASK_OPERATOR, key);
@@ -197,7 +183,7 @@ class ReconciliationPostgresTest {
 
   @Test
   void paymentThatBeganBeforeTheWindow_isNotMissingThere() throws Exception {
-    IdempotencyKey key = paid("k");
+    IdempotencyKey key = till.paid("k");
     till.age(key, Duration.ofHours(39));
     till.dsl.execute(
         "update pgbelay.payment set finished_at = clock_timestamp() - interval '1 hour'"
@@ -210,12 +196,12 @@ class ReconciliationPostgresTest {
   @Test
   void otherAmount_isFoundAlsoWhereTheOutcomeIsUnknown() throws Exception {
     till.surcharge = 1;
-    IdempotencyKey key = paid("k");
+    IdempotencyKey key = till.paid("k");
     Finding finding = till.compare().only();
     assertFinding(finding, Kind.AMOUNT_DIFFERS, Action.ASK_OPERATOR, key);
     assertThat(finding.expected()).contains(new Amount(100, "EUR"));
     assertThat(finding.records().get(0).amount()).isEqualTo(new Amount(101, "EUR"));
-    unknown("u", ProviderFault.DROP_AFTER_ACTING);
+    till.unknown("u", ProviderFault.DROP_AFTER_ACTING);
     assertThat(till.compare().findings())
         .hasSize(2)
         .extracting(Finding::kind)
@@ -224,8 +210,8 @@ class ReconciliationPostgresTest {
 
   @Test
   void amountThatCannotBeRead_isCountedAndEndsNothing() throws Exception {
-    paid("k");
-    unknown("u", ProviderFault.DROP_AFTER_ACTING);
+    till.paid("k");
+    till.unknown("u", ProviderFault.DROP_AFTER_ACTING);
     Compared compared =
         till.compareWith(
             till.reconciliation(till::page)
@@ -240,14 +226,14 @@ class ReconciliationPostgresTest {
 
   @Test
   void chargeThatWasTakenBackThere_isToBeBooked() throws Exception {
-    IdempotencyKey key = paid("k");
+    IdempotencyKey key = till.paid("k");
     till.client.refund("r", till.provider.charges().get(0).id());
     assertFinding(till.compare().only(), Kind.STATE_DIFFERS, Action.BOOK, key);
   }
 
   @Test
   void chargeOfARefusedPayment_isToBeRefunded() throws Exception {
-    IdempotencyKey key = unknown("k", ProviderFault.DROP_AFTER_ACTING);
+    IdempotencyKey key = till.unknown("k", ProviderFault.DROP_AFTER_ACTING);
     till.operation.settle(key, Till.CHARGED, ProviderReply.refused("operator's guess"));
     till.pay(key, 100);
     assertFinding(till.compare().only(), Kind.STATE_DIFFERS, Action.REFUND, key);
@@ -285,7 +271,7 @@ class ReconciliationPostgresTest {
 
   @Test
   void twoChargesUnderOneKey_areADuplicate() throws Exception {
-    IdempotencyKey key = paid("k");
+    IdempotencyKey key = till.paid("k");
     till.provider.forgetKeys();
     till.client.charge(
         till.operation.providerKey(key, Till.CHARGED), Till.reference(key), 100, "eur");
@@ -298,7 +284,7 @@ class ReconciliationPostgresTest {
 
   @Test
   void secondChargeUnderAnotherProviderKey_isADuplicate() throws Exception {
-    IdempotencyKey key = paid("k");
+    IdempotencyKey key = till.paid("k");
     till.client.charge("made-up", Till.reference(key), 100, "eur");
     Finding finding = till.compare().only();
     assertFinding(finding, Kind.DUPLICATE, Action.REFUND, key);
@@ -309,14 +295,14 @@ class ReconciliationPostgresTest {
   /** The first charge is older than the list. */
   @Test
   void chargeLongAfterThePaymentWasFinished_isADuplicate() throws Exception {
-    IdempotencyKey key = paid("k");
+    IdempotencyKey key = till.paid("k");
     till.age(key, Duration.ofHours(45));
     assertFinding(till.compare().only(), Kind.DUPLICATE, Action.REFUND, key);
   }
 
   @Test
   void providerThatKeepsThePaymentsKeyAlone_isMatchedByIt() throws Exception {
-    paid("k");
+    till.paid("k");
     Compared compared =
         till.compareWith(
             till.reconciliation(
@@ -363,7 +349,7 @@ class ReconciliationPostgresTest {
 
   @Test
   void settlementWithoutAResult_isRefusedByName() throws Exception {
-    unknown("k", ProviderFault.DROP_AFTER_ACTING);
+    till.unknown("k", ProviderFault.DROP_AFTER_ACTING);
     Finding finding = till.compare().only();
     Reconciliation<String, String> bare =
         Reconciliation.builder(till.transactions, till.operation.ledger(Till.CHARGED), till::page)

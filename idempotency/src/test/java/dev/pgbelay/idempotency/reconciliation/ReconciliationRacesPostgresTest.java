@@ -37,19 +37,6 @@ class ReconciliationRacesPostgresTest {
     till.close();
   }
 
-  private IdempotencyKey paid(String name) {
-    IdempotencyKey key = till.key(name);
-    assertThat(till.pay(key, 100).outcome()).isEqualTo(Outcome.EXECUTED);
-    return key;
-  }
-
-  private IdempotencyKey unknown(String name, ProviderFault fault) {
-    IdempotencyKey key = till.key(name);
-    till.provider.next(fault);
-    assertThat(till.pay(key, 100).outcome()).isEqualTo(Outcome.UNKNOWN_OUTCOME);
-    return key;
-  }
-
   /** A payment of this moment, on both clocks. */
   private void payNow(IdempotencyKey key) {
     till.ago(Duration.ZERO);
@@ -69,7 +56,7 @@ class ReconciliationRacesPostgresTest {
   @Test
   void chargesThatComeInWhilePagesAreRead_areNoFindings() throws Exception {
     for (int i = 1; i <= 5; i++) {
-      paid("k" + i);
+      till.paid("k" + i);
     }
     AtomicBoolean shifted = new AtomicBoolean();
     Compared compared =
@@ -95,7 +82,7 @@ class ReconciliationRacesPostgresTest {
   /** Unknown when the list was read, and charged and booked by the time it is looked at here. */
   @Test
   void chargeMadeBehindTheList_isInFlightAndNotMissingThere() throws Exception {
-    IdempotencyKey key = unknown("k", ProviderFault.DROP_BEFORE_ACTING);
+    IdempotencyKey key = till.unknown("k", ProviderFault.DROP_BEFORE_ACTING);
     till.hasStatusQuery = false;
     Compared compared = till.compareWith(till.reconciliation(till.then(() -> payNow(key))));
     assertThat(till.provider.charges()).hasSize(1);
@@ -105,7 +92,7 @@ class ReconciliationRacesPostgresTest {
 
   @Test
   void webhookThatSettlesBehindTheList_leavesNoFinding() throws Exception {
-    IdempotencyKey key = unknown("k", ProviderFault.DROP_AFTER_ACTING);
+    IdempotencyKey key = till.unknown("k", ProviderFault.DROP_AFTER_ACTING);
     Compared compared =
         till.compareWith(
             till.reconciliation(
@@ -120,7 +107,7 @@ class ReconciliationRacesPostgresTest {
   /** Between the two looks at it. */
   @Test
   void answerThatComesBetweenTheTwoLooks_leavesNoFinding() throws Exception {
-    IdempotencyKey key = unknown("k", ProviderFault.DROP_AFTER_ACTING);
+    IdempotencyKey key = till.unknown("k", ProviderFault.DROP_AFTER_ACTING);
     Compared compared =
         till.compareWith(till.reconciliation(till::page).expected(once(() -> payNow(key))));
     assertThat(compared.findings()).isEmpty();
@@ -132,8 +119,8 @@ class ReconciliationRacesPostgresTest {
   @Test
   void paymentThatFinishesWhileOursAreRead_isMetAllTheSame() throws Exception {
     till.metadata = false;
-    IdempotencyKey first = unknown("a", ProviderFault.DROP_AFTER_ACTING);
-    IdempotencyKey second = unknown("b", ProviderFault.DROP_AFTER_ACTING);
+    IdempotencyKey first = till.unknown("a", ProviderFault.DROP_AFTER_ACTING);
+    IdempotencyKey second = till.unknown("b", ProviderFault.DROP_AFTER_ACTING);
     Compared compared =
         till.compareWith(
             till.reconciliation(till::page).pageSize(1).expected(once(() -> payNow(second))));
@@ -160,9 +147,9 @@ class ReconciliationRacesPostgresTest {
   @Test
   void pageThatCannotBeRead_leavesNothingMissingThere() throws Exception {
     for (int i = 1; i <= 4; i++) {
-      paid("k" + i);
+      till.paid("k" + i);
     }
-    IdempotencyKey newest = unknown("u", ProviderFault.DROP_AFTER_ACTING);
+    IdempotencyKey newest = till.unknown("u", ProviderFault.DROP_AFTER_ACTING);
     till.hasStatusQuery = false;
     till.provider.nextPages(ListFault.NONE, ListFault.ERROR, ListFault.ERROR, ListFault.ERROR);
     Compared compared = till.compare();
@@ -183,7 +170,7 @@ class ReconciliationRacesPostgresTest {
   @Test
   void pageThatGotLost_isNoticedByTheStatusQuery() throws Exception {
     for (int i = 1; i <= 5; i++) {
-      paid("k" + i);
+      till.paid("k" + i);
     }
     till.provider.nextPages(ListFault.NONE, ListFault.LOSE_PAGE);
     Compared compared = till.compare();
@@ -197,7 +184,7 @@ class ReconciliationRacesPostgresTest {
   @Test
   void pageThatComesTwice_isNoDuplicateAndOneThatNamesItselfIsNoEnd() throws Exception {
     for (int i = 1; i <= 5; i++) {
-      paid("k" + i);
+      till.paid("k" + i);
     }
     till.provider.nextPages(ListFault.NONE, ListFault.REPEAT_PAGE);
     Compared repeated = till.compare();
@@ -215,7 +202,7 @@ class ReconciliationRacesPostgresTest {
 
   @Test
   void youngerRun_endsTheOlderOneAndClearsItsRecordsAway() throws Exception {
-    paid("k");
+    till.paid("k");
     Reconciliation<String, String> younger = till.reconciliation();
     Reconciliation<String, String> older =
         till.reconciliation(
@@ -238,7 +225,7 @@ class ReconciliationRacesPostgresTest {
   /** As a crash of the server does to tables of which nothing is logged. */
   @Test
   void recordsThatACrashEmptied_endTheRunInsteadOfMissing() throws Exception {
-    paid("k");
+    till.paid("k");
     Reconciliation<String, String> reconciliation =
         till.reconciliation(
                 till.then(
@@ -255,7 +242,7 @@ class ReconciliationRacesPostgresTest {
 
   @Test
   void recordsThatAnEndedRunLeft_areClearedAwayByTheNext() throws Exception {
-    paid("k");
+    till.paid("k");
     Reconciliation<String, String> failing =
         till.reconciliation(till::page)
             .expected(

@@ -1,5 +1,7 @@
 package dev.pgbelay.idempotency.reconciliation;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.Transactions;
@@ -8,6 +10,7 @@ import dev.pgbelay.idempotency.Answer;
 import dev.pgbelay.idempotency.Codec;
 import dev.pgbelay.idempotency.Fingerprint;
 import dev.pgbelay.idempotency.IdempotencyKey;
+import dev.pgbelay.idempotency.Outcome;
 import dev.pgbelay.idempotency.payment.Execution;
 import dev.pgbelay.idempotency.payment.PaymentOperation;
 import dev.pgbelay.idempotency.payment.Payments;
@@ -19,6 +22,7 @@ import dev.pgbelay.idempotency.payment.StepRefusedException;
 import dev.pgbelay.idempotency.testing.FakeCharge;
 import dev.pgbelay.idempotency.testing.FakeProvider;
 import dev.pgbelay.idempotency.testing.FakeProviderClient;
+import dev.pgbelay.idempotency.testing.ProviderFault;
 import dev.pgbelay.testing.TemplateInitializer;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.io.IOException;
@@ -174,6 +178,21 @@ final class Till implements AutoCloseable {
     Answer<String> answer = operation.execute(key, Long.toString(cents));
     age(key, ago);
     return answer;
+  }
+
+  /** A payment of 100 cents that went well. */
+  IdempotencyKey paid(String name) {
+    IdempotencyKey key = key(name);
+    assertThat(pay(key, 100).outcome()).isEqualTo(Outcome.EXECUTED);
+    return key;
+  }
+
+  /** One of which the provider's answer, or the request itself, was lost on the way. */
+  IdempotencyKey unknown(String name, ProviderFault fault) {
+    IdempotencyKey key = key(name);
+    provider.next(fault);
+    assertThat(pay(key, 100).outcome()).isEqualTo(Outcome.UNKNOWN_OUTCOME);
+    return key;
   }
 
   void age(IdempotencyKey key, Duration by) {

@@ -37,6 +37,20 @@ class HealthRulesTest {
         1);
   }
 
+  /** Nine jobs, the oldest due for three minutes, of which none was ever finished. */
+  private static QueueFigures overdue(Optional<Duration> paused, Waiting waiting, int workers) {
+    return new QueueFigures(
+        "q",
+        9,
+        0,
+        Optional.of(MINUTE.multipliedBy(3)),
+        Optional.empty(),
+        Optional.empty(),
+        paused,
+        waiting,
+        workers);
+  }
+
   private static QueueSnapshot snapshot(int workers, QueueFigures... queues) {
     Map<String, QueueFigures> byName = new java.util.HashMap<>();
     for (QueueFigures queue : queues) {
@@ -80,17 +94,7 @@ class HealthRulesTest {
 
   @Test
   void pausedQueueWithDueJobs_isDownAndTheReasonNamesThePause() {
-    QueueFigures paused =
-        new QueueFigures(
-            "q",
-            9,
-            0,
-            Optional.of(MINUTE.multipliedBy(3)),
-            Optional.empty(),
-            Optional.empty(),
-            Optional.of(MINUTE.multipliedBy(4)),
-            Waiting.FOR_NOTHING,
-            1);
+    QueueFigures paused = overdue(Optional.of(MINUTE.multipliedBy(4)), Waiting.FOR_NOTHING, 1);
     assertThat(rules.judge(snapshot(1, paused)).reasons())
         .extracting(Reason::text)
         .containsExactly(
@@ -100,17 +104,7 @@ class HealthRulesTest {
 
   @Test
   void queueThatNoLiveWorkerRuns_isDownAndTheReasonSaysSo() {
-    QueueFigures forgotten =
-        new QueueFigures(
-            "q",
-            9,
-            0,
-            Optional.of(MINUTE.multipliedBy(3)),
-            Optional.empty(),
-            Optional.empty(),
-            Optional.empty(),
-            Waiting.FOR_NOTHING,
-            0);
+    QueueFigures forgotten = overdue(Optional.empty(), Waiting.FOR_NOTHING, 0);
     assertThat(rules.judge(snapshot(2, forgotten)).reasons())
         .extracting(Reason::text)
         .containsExactly(
@@ -120,17 +114,7 @@ class HealthRulesTest {
 
   @Test
   void queueWhosePermitsRefuse_isDownAndTheReasonSaysSo() {
-    QueueFigures refused =
-        new QueueFigures(
-            "q",
-            9,
-            0,
-            Optional.of(MINUTE.multipliedBy(3)),
-            Optional.empty(),
-            Optional.empty(),
-            Optional.empty(),
-            new Waiting(0, Optional.empty(), 0, 0, 7),
-            1);
+    QueueFigures refused = overdue(Optional.empty(), new Waiting(0, Optional.empty(), 0, 0, 7), 1);
     assertThat(rules.judge(snapshot(1, refused)).reasons())
         .extracting(Reason::text)
         .containsExactly(
