@@ -1,0 +1,46 @@
+package dev.pgbelay.outbox;
+
+import java.time.Duration;
+import java.util.Optional;
+
+/**
+ * What became of one message.
+ *
+ * @param outcome which of the three
+ * @param reason why not, a short text that is stored and logged: no payloads, no secrets; empty if
+ *     it was delivered
+ * @param retryAfter not sooner, as the other side asked; only with {@link Outcome#FAILED}
+ */
+public record Delivery(Outcome outcome, String reason, Optional<Duration> retryAfter) {
+  private static final Delivery DELIVERED = new Delivery(Outcome.DELIVERED, "", Optional.empty());
+
+  /** What became of a message. */
+  public enum Outcome {
+    /** The other side has it. */
+    DELIVERED,
+    /** It may succeed later: the destination's retries decide. */
+    FAILED,
+    /** It will never succeed as it is: the destination's {@link PoisonPolicy} decides at once. */
+    REJECTED
+  }
+
+  /** The other side has it. */
+  public static Delivery delivered() {
+    return DELIVERED;
+  }
+
+  /** It may succeed later. */
+  public static Delivery failed(String reason) {
+    return new Delivery(Outcome.FAILED, reason, Optional.empty());
+  }
+
+  /** It may succeed later, but not before. */
+  public static Delivery failed(String reason, Duration retryAfter) {
+    return new Delivery(Outcome.FAILED, reason, Optional.of(retryAfter));
+  }
+
+  /** It will never succeed as it is. */
+  public static Delivery rejected(String reason) {
+    return new Delivery(Outcome.REJECTED, reason, Optional.empty());
+  }
+}
