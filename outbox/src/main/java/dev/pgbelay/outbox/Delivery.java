@@ -6,7 +6,7 @@ import java.util.Optional;
 /**
  * What became of one message.
  *
- * @param outcome which of the three
+ * @param outcome which of the four
  * @param reason why not, a short text that is stored and logged: no payloads, no secrets; empty if
  *     it was delivered
  * @param retryAfter not sooner, as the other side asked; only with {@link Outcome#FAILED}
@@ -21,7 +21,13 @@ public record Delivery(Outcome outcome, String reason, Optional<Duration> retryA
     /** It may succeed later: the destination's retries decide. */
     FAILED,
     /** It will never succeed as it is: the destination's {@link PoisonPolicy} decides at once. */
-    REJECTED
+    REJECTED,
+    /**
+     * It is not known to be delivered, through no fault of its own: another one that stood before
+     * it was not. No attempt is counted, and it is given to the publisher again as soon as its key
+     * may go on. It may have arrived nevertheless; then it is a repeat.
+     */
+    HELD_BACK
   }
 
   /** The other side has it. */
@@ -37,6 +43,15 @@ public record Delivery(Outcome outcome, String reason, Optional<Duration> retryA
   /** It may succeed later, but not before. */
   public static Delivery failed(String reason, Duration retryAfter) {
     return new Delivery(Outcome.FAILED, reason, Optional.of(retryAfter));
+  }
+
+  /**
+   * It was not sent, or is not known to have arrived, because of another one.
+   *
+   * @param reason whose fault it is
+   */
+  public static Delivery heldBack(String reason) {
+    return new Delivery(Outcome.HELD_BACK, reason, Optional.empty());
   }
 
   /** It will never succeed as it is. */

@@ -15,7 +15,8 @@ public interface MessagePublisher extends AutoCloseable {
    * Delivers messages, and returns when it is known what became of each. Messages of one key stand
    * in their order. Once one of them is not delivered, none of the same key that stands behind it
    * may be: whoever cannot hold one back that is under way sends the next when it knows of the
-   * last.
+   * last. Those that stand behind it are answered {@link Delivery#heldBack}, and so is whatever
+   * else of this call was given up because of it; one answer of a call at least is another one.
    *
    * @param messages at least one, at most {@link #batchSize}
    * @return what became of each message, in the same order
