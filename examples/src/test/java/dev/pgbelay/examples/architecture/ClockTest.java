@@ -25,7 +25,8 @@ class ClockTest {
       Map.of(
           "dev.pgbelay.core.token.TokenSigner",
               "a token says when it was signed and until when it is good",
-          "dev.pgbelay.keyset.CursorCodec", "a cursor can expire");
+          "dev.pgbelay.keyset.CursorCodec", "a cursor can expire",
+          "dev.pgbelay.outbox.MessageIds", "a UUID of version 7 begins with the time");
 
   private static final Set<String> TIME_TYPES =
       Set.of(

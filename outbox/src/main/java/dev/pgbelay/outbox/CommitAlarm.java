@@ -1,0 +1,72 @@
+package dev.pgbelay.outbox;
+
+import dev.pgbelay.core.TransactionException;
+import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.wakeup.WakeUps;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Who is told when a transaction has committed that appended messages: relays of this process, and
+ * other processes. Safe for several threads.
+ */
+final class CommitAlarm {
+  private static final String TOPIC = "outbox/";
+
+  private final @Nullable WakeUps announced;
+  private final List<CommitListener> listeners = new CopyOnWriteArrayList<>();
+
+  CommitAlarm(@Nullable WakeUps announced) {
+    this.announced = announced;
+  }
+
+  /** What is announced when there is something for a destination. */
+  static String topic(int destination) {
+    return TOPIC + destination;
+  }
+
+  void add(CommitListener listener) {
+    listeners.add(listener);
+  }
+
+  void remove(CommitListener listener) {
+    listeners.remove(listener);
+  }
+
+  OptionalInt ownedLane() {
+    for (CommitListener listener : listeners) {
+      OptionalInt lane = listener.ownedLane();
+      if (lane.isPresent()) {
+        return lane;
+      }
+    }
+    return OptionalInt.empty();
+  }
+
+  boolean isHeard() {
+    return announced != null || !listeners.isEmpty();
+  }
+
+  void afterCommit(Tx tx, Set<Integer> destinations, Set<Integer> lanes) {
+    if (!isHeard()) {
+      return;
+    }
+    try {
+      tx.afterCommit(
+          commit -> {
+            AppendedMessages appended =
+                new AppendedMessages(destinations, lanes, commit.position());
+            listeners.forEach(listener -> listener.committed(appended));
+            if (announced != null) {
+              destinations.forEach(destination -> announced.announce(topic(destination)));
+            }
+          });
+    } catch (TransactionException noCallback) {
+      // A joined transaction whose owner tells nobody of its commit: the relays poll.
+      return;
+    }
+  }
+}

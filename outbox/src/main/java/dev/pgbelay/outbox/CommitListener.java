@@ -1,0 +1,21 @@
+package dev.pgbelay.outbox;
+
+import java.util.OptionalInt;
+
+/**
+ * A relay of this process that wants to know at once of what was appended here. See {@link
+ * Outbox#attach}.
+ */
+interface CommitListener {
+  /**
+   * Called after the commit, on the thread that committed: must return at once. What is told may
+   * not be there: a transaction that somebody else opened, or that went back to a savepoint by SQL
+   * text, is not seen to take it back. So look before you deliver.
+   */
+  void committed(AppendedMessages appended);
+
+  /** A lane where a message without key is delivered by this very relay, if it has one. */
+  default OptionalInt ownedLane() {
+    return OptionalInt.empty();
+  }
+}
