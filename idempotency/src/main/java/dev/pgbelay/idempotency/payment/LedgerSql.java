@@ -40,8 +40,10 @@ final class LedgerSql {
       """
       SELECT <columns>
         FROM <payment> AS p
-       WHERE p.operation = ? AND (p.finished_at, p.tenant, p.key) > (timestamptz 'infinity', ?, ?)
-       ORDER BY p.finished_at, p.tenant, p.key
+       WHERE p.operation = ?
+         AND (p.finished_at, p.operation, p.tenant, p.key) > (timestamptz 'infinity', ?, ?, ?)
+         AND (p.finished_at, p.operation) <= (timestamptz 'infinity', ?)
+       ORDER BY p.finished_at, p.operation, p.tenant, p.key
        LIMIT ?\
       """;
 
@@ -50,8 +52,8 @@ final class LedgerSql {
       SELECT <columns>
         FROM <payment> AS p
        WHERE p.operation = ? AND p.finished_at < 'infinity'
-         AND (p.finished_at, p.tenant, p.key) > (?, ?, ?)
-       ORDER BY p.finished_at, p.tenant, p.key
+         AND (p.finished_at, p.operation, p.tenant, p.key) > (?, ?, ?, ?)
+       ORDER BY p.finished_at, p.operation, p.tenant, p.key
        LIMIT ?\
       """;
 
@@ -105,9 +107,9 @@ final class LedgerSql {
       Connection connection, String operation, @Nullable IdempotencyKey after, int limit) {
     try (PreparedStatement statement = connection.prepareStatement(open)) {
       statement.setString(1, operation);
-      statement.setString(2, after == null ? "" : after.tenant());
-      statement.setString(3, after == null ? "" : after.key());
-      statement.setInt(4, limit);
+      bindAfter(statement, 2, operation, after);
+      statement.setString(5, operation);
+      statement.setInt(6, limit);
       return rows(statement);
     } catch (SQLException e) {
       throw failed(e);
@@ -124,9 +126,8 @@ final class LedgerSql {
     try (PreparedStatement statement = connection.prepareStatement(finished)) {
       statement.setString(1, operation);
       statement.setObject(2, OffsetDateTime.ofInstant(since, ZoneOffset.UTC));
-      statement.setString(3, after == null ? "" : after.tenant());
-      statement.setString(4, after == null ? "" : after.key());
-      statement.setInt(5, limit);
+      bindAfter(statement, 3, operation, after);
+      statement.setInt(6, limit);
       return rows(statement);
     } catch (SQLException e) {
       throw failed(e);
@@ -149,6 +150,14 @@ final class LedgerSql {
     } catch (SQLException e) {
       throw failed(e);
     }
+  }
+
+  private static void bindAfter(
+      PreparedStatement statement, int first, String operation, @Nullable IdempotencyKey after)
+      throws SQLException {
+    statement.setString(first, operation);
+    statement.setString(first + 1, after == null ? "" : after.tenant());
+    statement.setString(first + 2, after == null ? "" : after.key());
   }
 
   private static List<Row> rows(PreparedStatement statement) throws SQLException {

@@ -132,7 +132,7 @@ public final class Payments implements AutoCloseable {
     return Purge.olderThan(
             transactions, "payment-" + operation, sql.table(), FINISHED_AT, retention)
         .where(OPERATION.eq(operation))
-        .key(OPERATION, FINISHED_AT, TENANT, KEY)
+        .key(FINISHED_AT, OPERATION, TENANT, KEY)
         .schema(schema);
   }
 

@@ -70,7 +70,7 @@ record InboxOptions(
     return List.of(
         Purge.olderThan(transactions, "webhook-" + provider, eventTable(), FINISHED_AT, retention)
             .where(PROVIDER.eq(provider))
-            .key(PROVIDER, FINISHED_AT, DUE_AT, EVENT_ID)
+            .key(FINISHED_AT, PROVIDER, DUE_AT, EVENT_ID)
             .schema(schema),
         Purge.olderThan(
                 transactions,

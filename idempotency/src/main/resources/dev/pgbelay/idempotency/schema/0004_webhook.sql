@@ -30,7 +30,8 @@ CREATE TABLE ${schema}.webhook_event (
 ) WITH (fillfactor = 80);
 
 -- What is open stands at the end of it, by when it is due; the oldest finished ones, which the purge takes, at its beginning.
-CREATE INDEX webhook_event_due ON ${schema}.webhook_event (provider, finished_at, due_at, event_id);
+-- The time is first for the reason of payment_finished.
+CREATE INDEX webhook_event_due ON ${schema}.webhook_event (finished_at, provider, due_at, event_id);
 
 -- Deliveries under the id of an event that has another body.
 CREATE TABLE ${schema}.webhook_conflict (
