@@ -7,8 +7,10 @@ import dev.pgbelay.idempotency.payment.PaymentOperation.Settlement;
 import dev.pgbelay.idempotency.testing.FakeCharge;
 import dev.pgbelay.idempotency.testing.FakeEvent;
 import dev.pgbelay.idempotency.testing.FakeProvider;
+import dev.pgbelay.idempotency.webhook.WebhookWorker;
 import java.time.Duration;
 import javax.sql.DataSource;
+import org.awaitility.Awaitility;
 import org.jooq.DSLContext;
 import org.jooq.SQLDialect;
 import org.jooq.impl.DSL;
@@ -19,29 +21,31 @@ final class StormCalm implements AutoCloseable {
   private final DSLContext dsl;
   private final HikariDataSource keepAlive;
   private final StormShop shop;
+  private final StormInbox inbox;
 
   StormCalm(DataSource work, String url, StormProviders providers) {
     this.providers = providers;
     this.dsl = DSL.using(work, SQLDialect.POSTGRES);
     this.keepAlive = StormProcess.pool(StormProcess.driver(url), 1);
     this.shop = new StormShop(work, keepAlive, providers.uris());
+    this.inbox = new StormInbox(shop);
   }
 
   /**
-   * Every event once more, also those that no process took.
-   *
-   * @return how many settled something
+   * Every event once more, also those that no process took; and all that are open are processed.
    */
-  int deliverAll() {
-    int settled = 0;
+  void deliverAll() throws Exception {
     for (FakeProvider provider : providers.all()) {
       for (FakeEvent event : provider.events()) {
-        Settlement settlement = shop.settle(event);
-        assertThat(settlement).as("%s", event).isIn(Settlement.SETTLED, Settlement.ALREADY_KNOWN);
-        settled += settlement == Settlement.SETTLED ? 1 : 0;
+        assertThat(inbox.deliver(event)).as("%s", event).isEqualTo(200);
       }
     }
-    return settled;
+    try (WebhookWorker worker = inbox.worker(1)) {
+      Awaitility.await("events to be processed")
+          .atMost(Duration.ofMinutes(5))
+          .pollDelay(Duration.ZERO)
+          .until(() -> worker.runOnce() == 0 && inbox.inbox.pending(1).isEmpty());
+    }
   }
 
   /** Everything open is due, once. */
@@ -60,7 +64,7 @@ final class StormCalm implements AutoCloseable {
     Settlement settlement =
         asked.equals(StormShop.REFUNDED.name())
             ? refundByHand(payment)
-            : shop.settle(
+            : settle(
                 payment.regime(),
                 payment.key(),
                 asked.equals(StormBank.CHARGE) ? StormShop.CHARGED : StormShop.COURIER,
@@ -79,8 +83,13 @@ final class StormCalm implements AutoCloseable {
     int status =
         providers.client(payment.regime()).refund("by hand " + reference, charge).statusCode();
     assertThat(status).isEqualTo(201);
-    return shop.settle(
+    return settle(
         payment.regime(), payment.key(), StormShop.REFUNDED, ProviderReply.succeeded(charge));
+  }
+
+  private Settlement settle(
+      StormRegime regime, String key, StepKey<String> step, ProviderReply<String> reply) {
+    return shop.transactions.run(tx -> shop.settle(tx, regime, key, step, reply));
   }
 
   @Override

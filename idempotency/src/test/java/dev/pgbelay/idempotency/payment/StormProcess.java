@@ -6,9 +6,7 @@ import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
-import dev.pgbelay.idempotency.testing.FakeEvent;
-import dev.pgbelay.idempotency.webhook.HmacSignatures;
-import dev.pgbelay.idempotency.webhook.SignatureVerdict;
+import dev.pgbelay.idempotency.webhook.WebhookWorker;
 import java.io.File;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -20,7 +18,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
-import java.time.InstantSource;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -36,7 +33,8 @@ import org.postgresql.ds.PGSimpleDataSource;
 
 /**
  * A JVM of the storm: clients that call each key several times at once until it is answered, a
- * completer, and an endpoint for webhooks. What clients were answered is in its file, line by line.
+ * completer, and an endpoint for webhooks with its worker. What clients were answered is in its
+ * file, line by line.
  */
 final class StormProcess {
   /** How keys are kept. */
@@ -47,13 +45,10 @@ final class StormProcess {
   }
 
   static final int CALLS_OF_KEY = 2;
+  static final String FENCES_REMOVED = "fences removed: ";
   private static final int THREADS = 8;
-  private static final HmacSignatures SIGNATURES =
-      HmacSignatures.builder(InstantSource.system())
-          .secret("storm", "the provider's secret of the storm".getBytes(UTF_8))
-          .build();
-
   private final StormShop shop;
+  private final StormInbox inbox;
   private final NaiveShop naive;
   private final Mode mode;
   private final OutputStream answers;
@@ -63,15 +58,12 @@ final class StormProcess {
   private StormProcess(
       StormShop shop, NaiveShop naive, Mode mode, OutputStream answers, Random random) {
     this.shop = shop;
+    this.inbox = new StormInbox(shop);
     this.naive = naive;
     this.mode = mode;
     this.answers = answers;
     this.random = random;
     clients.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
-  }
-
-  static HmacSignatures signatures() {
-    return SIGNATURES;
   }
 
   static Process start(
@@ -139,8 +131,10 @@ final class StormProcess {
       String[] parts = provider.split("=", 2);
       providers.put(StormRegime.valueOf(parts[0]), URI.create(parts[1]));
     }
-    HikariDataSource work =
-        pool(mode == Mode.WITHOUT_FENCE ? new UnfencedDataSource(driver) : driver, 12);
+    UnfencedDataSource unfenced = new UnfencedDataSource(driver);
+    HikariDataSource work = pool(mode == Mode.WITHOUT_FENCE ? unfenced : driver, 16);
+    Runtime.getRuntime()
+        .addShutdownHook(new Thread(() -> System.out.println(FENCES_REMOVED + unfenced.removed())));
     StormShop shop = new StormShop(work, pool(driver, 1), providers);
     NaiveShop naive = new NaiveShop(work, StormShop.banks(providers, StormShop.TIME_LIMIT), name);
     StormProcess process =
@@ -162,18 +156,20 @@ final class StormProcess {
             .grace(Duration.ofMillis(200))
             .idlePause(Duration.ofMillis(20), Duration.ofMillis(200))
             .build();
+    WebhookWorker worker = inbox.worker(2);
     HttpServer webhooks =
         HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
     webhooks.setExecutor(Executors.newFixedThreadPool(2));
     webhooks.createContext("/", this::webhook);
     webhooks.start();
     completer.start();
+    worker.start();
     Runtime.getRuntime()
         .addShutdownHook(
             new Thread(
                 () -> {
                   webhooks.stop(0);
-                  stop(completer);
+                  stop(completer, worker);
                 }));
     Path port = folder.resolve(name + ".new");
     Files.writeString(port, webhooks.getAddress().getPort() + " " + shop.payments.claimant().id());
@@ -189,9 +185,10 @@ final class StormProcess {
     Thread.sleep(Duration.ofHours(1).toMillis());
   }
 
-  private void stop(Completer completer) {
+  private void stop(Completer completer, WebhookWorker worker) {
     clients.shutdown();
     completer.close();
+    worker.close();
     try {
       if (!clients.awaitTermination(20, TimeUnit.SECONDS)) {
         System.out.println("clients did not end");
@@ -225,32 +222,23 @@ final class StormProcess {
     }
   }
 
-  /** The status says what the webhook was good for. */
   private void webhook(HttpExchange exchange) throws IOException {
     try (exchange) {
-      byte[] body = exchange.getRequestBody().readAllBytes();
-      int status = 500;
+      int status = 503;
       try {
-        SignatureVerdict verdict =
-            SIGNATURES.verify(
-                header -> exchange.getRequestHeaders().getOrDefault(header, List.of()), body);
         status =
-            verdict.outcome() == SignatureVerdict.Outcome.VALID
-                ? status(shop.settle(FakeEvent.parse(new String(body, UTF_8))))
-                : 401;
+            mode == Mode.FREE_ON_EXCEPTION
+                ? 404
+                : inbox
+                    .inbox
+                    .receive(
+                        header -> exchange.getRequestHeaders().getOrDefault(header, List.of()),
+                        exchange.getRequestBody())
+                    .status();
       } catch (RuntimeException e) {
         System.out.println("webhook: " + e);
       }
       exchange.sendResponseHeaders(status, -1);
     }
-  }
-
-  static int status(PaymentOperation.Settlement settlement) {
-    return switch (settlement) {
-      case SETTLED -> 200;
-      case ALREADY_KNOWN, CONTRADICTED -> 208;
-      case NOT_ASKED -> 409;
-      case NO_SUCH_KEY -> 404;
-    };
   }
 }

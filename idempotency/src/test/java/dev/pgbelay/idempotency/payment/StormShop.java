@@ -2,7 +2,6 @@ package dev.pgbelay.idempotency.payment;
 
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
-import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.idempotency.Answer;
 import dev.pgbelay.idempotency.Codec;
@@ -36,16 +35,14 @@ final class StormShop implements AutoCloseable {
   static final Duration LEASE = Duration.ofSeconds(1);
   static final Duration TIME_LIMIT = Duration.ofMillis(400);
   private static final Duration CLIENT = Duration.ofSeconds(5);
-  private static final TxOptions SETTLE =
-      TxOptions.builder().path("storm-webhook").lockTimeout(Duration.ofSeconds(1)).build();
-
   static final TemplateInitializer TABLES =
       dataSource ->
           DSL.using(dataSource, SQLDialect.POSTGRES)
               .execute(
                   "create table ledger (operation text, key text, charge text, courier text);"
                       + " create table receipt (operation text, key text, response text);"
-                      + " create table naive_key (operation text, key text, response text,"
+                      + StormInbox.TABLE
+                      + "; create table naive_key (operation text, key text, response text,"
                       + " holder text, until timestamptz, primary key (operation, key))");
 
   static final TemplateInitializer SCHEMA =
@@ -55,7 +52,7 @@ final class StormShop implements AutoCloseable {
       };
 
   final Payments payments;
-  private final Transactions transactions;
+  final Transactions transactions;
   private final Map<StormRegime, PaymentOperation<String, String>> operations =
       new EnumMap<>(StormRegime.class);
 
@@ -136,21 +133,20 @@ final class StormShop implements AutoCloseable {
   }
 
   <T> PaymentOperation.Settlement settle(
-      StormRegime regime, String key, StepKey<T> step, ProviderReply<T> reply) {
-    return transactions.run(
-        SETTLE, tx -> operation(regime).settle(tx, key(regime, key), step, reply));
+      Tx tx, StormRegime regime, String key, StepKey<T> step, ProviderReply<T> reply) {
+    return operation(regime).settle(tx, key(regime, key), step, reply);
   }
 
-  /** What a webhook says; whenever and however often it comes. */
-  PaymentOperation.Settlement settle(FakeEvent event) {
+  /** What a webhook says; whenever it comes. */
+  PaymentOperation.Settlement settle(Tx tx, FakeEvent event) {
     FakeCharge charge = event.charge();
     String[] reference = charge.reference().split("/", -1);
     StormRegime regime = StormRegime.valueOf(reference[0]);
     if (charge.state() == State.REFUNDED) {
-      return settle(regime, reference[1], REFUNDED, ProviderReply.succeeded(charge.id()));
+      return settle(tx, regime, reference[1], REFUNDED, ProviderReply.succeeded(charge.id()));
     }
     StepKey<String> step = reference[2].equals(StormBank.CHARGE) ? CHARGED : COURIER;
-    return settle(regime, reference[1], step, StormBank.told(charge));
+    return settle(tx, regime, reference[1], step, StormBank.told(charge));
   }
 
   @Override
