@@ -25,10 +25,8 @@ final class FullEnqueue {
   /** What became of each, in the order of the jobs. */
   List<Enqueued> add(Connection connection, List<? extends NewJob<?>> jobs, byte[][] payloads)
       throws SQLException {
-    Map<Name, Owner> owners =
-        jobs.stream().anyMatch(job -> job.unique().isPresent())
-            ? unique.acquire(connection, jobs)
-            : Map.of();
+    List<@Nullable Long> ids = unique.idsInOrder(connection, jobs);
+    Map<Name, Owner> owners = unique.acquire(connection, jobs, ids);
     List<NewJob<?>> added = new ArrayList<>();
     List<byte[]> addedPayloads = new ArrayList<>();
     List<@Nullable Long> given = new ArrayList<>();
@@ -45,16 +43,16 @@ final class FullEnqueue {
       results.add(null);
       added.add(job);
       addedPayloads.add(payloads[i]);
-      given.add(owner == null ? null : owner.jobId());
+      given.add(owner == null ? ids.get(i) : Long.valueOf(owner.jobId()));
     }
     if (added.isEmpty()) {
       return results.stream().map(Enqueued.class::cast).toList();
     }
-    long[] ids = sql.enqueue(connection, added, addedPayloads, given);
+    long[] inserted = sql.enqueue(connection, added, addedPayloads, given);
     List<Enqueued> all = new ArrayList<>();
     int next = 0;
     for (Enqueued result : results) {
-      all.add(result != null ? result : new Enqueued(ids[next++], Enqueued.Outcome.INSERTED));
+      all.add(result != null ? result : new Enqueued(inserted[next++], Enqueued.Outcome.INSERTED));
     }
     return all;
   }

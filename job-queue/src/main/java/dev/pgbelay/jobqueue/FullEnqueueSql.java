@@ -19,11 +19,15 @@ import org.jspecify.annotations.Nullable;
  * once.
  */
 class FullEnqueueSql {
-  /** Moments, delays in microseconds, of which each job has one or none. */
+  /**
+   * Moments, delays in microseconds, of which each job has one or none. The clock is read once:
+   * jobs of one statement that are due at once stand in the order of their ids.
+   */
   private static final String ENQUEUE_FULL =
       """
       WITH ids AS MATERIALIZED (
-        SELECT CAST(pg_get_serial_sequence(?, 'id') AS regclass) AS sequence)
+        SELECT CAST(pg_get_serial_sequence(?, 'id') AS regclass) AS sequence),
+      clock AS MATERIALIZED (SELECT clock_timestamp() AS now)
       INSERT INTO <job> (id, queue, kind, state, place, run_at, max_attempts, priority, deadline_ms,
                          partition_key, key_slot, tags, headers, payload)
       SELECT coalesce(given.id, nextval((SELECT ids.sequence FROM ids))),
@@ -46,7 +50,7 @@ class FullEnqueueSql {
                     CAST(? AS boolean[]), CAST(? AS bytea[]))
                AS given(id, queue, kind, moment, delay, priority, max_attempts, deadline_ms,
                         partition_key, tags, headers, follows, payload)
-             CROSS JOIN LATERAL (SELECT clock_timestamp() AS now) AS clock
+             CROSS JOIN clock
              CROSS JOIN LATERAL (
                SELECT clock.now,
                       CASE WHEN given.moment IS NOT NULL

@@ -11,14 +11,15 @@ import java.time.Duration;
 class PromoteSql {
   /**
    * Binds the moment before which nothing is looked for, and limit: what was promoted before stands
-   * in front of the index while an old snapshot keeps it.
+   * in front of the index while an old snapshot keeps it. What falls due at one moment may be more
+   * than a page; those of a partition key must not be promoted out of order then.
    */
   private static final String PROMOTE =
       """
       WITH due AS MATERIALIZED (
         SELECT j.id FROM <job> AS j
          WHERE j.run_at >= to_timestamp(? / 1000000.0) AND j.run_at <= clock_timestamp()
-         ORDER BY j.run_at
+         ORDER BY j.run_at, j.place, j.id
          LIMIT ?
            FOR NO KEY UPDATE OF j SKIP LOCKED)
       UPDATE <job> AS j

@@ -5,6 +5,7 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -16,8 +17,12 @@ import org.jspecify.annotations.Nullable;
  * its own: a statement that waited for a lock still sees the jobs as they were before.
  */
 class UniqueSql {
-  /** A key of a kind, with what is wanted of it. */
-  record Wanted(String kind, String key, UniqueScope scope) {}
+  /**
+   * A key of a kind, with what is wanted of it.
+   *
+   * @param id of its job, null if it is to be drawn when the key is taken
+   */
+  record Wanted(String kind, String key, UniqueScope scope, @Nullable Long id) {}
 
   /** Where a key is looked up. */
   record Name(String kind, String key) {}
@@ -36,17 +41,27 @@ class UniqueSql {
       """
       given AS MATERIALIZED (
         SELECT g.*
-          FROM unnest(CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bigint[]))
-                 WITH ORDINALITY AS g(kind, key, while_job, micros, n))""";
+          FROM unnest(CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bigint[]),
+                      CAST(? AS bigint[]))
+                 WITH ORDINALITY AS g(kind, key, while_job, micros, id, n))""";
 
-  /** Binds the four arrays, sorted by kind and key, then the table of the ids. */
+  /** Binds the table of the ids, and how many. */
+  private static final String DRAW_IDS =
+      """
+      SELECT array_agg(nextval(ids.sequence))
+        FROM (SELECT CAST(pg_get_serial_sequence(?, 'id') AS regclass) AS sequence OFFSET 0) AS ids,
+             generate_series(1, ?)\
+      """;
+
+  /** Binds the five arrays, sorted by kind and key, then the table of the ids. */
   private static final String TAKE =
       "WITH "
           + GIVEN
           + """
 
       INSERT INTO <unique> (kind, key, job_id, while_job, expires_at)
-      SELECT given.kind, given.key, nextval(pg_get_serial_sequence(?, 'id')), given.while_job,
+      SELECT given.kind, given.key,
+             coalesce(given.id, nextval(pg_get_serial_sequence(?, 'id'))), given.while_job,
              clock_timestamp() + given.micros * interval '1 microsecond'
         FROM given
        ORDER BY given.n
@@ -54,7 +69,7 @@ class UniqueSql {
       RETURNING kind, key, job_id, true\
       """;
 
-  /** Binds the four arrays. */
+  /** Binds the five arrays. */
   private static final String LOCK =
       "WITH "
           + GIVEN
@@ -68,7 +83,7 @@ class UniqueSql {
 
   /**
    * Of keys that are locked: whose they are, or that they are taken over. A job that has its key
-   * while it waits is kept from being claimed until this transaction ends. Binds the four arrays,
+   * while it waits is kept from being claimed until this transaction ends. Binds the five arrays,
    * then the table of the ids.
    */
   private static final String JUDGE =
@@ -94,7 +109,8 @@ class UniqueSql {
                 AND EXISTS (SELECT FROM <job> AS j WHERE j.id = h.job_id OFFSET 0))),
       taken AS (
         UPDATE <unique> AS u
-           SET job_id = nextval(pg_get_serial_sequence(?, 'id')), while_job = given.while_job,
+           SET job_id = coalesce(given.id, nextval(pg_get_serial_sequence(?, 'id'))),
+               while_job = given.while_job,
                expires_at = clock_timestamp() + given.micros * interval '1 microsecond'
           FROM given
          WHERE u.kind = given.kind AND u.key = given.key
@@ -137,6 +153,7 @@ class UniqueSql {
              (SELECT p.key FROM page AS p ORDER BY p.kind DESC, p.key DESC LIMIT 1)\
       """;
 
+  private final String drawIds;
   private final String take;
   private final String lock;
   private final String judge;
@@ -145,11 +162,26 @@ class UniqueSql {
 
   UniqueSql(String schema) {
     TablesSql tables = new TablesSql(schema);
+    this.drawIds = tables.fill(DRAW_IDS);
     this.take = tables.fill(TAKE);
     this.lock = tables.fill(LOCK);
     this.judge = tables.fill(JUDGE);
     this.purge = tables.fill(PURGE);
     this.jobTable = tables.fill("<job>");
+  }
+
+  /** Ids of jobs that are still to be added, ascending. */
+  List<Long> drawIds(Connection connection, int count) throws SQLException {
+    try (PreparedStatement select = connection.prepareStatement(drawIds)) {
+      select.setString(1, jobTable);
+      select.setInt(2, count);
+      try (ResultSet row = select.executeQuery()) {
+        row.next();
+        Long[] ids = (Long[]) row.getArray(1).getArray();
+        Arrays.sort(ids);
+        return List.of(ids);
+      }
+    }
   }
 
   /** Takes keys that nobody has. The list is sorted, so that two such lists do not deadlock. */
@@ -186,14 +218,16 @@ class UniqueSql {
         wanted.stream()
             .map(one -> one.scope().period().map(time -> time.toNanos() / 1_000).orElse(null))
             .toArray();
+    @Nullable Object[] ids = wanted.stream().map(Wanted::id).toArray();
     Map<Name, Owner> owners = new HashMap<>();
     try (PreparedStatement statement = connection.prepareStatement(sql)) {
       statement.setArray(1, connection.createArrayOf("text", kinds));
       statement.setArray(2, connection.createArrayOf("text", keys));
       statement.setArray(3, connection.createArrayOf("text", whiles));
       statement.setArray(4, connection.createArrayOf("bigint", micros));
+      statement.setArray(5, connection.createArrayOf("bigint", ids));
       if (drawsIds) {
-        statement.setString(5, jobTable);
+        statement.setString(6, jobTable);
       }
       try (ResultSet row = statement.executeQuery()) {
         while (row.next()) {

@@ -10,9 +10,13 @@ import dev.pgbelay.jobqueue.control.QueueControl;
 import dev.pgbelay.testing.PostgresExtension;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -125,6 +129,82 @@ class KeyOrderPostgresTest {
     giveSlots();
     assertThat(state(first)).isEqualTo("ready");
     assertThat(state(second)).isEqualTo("blocked");
+  }
+
+  /** Runs what may run, one after the other, until nothing may. */
+  private List<Long> runAll() throws Exception {
+    QueueFixture.Hand hand = fixture.hand();
+    List<Long> ran = new ArrayList<>();
+    giveSlots();
+    List<ClaimedJob> claimed = hand.claim(10);
+    while (!claimed.isEmpty()) {
+      assertThat(claimed).as("one at a time").hasSize(1);
+      ran.add(claimed.get(0).id());
+      Settlement done = Settlement.of(claimed.get(0), Fate.DONE, fixture.slots());
+      fixture.transactions.execute(
+          tx ->
+              fixture.settle.settle(
+                  tx.connection(), Fate.DONE, hand.claimant.id(), "node", List.of(done)));
+      claimed = hand.claim(10);
+    }
+    return ran;
+  }
+
+  /** One with a key taken over, one without, two with new ones: their ids are drawn one by one. */
+  private List<NewJob<String>> someWithUniqueKeys(UnaryOperator<NewJob<String>> as)
+      throws Exception {
+    String old = "old " + fixture.queue;
+    fixture.enqueue(keyed().withUniqueKey(old, UniqueScope.whileWaiting()));
+    assertThat(runAll()).hasSize(1);
+    return Stream.of(
+            keyed(),
+            keyed().withUniqueKey("z " + fixture.queue, UniqueScope.whileWaiting()),
+            keyed().withUniqueKey(old, UniqueScope.whileWaiting()),
+            keyed(),
+            keyed().withUniqueKey("a " + fixture.queue, UniqueScope.whileWaiting()))
+        .map(as)
+        .toList();
+  }
+
+  private List<Long> offerAll(List<NewJob<String>> some) {
+    List<JobQueue.Enqueued> offered =
+        fixture.transactions.run(tx -> fixture.jobs.offerAll(tx, some));
+    assertThat(offered).extracting("outcome").containsOnly(JobQueue.Enqueued.Outcome.INSERTED);
+    return offered.stream().map(JobQueue.Enqueued::id).toList();
+  }
+
+  @Test
+  void jobsOfOneCall_runInItsOrderWhateverTheirUniqueKeys() throws Exception {
+    List<Long> ids = offerAll(someWithUniqueKeys(job -> job));
+    assertThat(runAll()).isEqualTo(ids);
+  }
+
+  @Test
+  void jobsOfOneCallAndMoment_runInItsOrderWhateverTheirUniqueKeys() throws Exception {
+    Instant past = Instant.now().minusSeconds(100);
+    List<Long> ids = offerAll(someWithUniqueKeys(job -> job.withRunAt(past)));
+    assertThat(runAll()).isEqualTo(ids);
+  }
+
+  /** A page of what falls due need not be all of one moment. */
+  @Test
+  void jobsOfOneCallThatFallDueTogether_runInItsOrderHoweverTheyArePromoted() throws Exception {
+    Instant later = Instant.now().plusSeconds(3_600);
+    List<Long> ids = offerAll(someWithUniqueKeys(job -> job.withRunAt(later)));
+    for (int i = ids.size() - 1; i >= 0; i--) { // the last one stands first in the table now
+      fixture.dsl.execute(
+          "update pgbelay.job set run_at = run_at - interval '2 h', place = place - 7200000000"
+              + " where id = ?",
+          ids.get(i));
+    }
+    PromoteSql promotions = new PromoteSql("pgbelay");
+    for (long id : ids) {
+      int promoted = fixture.transactions.run(tx -> promotions.promote(tx.connection(), 0, 1));
+      assertThat(promoted).isEqualTo(1);
+      assertThat(state(id)).isEqualTo("arriving");
+      giveSlots();
+    }
+    assertThat(runAll()).isEqualTo(ids);
   }
 
   @Test

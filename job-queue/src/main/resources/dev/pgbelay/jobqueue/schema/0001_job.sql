@@ -49,8 +49,8 @@ CREATE TABLE ${schema}.job (
 
 -- Serves the claim: the next jobs of a queue, in order; and the rescue, which looks for running ones.
 CREATE INDEX job_ready ON ${schema}.job (queue, place, id) WHERE run_at IS NULL;
--- Serves the promotion of what falls due, over all queues.
-CREATE INDEX job_scheduled ON ${schema}.job (run_at) WHERE run_at IS NOT NULL;
+-- Serves the promotion of what falls due, over all queues, a page at a time; those of one moment in the order in which they will run.
+CREATE INDEX job_scheduled ON ${schema}.job (run_at, place, id) WHERE run_at IS NOT NULL;
 
 -- At most one job in each slot of a key, whoever writes. Serves the search for a free one.
 CREATE UNIQUE INDEX job_key_slot ON ${schema}.job (queue, partition_key, key_slot) WHERE key_slot > 0;
