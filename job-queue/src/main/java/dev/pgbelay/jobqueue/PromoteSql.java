@@ -12,13 +12,15 @@ class PromoteSql {
   /**
    * Binds the moment before which nothing is looked for, and limit: what was promoted before stands
    * in front of the index while an old snapshot keeps it. What falls due at one moment may be more
-   * than a page; those of a partition key must not be promoted out of order then.
+   * than a page; those of a partition key must not be promoted out of order then. The clock is read
+   * by itself, since an index knows no bound that changes from row to row: all that is scheduled
+   * for later would be walked.
    */
   private static final String PROMOTE =
       """
       WITH due AS MATERIALIZED (
         SELECT j.id FROM <job> AS j
-         WHERE j.run_at >= to_timestamp(? / 1000000.0) AND j.run_at <= clock_timestamp()
+         WHERE j.run_at >= to_timestamp(? / 1000000.0) AND j.run_at <= (SELECT clock_timestamp())
          ORDER BY j.run_at, j.place, j.id
          LIMIT ?
            FOR NO KEY UPDATE OF j SKIP LOCKED)

@@ -242,6 +242,17 @@ class ClaimCostTest {
     }
   }
 
+  @Test
+  void promotion_doesNotWalkWhatIsScheduledForLater() throws Exception {
+    fill(fixture.queue, 0, MANY);
+    PromoteSql promotions = new PromoteSql("pgbelay");
+    long now = fixture.transactions.run(tx -> promotions.next(tx.connection(), 0).nowMicros());
+    long buffers = promotion(promotions, now - 1_000_000); // nothing of other tests
+    System.out.println(
+        "buffers of a promotion of nothing with " + MANY + " scheduled for later: " + buffers);
+    assertThat(buffers).isLessThan(50);
+  }
+
   private long promotion(PromoteSql promotions, long from) throws Exception {
     String plan =
         fixture.transactions.run(tx -> promotions.explainPromotion(tx.connection(), from, 500));
