@@ -16,10 +16,11 @@ class CancelSql {
   private static final String ENDED =
       """
       kept AS (
-        INSERT INTO <finished> (id, finished_at, finished_day, attempt, outcome, queue, kind, reason)
+        INSERT INTO <finished> (id, finished_at, finished_day, attempt, outcome, queue, kind, reason,
+                                tags)
         SELECT id, clock_timestamp(),
                CAST(floor(extract(epoch FROM clock_timestamp()) / 86400) AS integer),
-               attempt, 'cancelled', queue, kind, reason
+               attempt, 'cancelled', queue, kind, reason, tags
           FROM gone),
       """
           + KeySql.HANDOFF.replace("<left>", "gone");
@@ -31,7 +32,8 @@ class CancelSql {
       gone AS (
         DELETE FROM <job> AS j USING given
          WHERE j.id = given.id AND j.state <> 'running'
-        RETURNING j.id, j.attempt, j.queue, j.kind, given.reason, j.partition_key, j.key_slot),
+        RETURNING j.id, j.attempt, j.queue, j.kind, given.reason, j.tags, j.partition_key,
+                  j.key_slot),
       """
           + ENDED
           + """
@@ -60,7 +62,8 @@ class CancelSql {
       gone AS (
         DELETE FROM <job> AS j USING page
          WHERE j.id = ANY (ARRAY(SELECT p.id FROM page AS p)) AND j.id = page.id
-        RETURNING j.id, j.attempt, j.queue, j.kind, page.reason, j.partition_key, j.key_slot),
+        RETURNING j.id, j.attempt, j.queue, j.kind, page.reason, j.tags, j.partition_key,
+                  j.key_slot),
       """
           + ENDED
           + """

@@ -31,12 +31,14 @@ final class FinishSql {
       changed AS (
         DELETE FROM <job> AS j
          WHERE j.id = ANY (CAST((SELECT ids FROM given) AS bigint[])) <fence>
-        RETURNING j.id, j.attempt, j.queue, j.kind, <reason> AS reason<slot columns><savepoint>),
+        RETURNING j.id, j.attempt, j.queue, j.kind, j.tags,
+                  <reason> AS reason<slot columns><savepoint>),
       kept AS (
-        INSERT INTO <finished> (id, finished_at, finished_day, attempt, outcome, queue, kind, reason)
+        INSERT INTO <finished> (id, finished_at, finished_day, attempt, outcome, queue, kind, reason,
+                                tags)
         SELECT id, (SELECT now FROM given),
                (SELECT CAST(floor(extract(epoch FROM now) / 86400) AS integer) FROM given),
-               attempt, ?, queue, kind, reason
+               attempt, ?, queue, kind, reason, tags
           FROM changed)<handoff>
       """;
 

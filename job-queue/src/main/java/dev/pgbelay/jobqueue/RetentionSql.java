@@ -40,8 +40,8 @@ class RetentionSql {
    */
   private static final String KEEP =
       """
-      INSERT INTO <kept> (id, finished_at, attempt, outcome, queue, kind, reason)
-      SELECT id, finished_at, attempt, outcome, queue, kind, reason
+      INSERT INTO <kept> (id, finished_at, attempt, outcome, queue, kind, reason, tags)
+      SELECT id, finished_at, attempt, outcome, queue, kind, reason, tags
         FROM <finished>
        WHERE (finished_day % 32) = ? AND outcome = ANY (CAST(? AS text[]))\
       """;

@@ -16,12 +16,13 @@ class WaitingSql {
       """
       WITH gone AS (
         DELETE FROM <job> WHERE id = ? AND state <> 'running'
-        RETURNING id, attempt, queue, kind, partition_key, key_slot),
+        RETURNING id, attempt, queue, kind, tags, partition_key, key_slot),
       kept AS (
-        INSERT INTO <finished> (id, finished_at, finished_day, attempt, outcome, queue, kind, reason)
+        INSERT INTO <finished> (id, finished_at, finished_day, attempt, outcome, queue, kind, reason,
+                                tags)
         SELECT id, clock_timestamp(),
                CAST(floor(extract(epoch FROM clock_timestamp()) / 86400) AS integer),
-               attempt, 'cancelled', queue, kind, ?
+               attempt, 'cancelled', queue, kind, ?, tags
           FROM gone),
       <handoff>
       SELECT CASE WHEN EXISTS (SELECT FROM gone) THEN 'DONE'

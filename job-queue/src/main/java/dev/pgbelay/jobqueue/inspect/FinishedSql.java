@@ -28,7 +28,7 @@ final class FinishedSql {
   /**
    * {0} finished jobs, {1} their table's name, {2} those kept for longer, {3} that table's name;
    * {4} the day where to go on, {5} in front of which record, {6} which is in this block; {7}
-   * blocks to read, {8} queue, {9} kind, {10} outcome, {11} limit. Those kept for longer count as a
+   * blocks to read, {8} queue, {9} kind, {10} outcome, {11} tag, {12} limit. Those kept for longer count as a
    * day before all others. OFFSET 0 lets each day read its own blocks.
    */
   private static final String LIST =
@@ -66,25 +66,26 @@ final class FinishedSql {
           FROM windows AS w
                CROSS JOIN LATERAL (
                  SELECT f.ctid AS at, f.id, f.kind, f.queue, f.outcome, f.attempt, f.finished_at,
-                        f.reason
+                        f.reason, f.tags
                    FROM {0} AS f
                   WHERE (f.finished_day % 32) = w.slot AND f.ctid >= w.start AND f.ctid < w.until
                  UNION ALL
-                 SELECT f.ctid, f.id, f.kind, f.queue, f.outcome, f.attempt, f.finished_at, f.reason
+                 SELECT f.ctid, f.id, f.kind, f.queue, f.outcome, f.attempt, f.finished_at, f.reason,
+                        f.tags
                    FROM {2} AS f
                   WHERE w.slot = -1 AND f.ctid >= w.start AND f.ctid < w.until
                  OFFSET 0) AS f
          WHERE ({8} IS NULL OR f.queue = {8}) AND ({9} IS NULL OR f.kind = {9})
-           AND ({10} IS NULL OR f.outcome = {10})
+           AND ({10} IS NULL OR f.outcome = {10}) AND ({11} IS NULL OR {11} = ANY (f.tags))
          ORDER BY w.day DESC, f.at DESC
-         LIMIT {11})
+         LIMIT {12})
       SELECT (SELECT w.day || ':' || w.start FROM windows AS w ORDER BY w.day LIMIT 1) AS read_to,
              (SELECT coalesce(sum(s.blocks), 0) FROM summed AS s) > {7} AS more,
              p.day || ':' || p.at AS spot, p.id, p.kind, p.queue, upper(p.outcome) AS state,
              p.attempt, CAST(NULL AS integer) AS max_attempts,
              CAST(NULL AS timestamptz) AS enqueued_at, CAST(NULL AS timestamptz) AS run_at,
              p.finished_at AS ended_at, p.reason, CAST(NULL AS text[]) AS failures,
-             CAST(NULL AS text[]) AS headers, CAST(NULL AS text[]) AS tags
+             CAST(NULL AS text[]) AS headers, p.tags
         FROM (SELECT) AS once LEFT JOIN page AS p ON true
        ORDER BY p.day DESC, p.at DESC\
       """;
@@ -127,6 +128,7 @@ final class FinishedSql {
                 InspectSql.text(filter.queue()),
                 InspectSql.text(filter.kind()),
                 InspectSql.text(filter.state().map(state -> state.name().toLowerCase(Locale.ROOT))),
+                InspectSql.text(filter.tag()),
                 val(limit))
             .fetch()) {
       if (row.get("id") != null) {

@@ -38,11 +38,11 @@ final class InspectSql {
         FROM {1} WHERE id = {4}
       UNION ALL
       SELECT id, kind, queue, upper(outcome), attempt, NULL, NULL, NULL, finished_at, reason, NULL,
-             NULL, NULL
+             NULL, tags
         FROM {2} WHERE id = {4}
       UNION ALL
       SELECT id, kind, queue, upper(outcome), attempt, NULL, NULL, NULL, finished_at, reason, NULL,
-             NULL, NULL
+             NULL, tags
         FROM {3} WHERE id = {4}
        LIMIT 1\
       """;

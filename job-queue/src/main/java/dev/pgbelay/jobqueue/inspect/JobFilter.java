@@ -14,7 +14,7 @@ import java.util.Set;
  * @param kind only those of a kind, by its name; of any unless said
  * @param state only those at a state; unless said, any of those in which a job is not finished, or
  *     in a list of finished jobs any of theirs
- * @param tag only those that have a tag; finished jobs are recorded without
+ * @param tag only those that have a tag
  */
 public record JobFilter(
     Optional<String> queue, Optional<String> kind, Optional<State> state, Optional<String> tag) {
@@ -58,13 +58,6 @@ public record JobFilter(
               + state.get()
               + ": a list of finished jobs has done, discarded and cancelled ones; others are in"
               + " list");
-    }
-    if (tag.isPresent()) {
-      throw new PgBelayException(
-          "tag is '"
-              + tag.get()
-              + "': finished jobs are recorded without their tags; leave it away, and choose by"
-              + " queue or kind");
     }
   }
 }

@@ -24,7 +24,7 @@ import java.util.OptionalInt;
  * @param reason of what ended without success
  * @param failures of its last attempts, at most eight, oldest first
  * @param headers what travels with it; not kept of finished jobs
- * @param tags by which it is found; not kept of finished jobs
+ * @param tags by which it is found
  */
 public record JobInfo(
     long id,

@@ -82,7 +82,7 @@ public final class Jobs {
    * @param after {@link JobPage#next} of the page before
    * @param limit 1 to 1,000
    * @throws PgBelayException if the limit is out of its range, the filter wants jobs that are not
-   *     finished or have a tag, or {@code after} is of no page
+   *     finished, or {@code after} is of no page
    */
   public JobPage<JobInfo> listFinished(DSLContext dsl, JobFilter filter, String after, int limit) {
     return listFinished(dsl, filter, Optional.of(after), limit);

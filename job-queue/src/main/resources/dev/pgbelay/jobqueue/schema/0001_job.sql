@@ -77,7 +77,7 @@ CREATE TABLE ${schema}.job_worker (
   refused_kinds text[] NOT NULL DEFAULT '{}'
 ) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_cost_delay = 0);
 
--- What became of the jobs: one narrow row each, without payload. The partitions are a ring of 32 days that is there from
+-- What became of the jobs: one narrow row each, without payload and headers. The partitions are a ring of 32 days that is there from
 -- the beginning: emptying one is a TRUNCATE, needs no DDL, and when it is forgotten nothing stops.
 CREATE TABLE ${schema}.job_finished (
   id            bigint NOT NULL,
@@ -88,7 +88,8 @@ CREATE TABLE ${schema}.job_finished (
   outcome       text NOT NULL CHECK (outcome IN ('done', 'discarded', 'cancelled')),
   queue         text NOT NULL,
   kind          text NOT NULL,
-  reason        text
+  reason        text,
+  tags          text[]
 ) PARTITION BY LIST ((finished_day % 32));
 
 -- Rows come nearly in the order of their ids, so a block range index finds one in a few pages and costs an insert nearly

@@ -27,7 +27,8 @@ CREATE TABLE ${schema}.job_finished_kept (
   outcome       text NOT NULL,
   queue         text NOT NULL,
   kind          text NOT NULL,
-  reason        text
+  reason        text,
+  tags          text[]
 );
 
 -- Serves the look-up of one job.
