@@ -6,7 +6,12 @@ import java.util.function.Consumer;
 
 /** Jobs with their payloads as they are stored; as many as one statement adds, or more. */
 final class EncodedJobs {
-  private static final int MOST_ROWS = 5_000;
+  /** Of one statement with arrays, and from how many on COPY is faster than that. */
+  static final int MOST_ROWS = 5_000;
+
+  /** Of one COPY. */
+  static final int MOST_COPIED = 50_000;
+
   private static final long MOST_BYTES = 8L << 20;
 
   private final List<? extends NewJob<?>> jobs;
@@ -51,13 +56,13 @@ final class EncodedJobs {
     return payload;
   }
 
-  /** In parts that one statement each can take. */
-  void inParts(Consumer<EncodedJobs> each) {
+  /** In parts that one statement each can take: so many rows at most, or 8 MiB. */
+  void inParts(int most, Consumer<EncodedJobs> each) {
     int from = 0;
     while (from < payloads.length) {
       int to = from;
       long bytes = 0;
-      while (to < payloads.length && to - from < MOST_ROWS && (to == from || bytes < MOST_BYTES)) {
+      while (to < payloads.length && to - from < most && (to == from || bytes < MOST_BYTES)) {
         bytes += payloads[to++].length;
       }
       byte[][] part = new byte[to - from][];

@@ -8,20 +8,22 @@ import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.StatementStart;
 import dev.pgbelay.core.wakeup.WakeUps;
+import dev.pgbelay.jobqueue.CopySql.Drawn;
 import dev.pgbelay.jobqueue.JobQueue.Enqueued;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import org.jooq.exception.DataAccessException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Adds jobs by the statement that suits them: plain ones by the fast ones, those with keys, tags or
- * deadlines by the full one. Safe for several threads.
+ * Adds jobs by the statement that suits them: plain ones by the fast ones, very many of them by
+ * COPY, those with keys, tags or deadlines by the full one. Safe for several threads.
  */
 final class Enqueuer {
   private static final TxOptions ALONE = TxOptions.forPath("jobqueue-enqueue");
@@ -29,6 +31,7 @@ final class Enqueuer {
   private final String schema;
   private final int payloadLimit;
   private final EnqueueSql sql;
+  private final CopySql copy;
   private final FullEnqueue full;
   private final CommitAlarm alarm;
   private final @Nullable Counter enqueued;
@@ -42,6 +45,7 @@ final class Enqueuer {
     this.schema = schema;
     this.payloadLimit = payloadLimit;
     this.sql = new EnqueueSql(schema);
+    this.copy = new CopySql(schema);
     this.full = new FullEnqueue(schema);
     this.alarm = new CommitAlarm(announced);
     this.enqueued =
@@ -67,7 +71,9 @@ final class Enqueuer {
     }
     byte[] payload = EncodedJobs.encode(job, payloadLimit);
     if (job.runAt().isPresent() || !job.delay().isZero()) {
-      return send(tx, new EncodedJobs(List.of(job), new byte[][] {payload}))[0];
+      List<Long> ids = new ArrayList<>();
+      send(tx, new EncodedJobs(List.of(job), new byte[][] {payload}), false, ids);
+      return ids.get(0);
     }
     StatementStart.announce(tx.dsl().configuration());
     try {
@@ -114,11 +120,15 @@ final class Enqueuer {
       return offerAll(tx, jobs).stream().map(Enqueued::id).toList();
     }
     List<Long> ids = new ArrayList<>(jobs.size());
+    boolean alike = areAlike(jobs);
     EncodedJobs.of(jobs, payloadLimit)
         .inParts(
+            alike ? EncodedJobs.MOST_COPIED : EncodedJobs.MOST_ROWS,
             part -> {
-              for (long id : send(tx, part)) {
-                ids.add(id);
+              if (alike && part.payloads().length >= EncodedJobs.MOST_ROWS) {
+                sendCopy(tx, part, ids);
+              } else {
+                send(tx, part, alike, ids);
               }
             });
     return ids;
@@ -126,31 +136,66 @@ final class Enqueuer {
 
   List<Enqueued> offerAll(Tx tx, List<? extends NewJob<?>> jobs) {
     List<Enqueued> results = new ArrayList<>(jobs.size());
-    EncodedJobs.of(jobs, payloadLimit).inParts(part -> results.addAll(sendFull(tx, part)));
+    EncodedJobs.of(jobs, payloadLimit)
+        .inParts(EncodedJobs.MOST_ROWS, part -> results.addAll(sendFull(tx, part)));
     return results;
   }
 
-  private long[] send(Tx tx, EncodedJobs part) {
-    List<? extends NewJob<?>> jobs = part.jobs();
+  /** Whether they differ in their payload only and are due at once. */
+  private static boolean areAlike(List<? extends NewJob<?>> jobs) {
+    if (jobs.isEmpty()) {
+      return false;
+    }
     NewJob<?> first = jobs.get(0);
-    boolean alike =
-        first.runAt().isEmpty()
-            && first.delay().isZero()
-            && jobs.stream().allMatch(job -> job.isLike(first));
+    return first.runAt().isEmpty()
+        && first.delay().isZero()
+        && jobs.stream().allMatch(job -> job.isLike(first));
+  }
+
+  private void send(Tx tx, EncodedJobs part, boolean alike, List<Long> ids) {
+    List<? extends NewJob<?>> jobs = part.jobs();
     StatementStart.announce(tx.dsl().configuration());
     try {
-      long[] ids =
+      added(
+          tx,
+          jobs,
+          alike,
           alike
-              ? sql.enqueueLike(tx.connection(), first, part.payloads())
-              : sql.enqueueEach(tx.connection(), jobs, part.payloads());
-      count(ids.length);
-      if (alarm.isHeard()) {
-        alarm.afterCommit(
-            tx, alike ? Set.of(first.queue()) : jobs.stream().map(NewJob::queue).collect(toSet()));
-      }
-      return ids;
+              ? sql.enqueueLike(tx.connection(), jobs.get(0), part.payloads())
+              : sql.enqueueEach(tx.connection(), jobs, part.payloads()),
+          ids);
     } catch (SQLException e) {
       throw refused(e);
+    }
+  }
+
+  /** By arrays where COPY is not for this role or connection. */
+  private void sendCopy(Tx tx, EncodedJobs part, List<Long> ids) {
+    StatementStart.announce(tx.dsl().configuration());
+    try {
+      Optional<Drawn> drawn = copy.draw(tx.connection(), part.payloads().length);
+      if (drawn.isEmpty()) {
+        part.inParts(EncodedJobs.MOST_ROWS, less -> send(tx, less, true, ids));
+        return;
+      }
+      StatementStart.announce(tx.dsl().configuration());
+      copy.enqueue(tx.connection(), part.jobs().get(0), part.payloads(), drawn.get());
+      added(tx, part.jobs(), true, drawn.get().ids(), ids);
+    } catch (SQLException e) {
+      throw refused(e);
+    }
+  }
+
+  private void added(
+      Tx tx, List<? extends NewJob<?>> jobs, boolean alike, long[] added, List<Long> ids) {
+    count(added.length);
+    if (alarm.isHeard()) {
+      alarm.afterCommit(
+          tx,
+          alike ? Set.of(jobs.get(0).queue()) : jobs.stream().map(NewJob::queue).collect(toSet()));
+    }
+    for (long id : added) {
+      ids.add(id);
     }
   }
 
