@@ -114,28 +114,6 @@ public final class JobWorker implements AutoCloseable {
     return OptionalLong.empty();
   }
 
-  /** How a job has ended, of which a record is kept. */
-  public enum Ended {
-    /** Its work was done. */
-    DONE("done"),
-    /** Its handler gave it up. */
-    DISCARDED("discarded"),
-    /** Somebody cancelled it. */
-    CANCELLED("cancelled"),
-    /** It failed for good. */
-    DEAD("dead");
-
-    private final String column;
-
-    Ended(String column) {
-      this.column = column;
-    }
-
-    String column() {
-      return column;
-    }
-  }
-
   /**
    * How a stop ended.
    *

@@ -6,8 +6,8 @@ import dev.pgbelay.core.internal.OptionName;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.core.wakeup.WakeUps;
 import dev.pgbelay.jobqueue.AttemptRunner.Handling;
-import dev.pgbelay.jobqueue.JobWorker.Ended;
 import dev.pgbelay.jobqueue.events.JobListener;
+import dev.pgbelay.jobqueue.inspect.JobState;
 import dev.pgbelay.jobqueue.internal.ManualAccess;
 import dev.pgbelay.jobqueue.permit.ClaimPermit;
 import io.micrometer.core.instrument.MeterRegistry;
@@ -181,14 +181,16 @@ public final class JobWorkerBuilder {
   }
 
   /**
-   * How long the records of one outcome are kept at least, in whole days up to ten years, where
-   * that is longer than the others'; of dead letters, which are kept until somebody decides unless
-   * this is said. Of several workers with different ones the shortest holds.
+   * How long the records of jobs that ended in one way are kept at least, in whole days up to ten
+   * years, where that is longer than the others'; of dead letters, which are kept until somebody
+   * decides unless this is said. Of several workers with different ones the shortest holds.
    *
-   * @throws PgBelayException if it is out of its range, or not whole days
+   * @param ended done, discarded, cancelled or dead
+   * @throws PgBelayException if that is no end of a job, or the time is out of its range, or not
+   *     whole days
    */
-  public JobWorkerBuilder retention(Ended outcome, Duration time) {
-    this.retention = retention.of(outcome, time);
+  public JobWorkerBuilder retention(JobState ended, Duration time) {
+    this.retention = retention.of(ended, time);
     return this;
   }
 

@@ -1,8 +1,10 @@
 package dev.pgbelay.jobqueue;
 
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.jobqueue.inspect.JobState;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.TreeMap;
@@ -28,13 +30,20 @@ record Retention(int ofFinished, Map<String, Integer> longer, OptionalInt ofDead
     return new Retention(days("retention", time, MOST_OF_ALL), longer, ofDead);
   }
 
-  Retention of(JobWorker.Ended outcome, Duration time) {
-    int days = days("retention of " + outcome, time, MOST);
-    if (outcome == JobWorker.Ended.DEAD) {
+  Retention of(JobState ended, Duration time) {
+    if (!ended.isFinished() && ended != JobState.DEAD) {
+      throw new PgBelayException(
+          "retention of "
+              + ended
+              + ": there are records of jobs that are DONE, DISCARDED, CANCELLED or DEAD; name one"
+              + " of these");
+    }
+    int days = days("retention of " + ended, time, MOST);
+    if (ended == JobState.DEAD) {
       return new Retention(ofFinished, longer, OptionalInt.of(days));
     }
     Map<String, Integer> more = new TreeMap<>(longer);
-    more.put(outcome.column(), days);
+    more.put(ended.name().toLowerCase(Locale.ROOT), days);
     return new Retention(ofFinished, more, ofDead);
   }
 

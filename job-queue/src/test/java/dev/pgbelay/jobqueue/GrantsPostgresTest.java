@@ -15,6 +15,7 @@ import dev.pgbelay.jobqueue.cron.Schedules;
 import dev.pgbelay.jobqueue.deadletter.DeadLetters;
 import dev.pgbelay.jobqueue.health.QueueMonitor;
 import dev.pgbelay.jobqueue.inspect.JobFilter;
+import dev.pgbelay.jobqueue.inspect.JobState;
 import dev.pgbelay.jobqueue.inspect.Jobs;
 import dev.pgbelay.testing.PostgresExtension;
 import java.time.Duration;
@@ -267,8 +268,8 @@ class GrantsPostgresTest {
             Transactions.of(as(grants)),
             "pgbelay",
             Retention.DEFAULTS
-                .of(JobWorker.Ended.DISCARDED, Duration.ofDays(20))
-                .of(JobWorker.Ended.DEAD, Duration.ofDays(20)),
+                .of(JobState.DISCARDED, Duration.ofDays(20))
+                .of(JobState.DEAD, Duration.ofDays(20)),
             Duration.ofSeconds(30),
             Duration.ofSeconds(1),
             () -> {},
@@ -348,7 +349,8 @@ class GrantsPostgresTest {
                   owner.queue, CronTimes.of("0 0 1 1 *", ZoneOffset.UTC), owner.mail("yearly")));
           assertThat(schedules.pause(tx, owner.queue)).isEqualTo(Schedules.Outcome.DONE);
           assertThat(schedules.resume(tx, owner.queue)).isEqualTo(Schedules.Outcome.DONE);
-          assertThat(schedules.fireNow(tx, owner.jobs, owner.queue)).isPresent();
+          assertThat(schedules.fireNow(tx, owner.jobs, owner.queue).outcome())
+              .isEqualTo(Schedules.Outcome.DONE);
           assertThat(schedules.remove(tx, owner.queue)).isEqualTo(Schedules.Outcome.DONE);
         });
     assertThat(schedules.find(dsl(pool), owner.queue)).isEmpty();

@@ -14,6 +14,7 @@ import dev.pgbelay.jobqueue.cron.CronTimes;
 import dev.pgbelay.jobqueue.cron.Schedule;
 import dev.pgbelay.jobqueue.cron.ScheduleRunner;
 import dev.pgbelay.jobqueue.health.QueueMonitor;
+import dev.pgbelay.jobqueue.inspect.JobState;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
@@ -147,7 +148,8 @@ class OptionRangesTest {
             1_000));
     ranges.add(names("queue", name -> worker().queue(name, 1)));
     ranges.add(times("retention", time -> worker().retention(time), DAY, Duration.ofDays(28), DAY));
-    for (JobWorker.Ended ended : JobWorker.Ended.values()) {
+    for (JobState ended :
+        List.of(JobState.DONE, JobState.DISCARDED, JobState.CANCELLED, JobState.DEAD)) {
       ranges.add(
           times(
               "retention of " + ended,

@@ -17,7 +17,7 @@ import dev.pgbelay.jobqueue.health.QueueMonitor;
 import dev.pgbelay.jobqueue.health.QueueSnapshot;
 import dev.pgbelay.jobqueue.inspect.JobFilter;
 import dev.pgbelay.jobqueue.inspect.JobInfo;
-import dev.pgbelay.jobqueue.inspect.JobInfo.State;
+import dev.pgbelay.jobqueue.inspect.JobState;
 import dev.pgbelay.jobqueue.inspect.Jobs;
 import dev.pgbelay.jobqueue.testing.EnqueuedJobs;
 import dev.pgbelay.jobqueue.testing.ManualWorker;
@@ -114,7 +114,8 @@ class OptionsPostgresTest {
     running.start(builder);
     QueueFixture.await(
         () ->
-            looking.listFinished(fixture.dsl, JobFilter.all().in(State.DONE), 10).jobs().size() == 3
+            looking.listFinished(fixture.dsl, JobFilter.all().in(JobState.DONE), 10).jobs().size()
+                    == 3
                 && letters.listAll(fixture.dsl, 10).jobs().size() == 1);
     assertThat(looking.list(fixture.dsl, JobFilter.all(), 10).jobs()).isEmpty();
     long handedOver =
@@ -128,7 +129,7 @@ class OptionsPostgresTest {
             looking
                 .find(fixture.dsl, handedOver)
                 .map(JobInfo::state)
-                .equals(java.util.Optional.of(State.DONE)));
+                .equals(java.util.Optional.of(JobState.DONE)));
     running.stop(Duration.ofSeconds(30));
     QueueMonitor monitor =
         QueueMonitor.builder(fixture.transactions)

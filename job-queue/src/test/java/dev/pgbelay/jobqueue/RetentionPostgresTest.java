@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pgbelay.core.background.Pass;
+import dev.pgbelay.jobqueue.inspect.JobState;
 import dev.pgbelay.testing.PostgresExtension;
 import java.time.Duration;
 import java.util.List;
@@ -84,8 +85,8 @@ class RetentionPostgresTest {
     }
     Retention retention =
         Retention.DEFAULTS
-            .of(JobWorker.Ended.DISCARDED, Duration.ofDays(15))
-            .of(JobWorker.Ended.DEAD, Duration.ofDays(15));
+            .of(JobState.DISCARDED, Duration.ofDays(15))
+            .of(JobState.DEAD, Duration.ofDays(15));
     pass(retention);
     assertThat(left("job_finished")).containsExactly("cancelled 1", "discarded 1", "done 1");
     assertThat(left("job_finished_kept")).containsExactly("discarded 10");
@@ -111,19 +112,21 @@ class RetentionPostgresTest {
         "insert into pgbelay.job_finished_kept (id, finished_at, attempt, outcome, queue, kind)"
             + " select n, clock_timestamp() - interval '1000 hours', 1, 'discarded', 'q', 'mail'"
             + " from generate_series(1, 1234) n");
-    pass(Retention.DEFAULTS.of(JobWorker.Ended.DISCARDED, Duration.ofDays(40)));
+    pass(Retention.DEFAULTS.of(JobState.DISCARDED, Duration.ofDays(40)));
     assertThat(left("job_finished_kept")).isEmpty();
   }
 
   @Test
   void badTimes_areRefusedByName() {
-    assertThatThrownBy(() -> Retention.DEFAULTS.of(JobWorker.Ended.DONE, Duration.ofDays(4_000)))
+    assertThatThrownBy(() -> Retention.DEFAULTS.of(JobState.DONE, Duration.ofDays(4_000)))
         .hasMessageContaining("retention of DONE must be between");
     assertThatThrownBy(() -> Retention.DEFAULTS.ofFinished(Duration.ofDays(29)))
         .hasMessageContaining("retention must be between");
     assertThatThrownBy(() -> Retention.DEFAULTS.ofFinished(Duration.ofHours(36)))
         .hasMessage("retention must be whole days, is PT36H: records go a day at a time");
-    assertThatThrownBy(() -> Retention.DEFAULTS.of(JobWorker.Ended.DEAD, Duration.ofHours(25)))
+    assertThatThrownBy(() -> Retention.DEFAULTS.of(JobState.DEAD, Duration.ofHours(25)))
         .hasMessageContaining("retention of DEAD must be whole days");
+    assertThatThrownBy(() -> Retention.DEFAULTS.of(JobState.RUNNING, Duration.ofDays(20)))
+        .hasMessageStartingWith("retention of RUNNING: there are records of jobs that are DONE");
   }
 }

@@ -109,13 +109,20 @@ public final class Schedules {
   }
 
   /**
+   * What became of {@link #fireNow}.
+   *
+   * @param outcome whether there is such a schedule
+   * @param jobId of the job that was enqueued
+   */
+  public record Fired(Outcome outcome, OptionalLong jobId) {}
+
+  /**
    * Enqueues the schedule's job now, whatever its times say, also if it is paused; its next moment
    * stays as it is.
    *
-   * @return the job's id; empty if there is no such schedule
    * @throws PgBelayException if the queue is of another schema
    */
-  public OptionalLong fireNow(Tx tx, JobQueue jobs, String name) {
+  public Fired fireNow(Tx tx, JobQueue jobs, String name) {
     if (!jobs.schema().equals(schema)) {
       throw new PgBelayException(
           "schedule '"
@@ -129,9 +136,11 @@ public final class Schedules {
     return sql.findJob(tx.dsl(), name)
         .map(
             asked ->
-                OptionalLong.of(
-                    jobs.enqueue(tx, ScheduleRunner.job(asked.template(), asked.now()))))
-        .orElseGet(OptionalLong::empty);
+                new Fired(
+                    Outcome.DONE,
+                    OptionalLong.of(
+                        jobs.enqueue(tx, ScheduleRunner.job(asked.template(), asked.now())))))
+        .orElse(new Fired(Outcome.NOT_FOUND, OptionalLong.empty()));
   }
 
   /** One schedule; one statement. */

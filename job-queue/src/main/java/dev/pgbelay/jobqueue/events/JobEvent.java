@@ -14,7 +14,10 @@ import java.util.Optional;
  */
 public record JobEvent(
     Type type, long jobId, String kind, String queue, int attempt, Optional<String> reason) {
-  /** What happened. */
+  /**
+   * What happened. Where that is the end of the job, it has the name of the {@link
+   * dev.pgbelay.jobqueue.inspect.JobState} in which it ended.
+   */
   public enum Type {
     /** Its handler is about to be called. */
     STARTED,

@@ -5,7 +5,6 @@ import static org.jooq.impl.DSL.val;
 import dev.pgbelay.core.PgBelayException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -28,8 +27,8 @@ final class FinishedSql {
   /**
    * {0} finished jobs, {1} their table's name, {2} those kept for longer, {3} that table's name;
    * {4} the day where to go on, {5} in front of which record, {6} which is in this block; {7}
-   * blocks to read, {8} queue, {9} kind, {10} outcome, {11} tag, {12} limit. Those kept for longer count as a
-   * day before all others. OFFSET 0 lets each day read its own blocks.
+   * blocks to read, {8} queue, {9} kind, {10} outcome, {11} tag, {12} limit. Those kept for longer
+   * count as a day before all others. OFFSET 0 lets each day read its own blocks.
    */
   private static final String LIST =
       """
@@ -127,7 +126,7 @@ final class FinishedSql {
                 val(BLOCKS),
                 InspectSql.text(filter.queue()),
                 InspectSql.text(filter.kind()),
-                InspectSql.text(filter.state().map(state -> state.name().toLowerCase(Locale.ROOT))),
+                InspectSql.text(filter.state().map(JobState::column)),
                 InspectSql.text(filter.tag()),
                 val(limit))
             .fetch()) {

@@ -8,7 +8,6 @@ import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.jooq.DSLContext;
@@ -105,7 +104,7 @@ final class InspectSql {
     List<JobInfo> jobs = new ArrayList<>();
     long last = 0;
     int looked = 0;
-    boolean ofDead = filter.state().equals(Optional.of(JobInfo.State.DEAD));
+    boolean ofDead = filter.state().equals(Optional.of(JobState.DEAD));
     for (Record row :
         dsl.resultQuery(
                 ofDead ? LIST_DEAD : LIST,
@@ -114,7 +113,7 @@ final class InspectSql {
                 val(MOST_LOOKED_AT),
                 text(filter.queue()),
                 text(filter.kind()),
-                text(filter.state().map(state -> state.name().toLowerCase(Locale.ROOT))),
+                text(filter.state().map(JobState::column)),
                 text(filter.tag()),
                 val(limit))
             .fetch()) {
@@ -141,7 +140,7 @@ final class InspectSql {
         row.get("id", Long.class),
         row.get("kind", String.class),
         row.get("queue", String.class),
-        JobInfo.State.valueOf(row.get("state", String.class)),
+        JobState.valueOf(row.get("state", String.class)),
         row.get("attempt", Integer.class),
         maxAttempts == null ? OptionalInt.empty() : OptionalInt.of(maxAttempts),
         instant(row, "enqueued_at"),

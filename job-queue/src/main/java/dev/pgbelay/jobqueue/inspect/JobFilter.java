@@ -2,10 +2,7 @@ package dev.pgbelay.jobqueue.inspect;
 
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.jobqueue.JobKind;
-import dev.pgbelay.jobqueue.inspect.JobInfo.State;
-import java.util.EnumSet;
 import java.util.Optional;
-import java.util.Set;
 
 /**
  * Which jobs. Immutable and safe for several threads.
@@ -17,9 +14,7 @@ import java.util.Set;
  * @param tag only those that have a tag
  */
 public record JobFilter(
-    Optional<String> queue, Optional<String> kind, Optional<State> state, Optional<String> tag) {
-  private static final Set<State> FINISHED =
-      Set.copyOf(EnumSet.of(State.DONE, State.DISCARDED, State.CANCELLED));
+    Optional<String> queue, Optional<String> kind, Optional<JobState> state, Optional<String> tag) {
   private static final JobFilter ALL =
       new JobFilter(Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
 
@@ -36,7 +31,7 @@ public record JobFilter(
     return new JobFilter(queue, Optional.of(wanted.name()), state, tag);
   }
 
-  public JobFilter in(State wanted) {
+  public JobFilter in(JobState wanted) {
     return new JobFilter(queue, kind, Optional.of(wanted), tag);
   }
 
@@ -45,14 +40,14 @@ public record JobFilter(
   }
 
   void requireUnfinishedOrDead() {
-    if (state.isPresent() && FINISHED.contains(state.get())) {
+    if (state.isPresent() && state.get().isFinished()) {
       throw new PgBelayException(
           "state is " + state.get() + ": finished jobs are listed by listFinished");
     }
   }
 
   void requireFinished() {
-    if (state.isPresent() && !FINISHED.contains(state.get())) {
+    if (state.isPresent() && !state.get().isFinished()) {
       throw new PgBelayException(
           "state is "
               + state.get()

@@ -30,7 +30,7 @@ public record JobInfo(
     long id,
     String kind,
     String queue,
-    State state,
+    JobState state,
     int attempt,
     OptionalInt maxAttempts,
     Optional<Instant> enqueuedAt,
@@ -40,28 +40,6 @@ public record JobInfo(
     List<FailedAttempt> failures,
     Map<String, String> headers,
     List<String> tags) {
-  /** What a job is at. */
-  public enum State {
-    /** It waits for a worker. */
-    READY,
-    /** It waits for its time. */
-    SCHEDULED,
-    /** It has a partition key, and nobody has looked yet whether that is free. */
-    ARRIVING,
-    /** It waits for another of its partition key. */
-    BLOCKED,
-    /** A worker has it. */
-    RUNNING,
-    /** It is finished. */
-    DONE,
-    /** It is finished without success, by its handler's word. */
-    DISCARDED,
-    /** It was cancelled. */
-    CANCELLED,
-    /** It failed for good, and waits for somebody to decide. */
-    DEAD
-  }
-
   public JobInfo {
     failures = List.copyOf(failures);
     headers = Collections.unmodifiableMap(new LinkedHashMap<>(headers));

@@ -303,8 +303,9 @@ class SchedulesPostgresTest {
     put(Schedule.of("s", nightly, REPORT.job("changed")));
     runner.runDue();
     assertThat(reports()).isEmpty();
-    OptionalLong byHand = transactions.run(tx -> schedules.fireNow(tx, jobs, "s"));
-    assertThat(byHand).isPresent();
+    Schedules.Fired byHand = transactions.run(tx -> schedules.fireNow(tx, jobs, "s"));
+    assertThat(byHand.outcome()).isEqualTo(Schedules.Outcome.DONE);
+    assertThat(reports()).extracting(EnqueuedJob::id).containsExactly(byHand.jobId().orElseThrow());
     assertThat(reports()).extracting(EnqueuedJob::payload).containsExactly("changed");
     assertThat(resume("s")).isEqualTo(Schedules.Outcome.DONE);
     assertThat(resume("s")).isEqualTo(Schedules.Outcome.UNCHANGED);
@@ -317,12 +318,13 @@ class SchedulesPostgresTest {
     assertThat(removed).isEqualTo(Schedules.Outcome.DONE);
     Schedules.Outcome again = transactions.run(tx -> schedules.remove(tx, "s"));
     assertThat(again).isEqualTo(Schedules.Outcome.NOT_FOUND);
-    OptionalLong gone = transactions.run(tx -> schedules.fireNow(tx, jobs, "s"));
+    Schedules.Fired gone = transactions.run(tx -> schedules.fireNow(tx, jobs, "s"));
     JobQueue elsewhere = JobQueue.builder().schema("elsewhere").build();
     assertThatThrownBy(() -> transactions.run(tx -> schedules.fireNow(tx, elsewhere, "s")))
         .hasMessageContaining("schedule 's' is in schema pgbelay")
         .hasMessageContaining("the job queue is of schema elsewhere");
-    assertThat(gone).isEmpty();
+    assertThat(gone)
+        .isEqualTo(new Schedules.Fired(Schedules.Outcome.NOT_FOUND, OptionalLong.empty()));
   }
 
   private Schedules.Outcome pause(String name) {

@@ -12,7 +12,6 @@ import dev.pgbelay.jobqueue.JobQueue;
 import dev.pgbelay.jobqueue.JobWorker;
 import dev.pgbelay.jobqueue.NewJob;
 import dev.pgbelay.jobqueue.RetryPolicy;
-import dev.pgbelay.jobqueue.inspect.JobInfo.State;
 import dev.pgbelay.jobqueue.testing.ManualWorker;
 import dev.pgbelay.testing.PostgresExtension;
 import dev.pgbelay.testing.TemplateInitializer;
@@ -70,14 +69,14 @@ class JobsPostgresTest {
     long cancelled = enqueue(MAIL.job("x").withDelay(Duration.ofDays(1)));
     transactions.execute(tx -> queue.cancelWaiting(tx, cancelled, "no longer wanted"));
     JobInfo waiting = find(ready);
-    assertThat(waiting.state()).isEqualTo(State.READY);
+    assertThat(waiting.state()).isEqualTo(JobState.READY);
     assertThat(waiting.headers()).containsEntry("a", "b");
     assertThat(waiting.maxAttempts()).hasValue(4);
     assertThat(waiting.enqueuedAt()).isPresent();
     assertThat(waiting.runAt()).isEmpty();
-    assertThat(find(later).state()).isEqualTo(State.SCHEDULED);
+    assertThat(find(later).state()).isEqualTo(JobState.SCHEDULED);
     assertThat(find(later).runAt()).isPresent();
-    List<State> whileRunning = new ArrayList<>();
+    List<JobState> whileRunning = new ArrayList<>();
     try (ManualWorker worker =
         ManualWorker.of(
             JobWorker.builder(transactions, postgres.dataSource())
@@ -94,11 +93,11 @@ class JobsPostgresTest {
                     }))) {
       worker.drain();
     }
-    assertThat(whileRunning).hasSize(3).containsOnly(State.RUNNING);
-    assertThat(find(ready).state()).isEqualTo(State.DONE);
+    assertThat(whileRunning).hasSize(3).containsOnly(JobState.RUNNING);
+    assertThat(find(ready).state()).isEqualTo(JobState.DONE);
     assertThat(find(ready).endedAt()).isPresent();
     JobInfo dead = find(failing);
-    assertThat(dead.state()).isEqualTo(State.DEAD);
+    assertThat(dead.state()).isEqualTo(JobState.DEAD);
     assertThat(dead.reason()).contains("java.lang.IllegalStateException: down");
     FailedAttempt failure = dead.failures().get(0);
     assertThat(dead.failures()).hasSize(1);
@@ -111,9 +110,9 @@ class JobsPostgresTest {
     dsl.execute("update pgbelay.job_dead set failures = array['by hand'] where id = ?", failing);
     assertThat(find(failing).failures())
         .containsExactly(new FailedAttempt(0, Instant.EPOCH, "", "by hand"));
-    assertThat(find(gone).state()).isEqualTo(State.DISCARDED);
+    assertThat(find(gone).state()).isEqualTo(JobState.DISCARDED);
     assertThat(find(gone).reason()).contains("account closed");
-    assertThat(find(cancelled).state()).isEqualTo(State.CANCELLED);
+    assertThat(find(cancelled).state()).isEqualTo(JobState.CANCELLED);
     assertThat(jobs.find(dsl, Long.MAX_VALUE)).isEmpty();
   }
 
@@ -169,8 +168,8 @@ class JobsPostgresTest {
       assertThat(walk(JobFilter.all(), limit)).isEqualTo(all);
       assertThat(walk(JobFilter.all().inQueue("a"), limit)).isEqualTo(mails);
       assertThat(walk(JobFilter.all().ofKind(OTHER), limit)).isEqualTo(later);
-      assertThat(walk(JobFilter.all().in(State.SCHEDULED), limit)).isEqualTo(later);
-      assertThat(walk(JobFilter.all().inQueue("a").in(State.SCHEDULED), limit)).isEmpty();
+      assertThat(walk(JobFilter.all().in(JobState.SCHEDULED), limit)).isEqualTo(later);
+      assertThat(walk(JobFilter.all().inQueue("a").in(JobState.SCHEDULED), limit)).isEmpty();
     }
   }
 
@@ -242,16 +241,17 @@ class JobsPostgresTest {
     all.addAll(descending(1, 3));
     for (int limit : new int[] {1, 7, 25, 93, 1_000}) {
       assertThat(walkFinished(JobFilter.all(), limit)).as("limit %s", limit).isEqualTo(all);
-      assertThat(walkFinished(JobFilter.all().in(State.CANCELLED), limit))
+      assertThat(walkFinished(JobFilter.all().in(JobState.CANCELLED), limit))
           .isEqualTo(descending(101, 40));
-      assertThat(walkFinished(JobFilter.all().in(State.DISCARDED).inQueue("b"), limit))
+      assertThat(walkFinished(JobFilter.all().in(JobState.DISCARDED).inQueue("b"), limit))
           .isEqualTo(descending(301, 25));
-      assertThat(walkFinished(JobFilter.all().in(State.DISCARDED).inQueue("a"), limit)).isEmpty();
+      assertThat(walkFinished(JobFilter.all().in(JobState.DISCARDED).inQueue("a"), limit))
+          .isEmpty();
       assertThat(walkFinished(JobFilter.all().ofKind(MAIL), limit)).isEqualTo(all);
       assertThat(walkFinished(JobFilter.all().ofKind(OTHER), limit)).isEmpty();
     }
     JobInfo last = jobs.listFinished(dsl, JobFilter.all(), 1).jobs().get(0);
-    assertThat(last.state()).isEqualTo(State.DISCARDED);
+    assertThat(last.state()).isEqualTo(JobState.DISCARDED);
     assertThat(last.reason()).contains("why");
     assertThat(last.endedAt()).isPresent();
   }
@@ -265,7 +265,7 @@ class JobsPostgresTest {
         "insert into pgbelay.job_finished_kept (id, finished_at, attempt, outcome, queue, kind)"
             + " select 50000 + n, now() - interval '2400 hours', 1, 'discarded', 'a', 'mail'"
             + " from generate_series(1, 5) n");
-    JobFilter discarded = JobFilter.all().in(State.DISCARDED);
+    JobFilter discarded = JobFilter.all().in(JobState.DISCARDED);
     JobPage<JobInfo> first = jobs.listFinished(dsl, discarded, 10);
     assertThat(first.jobs()).as("not found in so few blocks").isEmpty();
     assertThat(first.next()).isPresent();
@@ -275,7 +275,7 @@ class JobsPostgresTest {
     for (int limit : new int[] {3, 10}) {
       assertThat(walkFinished(discarded, limit)).as("limit %s", limit).isEqualTo(expected);
     }
-    assertThat(find(50_003).state()).isEqualTo(State.DISCARDED);
+    assertThat(find(50_003).state()).isEqualTo(JobState.DISCARDED);
     List<Long> all = new ArrayList<>(descending(20_001, 15_000));
     all.addAll(descending(1_001, 15_000));
     all.addAll(expected);
@@ -303,7 +303,7 @@ class JobsPostgresTest {
     enqueue(MAIL.job("x"));
     long two = enqueue(OTHER.job("x").withTag("customer-7").withDelay(Duration.ofDays(1)));
     assertThat(walk(JobFilter.all().tagged("customer-7"), 1)).containsExactly(one, two);
-    assertThat(walk(JobFilter.all().tagged("customer-7").in(State.SCHEDULED), 5))
+    assertThat(walk(JobFilter.all().tagged("customer-7").in(JobState.SCHEDULED), 5))
         .containsExactly(two);
     assertThat(walk(JobFilter.all().tagged("customer"), 5)).isEmpty();
     assertThat(find(one).tags()).containsExactly("customer-7", "bulk");
@@ -318,12 +318,12 @@ class JobsPostgresTest {
                     }))) {
       worker.drain();
     }
-    JobFilter dead = JobFilter.all().in(State.DEAD);
+    JobFilter dead = JobFilter.all().in(JobState.DEAD);
     assertThat(walk(dead, 1)).hasSize(3);
     assertThat(walk(dead.tagged("customer-7"), 1)).containsExactly(one);
     assertThat(walk(dead.inQueue("elsewhere"), 1)).isEmpty();
     JobInfo letter = jobs.list(dsl, dead.tagged("bulk"), 1).jobs().get(0);
-    assertThat(letter.state()).isEqualTo(State.DEAD);
+    assertThat(letter.state()).isEqualTo(JobState.DEAD);
     assertThat(letter.endedAt()).isPresent();
     assertThat(letter.reason().orElseThrow()).contains("down");
     assertThat(letter.tags()).containsExactly("customer-7", "bulk");
@@ -362,8 +362,8 @@ class JobsPostgresTest {
       assertThat(walkFinished(tagged, limit))
           .as("limit %s", limit)
           .containsExactlyInAnyOrder(done, discarded, keyed, inHandler, ended, asked);
-      assertThat(walkFinished(tagged.in(State.DISCARDED), limit)).containsExactly(discarded);
-      assertThat(walkFinished(tagged.in(State.CANCELLED), limit))
+      assertThat(walkFinished(tagged.in(JobState.DISCARDED), limit)).containsExactly(discarded);
+      assertThat(walkFinished(tagged.in(JobState.CANCELLED), limit))
           .containsExactlyInAnyOrder(ended, asked);
       assertThat(walkFinished(tagged.ofKind(MAIL).inQueue("elsewhere"), limit)).isEmpty();
     }
@@ -390,9 +390,9 @@ class JobsPostgresTest {
   void badInput_isRefusedByName() {
     assertThatThrownBy(() -> jobs.list(dsl, JobFilter.all(), 0))
         .hasMessageContaining("limit must be between 1 and 1000");
-    assertThatThrownBy(() -> jobs.list(dsl, JobFilter.all().in(State.DONE), 1))
+    assertThatThrownBy(() -> jobs.list(dsl, JobFilter.all().in(JobState.DONE), 1))
         .hasMessageContaining("state is DONE");
-    assertThatThrownBy(() -> jobs.listFinished(dsl, JobFilter.all().in(State.DEAD), 1))
+    assertThatThrownBy(() -> jobs.listFinished(dsl, JobFilter.all().in(JobState.DEAD), 1))
         .hasMessageContaining("state is DEAD");
     assertThatThrownBy(() -> jobs.listFinished(dsl, JobFilter.all(), 1_001))
         .hasMessageContaining("limit must be between 1 and 1000");
