@@ -51,9 +51,9 @@ class RetentionPostgresTest {
     for (String outcome : List.of("done", "discarded", "cancelled")) {
       fixture.dsl.execute(
           "insert into pgbelay.job_finished (id, finished_at, finished_day, attempt, outcome, queue,"
-              + " kind, reason) values (?, clock_timestamp() - ? * interval '24 hours',"
+              + " kind, reason, tags) values (?, clock_timestamp() - ? * interval '24 hours',"
               + " floor(extract(epoch from clock_timestamp()) / 86400)::int - ?, 1, ?, 'q', 'mail',"
-              + " 'why')",
+              + " 'why', '{customer-7}')",
           days,
           days,
           days,
@@ -92,6 +92,11 @@ class RetentionPostgresTest {
     assertThat(left("job_finished_kept")).containsExactly("discarded 10");
     assertThat(fixture.dsl.fetchValue("select reason from pgbelay.job_finished_kept"))
         .isEqualTo("why");
+    assertThat(
+            fixture.count(
+                "select count(*) from pgbelay.job_finished_kept where tags ="
+                    + " array['customer-7']"))
+        .isEqualTo(1);
     assertThat(fixture.dsl.fetch("select id from pgbelay.job_dead order by id").getValues(0))
         .hasToString("[1, 10]");
   }
