@@ -130,6 +130,7 @@ class LargeBulksPostgresTest {
   private Record columns(long id) {
     return fixture.dsl.fetchSingle(
         "select to_jsonb(j) - 'id' - 'place' - 'enqueued_at' as rest, headers,"
+            + " headers::text as bounds,"
             + " place - (extract(epoch from enqueued_at) * 1000000)::bigint + 180000000 as apart"
             + " from pgbelay.job j where id = ?",
         id);
