@@ -43,7 +43,7 @@ final class PaymentEntry<Q, R> {
   private final TakeSql takes;
   private final AnswerCache cache;
   private final Phase<Q, R> phase;
-  private final PhaseSql phases;
+  private final FirstClaimSql claims;
   private final ClaimedWrites writes;
   private final Claimant claimant;
   private final PaymentMeters meters;
@@ -53,7 +53,6 @@ final class PaymentEntry<Q, R> {
       Declared<Q, R> declared,
       Payments owner,
       Phase<Q, R> phase,
-      PhaseSql phases,
       ClaimedWrites writes,
       PaymentMeters meters) {
     this.declared = declared;
@@ -62,7 +61,7 @@ final class PaymentEntry<Q, R> {
     this.takes = new TakeSql(owner.sql().table());
     this.cache = owner.cache();
     this.phase = phase;
-    this.phases = phases;
+    this.claims = new FirstClaimSql(owner.sql().table());
     this.writes = writes;
     this.claimant = owner.claimant();
     this.meters = meters;
@@ -105,7 +104,7 @@ final class PaymentEntry<Q, R> {
     try {
       PaymentWrite write = phase.asking(intent);
       byte @Nullable [] providerKey = phase.providerKey(claim);
-      return phases.claim(transactions, declared.options(), claim, write, providerKey)
+      return claims.claim(transactions, declared.options(), claim, write, providerKey)
           ? begun
           : null;
     } catch (OutcomeUnknownException e) {

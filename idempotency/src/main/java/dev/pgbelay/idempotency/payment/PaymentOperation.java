@@ -66,7 +66,7 @@ public final class PaymentOperation<Q, R> {
     ClaimedWrites writes =
         new ClaimedWrites(
             declared.steps().version(), transactions, declared.options(), sql, phases);
-    this.entry = new PaymentEntry<>(declared, owner, phase, phases, writes, meters);
+    this.entry = new PaymentEntry<>(declared, owner, phase, writes, meters);
     Contradictions<Q> contradictions = new Contradictions<>(declared, transactions, sql, meters);
     this.settling =
         new Settling<>(

@@ -1,19 +1,14 @@
 package dev.pgbelay.idempotency.payment;
 
 import dev.pgbelay.core.FailureKind;
-import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.TransactionException;
-import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
-import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.core.internal.PgDriver;
 import dev.pgbelay.core.internal.WithCommit;
 import dev.pgbelay.idempotency.IdempotencyKey;
-import dev.pgbelay.idempotency.internal.KeyLock;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.HexFormat;
 import org.jooq.Table;
@@ -49,21 +44,11 @@ final class PhaseSql {
              CAST(? AS bytea)\
       """;
 
-  private static final String LASTING =
+  static final String LASTING =
       """
 
       RETURNING CAST(CASE WHEN <forgettable> THEN '<forgotten>' ELSE '1' END AS integer)\
       """;
-
-  /** A transaction by itself. Waits for nobody: whoever has the key's lock is at it. */
-  private static final String CLAIM =
-      INSERT
-          + """
-
-          WHERE pg_try_advisory_xact_lock(?)
-          ON CONFLICT (tenant, operation, key) DO NOTHING\
-          """
-          + LASTING;
 
   private static final String INSERT_OR_FAIL = INSERT + LASTING;
 
@@ -94,50 +79,36 @@ final class PhaseSql {
         FROM saved\
       """;
 
-  private final String claim;
+  /** The {@link #SAVE} of an answer, which is the last one of most payments: with less to say. */
+  private static final String FINISH =
+      """
+      WITH saved AS (
+        UPDATE <payment>
+           SET steps_version = ?, done = ?, results = ?, asked = ?, asked_at = NULL, refusal = ?,
+               state = 'COMPLETED', response = ?, finished_at = clock_timestamp(),
+               unknown_since = NULL, escalated = false, attempts = 0, reason = NULL,
+               due_at = clock_timestamp(), lease_until = '-infinity'
+         WHERE tenant = ? AND operation = ? AND key = ?
+           AND claimant = ? AND claim_number = ? AND state <> 'COMPLETED'
+        RETURNING <forgettable> AS forgettable)
+      SELECT CAST(CASE WHEN count(*) = 0 THEN '<lost>'
+                       WHEN bool_or(forgettable) THEN '<forgotten>' ELSE '1' END AS integer)
+        FROM saved\
+      """;
+
   private final String insert;
   private final String save;
+  private final String finish;
 
   PhaseSql(Table<?> table) {
-    this.claim = withNames(CLAIM, table);
+    this.finish = withNames(FINISH, table);
     this.insert = withNames(INSERT_OR_FAIL, table);
     this.save = withNames(SAVE, table);
   }
 
-  private static String withNames(String statement, Table<?> table) {
+  static String withNames(String statement, Table<?> table) {
     return PaymentRowSql.withNames(
         statement.replace("<lost>", LOST).replace("<forgotten>", FORGOTTEN), table);
-  }
-
-  /**
-   * Claims a new payment and records its first intent, in one message.
-   *
-   * @param providerKey what its provider keys begin with; null if nobody will look for it by them
-   * @return false if there is a row under the key, or somebody has its lock
-   * @throws PgBelayException as {@link PaymentSql#lockAndFind}
-   */
-  boolean claim(
-      Transactions transactions,
-      TxOptions options,
-      Claim<?> claim,
-      PaymentWrite write,
-      byte @Nullable [] providerKey) {
-    try {
-      return transactions.runStatement(
-          options,
-          this.claim,
-          statement -> {
-            Binding bind = bindRow(statement, claim, write, providerKey);
-            bind.number(KeyLock.number(claim.key()));
-          },
-          executed -> {
-            try (ResultSet rows = executed.getResultSet()) {
-              return rows.next();
-            }
-          });
-    } catch (SQLException e) {
-      throw says(e, FORGOTTEN) ? PaymentRowSql.forgettable() : PaymentRowSql.failed(e);
-    }
   }
 
   /** Has the row inserted with COMMIT, whose failure {@link #explained} explains. */
@@ -150,7 +121,13 @@ final class PhaseSql {
 
   /** Has the row written with COMMIT, whose failure {@link #explained} explains. */
   void saveWithCommit(Tx tx, IdempotencyKey key, Fence fence, PaymentWrite write) {
-    offer(tx, new WithCommit.Statement(save, statement -> bindSave(statement, key, fence, write)));
+    boolean finishes = write.state() == OpenPayment.State.COMPLETED;
+    offer(
+        tx,
+        finishes
+            ? new WithCommit.Statement(
+                finish, statement -> bindFinish(statement, key, fence, write))
+            : new WithCommit.Statement(save, statement -> bindSave(statement, key, fence, write)));
   }
 
   private static void offer(Tx tx, WithCommit.Statement statement) {
@@ -172,8 +149,12 @@ final class PhaseSql {
       if (says(e, LOST)) {
         throw new ClaimLostException(key);
       }
-      throw says(e, FORGOTTEN) ? PaymentRowSql.forgettable() : PaymentRowSql.failed(e);
+      throw failed(e);
     }
+  }
+
+  static RuntimeException failed(SQLException e) {
+    return says(e, FORGOTTEN) ? PaymentRowSql.forgettable() : PaymentRowSql.failed(e);
   }
 
   /** What a COMMIT that failed means for the payment. */
@@ -200,7 +181,7 @@ final class PhaseSql {
         && PgDriver.serverMessage(e).contains('"' + what + '"');
   }
 
-  private static Binding bindRow(
+  private static void bindRow(
       PreparedStatement statement,
       Claim<?> claim,
       PaymentWrite write,
@@ -221,7 +202,18 @@ final class PhaseSql {
     bind.millis(write.lease());
     bind.millis(write.lease());
     bind.bytes(providerKey);
-    return bind;
+  }
+
+  private static void bindFinish(
+      PreparedStatement statement, IdempotencyKey key, Fence fence, PaymentWrite write)
+      throws SQLException {
+    Binding bind = new Binding(statement, 1);
+    bind.number(write.version());
+    bind.progress(write.progress());
+    bind.text(write.progress().refusal());
+    bind.bytes(write.response());
+    int next = PaymentRowSql.bindKey(statement, bind.next(), key);
+    fence.bind(statement, next);
   }
 
   private static void bindSave(
