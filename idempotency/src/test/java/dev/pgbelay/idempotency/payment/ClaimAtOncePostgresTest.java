@@ -22,10 +22,7 @@ import dev.pgbelay.testing.PostgresExtension;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.time.Duration;
-import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -53,8 +50,7 @@ class ClaimAtOncePostgresTest {
   static final PostgresExtension postgres =
       PostgresExtension.create().withTemplate(Shop.SCHEMA).withObserver(ENDED);
 
-  /** By the payment's key, the provider keys under which money was taken. */
-  private final Map<String, Set<String>> charges = new ConcurrentHashMap<>();
+  private final SimulatedBank simulated = new SimulatedBank();
 
   private final Bank bank = new Bank();
   private final Shop shop = new Shop(postgres.dataSource(), postgres.jdbcUrl(), bank);
@@ -160,7 +156,7 @@ class ClaimAtOncePostgresTest {
     PGSimpleDataSource database = new PGSimpleDataSource();
     database.setUrl(postgres.jdbcUrl());
     CrashReport report =
-        CrashPoints.of(database, this::pay, key -> charges.getOrDefault(key, Set.of()).size())
+        CrashPoints.of(database, this::pay, simulated::charged)
             .consistent((answer, effects) -> answer.startsWith("paid by ") && effects == 1)
             .patience(Duration.ofMinutes(2))
             .stoppedFor(Duration.ofSeconds(1))
@@ -169,7 +165,7 @@ class ClaimAtOncePostgresTest {
     assertThat(report.boundaries().stream().filter("before the COMMIT"::equals))
         .as("the claim commits by itself")
         .hasSize(1);
-    charges.keySet().forEach(key -> assertThat(writtenUnder(key)).isEqualTo(1));
+    simulated.keys().forEach(key -> assertThat(writtenUnder(key)).isEqualTo(1));
   }
 
   private int writtenUnder(String key) {
@@ -188,33 +184,10 @@ class ClaimAtOncePostgresTest {
         payments
             .operation("begins-with-a-call", Shop::fingerprint, Codec.text(), Codec.text())
             .attempts(1_000, Duration.ofMillis(1), Duration.ofMillis(10))
-            .provider(Shop.CHARGED, outside(process), Shop.limits())
+            .provider(Shop.CHARGED, simulated.askedBy(process), Shop.limits())
             .database(Shop.BOOKED, (tx, execution) -> Shop.write(tx, execution, "booked"))
             .respond(Shop::receipt)
             .build();
     return operation.execute(operation.key("shop", key), "one coffee").response();
-  }
-
-  /** Acts once for each provider key. */
-  private ProviderCall<String, String> outside(SimulatedProcess process) {
-    return ProviderCall.of(
-        (execution, providerKey) ->
-            process.outside(
-                "charge",
-                () -> {
-                  of(execution.key().key()).add(providerKey);
-                  return ProviderReply.succeeded(providerKey);
-                }),
-        (execution, providerKey) ->
-            process.outside(
-                "status query",
-                () ->
-                    of(execution.key().key()).contains(providerKey)
-                        ? ProviderReply.succeeded(providerKey)
-                        : ProviderReply.absent()));
-  }
-
-  private Set<String> of(String key) {
-    return charges.computeIfAbsent(key, any -> ConcurrentHashMap.newKeySet());
   }
 }

@@ -13,10 +13,7 @@ import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
-import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.postgresql.ds.PGSimpleDataSource;
@@ -28,15 +25,14 @@ class PaymentCrashPointsPostgresTest {
 
   private static final String NAME = "crashed-checkout";
 
-  /** By the payment's key, the provider keys under which money was taken. */
-  private final Map<String, Set<String>> charges = new ConcurrentHashMap<>();
+  private final SimulatedBank simulated = new SimulatedBank();
 
   @Test
   void paymentKilledOrStoppedAtAnyBoundary_chargesOnceBooksOnceAndHasOneAnswer() throws Exception {
     PGSimpleDataSource database = new PGSimpleDataSource();
     database.setUrl(postgres.jdbcUrl());
     CrashReport report =
-        CrashPoints.of(database, this::pay, key -> charges.getOrDefault(key, Set.of()).size())
+        CrashPoints.of(database, this::pay, simulated::charged)
             .consistent((answer, effects) -> answer.startsWith("paid by ") && effects == 1)
             .patience(Duration.ofMinutes(2))
             .stoppedFor(Duration.ofSeconds(1))
@@ -62,35 +58,12 @@ class PaymentCrashPointsPostgresTest {
             .operation(NAME, Shop::fingerprint, Codec.text(), Codec.text())
             .attempts(1_000, Duration.ofMillis(1), Duration.ofMillis(10))
             .database(Shop.RESERVED, (tx, execution) -> Shop.write(tx, execution, "reserved"))
-            .provider(Shop.CHARGED, bank(process), Shop.limits())
+            .provider(Shop.CHARGED, simulated.askedBy(process), Shop.limits())
             .database(Shop.BOOKED, (tx, execution) -> Shop.write(tx, execution, "booked"))
             .respond(Shop::receipt)
             .build();
     Answer<String> answer = checkout.execute(checkout.key("shop", key), "one coffee");
     return answer.response();
-  }
-
-  /** Acts once for each provider key. */
-  private ProviderCall<String, String> bank(SimulatedProcess process) {
-    return ProviderCall.of(
-        (execution, providerKey) ->
-            process.outside(
-                "charge",
-                () -> {
-                  of(execution.key().key()).add(providerKey);
-                  return ProviderReply.succeeded(providerKey);
-                }),
-        (execution, providerKey) ->
-            process.outside(
-                "status query",
-                () ->
-                    of(execution.key().key()).contains(providerKey)
-                        ? ProviderReply.succeeded(providerKey)
-                        : ProviderReply.absent()));
-  }
-
-  private Set<String> of(String key) {
-    return charges.computeIfAbsent(key, any -> ConcurrentHashMap.newKeySet());
   }
 
   private static int count(String query) throws SQLException {

@@ -46,10 +46,15 @@ class PaymentFailOverTest {
         .until(() -> operation.execute(key, "10 EUR"), answer -> answer.response().isPresent());
   }
 
+  /** What is looked at behind a fail-over. */
+  @FunctionalInterface
+  private interface Behind {
+    void look(Shop shop, PaymentOperation<String, String> checkout, IdempotencyKey key)
+        throws Exception;
+  }
+
   /** The provider acted, its answer was lost, and so was the payment itself. */
-  @Test
-  void failOverThatLostTheClaim_meetsTheProvidersMemoryUnderTheSameKey() throws Exception {
-    Bank bank = new Bank();
+  private static void behindAFailOverThatLostTheClaim(Bank bank, Behind behind) throws Exception {
     try (PostgresCluster cluster =
             PostgresCluster.builder().replicas(1).replicasThroughProxy().start();
         HikariDataSource work = Shop.pool(bothNodes(cluster), 3)) {
@@ -65,12 +70,22 @@ class PaymentFailOverTest {
         assertThat(checkout.execute(key, "10 EUR").outcome()).isEqualTo(Outcome.UNKNOWN_OUTCOME);
         cluster.primary().crash();
         cluster.replica().promote();
-        assertThat(again(checkout, key).response()).contains("paid by ch-1");
-        assertThat(bank.calls()).hasSize(2).containsOnly(checkout.providerKey(key, Shop.CHARGED));
-        assertThat(bank.charged()).isEqualTo(1);
-        assertThat(shop.written(key)).containsExactly("reserved", "booked");
+        behind.look(shop, checkout, key);
       }
     }
+  }
+
+  @Test
+  void failOverThatLostTheClaim_meetsTheProvidersMemoryUnderTheSameKey() throws Exception {
+    Bank bank = new Bank();
+    behindAFailOverThatLostTheClaim(
+        bank,
+        (shop, checkout, key) -> {
+          assertThat(again(checkout, key).response()).contains("paid by ch-1");
+          assertThat(bank.calls()).hasSize(2).containsOnly(checkout.providerKey(key, Shop.CHARGED));
+          assertThat(bank.charged()).isEqualTo(1);
+          assertThat(shop.written(key)).containsExactly("reserved", "booked");
+        });
   }
 
   private static void awaitSynchronousStandby(PostgresCluster cluster) {
@@ -184,28 +199,15 @@ class PaymentFailOverTest {
   @Test
   void failOverThatLostTheClaim_isPreventedByTheProvidersKeysAlone() throws Exception {
     Bank bank = new Bank();
-    try (PostgresCluster cluster =
-            PostgresCluster.builder().replicas(1).replicasThroughProxy().start();
-        HikariDataSource work = Shop.pool(bothNodes(cluster), 3)) {
-      Shop.SCHEMA.initialize(work);
-      try (Shop shop = new Shop(work, bothNodes(cluster), bank)) {
-        PaymentOperation<String, String> checkout = shop.checkout();
-        IdempotencyKey key = checkout.key("acme", "k");
-        cluster.replica().awaitCaughtUp();
-        FaultProxy stream = cluster.replica().upstreamProxy().orElseThrow();
-        stream.refuseConnections();
-        stream.dropConnections();
-        bank.then(Bank.timeoutAfterActing());
-        assertThat(checkout.execute(key, "10 EUR").outcome()).isEqualTo(Outcome.UNKNOWN_OUTCOME);
-        cluster.primary().crash();
-        cluster.replica().promote();
-        bank.then(
-            (provider, execution, providerKey) ->
-                ProviderReply.succeeded(provider.chargeAgain(providerKey)));
-        assertThat(again(checkout, key).response()).contains("paid by ch-2");
-        assertThat(bank.charged()).as("the guide says so").isEqualTo(2);
-      }
-    }
+    behindAFailOverThatLostTheClaim(
+        bank,
+        (shop, checkout, key) -> {
+          bank.then(
+              (provider, execution, providerKey) ->
+                  ProviderReply.succeeded(provider.chargeAgain(providerKey)));
+          assertThat(again(checkout, key).response()).contains("paid by ch-2");
+          assertThat(bank.charged()).as("the guide says so").isEqualTo(2);
+        });
   }
 
   @Test

@@ -43,9 +43,15 @@ final class Inboxes {
   final HmacSignatures signatures = signatures(Instant::now);
   final Transactions transactions;
   final DSLContext dsl;
-  final String provider = "bank-" + NAMES.incrementAndGet();
+  final String provider;
 
   Inboxes(DataSource dataSource) {
+    this(dataSource, "bank-" + NAMES.incrementAndGet());
+  }
+
+  /** In another process of the same shop. */
+  Inboxes(DataSource dataSource, String provider) {
+    this.provider = provider;
     this.transactions = Transactions.of(dataSource);
     this.dsl = DSL.using(dataSource, SQLDialect.POSTGRES);
   }
