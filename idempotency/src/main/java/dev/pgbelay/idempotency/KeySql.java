@@ -1,6 +1,8 @@
 package dev.pgbelay.idempotency;
 
 import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.internal.MissingTable;
+import dev.pgbelay.core.internal.PgDriver;
 import dev.pgbelay.core.internal.WithCommit;
 import dev.pgbelay.idempotency.internal.KeyLock;
 import dev.pgbelay.idempotency.internal.Stored;
@@ -14,6 +16,7 @@ import java.util.HexFormat;
 import org.jooq.Field;
 import org.jooq.SQLDialect;
 import org.jooq.Table;
+import org.jooq.exception.DataAccessException;
 import org.jooq.impl.DSL;
 import org.jooq.impl.SQLDataType;
 import org.jspecify.annotations.Nullable;
@@ -57,7 +60,7 @@ final class KeySql {
       """;
 
   /** Of the primary key, as PostgreSQL names it. */
-  static final String CONSTRAINT = "idempotency_key_pkey";
+  private static final String CONSTRAINT = "idempotency_key_pkey";
 
   /** Fails, so that the transaction can only be rolled back. */
   private static final String SPOIL =
@@ -129,14 +132,13 @@ final class KeySql {
   boolean keep(Connection connection, IdempotencyKey key, Fingerprint fingerprint, byte[] response)
       throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(keep)) {
-      bindKeep(statement, key, fingerprint, response);
+      bindKeep(statement, 1, key, fingerprint, response);
       return statement.executeUpdate() == 1;
     }
   }
 
   /**
-   * Has the row written with the transaction's COMMIT, whose failure then names {@link
-   * #CONSTRAINT}.
+   * Has the row written with the transaction's COMMIT, whose failure then {@link #isTaken}.
    *
    * @return false where another one ends the transaction: nothing was done
    */
@@ -144,18 +146,38 @@ final class KeySql {
     return WithCommit.offer(
         tx,
         new WithCommit.Statement(
-            keepOrFail, statement -> bindKeep(statement, key, fingerprint, response)));
+            keepOrFail, statement -> bindKeep(statement, 1, key, fingerprint, response)));
   }
 
-  private static void bindKeep(
-      PreparedStatement statement, IdempotencyKey key, Fingerprint fingerprint, byte[] response)
+  /**
+   * Binds what is kept.
+   *
+   * @return the index behind it
+   */
+  static int bindKeep(
+      PreparedStatement statement,
+      int first,
+      IdempotencyKey key,
+      Fingerprint fingerprint,
+      byte[] response)
       throws SQLException {
-    statement.setString(1, key.tenant());
-    statement.setString(2, key.operation());
-    statement.setString(3, key.key());
-    statement.setShort(4, (short) fingerprint.version());
-    statement.setBytes(5, HexFormat.of().parseHex(fingerprint.sha256()));
-    statement.setBytes(6, response);
+    statement.setString(first, key.tenant());
+    statement.setString(first + 1, key.operation());
+    statement.setString(first + 2, key.key());
+    statement.setShort(first + 3, (short) fingerprint.version());
+    statement.setBytes(first + 4, HexFormat.of().parseHex(fingerprint.sha256()));
+    statement.setBytes(first + 5, response);
+    return first + 6;
+  }
+
+  /** Whether there is a row under the key, which nobody expected. */
+  static boolean isTaken(Throwable failure) {
+    return PgDriver.constraint(failure).filter(CONSTRAINT::equals).isPresent();
+  }
+
+  /** With a hint where the tables are missing. */
+  static RuntimeException failed(DataAccessException failure) {
+    return MissingTable.explained(failure, "idempotency keys", "idempotency");
   }
 
   static void spoil(Connection connection) throws SQLException {

@@ -7,8 +7,6 @@ import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.TxWork;
-import dev.pgbelay.core.internal.MissingTable;
-import dev.pgbelay.core.internal.PgDriver;
 import dev.pgbelay.idempotency.internal.Polling;
 import dev.pgbelay.idempotency.internal.ReplayShare;
 import dev.pgbelay.idempotency.internal.Stored;
@@ -16,6 +14,7 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Optional;
+import org.jooq.ResultQuery;
 import org.jooq.exception.DataAccessException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -46,6 +45,7 @@ final class KeyedRun<R> {
 
   private final Idempotency owner;
   private final KeySql sql;
+  private final KeyedStatementSql statements;
   private final ResponseBytes<R> bytes;
   private final TxOptions options;
   private final Duration retention;
@@ -60,6 +60,7 @@ final class KeyedRun<R> {
       OperationMeters meters) {
     this.owner = owner;
     this.sql = new KeySql(owner.schema());
+    this.statements = new KeyedStatementSql(owner.schema());
     this.bytes = bytes;
     this.options = options;
     this.retention = retention;
@@ -81,6 +82,62 @@ final class KeyedRun<R> {
     }
     meters.answered(answer.outcome());
     return answer;
+  }
+
+  Answer<R> runStatement(
+      IdempotencyKey key, Fingerprint fingerprint, Duration wait, ResultQuery<?> work, R response) {
+    Answer<R> answer;
+    try {
+      answer = known(key, fingerprint);
+      if (answer == null) {
+        answer = alone(key, fingerprint, work, response);
+      }
+      if (answer == null) {
+        answer =
+            runOrWait(
+                key,
+                fingerprint,
+                wait,
+                tx -> {
+                  requireDone(key, KeyedStatementSql.work(tx, work));
+                  return response;
+                });
+      }
+    } catch (Throwable e) {
+      meters.failed();
+      throw e;
+    }
+    meters.answered(answer.outcome());
+    return answer;
+  }
+
+  /** In one message; null if the key is taken, and has to be looked at. */
+  private @Nullable Answer<R> alone(
+      IdempotencyKey key, Fingerprint fingerprint, ResultQuery<?> work, R response) {
+    byte[] encoded = bytes.encode(response);
+    KeyedStatementSql.Ran ran;
+    try {
+      ran = statements.run(owner.transactions(), options, key, fingerprint, encoded, work);
+    } catch (OutcomeUnknownException e) {
+      return afterLostCommit(key, fingerprint, e);
+    }
+    if (ran == KeyedStatementSql.Ran.TAKEN) {
+      return null;
+    }
+    requireDone(key, ran);
+    replays.saw(false);
+    owner.cache().keep(key, new Stored(fingerprint, encoded, retention));
+    return Answer.executed(response);
+  }
+
+  private static void requireDone(IdempotencyKey key, KeyedStatementSql.Ran ran) {
+    if (ran == KeyedStatementSql.Ran.NOTHING) {
+      throw new PgBelayException(
+          "the statement under key "
+              + key
+              + " returned no row, so that the response is not true: nothing was done, and the key"
+              + " is free. Where a row may be missing, look at it in work with a transaction");
+    }
   }
 
   /** From the cache; or by one read, where that is likely to answer. */
@@ -160,9 +217,7 @@ final class KeyedRun<R> {
 
   private static boolean isTaken(TransactionException failure) {
     Throwable cause = failure.getCause();
-    return failure.kind() == FailureKind.UNIQUE_VIOLATION
-        && cause != null
-        && PgDriver.constraint(cause).filter(KeySql.CONSTRAINT::equals).isPresent();
+    return failure.kind() == FailureKind.UNIQUE_VIOLATION && cause != null && KeySql.isTaken(cause);
   }
 
   private <X extends Exception> Ran<R> inside(
@@ -231,10 +286,8 @@ final class KeyedRun<R> {
   }
 
   private static RuntimeException failed(String what, IdempotencyKey key, SQLException e) {
-    return MissingTable.explained(
-        new DataAccessException("the answer under key " + key + " could not be " + what, e),
-        "idempotency keys",
-        "idempotency");
+    return KeySql.failed(
+        new DataAccessException("the answer under key " + key + " could not be " + what, e));
   }
 
   private Answer<R> replay(IdempotencyKey key, Fingerprint fingerprint, Stored stored) {

@@ -13,6 +13,9 @@ import dev.pgbelay.idempotency.internal.OperationOptions;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.function.Function;
+import org.jooq.ResultQuery;
+import org.jooq.Select;
+import org.jooq.exception.DataAccessException;
 
 /**
  * An operation whose whole effect is in this database: it runs once for each key.
@@ -95,6 +98,42 @@ public final class Operation<Q, R> {
     OptionRange.require("wait", wait, Duration.ZERO, MOST_WAIT);
     Transactions.requireNone();
     return runs.run(key, fingerprint.apply(request), wait, work);
+  }
+
+  /**
+   * {@link #execute(IdempotencyKey, Object, Duration, TxWork)} for an operation that is one
+   * statement, with a response that is known before: key, statement and response are one statement,
+   * and one round trip instead of three.
+   *
+   * <p>The statement is an INSERT, UPDATE or DELETE with a RETURNING, of which at least one row
+   * must come: if none does, nothing is done and the key stays free. It is rendered with the jOOQ
+   * configuration that it was made with, becomes a part of WITH, and so holds no writing WITH
+   * itself; jOOQ's listeners do not see it. Under a key that is taken it goes the way of other
+   * work, which a server's log notes as an error.
+   *
+   * <p>If its answer is lost, the statement may still arrive behind the look for it: the same call
+   * again finds what became of it.
+   *
+   * @param wait as there
+   * @param response what is answered, whatever the statement returns
+   * @return never with {@link Outcome#UNKNOWN_OUTCOME}
+   * @throws PgBelayException as there, and if the statement returned no row
+   * @throws DataAccessException what the server said of the statement: nothing was done, the key is
+   *     free
+   * @throws dev.pgbelay.core.OutcomeUnknownException as there
+   * @throws TransactionException as there
+   */
+  public Answer<R> executeStatement(
+      IdempotencyKey key, Q request, Duration wait, ResultQuery<?> statement, R response) {
+    requireOwn(key);
+    OptionRange.require("wait", wait, Duration.ZERO, MOST_WAIT);
+    Transactions.requireNone();
+    if (statement instanceof Select) {
+      throw new PgBelayException(
+          "a SELECT does nothing that must be done once: give an INSERT, UPDATE or DELETE with a"
+              + " RETURNING");
+    }
+    return runs.runStatement(key, fingerprint.apply(request), wait, statement, response);
   }
 
   /**
