@@ -18,6 +18,7 @@ final class GuardContestant implements Contestant {
   static final String REPLAYS = "replays";
   static final String PAYMENT = "payment";
   static final String DUPLICATES = "duplicates";
+  static final String STORAGE = "storage";
 
   /** What a contestant does before a measurement, besides emptying the tables of them all. */
   interface Reset {
@@ -32,6 +33,7 @@ final class GuardContestant implements Contestant {
   private @Nullable Guard replays;
   private @Nullable Guard payment;
   private @Nullable Function<HandWrittenGuards.Provider, Guard> duplicates;
+  private @Nullable Storage storage;
   private Reset reset = () -> {};
 
   GuardContestant(String name, HikariDataSource pool, Requests requests) {
@@ -64,6 +66,15 @@ final class GuardContestant implements Contestant {
     return this;
   }
 
+  /**
+   * @param first writes the keys, which is not timed
+   */
+  GuardContestant storage(Guard first, Storage what) {
+    this.fill = first;
+    this.storage = what;
+    return this;
+  }
+
   GuardContestant reset(Reset before) {
     this.reset = before;
     return this;
@@ -80,6 +91,7 @@ final class GuardContestant implements Contestant {
       case CALLS -> calls != null;
       case REPLAYS -> replays != null;
       case PAYMENT -> payment != null;
+      case STORAGE -> storage != null;
       case DUPLICATES -> duplicates != null;
       default -> false;
     };
@@ -108,12 +120,27 @@ final class GuardContestant implements Contestant {
       return List.of(
           rate("replays-per-second", "replays/s", requests.send(replays, Guard.Done.REPLAYED)));
     }
+    if (part.equals(STORAGE) && fill != null && storage != null) {
+      return stored(fill, storage);
+    }
     throw new IllegalArgumentException(name + " takes no part in " + part);
   }
 
   private Measurement rate(String metric, String unit, double rate) throws SQLException {
     long count = requests.shares().stream().mapToLong(List::size).sum();
     return new Measurement(metric, rate, unit, done(), new Work(count, requests.amounts()));
+  }
+
+  private List<Measurement> stored(Guard first, Storage what) throws Exception {
+    requests.send(first, Guard.Done.EXECUTED);
+    long count = requests.shares().stream().mapToLong(List::size).sum();
+    double bytes = (double) what.bytes() / count;
+    double purged = what.purgedPerSecond();
+    Work did = done();
+    Work expected = new Work(count, requests.amounts());
+    return List.of(
+        new Measurement("storage/bytes-per-key", bytes, "B", did, expected),
+        new Measurement("storage/purged-per-second", purged, "keys/s", did, expected));
   }
 
   private List<Measurement> allAtOnce(Function<HandWrittenGuards.Provider, Guard> guard)

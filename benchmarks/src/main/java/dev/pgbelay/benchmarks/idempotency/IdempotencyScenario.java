@@ -38,7 +38,7 @@ public final class IdempotencyScenario implements Scenario {
   @Override
   public Stage prepare(BenchServer server, BenchSettings settings) throws Exception {
     HikariDataSource pool = server.dataSource().unwrap(HikariDataSource.class);
-    SchemaInstaller.builder(pool).modules("idempotency").build().install();
+    SchemaInstaller.builder(pool).modules("batch", "idempotency").build().install();
     run(pool, GuardSql.CREATE);
     Requests requests = Requests.of(settings.rows());
     List<Contestant> all = new ArrayList<>();
@@ -55,6 +55,15 @@ public final class IdempotencyScenario implements Scenario {
             .replays(own::call, own::call)
             .payment(payment::call)
             .duplicates(own::waiting)
+            .storage(own::call, Storage.ofKeys(pool, own::purge))
+            .reset(own::reset));
+    all.add(
+        contestant("pgbelay (payments)", pool, requests)
+            .storage(payment::call, Storage.ofPayments(pool, payment::purge)));
+    all.add(
+        contestant("pgbelay (one statement)", pool, requests)
+            .calls(own::alone)
+            .replays(own::alone, own::alone)
             .reset(own::reset));
     all.add(
         contestant("pgbelay (cache)", pool, requests)
@@ -81,7 +90,8 @@ public final class IdempotencyScenario implements Scenario {
         contestant("hand-written (three statements)", pool, requests)
             .calls(three)
             .replays(three, three)
-            .duplicates(during -> HandWrittenGuards.threeStatements(pool, during)),
+            .duplicates(during -> HandWrittenGuards.threeStatements(pool, during))
+            .storage(three, Storage.byHand(pool)),
         contestant("hand-written (looks first)", pool, requests).calls(naive).replays(naive, naive),
         contestant("hand-written (two transactions)", pool, requests)
             .payment(payment)
@@ -114,7 +124,8 @@ public final class IdempotencyScenario implements Scenario {
           GuardContestant.CALLS,
           GuardContestant.REPLAYS,
           GuardContestant.PAYMENT,
-          GuardContestant.DUPLICATES);
+          GuardContestant.DUPLICATES,
+          GuardContestant.STORAGE);
     }
 
     @Override
@@ -126,6 +137,7 @@ public final class IdempotencyScenario implements Scenario {
           "one statement: key, response and operation in a CTE, where the operation is known"
               + " beforehand; two and three statements: in one transaction; looks first: as"
               + " tutorials have it, two at a time fail at the primary key",
+          "pgbelay (one statement): executeStatement, with the response known beforehand too",
           "payment: claim, provider, booking with the response; the provider is a method that"
               + " returns at once, so that claims are what is measured. pgbelay calls it on another"
               + " thread, with a time limit, and keeps the request for whoever goes on after a"
@@ -135,6 +147,9 @@ public final class IdempotencyScenario implements Scenario {
                   .formatted(STATISTICS_OF)
               + " without any, the planner looks payments up in the wrong index",
           "one keyed read: what a replay from the database costs at least",
+          "storage: table and indexes behind the first calls, divided by their number; then as many"
+              + " keys that are older than answers are kept are added and deleted, by hand in one"
+              + " DELETE, with pgbelay in chunks that can be stopped and resumed",
           "duplicates: %d callers of one key, a pool of 8, an operation of 300 ms"
               .formatted(Duplicates.CALLERS));
     }

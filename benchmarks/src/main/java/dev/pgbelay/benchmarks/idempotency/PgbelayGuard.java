@@ -9,6 +9,7 @@ import dev.pgbelay.idempotency.Operation;
 import dev.pgbelay.idempotency.Outcome;
 import java.time.Duration;
 import javax.sql.DataSource;
+import org.jooq.impl.DSL;
 
 /** The library's simple operation. */
 final class PgbelayGuard {
@@ -46,6 +47,23 @@ final class PgbelayGuard {
     return call(request, Duration.ZERO, during -> {});
   }
 
+  void purge() {
+    operation.purge().build().run();
+  }
+
+  /** The operation as the one statement that it is. */
+  Guard.Done alone(Request request) {
+    Operation<Request, String> own = operation;
+    return done(
+        request,
+        own.executeStatement(
+            own.key("shop", request.key()),
+            request,
+            Duration.ZERO,
+            DSL.resultQuery(GuardSql.CHARGE_RETURNING, request.account(), request.amount()),
+            request.response()));
+  }
+
   /**
    * @param during the operation, with the transaction open
    */
@@ -70,6 +88,10 @@ final class PgbelayGuard {
     } catch (Exception e) {
       throw new IllegalStateException("a call failed", e);
     }
+    return done(request, answer);
+  }
+
+  private static Guard.Done done(Request request, Answer<String> answer) {
     if (answer.response().isPresent() && !answer.response().get().equals(request.response())) {
       throw new IllegalStateException("the response is another one: " + answer.response().get());
     }

@@ -67,6 +67,10 @@ final class PgbelayPayment implements AutoCloseable {
         : answer.outcome() == Outcome.REPLAYED ? Guard.Done.REPLAYED : Guard.Done.RUNNING;
   }
 
+  void purge() {
+    operation.purge().build().run();
+  }
+
   @Override
   public void close() {
     payments.close();
