@@ -23,7 +23,7 @@ class AppendSql {
       SELECT r.destination, CAST(? AS smallint), CAST(? AS text), r.topic, CAST(? AS text),
              CAST(? AS text), CAST(? AS text[]), CAST(? AS bytea)
         FROM <route> AS r<locked>
-       WHERE r.topic = ?
+       WHERE r.topic = ?<may>
        ORDER BY r.destination
       RETURNING destination\
       """;
@@ -36,7 +36,9 @@ class AppendSql {
           + """
             , added AS (
             """
-          + APPEND.replace("<locked>", " CROSS JOIN locked")
+          + APPEND
+              .replace("<locked>", " CROSS JOIN locked")
+              .replace("<may>", " AND (SELECT asked.allowed FROM asked)")
           + """
             )
             SELECT added.destination, CASE WHEN NOT asked.allowed THEN asked.highest END
@@ -48,7 +50,7 @@ class AppendSql {
 
   AppendSql(String schema) {
     TablesSql tables = new TablesSql(schema);
-    this.append = tables.fill(APPEND.replace("<locked>", ""));
+    this.append = tables.fill(APPEND.replace("<locked>", "").replace("<may>", ""));
     this.appendStrictly = tables.fill(APPEND_STRICTLY);
   }
 

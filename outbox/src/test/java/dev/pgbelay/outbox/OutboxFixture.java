@@ -61,6 +61,20 @@ final class OutboxFixture {
     return Integer.parseInt(String.valueOf(dsl.fetchValue(sql, values)));
   }
 
+  /** How many sessions of this database wait for a lock of that type. */
+  int waiting(String lockType) {
+    return count(
+        "select count(distinct pid) from pg_locks where locktype = ? and not granted"
+            + " and pid in (select pid from pg_stat_activity where datname = current_database())",
+        lockType);
+  }
+
+  /** The last id that was drawn for a message. */
+  long lastId() {
+    return dsl.fetchSingle("select last_value from pgbelay.outbox_message_id_seq")
+        .get(0, Long.class);
+  }
+
   interface Check {
     boolean holds() throws Exception;
   }

@@ -41,6 +41,9 @@ CREATE TABLE ${schema}.outbox_message_id (
   appended_at  timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+-- Serves the purge of those that are old.
+CREATE INDEX outbox_message_id_age ON ${schema}.outbox_message_id (appended_at, message_id);
+
 -- One row per running relay process: it is the process that is kept alive, not each of its lanes or messages. Whoever
 -- takes its lanes deletes it first.
 CREATE TABLE ${schema}.outbox_relay (
@@ -114,3 +117,59 @@ CREATE TABLE ${schema}.outbox_dead (
   payload      bytea NOT NULL,
   PRIMARY KEY (destination, id)
 );
+
+-- Messages that were delivered, where they are kept: for replay. The partitions are a ring of 32 days that is there from
+-- the beginning: emptying one is a TRUNCATE, needs no DDL, and when it is forgotten nothing stops.
+CREATE TABLE ${schema}.outbox_published (
+  id             bigint NOT NULL,
+  appended_at    timestamptz NOT NULL,
+  published_at   timestamptz NOT NULL,
+  -- Days since 1970-01-01, UTC.
+  published_day  integer NOT NULL,
+  destination    smallint NOT NULL,
+  lane           smallint NOT NULL,
+  replay         boolean NOT NULL,
+  message_id     text NOT NULL,
+  topic          text NOT NULL,
+  key            text,
+  type           text,
+  headers        text[],
+  payload        bytea NOT NULL
+) PARTITION BY LIST ((published_day % 32));
+
+-- Rows come nearly in the order of their ids, so a block range index finds a range of them in few pages and costs an insert
+-- nearly nothing.
+CREATE INDEX outbox_published_id ON ${schema}.outbox_published USING brin (id) WITH (pages_per_range = 16, autosummarize = on);
+
+CREATE TABLE ${schema}.outbox_published_00 PARTITION OF ${schema}.outbox_published FOR VALUES IN (0);
+CREATE TABLE ${schema}.outbox_published_01 PARTITION OF ${schema}.outbox_published FOR VALUES IN (1);
+CREATE TABLE ${schema}.outbox_published_02 PARTITION OF ${schema}.outbox_published FOR VALUES IN (2);
+CREATE TABLE ${schema}.outbox_published_03 PARTITION OF ${schema}.outbox_published FOR VALUES IN (3);
+CREATE TABLE ${schema}.outbox_published_04 PARTITION OF ${schema}.outbox_published FOR VALUES IN (4);
+CREATE TABLE ${schema}.outbox_published_05 PARTITION OF ${schema}.outbox_published FOR VALUES IN (5);
+CREATE TABLE ${schema}.outbox_published_06 PARTITION OF ${schema}.outbox_published FOR VALUES IN (6);
+CREATE TABLE ${schema}.outbox_published_07 PARTITION OF ${schema}.outbox_published FOR VALUES IN (7);
+CREATE TABLE ${schema}.outbox_published_08 PARTITION OF ${schema}.outbox_published FOR VALUES IN (8);
+CREATE TABLE ${schema}.outbox_published_09 PARTITION OF ${schema}.outbox_published FOR VALUES IN (9);
+CREATE TABLE ${schema}.outbox_published_10 PARTITION OF ${schema}.outbox_published FOR VALUES IN (10);
+CREATE TABLE ${schema}.outbox_published_11 PARTITION OF ${schema}.outbox_published FOR VALUES IN (11);
+CREATE TABLE ${schema}.outbox_published_12 PARTITION OF ${schema}.outbox_published FOR VALUES IN (12);
+CREATE TABLE ${schema}.outbox_published_13 PARTITION OF ${schema}.outbox_published FOR VALUES IN (13);
+CREATE TABLE ${schema}.outbox_published_14 PARTITION OF ${schema}.outbox_published FOR VALUES IN (14);
+CREATE TABLE ${schema}.outbox_published_15 PARTITION OF ${schema}.outbox_published FOR VALUES IN (15);
+CREATE TABLE ${schema}.outbox_published_16 PARTITION OF ${schema}.outbox_published FOR VALUES IN (16);
+CREATE TABLE ${schema}.outbox_published_17 PARTITION OF ${schema}.outbox_published FOR VALUES IN (17);
+CREATE TABLE ${schema}.outbox_published_18 PARTITION OF ${schema}.outbox_published FOR VALUES IN (18);
+CREATE TABLE ${schema}.outbox_published_19 PARTITION OF ${schema}.outbox_published FOR VALUES IN (19);
+CREATE TABLE ${schema}.outbox_published_20 PARTITION OF ${schema}.outbox_published FOR VALUES IN (20);
+CREATE TABLE ${schema}.outbox_published_21 PARTITION OF ${schema}.outbox_published FOR VALUES IN (21);
+CREATE TABLE ${schema}.outbox_published_22 PARTITION OF ${schema}.outbox_published FOR VALUES IN (22);
+CREATE TABLE ${schema}.outbox_published_23 PARTITION OF ${schema}.outbox_published FOR VALUES IN (23);
+CREATE TABLE ${schema}.outbox_published_24 PARTITION OF ${schema}.outbox_published FOR VALUES IN (24);
+CREATE TABLE ${schema}.outbox_published_25 PARTITION OF ${schema}.outbox_published FOR VALUES IN (25);
+CREATE TABLE ${schema}.outbox_published_26 PARTITION OF ${schema}.outbox_published FOR VALUES IN (26);
+CREATE TABLE ${schema}.outbox_published_27 PARTITION OF ${schema}.outbox_published FOR VALUES IN (27);
+CREATE TABLE ${schema}.outbox_published_28 PARTITION OF ${schema}.outbox_published FOR VALUES IN (28);
+CREATE TABLE ${schema}.outbox_published_29 PARTITION OF ${schema}.outbox_published FOR VALUES IN (29);
+CREATE TABLE ${schema}.outbox_published_30 PARTITION OF ${schema}.outbox_published FOR VALUES IN (30);
+CREATE TABLE ${schema}.outbox_published_31 PARTITION OF ${schema}.outbox_published FOR VALUES IN (31);
