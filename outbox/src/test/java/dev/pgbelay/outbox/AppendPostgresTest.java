@@ -9,6 +9,7 @@ import dev.pgbelay.core.observe.StatementObserver;
 import dev.pgbelay.core.observe.TransactionEvent;
 import dev.pgbelay.outbox.Outbox.Appended;
 import dev.pgbelay.outbox.Outbox.Appended.Outcome;
+import dev.pgbelay.outbox.route.Route;
 import dev.pgbelay.outbox.route.Routes;
 import dev.pgbelay.testing.PostgresExtension;
 import java.util.List;
@@ -211,6 +212,84 @@ class AppendPostgresTest {
             fixture.count(
                 "select count(*) from pgbelay.outbox_message_id where message_id = 'of nowhere'"))
         .isZero();
+  }
+
+  @Test
+  void messageThatIsUnfit_isRefusedBeforeAnythingIsWritten() {
+    NewMessage fits = fixture.message("x");
+    NewMessage tooLarge = NewMessage.bytes(fixture.topic, new byte[(256 << 10) + 1]);
+    Outbox small = Outbox.builder().payloadLimit(3).build();
+    fixture.transactions.execute(
+        tx -> {
+          for (List<NewMessage> messages : List.of(List.of(tooLarge), List.of(fits, tooLarge))) {
+            assertThatThrownBy(() -> fixture.outbox.appendAll(tx, messages))
+                .isInstanceOf(PgBelayException.class)
+                .hasMessageContaining("'" + fixture.topic + "' has 262145 bytes")
+                .hasMessageContaining("the limit is 262144")
+                .hasMessageContaining("raise payloadLimit");
+          }
+          assertThatThrownBy(() -> fixture.outbox.append(tx, tooLarge))
+              .hasMessageContaining("262145");
+          assertThatThrownBy(() -> small.append(tx, fixture.message("four")))
+              .hasMessageContaining("the limit is 3");
+          assertThatThrownBy(() -> fixture.outbox.append(tx, fits.withStrictOrder()))
+              .isInstanceOf(PgBelayException.class)
+              .hasMessageContaining("asks for strict order and has no key")
+              .hasMessageContaining("withKey");
+          assertThatThrownBy(
+                  () -> fixture.outbox.appendAll(tx, List.of(fits, fits.withStrictOrder())))
+              .hasMessageContaining("asks for strict order and has no key");
+        });
+    assertThat(fixture.payloads()).isEmpty();
+    assertThatThrownBy(() -> Outbox.builder().payloadLimit((64 << 20) + 1))
+        .hasMessageContaining("payloadLimit must be between 1 and 67108864");
+    assertThat(fixture.append(NewMessage.bytes(fixture.topic, new byte[256 << 10])).outcome())
+        .isEqualTo(Outcome.APPENDED);
+  }
+
+  @Test
+  void missingTables_areNamedWithTheRemedy() {
+    assertThatThrownBy(
+            () ->
+                fixture.transactions.execute(
+                    tx ->
+                        Outbox.builder()
+                            .schema("elsewhere")
+                            .build()
+                            .append(tx, fixture.message("x"))))
+        .isInstanceOf(org.jooq.exception.DataAccessException.class)
+        .hasMessageContaining("SQLSTATE 42P01")
+        .hasMessageContaining("SchemaInstaller");
+  }
+
+  @Test
+  void routes_areAddedRemovedAndListed() {
+    Routes routes = Routes.create();
+    String topic = fixture.topic + "-r";
+    fixture.transactions.execute(
+        tx -> {
+          assertThat(routes.add(tx, topic, "second")).isEqualTo(Routes.Outcome.DONE);
+          assertThat(routes.add(tx, topic, "second")).isEqualTo(Routes.Outcome.UNCHANGED);
+          assertThat(routes.add(tx, topic, "first")).isEqualTo(Routes.Outcome.DONE);
+        });
+    assertThat(routes.list(fixture.dsl))
+        .filteredOn(route -> route.topic().equals(topic))
+        .extracting(Route::destination)
+        .containsExactly("first", "second");
+    assertThat(
+            fixture.count(
+                "select count(*) from pgbelay.outbox_lane l join pgbelay.outbox_destination d"
+                    + " on d.id = l.destination where d.name = 'second' and claimant is null"))
+        .isEqualTo(KeyPlace.LANES);
+    fixture.transactions.execute(
+        tx -> {
+          assertThat(routes.remove(tx, topic, "second")).isEqualTo(Routes.Outcome.DONE);
+          assertThat(routes.remove(tx, topic, "second")).isEqualTo(Routes.Outcome.UNCHANGED);
+          assertThatThrownBy(() -> routes.add(tx, topic, "a b"))
+              .hasMessageContaining("destination 'a b'");
+        });
+    assertThat(routes.list(fixture.dsl)).contains(new Route(topic, "first"));
+    assertThat(routes.list(fixture.dsl)).doesNotContain(new Route(topic, "second"));
   }
 
   @Test

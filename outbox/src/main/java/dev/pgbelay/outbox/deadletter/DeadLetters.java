@@ -1,0 +1,101 @@
+package dev.pgbelay.outbox.deadletter;
+
+import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.internal.OptionRange;
+import dev.pgbelay.core.schema.SchemaInstaller;
+import java.util.List;
+import java.util.Optional;
+import org.jooq.DSLContext;
+
+/**
+ * The messages that were given up: to look at, to deliver after all, to throw away. They stay until
+ * somebody does.
+ *
+ * <p>Works in the caller's transaction and never ends it. Safe for several threads.
+ */
+public final class DeadLetters {
+  private static final int LARGEST_PAGE = 1_000;
+
+  private final DeadLetterSql sql;
+
+  private DeadLetters(DeadLetterSql sql) {
+    this.sql = sql;
+  }
+
+  /** Those of the schema {@value SchemaInstaller#DEFAULT_SCHEMA}. */
+  public static DeadLetters create() {
+    return inSchema(SchemaInstaller.DEFAULT_SCHEMA);
+  }
+
+  /** Those of another schema. */
+  public static DeadLetters inSchema(String schema) {
+    return new DeadLetters(new DeadLetterSql(schema));
+  }
+
+  /** What became of a call about one letter. */
+  public enum Outcome {
+    /** It was done. */
+    DONE,
+    /** The destination has no dead letter of that id. */
+    NOT_FOUND
+  }
+
+  /** The first ones of a destination, by ascending id; one statement. */
+  public List<DeadLetter> list(DSLContext dsl, String destination, int limit) {
+    return list(dsl, destination, Long.MIN_VALUE, limit);
+  }
+
+  /**
+   * The next ones.
+   *
+   * @param after the id of the last one before
+   * @param limit 1 to 1,000
+   * @throws PgBelayException if the limit is out of its range
+   */
+  public List<DeadLetter> list(DSLContext dsl, String destination, long after, int limit) {
+    OptionRange.require("limit", limit, 1, LARGEST_PAGE);
+    return sql.list(dsl, destination, after, limit);
+  }
+
+  /** One of them; one statement. */
+  public Optional<DeadLetter> find(DSLContext dsl, String destination, long id) {
+    return sql.find(dsl, destination, id);
+  }
+
+  /**
+   * The payload of a dead letter; one statement. As large as it was when it was appended. Neither
+   * logged here nor by jOOQ.
+   *
+   * @return empty if the destination has no dead letter of that id
+   */
+  public Optional<byte[]> payload(DSLContext dsl, String destination, long id) {
+    return sql.payload(dsl, destination, id);
+  }
+
+  /**
+   * Has a message delivered after all, with all attempts before it and behind whatever its key has
+   * to be delivered by now. Its message id stays; its number is a new one.
+   */
+  public Outcome redrive(Tx tx, String destination, long id) {
+    return sql.redrive(tx.dsl(), destination, id) == 1 ? Outcome.DONE : Outcome.NOT_FOUND;
+  }
+
+  /**
+   * {@link #redrive(Tx, String, long)} for up to {@code limit} messages of a destination, those
+   * with the smallest ids first and in their order; those that somebody else is redriving or
+   * deleting at the same time are passed over.
+   *
+   * @param limit 1 to 1,000; call it again, in another transaction, while it returns as many
+   * @return how many there were
+   */
+  public int redriveMany(Tx tx, String destination, int limit) {
+    OptionRange.require("limit", limit, 1, LARGEST_PAGE);
+    return sql.redriveMany(tx.dsl(), destination, limit);
+  }
+
+  /** Throws one away. */
+  public Outcome delete(Tx tx, String destination, long id) {
+    return sql.delete(tx.dsl(), destination, id) == 1 ? Outcome.DONE : Outcome.NOT_FOUND;
+  }
+}

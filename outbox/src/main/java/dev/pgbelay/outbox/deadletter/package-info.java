@@ -1,0 +1,5 @@
+/** Messages that will not be delivered unless somebody says so. */
+@NullMarked
+package dev.pgbelay.outbox.deadletter;
+
+import org.jspecify.annotations.NullMarked;

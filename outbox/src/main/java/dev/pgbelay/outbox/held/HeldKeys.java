@@ -1,0 +1,111 @@
+package dev.pgbelay.outbox.held;
+
+import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.internal.OptionRange;
+import dev.pgbelay.core.schema.SchemaInstaller;
+import java.util.List;
+import java.util.Optional;
+import org.jooq.DSLContext;
+
+/**
+ * The keys whose messages wait because one of them could not be delivered: to look at, to try
+ * again, to go on without the one that fails.
+ *
+ * <p>Works in the caller's transaction and never ends it. Changes hold the key's row until that
+ * ends, and the relay of the key waits for it. Relays see them with their next poll. Safe for
+ * several threads.
+ */
+public final class HeldKeys {
+  private static final int LARGEST_PAGE = 1_000;
+
+  private final HeldSql sql;
+
+  private HeldKeys(HeldSql sql) {
+    this.sql = sql;
+  }
+
+  /** Those of the schema {@value SchemaInstaller#DEFAULT_SCHEMA}. */
+  public static HeldKeys create() {
+    return inSchema(SchemaInstaller.DEFAULT_SCHEMA);
+  }
+
+  /** Those of another schema. */
+  public static HeldKeys inSchema(String schema) {
+    return new HeldKeys(new HeldSql(schema));
+  }
+
+  /** What became of a call about one key. */
+  public enum Outcome {
+    /** It was done. */
+    DONE,
+    /** It is not parked: a relay may be delivering its first message just now. */
+    NOT_PARKED,
+    /** The destination holds no key of that name. */
+    NOT_FOUND
+  }
+
+  /** The first ones of a destination, by name; one statement. */
+  public List<HeldKey> list(DSLContext dsl, String destination, int limit) {
+    return list(dsl, destination, "", limit);
+  }
+
+  /**
+   * The next ones.
+   *
+   * @param after {@link HeldKey#name} of the last one before
+   * @param limit 1 to 1,000
+   * @throws PgBelayException if the limit is out of its range
+   */
+  public List<HeldKey> list(DSLContext dsl, String destination, String after, int limit) {
+    OptionRange.require("limit", limit, 1, LARGEST_PAGE);
+    return sql.list(dsl, destination, after, limit);
+  }
+
+  /**
+   * The messages of a key that wait, in the order in which they are to be delivered; one statement.
+   * What was appended since may not be among them yet.
+   *
+   * @param name {@link HeldKey#name}
+   * @param after the id of the last one before; 0 at first
+   * @param limit 1 to 1,000
+   */
+  public List<HeldMessage> messages(
+      DSLContext dsl, String destination, String name, long after, int limit) {
+    OptionRange.require("limit", limit, 1, LARGEST_PAGE);
+    return sql.messages(dsl, destination, name, after, limit);
+  }
+
+  /**
+   * The payload of a message that waits; one statement. Neither logged here nor by jOOQ.
+   *
+   * @return empty if it does not wait any more
+   */
+  public Optional<byte[]> payload(DSLContext dsl, String destination, String name, long id) {
+    return sql.payload(dsl, destination, name, id);
+  }
+
+  /**
+   * Has the first message of a key tried at once, with all attempts before it; once it is
+   * delivered, those behind it follow.
+   */
+  public Outcome resume(Tx tx, String destination, String name) {
+    return sql.resume(tx.dsl(), destination, name) == 1 ? Outcome.DONE : Outcome.NOT_FOUND;
+  }
+
+  /**
+   * Makes the first message of a parked key a dead letter and has the next one tried. Two
+   * statements.
+   */
+  public Outcome skip(Tx tx, String destination, String name) {
+    Optional<Boolean> parked = sql.lock(tx.dsl(), destination, name);
+    if (parked.isEmpty()) {
+      return Outcome.NOT_FOUND;
+    }
+    if (!parked.get()) {
+      return Outcome.NOT_PARKED;
+    }
+    sql.skip(tx.dsl(), destination, name);
+    return Outcome.DONE;
+  }
+}

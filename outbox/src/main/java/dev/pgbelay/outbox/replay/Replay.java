@@ -1,0 +1,129 @@
+package dev.pgbelay.outbox.replay;
+
+import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.core.schema.SchemaInstaller;
+import dev.pgbelay.outbox.internal.Names;
+import dev.pgbelay.outbox.replay.ReplaySql.Ids;
+import dev.pgbelay.outbox.replay.ReplaySql.Part;
+import org.jooq.DSLContext;
+
+/**
+ * Appends published messages once more, for one destination: with ids of their own, behind all that
+ * is there, marked as replay. The message id stays, so a receiver that knows repeats by it must be
+ * told to forget what it is to have again. Needs a relay that keeps what it published.
+ *
+ * <p>Opens transactions of its own, one for each 2,000 messages, which are there when it has
+ * committed. Blocks until all are written. Safe for several threads.
+ */
+public final class Replay {
+  private static final TxOptions OPTIONS = TxOptions.forPath("outbox-replay");
+
+  /** How many messages one transaction appends. */
+  private static final int MESSAGES = 2_000;
+
+  private static final long WIDEST = 1L << 40;
+
+  private final Transactions transactions;
+  private final ReplaySql sql;
+
+  private Replay(Transactions transactions, String schema) {
+    this.transactions = transactions;
+    this.sql = new ReplaySql(schema);
+  }
+
+  /** In the schema {@value SchemaInstaller#DEFAULT_SCHEMA}. */
+  public static Replay of(Transactions transactions) {
+    return of(transactions, SchemaInstaller.DEFAULT_SCHEMA);
+  }
+
+  /** In another schema. */
+  public static Replay of(Transactions transactions, String schema) {
+    return new Replay(transactions, schema);
+  }
+
+  /** Has messages delivered again to the destination that had them. */
+  public long replay(Published which) {
+    return replay(which, which.destination());
+  }
+
+  /**
+   * Has messages delivered to a destination, also to one that did not have them. They are appended
+   * by ascending id, so those of one key come in their order; those of the key that are appended
+   * meanwhile come in between. What was a replay itself is passed over, and what is published after
+   * the begin.
+   *
+   * @param destination that has a route, or had one
+   * @return how many there were
+   * @throws PgBelayException if there is no such destination, or neither time nor ids were given;
+   *     or if it broke off: the message says behind which id
+   */
+  public long replay(Published which, String destination) {
+    Names.requireDestination(destination);
+    if (!which.isBounded()) {
+      throw new PgBelayException(
+          which + " has neither times nor ids: say which with between(…) or withIds(…)");
+    }
+    return transactions
+        .run(
+            OPTIONS,
+            tx -> {
+              requireDestination(tx.dsl(), which.destination());
+              requireDestination(tx.dsl(), destination);
+              return sql.range(tx.dsl(), which);
+            })
+        .map(ids -> replay(which, destination, ids))
+        .orElse(0L);
+  }
+
+  private void requireDestination(DSLContext dsl, String name) {
+    if (!sql.hasDestination(dsl, name)) {
+      throw new PgBelayException(
+          "there is no destination '" + name + "': Routes.add(tx, topic, destination) makes one");
+    }
+  }
+
+  /** Ids of other destinations and keys lie between: the range grows where little is found. */
+  private long replay(Published which, String destination, Ids all) {
+    long count = 0;
+    long next = all.first();
+    long width = MESSAGES;
+    while (next <= all.last()) {
+      Ids range = new Ids(next, Math.min(all.last(), next + width - 1), all.until());
+      Part part = append(which, destination, range, all, count);
+      count += part.count();
+      if (part.count() == MESSAGES) {
+        next = part.lastId() + 1;
+        width = Math.max(MESSAGES, width / 2);
+      } else {
+        next = range.last() + 1;
+        width = Math.min(WIDEST, width * 2);
+      }
+    }
+    return count;
+  }
+
+  private Part append(Published which, String destination, Ids range, Ids all, long countBefore) {
+    try {
+      return transactions.run(
+          OPTIONS, tx -> sql.append(tx.dsl(), which, destination, range, MESSAGES));
+    } catch (RuntimeException e) {
+      throw new PgBelayException(
+          "the replay of "
+              + which
+              + " to '"
+              + destination
+              + "' broke off after "
+              + countBefore
+              + " messages; those with ids below "
+              + range.first()
+              + " are appended, go on with withIds("
+              + range.first()
+              + ", "
+              + all.last()
+              + ")",
+          e);
+    }
+  }
+}
