@@ -1,0 +1,169 @@
+package dev.pgbelay.outbox.inbox;
+
+import static dev.pgbelay.outbox.inbox.InboxFixture.CONSUMER;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.pgbelay.core.Tx;
+import dev.pgbelay.outbox.inbox.Inbox.Outcome;
+import dev.pgbelay.testing.Interleaving;
+import dev.pgbelay.testing.PostgresExtension;
+import java.sql.Savepoint;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * A message that comes again after any number of days within the retention, whatever its age was;
+ * in between, days are emptied. Time is moved by telling the inbox that so many days have passed.
+ */
+class InboxAgesPostgresTest {
+  @RegisterExtension
+  static final PostgresExtension postgres =
+      PostgresExtension.create().withTemplate(InboxFixture.SCHEMA);
+
+  private final InboxFixture fixture = new InboxFixture(postgres.dataSource());
+
+  @BeforeEach
+  void nothingIsMarked() {
+    fixture.dsl.execute("truncate pgbelay.inbox_mark, pgbelay.inbox_other_mark");
+  }
+
+  private static Inbox of(int retention) {
+    return Inbox.builder().retention(Duration.ofDays(retention)).build();
+  }
+
+  private Outcome once(Inbox inbox, String id) {
+    return fixture.transactions.run(tx -> inbox.process(tx, id, CONSUMER, same -> {}));
+  }
+
+  /** Without leaving anything. */
+  private Outcome probe(Inbox inbox, String id) throws Exception {
+    return fixture.transactions.run(
+        tx -> {
+          Savepoint before = tx.connection().setSavepoint();
+          Outcome outcome = inbox.process(tx, id, CONSUMER, same -> {});
+          tx.connection().rollback(before);
+          return outcome;
+        });
+  }
+
+  /** What the purge deletes, as if so many days had passed. */
+  private void purge(int retention, int daysAhead) {
+    fixture.dsl.execute(
+        "delete from pgbelay.inbox_other_mark"
+            + " where processed_at < clock_timestamp() + ? * interval '1 day' - ? * interval '1 day'",
+        daysAhead,
+        retention);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 7, 21})
+  void messageOfAnyAge_isADuplicateForAllOfItsRetention(int retention) throws Exception {
+    Inbox inbox = of(retention);
+    int today = fixture.today();
+    for (int age = -retention - 4; age <= retention + 9; age++) {
+      String id = InboxFixture.bornOn(today - age);
+      nothingIsMarked();
+      assertThat(once(inbox, id)).isEqualTo(Outcome.PROCESSED);
+      for (int days = 0; days <= retention; days++) {
+        Inbox later = inbox.ahead(days);
+        later.retention(fixture.transactions).emptyDays();
+        if (days < retention) {
+          purge(retention, days);
+        }
+        assertThat(probe(later, id))
+            .as("retention %s, age %s, again after %s days", retention, age, days)
+            .isEqualTo(Outcome.DUPLICATE);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {-1, 1})
+  void messageThatComesTwiceAtMidnight_waitsForTheFirstWhateverItsAge(int step) throws Exception {
+    int retention = 2;
+    Inbox inbox = of(retention);
+    int today = fixture.today();
+    for (int age = -5; age <= retention + 9; age++) {
+      String id = InboxFixture.bornOn(today - age);
+      try (Interleaving script = Interleaving.of(postgres.dataSource())) {
+        Interleaving.Session a = script.session("a");
+        Interleaving.Session b = script.session("b");
+        a.run(c -> inbox.process(Tx.join(c), id, CONSUMER, tx -> InboxFixture.effect(tx, id)));
+        Interleaving.Step<Outcome> second =
+            b.start(
+                "age " + age + ", then " + step,
+                c ->
+                    inbox
+                        .ahead(step)
+                        .process(Tx.join(c), id, CONSUMER, tx -> InboxFixture.effect(tx, id)));
+        second.awaitBlockedBy(a);
+        a.commit();
+        assertThat(second.get()).as("age %s", age).isEqualTo(Outcome.DUPLICATE);
+        b.commit();
+      }
+      assertThat(fixture.effects(id)).isEqualTo(1);
+    }
+  }
+
+  @Test
+  void days_areEmptiedOnceNobodyCanAskForThem() {
+    Inbox inbox = of(2);
+    String id = fixture.bornDaysAgo(1);
+    once(inbox, id);
+    assertThat(inbox.retention(fixture.transactions).emptyDays())
+        .isEqualTo(new InboxRetention.Emptied(0, 0));
+    assertThat(fixture.datedMarks(id)).isEqualTo(1);
+    assertThat(inbox.ahead(12).retention(fixture.transactions).emptyDays())
+        .isEqualTo(new InboxRetention.Emptied(1, 0));
+    assertThat(fixture.datedMarks(id)).isZero();
+  }
+
+  @Test
+  void slotThatWasNotEmptiedInTime_holdsTwoDaysAndKeepsThemApart() throws Exception {
+    Inbox inbox = of(21);
+    int today = fixture.today();
+    String old = InboxFixture.bornOn(today - 1);
+    String reused = InboxFixture.bornOn(today - 1 + MarkDays.SLOTS);
+    fixture.transactions.run(tx -> inbox.process(tx, old, CONSUMER, same -> {}));
+    Inbox later = inbox.ahead(MarkDays.SLOTS);
+    fixture.transactions.run(tx -> later.process(tx, reused, CONSUMER, same -> {}));
+    assertThat(later.retention(fixture.transactions).emptyDays().emptied()).isZero();
+    assertThat(probe(later, reused)).isEqualTo(Outcome.DUPLICATE);
+    assertThat(List.of(fixture.datedMarks(old), fixture.datedMarks(reused))).containsOnly(1);
+  }
+
+  @Test
+  void dayInWhichATransactionWrites_isLeftForTheNextTime() throws Exception {
+    Inbox inbox = of(2);
+    String id = fixture.bornDaysAgo(0);
+    Inbox later = inbox.ahead(12);
+    try (Interleaving script = Interleaving.of(postgres.dataSource())) {
+      Interleaving.Session a = script.session("a");
+      String before = fixture.bornDaysAgo(0);
+      fixture.transactions.run(tx -> inbox.process(tx, before, CONSUMER, same -> {}));
+      a.run(c -> inbox.process(Tx.join(c), id, CONSUMER, same -> {}));
+      assertThat(later.retention(fixture.transactions).emptyDays())
+          .isEqualTo(new InboxRetention.Emptied(0, 1));
+      a.commit();
+    }
+    assertThat(later.retention(fixture.transactions).emptyDays())
+        .isEqualTo(new InboxRetention.Emptied(1, 0));
+  }
+
+  @Test
+  void purge_deletesOtherMarksWhoseRetentionIsOverAndNoOthers() {
+    fixture.process("old");
+    fixture.process("new");
+    fixture.dsl.execute(
+        "update pgbelay.inbox_other_mark set processed_at = processed_at - interval '7 days 1 s'"
+            + " where message_id = 'old'");
+    fixture.inbox.retention(fixture.transactions).purge().build().run();
+    assertThat(fixture.otherMarks("old")).isZero();
+    assertThat(fixture.otherMarks("new")).isEqualTo(1);
+  }
+}
