@@ -88,7 +88,9 @@ class KilledConsumerTest {
       assertThat(killed.waitFor(1, TimeUnit.MINUTES)).isTrue();
       Process next = consumer(broker, -1);
       try {
-        assertThat(lastLine(next, "")).isEqualTo("33 effects, 7 duplicates");
+        assertThat(lastLine(next, ""))
+            .as("those before the kill come again as far as no offset was committed")
+            .matches("33 effects, [1-9][0-9]? duplicates");
         assertThat(next.waitFor(1, TimeUnit.MINUTES)).isTrue();
         assertThat(next.exitValue()).isZero();
       } finally {

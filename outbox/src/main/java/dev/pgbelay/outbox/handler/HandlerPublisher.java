@@ -6,6 +6,7 @@ import dev.pgbelay.outbox.Delivery;
 import dev.pgbelay.outbox.Message;
 import dev.pgbelay.outbox.MessagePublisher;
 import dev.pgbelay.outbox.inbox.Inbox;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -66,10 +67,11 @@ public final class HandlerPublisher implements MessagePublisher {
                 }));
   }
 
-  /** The same, where these exceptions and their subclasses reject the message as well. */
-  @SafeVarargs
-  public final HandlerPublisher rejecting(Class<? extends Exception>... exceptions) {
-    return new HandlerPublisher(handler, Set.of(exceptions));
+  /** The same, where this exception and its subclasses reject the message as well. */
+  public HandlerPublisher rejecting(Class<? extends Exception> exception) {
+    Set<Class<? extends Exception>> more = new HashSet<>(rejections);
+    more.add(exception);
+    return new HandlerPublisher(handler, Set.copyOf(more));
   }
 
   @Override

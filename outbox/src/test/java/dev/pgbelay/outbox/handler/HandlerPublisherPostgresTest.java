@@ -90,7 +90,8 @@ class HandlerPublisherPostgresTest {
     assertThat(rejected.reason()).contains("never");
     HandlerPublisher more =
         throwing(new NumberFormatException("x"))
-            .rejecting(IllegalArgumentException.class, IOException.class);
+            .rejecting(IllegalArgumentException.class)
+            .rejecting(IOException.class);
     assertThat(publish(more, message()).outcome()).isEqualTo(Delivery.Outcome.REJECTED);
     assertThatThrownBy(() -> publish(throwing(new InterruptedException()), message()))
         .isInstanceOf(InterruptedException.class);
