@@ -99,7 +99,7 @@ final class KafkaBroker implements AutoCloseable {
     for (int attempt = 0; attempt < 500; attempt++) {
       int candidate = ThreadLocalRandom.current().nextInt(15_000, 30_000);
       try (ServerSocket socket = new ServerSocket()) {
-        socket.bind(new InetSocketAddress(InetAddress.getByName("127.0.0.1"), candidate));
+        socket.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), candidate));
         return candidate;
       } catch (IOException taken) {
         // The next one.
@@ -165,7 +165,7 @@ final class KafkaBroker implements AutoCloseable {
               () -> {
                 consumer.poll(Duration.ofMillis(200)).forEach(records::add);
                 return partitions.stream()
-                    .allMatch(each -> consumer.position(each) >= ends.get(each));
+                    .allMatch(each -> consumer.position(each) >= ends.getOrDefault(each, 0L));
               });
       return records;
     }

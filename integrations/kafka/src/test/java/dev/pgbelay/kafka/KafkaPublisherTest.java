@@ -246,7 +246,7 @@ class KafkaPublisherTest {
             Messages.of("thrown", "e", "7"));
     try (KafkaPublisher publisher =
         builder()
-            .deliveryTimeout(Duration.ofSeconds(2))
+            .deliveryTimeout(Duration.ofSeconds(20))
             .topic(
                 message -> {
                   if (message.topic().equals("thrown")) {
@@ -273,13 +273,16 @@ class KafkaPublisherTest {
         before.add(Messages.of("orders", "key-" + i % 3, "b" + i));
         during.add(Messages.of("orders", "key-" + i % 3, "d" + i));
       }
-      try (KafkaPublisher publisher =
-          KafkaPublisher.builder(Map.of("bootstrap.servers", own.bootstrap()))
-              .deliveryTimeout(Duration.ofSeconds(2))
-              .build()) {
+      Map<String, String> settings = Map.of("bootstrap.servers", own.bootstrap());
+      try (KafkaPublisher publisher = KafkaPublisher.builder(settings).build();
+          KafkaPublisher hasty =
+              KafkaPublisher.builder(settings).deliveryTimeout(Duration.ofSeconds(1)).build()) {
         assertThat(outcomes(publisher, before)).containsOnly(DELIVERED);
+        Message known = Messages.of("orders", "known", "so that the topic is");
+        assertThat(deliverAll(hasty, List.of(known))).isEmpty();
+        before.add(known);
         own.stop();
-        List<Delivery.Outcome> down = outcomes(publisher, during);
+        List<Delivery.Outcome> down = outcomes(hasty, during);
         assertThat(down).contains(FAILED).doesNotContain(DELIVERED, REJECTED);
         assertThat(down.stream().filter(each -> each == FAILED).count())
             .as("at most one attempt for each key")

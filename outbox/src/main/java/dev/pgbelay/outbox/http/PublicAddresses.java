@@ -10,6 +10,7 @@ import java.util.List;
  * purpose addresses (RFC 6890 and its successors), and what carries one of them inside.
  */
 final class PublicAddresses {
+  @SuppressWarnings("ArrayRecordComponent") // nobody else has them
   private record Block(byte[] network, int bits) {
     static Block of(int bits, int... bytes) {
       byte[] network = new byte[bytes.length];

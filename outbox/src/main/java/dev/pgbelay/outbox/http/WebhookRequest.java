@@ -79,7 +79,7 @@ record WebhookRequest(String contentType, Duration timeout) {
   static String escaped(String value) {
     StringBuilder text = new StringBuilder(value.length());
     for (byte unit : value.getBytes(UTF_8)) {
-      if (unit > 0x20 && unit < 0x7f && unit != '%' || unit == 0x20) {
+      if (unit >= 0x20 && unit < 0x7f && unit != '%') {
         text.append((char) unit);
       } else {
         text.append(String.format(Locale.ROOT, "%%%02X", unit & 0xff));
