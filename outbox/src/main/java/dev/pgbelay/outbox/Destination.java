@@ -1,0 +1,113 @@
+package dev.pgbelay.outbox;
+
+import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.internal.OptionRange;
+
+/**
+ * Where a relay delivers, through what, and what is done about messages that cannot be delivered.
+ *
+ * <p>Immutable; as safe for several threads as its publisher.
+ */
+public final class Destination {
+  private final String name;
+  private final MessagePublisher publisher;
+  private final int concurrency;
+  private final PoisonPolicy poisonPolicy;
+  private final int maxAttempts;
+  private final RetryPauses pauses;
+  private final int mostHeldKeys;
+
+  private Destination(
+      String name,
+      MessagePublisher publisher,
+      int concurrency,
+      PoisonPolicy poisonPolicy,
+      int maxAttempts,
+      RetryPauses pauses,
+      int mostHeldKeys) {
+    this.name = name;
+    this.publisher = publisher;
+    this.concurrency = concurrency;
+    this.poisonPolicy = poisonPolicy;
+    this.maxAttempts = maxAttempts;
+    this.pauses = pauses;
+    this.mostHeldKeys = mostHeldKeys;
+  }
+
+  /**
+   * A destination with 4 calls at once that blocks a key after 10 attempts.
+   *
+   * @param name as in the routes of the outbox
+   * @param publisher stays the caller's, who closes it after the relay
+   */
+  public static Destination of(String name, MessagePublisher publisher) {
+    if (name.isEmpty() || name.length() > 200 || name.indexOf(0) >= 0) {
+      throw new PgBelayException(
+          "a destination's name must have 1 to 200 characters without NUL, has " + name.length());
+    }
+    OptionRange.require(
+        "batchSize of the publisher for '" + name + "'", publisher.batchSize(), 1, 10_000);
+    return new Destination(
+        name, publisher, 4, PoisonPolicy.BLOCK_KEY, 10, RetryPauses.defaults(), 1_000);
+  }
+
+  /** How many calls of its publisher a relay makes at once, 1 to 1,000. */
+  public Destination withConcurrency(int calls) {
+    OptionRange.require("concurrency of '" + name + "'", calls, 1, 1_000);
+    return new Destination(name, publisher, calls, poisonPolicy, maxAttempts, pauses, mostHeldKeys);
+  }
+
+  /** What is done about a message that was rejected, or failed as often as it may. */
+  public Destination withPoisonPolicy(PoisonPolicy policy) {
+    return new Destination(name, publisher, concurrency, policy, maxAttempts, pauses, mostHeldKeys);
+  }
+
+  /**
+   * How often a message may fail before the policy decides, and how long it waits in between.
+   *
+   * @param attempts 1 to 1,000
+   */
+  public Destination withRetries(int attempts, RetryPauses between) {
+    OptionRange.require("attempts of '" + name + "'", attempts, 1, 1_000);
+    return new Destination(
+        name, publisher, concurrency, poisonPolicy, attempts, between, mostHeldKeys);
+  }
+
+  /**
+   * After so many keys in a row that fail, none delivered in between, a relay takes the destination
+   * as a whole to be down: it delivers nothing more but one message now and then to see whether it
+   * is back. 1 to 100,000, 1,000 unless said.
+   */
+  public Destination withMostFailingKeys(int keys) {
+    OptionRange.require("mostFailingKeys of '" + name + "'", keys, 1, 100_000);
+    return new Destination(name, publisher, concurrency, poisonPolicy, maxAttempts, pauses, keys);
+  }
+
+  String name() {
+    return name;
+  }
+
+  MessagePublisher publisher() {
+    return publisher;
+  }
+
+  int concurrency() {
+    return concurrency;
+  }
+
+  PoisonPolicy poisonPolicy() {
+    return poisonPolicy;
+  }
+
+  int maxAttempts() {
+    return maxAttempts;
+  }
+
+  RetryPauses pauses() {
+    return pauses;
+  }
+
+  int mostHeldKeys() {
+    return mostHeldKeys;
+  }
+}

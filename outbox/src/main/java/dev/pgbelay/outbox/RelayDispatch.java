@@ -1,0 +1,230 @@
+package dev.pgbelay.outbox;
+
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.TxOptions;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Makes calls of one publisher, one after the other; each thread of a destination runs one. */
+final class RelayDispatch implements Runnable {
+  private static final Logger LOG = LoggerFactory.getLogger(RelayDispatch.class);
+  private static final TxOptions READ = TxOptions.forPath("outbox-payload");
+  private static final long IDLE = TimeUnit.SECONDS.toNanos(1);
+  private static final Duration AFTER_FAILURE = Duration.ofMillis(200);
+
+  private final RelayDestination of;
+  private final RelayWindow window;
+  private final MessagePublisher publisher;
+  private final RelayPermit permit;
+  private final RelayIdentity identity;
+  private final RelayMeters meters;
+  private final Transactions transactions;
+  private final LookSql sql;
+
+  RelayDispatch(
+      RelayDestination of,
+      RelayPermit permit,
+      RelayIdentity identity,
+      RelayMeters meters,
+      Transactions transactions,
+      LookSql sql) {
+    this.of = of;
+    this.window = of.window();
+    this.publisher = of.destination().publisher();
+    this.permit = permit;
+    this.identity = identity;
+    this.meters = meters;
+    this.transactions = transactions;
+    this.sql = sql;
+  }
+
+  @Override
+  public void run() {
+    while (!window.isStopped()) {
+      try {
+        step();
+      } catch (InterruptedException e) {
+        LOG.debug("a delivery was interrupted", e);
+      } catch (Throwable e) {
+        LOG.warn("a delivery to '{}' could not be begun", of.destination().name(), e);
+        pause(AFTER_FAILURE);
+      }
+    }
+  }
+
+  private static void pause(Duration time) {
+    try {
+      Thread.sleep(time.toMillis());
+    } catch (InterruptedException e) {
+      LOG.debug("interrupted", e);
+    }
+  }
+
+  private void step() throws InterruptedException, SQLException {
+    int available = window.await(IDLE);
+    if (available == 0) {
+      return;
+    }
+    int places = permit.reserve(Math.min(available, publisher.batchSize()));
+    if (places == 0) {
+      Thread.sleep(of.refusedPause().toMillis());
+      return;
+    }
+    List<LaneMessage> call = window.take(places);
+    permit.release(places - call.size());
+    if (call.isEmpty()) {
+      return;
+    }
+    boolean over = false;
+    int begun = 0;
+    try {
+      Map<Long, byte[]> payloads = missingPayloads(call);
+      if (awaitLive(call)) {
+        while (begun < call.size() && permit.begin()) {
+          begun++;
+        }
+        if (begun < call.size()) {
+          List<LaneMessage> rest = call.subList(begun, call.size());
+          // The one that was refused has given its place back itself.
+          permit.release(rest.size() - 1);
+          call = call.subList(0, begun);
+          if (begun > 0) {
+            window.giveBackRest(rest, call);
+          } else {
+            call = rest;
+          }
+        }
+        if (begun > 0) {
+          over = deliver(call, payloads);
+        }
+      } else {
+        permit.release(call.size());
+      }
+    } finally {
+      if (!over) {
+        window.giveBack(call);
+      }
+    }
+  }
+
+  /** Large payloads are read when their turn has come. */
+  private Map<Long, byte[]> missingPayloads(List<LaneMessage> call) throws SQLException {
+    List<LaneMessage> missing = call.stream().filter(one -> one.payload == null).toList();
+    Short number = of.number();
+    if (missing.isEmpty() || number == null) {
+      return Map.of();
+    }
+    boolean read = false;
+    try {
+      Map<Long, byte[]> found = sql.payloads(transactions, READ, number, missing);
+      read = true;
+      return found;
+    } finally {
+      if (!read) {
+        permit.release(call.size());
+      }
+    }
+  }
+
+  /** A process that was stopped does not go on before it knows that nobody has taken over. */
+  private boolean awaitLive(List<LaneMessage> call) throws InterruptedException {
+    LaneClaim lane = call.get(0).lane;
+    boolean live = false;
+    try {
+      while (!lane.lost && !window.isStopped()) {
+        if (identity.isLive(lane.fence.claimant())) {
+          live = true;
+          return true;
+        }
+        Thread.sleep(10);
+      }
+      live = true;
+      return false;
+    } finally {
+      if (!live) {
+        permit.release(call.size());
+      }
+    }
+  }
+
+  /** False if it is not known what was delivered. */
+  private boolean deliver(List<LaneMessage> call, Map<Long, byte[]> payloads)
+      throws InterruptedException {
+    List<Message> given = new ArrayList<>(call.size());
+    for (LaneMessage message : call) {
+      byte[] payload = message.payload == null ? payloads.get(message.id) : message.payload;
+      if (payload != null) {
+        given.add(message.given(payload));
+      }
+    }
+    long begin = System.nanoTime();
+    Throwable thrown = null;
+    List<Delivery> results;
+    try {
+      results = given.isEmpty() ? List.of() : publisher.publish(given);
+      if (results.size() != given.size()) {
+        thrown =
+            new IllegalStateException(
+                "the publisher returned " + results.size() + " results for " + given.size());
+      }
+    } catch (InterruptedException e) {
+      Duration took = Duration.ofNanos(System.nanoTime() - begin);
+      call.forEach(message -> permit.end(took, Optional.of(e)));
+      throw e;
+    } catch (Throwable e) {
+      thrown = e;
+      results = List.of();
+    }
+    long nanos = System.nanoTime() - begin;
+    meters.published(nanos);
+    if (thrown != null) {
+      LOG.warn("the publisher of '{}' failed", of.destination().name(), thrown);
+    }
+    List<Delivery> all = all(call, payloads, results, thrown);
+    Duration took = Duration.ofNanos(nanos);
+    for (Delivery one : all) {
+      permit.end(took, failure(one, thrown));
+    }
+    RelayWindow.Counts counts = window.done(call, all);
+    meters.failed(counts.failed());
+    meters.rejected(counts.rejected());
+    meters.stale(counts.stale());
+    return true;
+  }
+
+  /** A message that is rejected says nothing about the other side. */
+  private static Optional<Throwable> failure(Delivery result, @Nullable Throwable thrown) {
+    if (result.outcome() != Delivery.Outcome.FAILED) {
+      return Optional.empty();
+    }
+    return Optional.of(thrown == null ? new DeliveryFailedException(result.reason()) : thrown);
+  }
+
+  /** One whose row is gone was taken away by somebody else: it is not delivered any more. */
+  private static List<Delivery> all(
+      List<LaneMessage> call,
+      Map<Long, byte[]> payloads,
+      List<Delivery> results,
+      @Nullable Throwable thrown) {
+    List<Delivery> all = new ArrayList<>(call.size());
+    int next = 0;
+    for (LaneMessage message : call) {
+      if (message.payload == null && !payloads.containsKey(message.id)) {
+        all.add(Delivery.delivered());
+      } else if (thrown != null) {
+        all.add(Delivery.failed(thrown.getClass().getName()));
+      } else {
+        all.add(results.get(next++));
+      }
+    }
+    return all;
+  }
+}

@@ -1,0 +1,171 @@
+package dev.pgbelay.outbox;
+
+import dev.pgbelay.core.Commit;
+import dev.pgbelay.core.CommitPosition;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.core.background.Pass;
+import dev.pgbelay.outbox.LaneMessage.Content;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.IntSupplier;
+import org.jspecify.annotations.Nullable;
+
+/** Looks for messages of one destination when there is room for them. Used within passes only. */
+final class RelayLook {
+  private static final TxOptions LOOK = TxOptions.forPath("outbox-look");
+  private static final int MOST = 5_000;
+  private static final int FIRST = 500;
+  private static final int LEAST_SHARE = 32;
+
+  private final Transactions transactions;
+  private final LookSql sql;
+  private final RelayWindow window;
+  private final SafeMark mark;
+  private final Consumer<@Nullable CommitPosition> lookedAt;
+  private final IntSupplier permitted;
+
+  /** Of the messages of the look before. */
+  private int averageWeight = 1_000;
+
+  private int most = FIRST;
+
+  RelayLook(
+      Transactions transactions,
+      LookSql sql,
+      RelayWindow window,
+      SafeMark mark,
+      Consumer<@Nullable CommitPosition> lookedAt,
+      IntSupplier permitted) {
+    this.transactions = transactions;
+    this.sql = sql;
+    this.window = window;
+    this.mark = mark;
+    this.lookedAt = lookedAt;
+    this.permitted = permitted;
+  }
+
+  Pass pass(short destination, Duration floor) throws SQLException {
+    if (permitted.getAsInt() == 0) {
+      return Pass.idle(floor);
+    }
+    long decided = mark.decided(transactions);
+    RelayWindow.Plan plan = window.beginLook();
+    if (plan == null) {
+      return Pass.idle(floor);
+    }
+    List<LaneMessage> found = List.of();
+    Map<LaneClaim, Long> left = Map.of();
+    boolean looked = false;
+    try {
+      share(plan);
+      Commit<List<LookSql.Row>> commit =
+          sql.look(transactions, LOOK, destination, mark.applied(plan));
+      CommitPosition position = commit.position().orElse(null);
+      lookedAt.accept(position);
+      found = messages(commit.value(), position);
+      looked = true;
+    } finally {
+      left = window.endLook(found);
+    }
+    boolean full = false;
+    if (looked) {
+      full = learn(plan, found, left, decided);
+    }
+    return full ? Pass.worked(found.size()) : Pass.idle(floor);
+  }
+
+  /** Lanes that were read to their end are asked for less than those that were not. */
+  private void share(RelayWindow.Plan plan) {
+    long byBytes = Math.max(64, plan.bytes() / averageWeight);
+    int total = (int) Math.min(Math.min(most, plan.room()), byBytes);
+    int even = Math.max(LEAST_SHARE, total / plan.lanes().size());
+    int given = 0;
+    int hungry = 0;
+    for (LaneClaim lane : plan.lanes()) {
+      if (lane.share > 0 && lane.share <= even) {
+        lane.share = Math.min(even, Math.max(LEAST_SHARE, lane.share));
+        given += lane.share;
+      } else {
+        hungry++;
+      }
+    }
+    int rest = Math.max(even, hungry == 0 ? 0 : (total - given) / hungry);
+    for (LaneClaim lane : plan.lanes()) {
+      if (lane.share == 0 || lane.share > even) {
+        lane.share = rest;
+      }
+    }
+  }
+
+  private static List<LaneMessage> messages(
+      List<LookSql.Row> rows, @Nullable CommitPosition position) {
+    List<LaneMessage> messages = new ArrayList<>(rows.size());
+    boolean sorted = true;
+    LaneMessage last = null;
+    for (LookSql.Row row : rows) {
+      Content read = row.content();
+      LaneMessage message =
+          new LaneMessage(
+              row.lane(),
+              row.id(),
+              row.at(),
+              new Content(
+                  read.messageId(),
+                  read.topic(),
+                  read.key(),
+                  read.type(),
+                  read.headers(),
+                  read.appendedAtMicros(),
+                  read.replay(),
+                  position),
+              row.payload());
+      messages.add(message);
+      sorted &= last == null || last.lane != message.lane || last.id < message.id;
+      last = message;
+    }
+    if (!sorted) {
+      // No statement promises the order in which a join returns its rows.
+      messages.sort((one, other) -> Long.compare(one.id, other.id));
+    }
+    return Collections.unmodifiableList(messages);
+  }
+
+  /** Whether there is more. */
+  private boolean learn(
+      RelayWindow.Plan plan, List<LaneMessage> found, Map<LaneClaim, Long> left, long decided) {
+    Map<LaneClaim, Integer> counts = new HashMap<>();
+    Map<LaneClaim, Long> lasts = new HashMap<>();
+    long weight = 0;
+    for (LaneMessage message : found) {
+      counts.merge(message.lane, 1, Integer::sum);
+      lasts.put(message.lane, message.id);
+      weight += message.weight;
+    }
+    if (!found.isEmpty()) {
+      averageWeight = (int) Math.max(200, weight / found.size());
+    }
+    boolean more = false;
+    for (LaneClaim lane : plan.lanes()) {
+      int count = counts.getOrDefault(lane, 0);
+      boolean full = count >= lane.share;
+      more |= full && !left.containsKey(lane);
+      long seen = full ? lasts.getOrDefault(lane, lane.mark) : Long.MAX_VALUE - 1;
+      Long skipped = left.get(lane);
+      long complete = skipped == null ? seen + 1 : Math.min(seen + 1, skipped);
+      if (plan.fullKeys().isEmpty()) {
+        lane.mark = Math.max(lane.mark, Math.min(decided + 1, complete));
+      }
+      // More than the even share: as one that is hungry.
+      lane.share = full ? Integer.MAX_VALUE : Math.max(1, 2 * count);
+    }
+    most = more ? Math.min(MOST, 2 * most) : Math.max(FIRST, most / 2);
+    return more;
+  }
+}
