@@ -63,7 +63,7 @@ final class AckSql {
 
   /** With another fence: tests show that without it the statements do harm. */
   AckSql(String schema, String fence) {
-    RelayTables tables = new RelayTables(schema);
+    TablesSql tables = new TablesSql(schema);
     this.byPlace = tables.fill(fence + DELETE.replace("<which>", BY_PLACE));
     this.byId = tables.fill(fence + DELETE.replace("<which>", BY_ID));
   }

@@ -4,7 +4,6 @@ import dev.pgbelay.core.CommitPosition;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.PgDriver;
-import dev.pgbelay.outbox.LaneMessage.Content;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -164,7 +163,7 @@ final class HoldSql {
 
   /** With another fence: tests show that without it the statements do harm. */
   HoldSql(String schema, String fence) {
-    RelayTables tables = new RelayTables(schema);
+    TablesSql tables = new TablesSql(schema);
     this.fence = tables.fill(fence);
     this.listKeys = tables.fill(LIST_KEYS);
     this.move = tables.fill(MOVE);
@@ -349,65 +348,35 @@ final class HoldSql {
               bindLook(select, destination, claims, here);
             },
             select -> readDue(select, claims));
+    List<Due> found = commit.value();
     CommitPosition position = commit.position().orElse(null);
-    Map<String, Due> keys = new LinkedHashMap<>();
-    for (HeldRow row : commit.value()) {
-      Due key =
-          keys.computeIfAbsent(
-              row.holdKey(), absent -> new Due(row.lane(), row.holdKey(), new ArrayList<>()));
-      Content read = row.content();
-      if (read != null) {
-        LaneMessage message =
-            new LaneMessage(
-                row.lane(),
-                row.id(),
-                null,
-                new Content(
-                    read.messageId(),
-                    read.topic(),
-                    read.key(),
-                    read.type(),
-                    read.headers(),
-                    read.appendedAtMicros(),
-                    read.replay(),
-                    position),
-                row.payload());
-        message.attempt = key.messages().isEmpty() ? row.attempts() + 1 : 1;
-        key.messages().add(message);
-      }
-    }
-    return List.copyOf(keys.values());
+    found.forEach(key -> key.messages().forEach(message -> message.position = position));
+    return found;
   }
 
-  private record HeldRow(
-      LaneClaim lane,
-      String holdKey,
-      int attempts,
-      long id,
-      @Nullable Content content,
-      byte @Nullable [] payload) {}
-
-  private static List<HeldRow> readDue(PreparedStatement select, List<LaneClaim> claims)
+  private static List<Due> readDue(PreparedStatement select, List<LaneClaim> claims)
       throws SQLException {
     Map<Integer, LaneClaim> byNumber = byNumber(claims);
-    List<HeldRow> rows = new ArrayList<>();
+    Map<String, Due> keys = new LinkedHashMap<>();
     try (ResultSet row = select.getResultSet()) {
       while (row.next()) {
         LaneClaim claim = byNumber.get(row.getInt(11));
-        if (claim != null) {
-          long id = row.getLong(2);
-          rows.add(
-              new HeldRow(
-                  claim,
-                  row.getString(12),
-                  row.getInt(13),
-                  id,
-                  id == 0 ? null : LookSql.content(row),
-                  row.getBytes(10)));
+        if (claim == null) {
+          continue;
+        }
+        String holdKey = row.getString(12);
+        Due key =
+            keys.computeIfAbsent(holdKey, absent -> new Due(claim, holdKey, new ArrayList<>()));
+        long id = row.getLong(2);
+        if (id != 0) {
+          LaneMessage message =
+              new LaneMessage(claim, id, null, LookSql.content(row), row.getBytes(10));
+          message.attempt = key.messages().isEmpty() ? row.getInt(13) + 1 : 1;
+          key.messages().add(message);
         }
       }
     }
-    return rows;
+    return List.copyOf(keys.values());
   }
 
   /** Milliseconds until the next key is due; null if none ever is. */

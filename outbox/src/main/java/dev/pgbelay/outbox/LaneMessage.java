@@ -3,7 +3,6 @@ package dev.pgbelay.outbox;
 import dev.pgbelay.core.CommitPosition;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -30,6 +29,9 @@ final class LaneMessage {
 
   int attempt = 1;
 
+  /** Of the statement that has shown it; null where the server does not tell. */
+  @Nullable CommitPosition position;
+
   /** Of its key; null for a message without, unless it was held. */
   @Nullable LaneQueue queue;
 
@@ -41,8 +43,7 @@ final class LaneMessage {
       @Nullable String type,
       Map<String, String> headers,
       long appendedAtMicros,
-      boolean replay,
-      @Nullable CommitPosition position) {}
+      boolean replay) {}
 
   LaneMessage(
       LaneClaim lane, long id, @Nullable String at, Content content, byte @Nullable [] payload) {
@@ -78,22 +79,6 @@ final class LaneMessage {
         attempt,
         lane.name,
         content.replay(),
-        content.position() == null ? NOWHERE : content.position());
-  }
-
-  /**
-   * From name, value, name, value.
-   *
-   * @param flat null for none
-   */
-  static Map<String, String> headers(@Nullable String @Nullable [] flat) {
-    if (flat == null || flat.length == 0) {
-      return Map.of();
-    }
-    Map<String, String> headers = new LinkedHashMap<>();
-    for (int i = 0; i + 1 < flat.length; i += 2) {
-      headers.put(String.valueOf(flat[i]), String.valueOf(flat[i + 1]));
-    }
-    return java.util.Collections.unmodifiableMap(headers);
+        position == null ? NOWHERE : position);
   }
 }

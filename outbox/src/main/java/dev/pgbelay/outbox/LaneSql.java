@@ -12,7 +12,6 @@ import java.util.UUID;
 
 /** The statements about who delivers which lane. */
 final class LaneSql {
-  static final int LANES = 32;
 
   private static final String MAKE =
       """
@@ -23,7 +22,7 @@ final class LaneSql {
 
   private static final String COUNT_RELAYS =
       """
-      SELECT count(*) FROM <relay>
+      SELECT count(*), coalesce(bool_or(claimant = ?), false) FROM <relay>
        WHERE CAST(? AS smallint) = ANY (destinations) AND expires_at > clock_timestamp()\
       """;
 
@@ -65,7 +64,7 @@ final class LaneSql {
   private final String release;
 
   LaneSql(String schema) {
-    RelayTables tables = new RelayTables(schema);
+    TablesSql tables = new TablesSql(schema);
     this.make = tables.fill(MAKE);
     this.countRelays = tables.fill(COUNT_RELAYS);
     this.lock = tables.fill(LOCK);
@@ -80,12 +79,22 @@ final class LaneSql {
     }
   }
 
-  int countRelays(Connection connection, short destination) throws SQLException {
+  /**
+   * Who shares a destination.
+   *
+   * @param relays how many are alive
+   * @param registered whether the one that asks is among them
+   */
+  record Sharing(int relays, boolean registered) {}
+
+  Sharing countRelays(Connection connection, UUID claimant, short destination)
+      throws SQLException {
     try (PreparedStatement select = connection.prepareStatement(countRelays)) {
-      select.setShort(1, destination);
+      select.setObject(1, claimant);
+      select.setShort(2, destination);
       try (ResultSet row = select.executeQuery()) {
         row.next();
-        return row.getInt(1);
+        return new Sharing(row.getInt(1), row.getBoolean(2));
       }
     }
   }

@@ -4,6 +4,7 @@ import dev.pgbelay.core.Commit;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.PgDriver;
+import dev.pgbelay.core.internal.StoredHeaders;
 import dev.pgbelay.outbox.LaneMessage.Content;
 import java.sql.Array;
 import java.sql.PreparedStatement;
@@ -73,17 +74,14 @@ final class LookSql {
   private final String readHeldPayloads;
 
   LookSql(String schema) {
-    RelayTables tables = new RelayTables(schema);
+    TablesSql tables = new TablesSql(schema);
     this.look = tables.fill(LOOK.replace("<but not>", ""));
     this.lookWithout = tables.fill(LOOK.replace("<but not>", BUT_NOT_FULL_KEYS));
     this.readPayloads = tables.fill(READ_PAYLOADS);
     this.readHeldPayloads = tables.fill(READ_HELD_PAYLOADS);
   }
 
-  /** What a look has brought, before its place in the log is known. */
-  record Row(LaneClaim lane, long id, String at, Content content, byte @Nullable [] payload) {}
-
-  Commit<List<Row>> look(
+  Commit<List<LaneMessage>> look(
       Transactions transactions, TxOptions options, short destination, RelayWindow.Plan plan)
       throws SQLException {
     boolean all = plan.fullKeys().isEmpty();
@@ -107,7 +105,8 @@ final class LookSql {
               connection.createArrayOf(
                   "integer", lanes.stream().map(one -> one.share).toArray(Integer[]::new)));
           select.setShort(4, destination);
-          select.setArray(5, connection.createArrayOf("bigint", plan.excluded()));
+          select.setArray(
+              5, connection.createArrayOf("bigint", plan.excluded().toArray(Long[]::new)));
           if (!all) {
             select.setArray(6, connection.createArrayOf("text", plan.fullKeys().toArray()));
           }
@@ -115,17 +114,18 @@ final class LookSql {
         select -> read(select, plan.lanes()));
   }
 
-  private static List<Row> read(PreparedStatement select, List<LaneClaim> lanes)
+  private static List<LaneMessage> read(PreparedStatement select, List<LaneClaim> lanes)
       throws SQLException {
     Map<Integer, LaneClaim> byNumber = new HashMap<>();
     lanes.forEach(lane -> byNumber.put(lane.lane, lane));
-    List<Row> rows = new ArrayList<>();
+    List<LaneMessage> rows = new ArrayList<>();
     try (ResultSet row = select.getResultSet()) {
       while (row.next()) {
         LaneClaim lane = byNumber.get(row.getInt(1));
         if (lane != null) {
           rows.add(
-              new Row(lane, row.getLong(2), row.getString(11), content(row), row.getBytes(10)));
+              new LaneMessage(
+                  lane, row.getLong(2), row.getString(11), content(row), row.getBytes(10)));
         }
       }
     }
@@ -134,23 +134,18 @@ final class LookSql {
 
   /** From {@link #COLUMNS}. */
   static Content content(ResultSet row) throws SQLException {
-    return content(row, 0);
-  }
-
-  static Content content(ResultSet row, int before) throws SQLException {
     return new Content(
-        row.getString(before + 3),
-        row.getString(before + 4),
-        row.getString(before + 5),
-        row.getString(before + 6),
-        headers(row.getArray(before + 7)),
-        row.getLong(before + 8),
-        row.getBoolean(before + 9),
-        null);
+        row.getString(3),
+        row.getString(4),
+        row.getString(5),
+        row.getString(6),
+        headers(row.getArray(7)),
+        row.getLong(8),
+        row.getBoolean(9));
   }
 
   private static Map<String, String> headers(@Nullable Array array) throws SQLException {
-    return array == null ? Map.of() : LaneMessage.headers((@Nullable String[]) array.getArray());
+    return array == null ? Map.of() : StoredHeaders.read(List.of((String[]) array.getArray()));
   }
 
   /** Payloads by id; those whose row is gone are missing. */

@@ -27,7 +27,7 @@ final class MarkSql {
   private final String listWriters;
 
   MarkSql(String schema) {
-    RelayTables tables = new RelayTables(schema);
+    TablesSql tables = new TablesSql(schema);
     this.readLastDrawn = tables.fill(READ_LAST_DRAWN);
     this.listWriters = tables.fill(LIST_WRITERS);
   }

@@ -39,7 +39,8 @@ public final class OutboxRelay implements AutoCloseable {
   private final RelayLanes lanes;
   private final List<RelayDestination> destinations = new ArrayList<>();
   private final BackgroundLoop lanesLoop;
-  private final Consumer<String> heard = this::wakeUp;
+  private final Consumer<String> heard = this::heard;
+  private final CommitListener committed = this::committed;
   private final AtomicBoolean started = new AtomicBoolean();
 
   OutboxRelay(RelayOptions options) {
@@ -82,18 +83,28 @@ public final class OutboxRelay implements AutoCloseable {
     }
     destinations.forEach(RelayDestination::start);
     lanesLoop.start();
+    options.outboxes().forEach(outbox -> outbox.attach(committed));
     if (options.wakeUps() != null) {
       options.wakeUps().addListener(heard);
     }
   }
 
-  /** Looks at once. Never blocks. */
-  void wakeUp() {
-    destinations.forEach(RelayDestination::wakeUp);
+  private void heard(String topic) {
+    for (RelayDestination destination : destinations) {
+      Short number = destination.number();
+      if (topic.isEmpty() || (number != null && topic.equals(CommitAlarm.topic(number)))) {
+        destination.wakeUp();
+      }
+    }
   }
 
-  private void wakeUp(String topic) {
-    wakeUp();
+  private void committed(AppendedMessages appended) {
+    for (RelayDestination destination : destinations) {
+      Short number = destination.number();
+      if (number != null && appended.destinations().contains(number.intValue())) {
+        destination.appended(appended);
+      }
+    }
   }
 
   private void dropped() {
@@ -128,6 +139,7 @@ public final class OutboxRelay implements AutoCloseable {
       return new StopReport(0, 0);
     }
     long until = System.nanoTime() + deadline.toNanos();
+    options.outboxes().forEach(outbox -> outbox.detach(committed));
     if (options.wakeUps() != null) {
       options.wakeUps().removeListener(heard);
     }

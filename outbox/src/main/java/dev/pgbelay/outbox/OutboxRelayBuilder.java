@@ -11,8 +11,10 @@ import io.micrometer.core.instrument.MeterRegistry;
 import java.lang.management.ManagementFactory;
 import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ThreadFactory;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
@@ -30,6 +32,7 @@ public final class OutboxRelayBuilder {
   private Duration closeDeadline = Duration.ofSeconds(30);
   private int window = 10_000;
   private long windowBytes = 16L << 20;
+  private final Set<Outbox> outboxes = new LinkedHashSet<>();
   private @Nullable ThreadFactory threadFactory;
   private @Nullable WakeUps wakeUps;
   private @Nullable MeterRegistry registry;
@@ -110,6 +113,16 @@ public final class OutboxRelayBuilder {
   }
 
   /**
+   * Looks for messages at once when a transaction has committed in which {@code appending} added
+   * some; needed only where both are in one process, and only sooner than the poll interval. May be
+   * called for several, all of the relay's schema.
+   */
+  public OutboxRelayBuilder wokenBy(Outbox appending) {
+    outboxes.add(appending);
+    return this;
+  }
+
+  /**
    * Looks for messages at once when another process has committed some, and polls ten times more
    * seldom, at most every minute, while notifications are known to arrive. The caller starts and
    * closes it.
@@ -163,6 +176,18 @@ public final class OutboxRelayBuilder {
       throw new PgBelayException(
           "relay '" + name + "' has no destination: name one with deliver(Destination.of(…))");
     }
+    for (Outbox outbox : outboxes) {
+      if (!outbox.schema().equals(schema)) {
+        throw new PgBelayException(
+            "relay '"
+                + name
+                + "' works in schema '"
+                + schema
+                + "' and is to be woken by an outbox of schema '"
+                + outbox.schema()
+                + "': give both the same schema");
+      }
+    }
     if (transactions.isOn(heartbeats)) {
       throw new PgBelayException(
           "relay '"
@@ -182,6 +207,7 @@ public final class OutboxRelayBuilder {
             closeDeadline,
             threadFactory,
             List.copyOf(destinations.values()),
+            List.copyOf(outboxes),
             wakeUps,
             registry,
             window,

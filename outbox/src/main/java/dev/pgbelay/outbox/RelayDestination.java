@@ -16,7 +16,6 @@ import org.slf4j.LoggerFactory;
 /** What one relay does for one destination: it looks, delivers, acknowledges and holds. */
 final class RelayDestination {
   private static final Logger LOG = LoggerFactory.getLogger(RelayDestination.class);
-  private static final Duration FIRST_PAUSE = Duration.ofMillis(50);
   private static final Duration LONGEST_REFUSED = Duration.ofMillis(100);
 
   private final Destination destination;
@@ -147,6 +146,11 @@ final class RelayDestination {
   }
 
   void wakeUp() {
+    look.wakeUp();
+  }
+
+  /** Something was committed by this process. */
+  void appended(AppendedMessages messages) {
     look.wakeUp();
   }
 

@@ -48,8 +48,12 @@ final class RelayLanes {
     this.destinations = destinations;
     this.write = stoppedAtMost(options.lease(), "outbox-lanes");
     Duration third = options.lease().dividedBy(3);
-    Duration most = Duration.ofSeconds(5);
-    this.pause = third.compareTo(most) < 0 ? third : most;
+    Duration most = shorter(Duration.ofSeconds(5), options.pollInterval().multipliedBy(50));
+    this.pause = shorter(third, most);
+  }
+
+  private static Duration shorter(Duration one, Duration other) {
+    return one.compareTo(other) < 0 ? one : other;
   }
 
   /** A process that is stopped in the middle must not keep rows from others. */
@@ -154,9 +158,13 @@ final class RelayLanes {
     }
     RelayWindow window = destination.window();
     release(window, number, me);
-    int relays =
-        Math.max(1, transactions.run(write, tx -> laneSql.countRelays(tx.connection(), number)));
-    int share = (LaneSql.LANES + relays - 1) / relays;
+    LaneSql.Sharing sharing =
+        transactions.run(write, tx -> laneSql.countRelays(tx.connection(), me.id(), number));
+    if (!sharing.registered()) {
+      identity.retired(me.id());
+      return false;
+    }
+    int share = (KeyPlace.LANES + sharing.relays() - 1) / sharing.relays();
     int owned = window.owned();
     if (owned > share) {
       window.drain(owned - share);

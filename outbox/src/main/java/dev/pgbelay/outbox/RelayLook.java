@@ -5,11 +5,8 @@ import dev.pgbelay.core.CommitPosition;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.background.Pass;
-import dev.pgbelay.outbox.LaneMessage.Content;
 import java.sql.SQLException;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -65,7 +62,7 @@ final class RelayLook {
     boolean looked = false;
     try {
       share(plan);
-      Commit<List<LookSql.Row>> commit =
+      Commit<List<LaneMessage>> commit =
           sql.look(transactions, LOOK, destination, mark.applied(plan));
       CommitPosition position = commit.position().orElse(null);
       lookedAt.accept(position);
@@ -105,36 +102,19 @@ final class RelayLook {
   }
 
   private static List<LaneMessage> messages(
-      List<LookSql.Row> rows, @Nullable CommitPosition position) {
-    List<LaneMessage> messages = new ArrayList<>(rows.size());
+      List<LaneMessage> rows, @Nullable CommitPosition position) {
     boolean sorted = true;
     LaneMessage last = null;
-    for (LookSql.Row row : rows) {
-      Content read = row.content();
-      LaneMessage message =
-          new LaneMessage(
-              row.lane(),
-              row.id(),
-              row.at(),
-              new Content(
-                  read.messageId(),
-                  read.topic(),
-                  read.key(),
-                  read.type(),
-                  read.headers(),
-                  read.appendedAtMicros(),
-                  read.replay(),
-                  position),
-              row.payload());
-      messages.add(message);
+    for (LaneMessage message : rows) {
+      message.position = position;
       sorted &= last == null || last.lane != message.lane || last.id < message.id;
       last = message;
     }
     if (!sorted) {
       // No statement promises the order in which a join returns its rows.
-      messages.sort((one, other) -> Long.compare(one.id, other.id));
+      rows.sort((one, other) -> Long.compare(one.id, other.id));
     }
-    return Collections.unmodifiableList(messages);
+    return rows;
   }
 
   /** Whether there is more. */

@@ -28,6 +28,7 @@ record RelayOptions(
     Duration closeDeadline,
     @Nullable ThreadFactory threadFactory,
     List<Destination> destinations,
+    List<Outbox> outboxes,
     @Nullable WakeUps wakeUps,
     @Nullable MeterRegistry registry,
     int window,
@@ -37,5 +38,6 @@ record RelayOptions(
 
   RelayOptions {
     destinations = List.copyOf(destinations);
+    outboxes = List.copyOf(outboxes);
   }
 }

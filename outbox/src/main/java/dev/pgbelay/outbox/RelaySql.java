@@ -59,7 +59,7 @@ final class RelaySql {
   private final String retireExpired;
 
   RelaySql(String schema) {
-    RelayTables tables = new RelayTables(schema);
+    TablesSql tables = new TablesSql(schema);
     this.findDestinations = tables.fill(FIND_DESTINATIONS);
     this.register = tables.fill(REGISTER);
     this.nameDestinations = tables.fill(NAME_DESTINATIONS);

@@ -286,7 +286,7 @@ final class RelayWindow {
    * @param fullKeys keys of which enough is here
    */
   record Plan(
-      List<LaneClaim> lanes, int room, long bytes, Long[] excluded, List<String> fullKeys) {}
+      List<LaneClaim> lanes, int room, long bytes, List<Long> excluded, List<String> fullKeys) {}
 
   /** Null while enough is here, or nothing would be delivered. */
   @Nullable Plan beginLook() {
@@ -305,11 +305,11 @@ final class RelayWindow {
         return null;
       }
       ended = new HashSet<>();
-      Long[] excluded =
+      List<Long> excluded =
           known.values().stream()
               .filter(message -> message.id >= message.lane.mark)
               .map(message -> message.id)
-              .toArray(Long[]::new);
+              .toList();
       fullKeys.removeIf(
           key -> {
             LaneQueue queue = queues.get(key);
@@ -419,21 +419,19 @@ final class RelayWindow {
   int await(long nanos) throws InterruptedException {
     lock.lockInterruptibly();
     try {
-      long left = nanos;
-      while (!stopped && available() == 0 && left > 0) {
+      long until = System.nanoTime() + nanos;
+      while (!stopped && available() == 0) {
+        long left = until - System.nanoTime();
         long paused = pause.nanosLeft();
-        left -= waited(Math.min(left, paused > 0 ? paused : left));
+        if (left <= 0) {
+          break;
+        }
+        long ignored = changed.awaitNanos(paused > 0 ? Math.min(left, paused) : left);
       }
       return available();
     } finally {
       lock.unlock();
     }
-  }
-
-  private long waited(long nanos) throws InterruptedException {
-    long begin = System.nanoTime();
-    long ignored = changed.awaitNanos(nanos);
-    return Math.max(1, System.nanoTime() - begin);
   }
 
   private int available() {

@@ -17,6 +17,7 @@ final class TablesSql {
     return sql.replace("<destination>", name("outbox_destination"))
         .replace("<route>", name("outbox_route"))
         .replace("<message>", name("outbox_message"))
+        .replace("<sequence>", name("outbox_message_id_seq"))
         .replace("<message id>", name("outbox_message_id"))
         .replace("<relay>", name("outbox_relay"))
         .replace("<lane>", name("outbox_lane"))

@@ -102,7 +102,7 @@ final class RelayFixture {
     return OutboxRelay.builder(on, relays.heartbeats())
         .name("r" + NAMES.incrementAndGet())
         .pollInterval(Duration.ofMillis(20))
-        .lease(Duration.ofSeconds(3))
+        .lease(Duration.ofMinutes(1))
         .deliver(to);
   }
 
@@ -118,7 +118,7 @@ final class RelayFixture {
   }
 
   static int lane(@Nullable String key) {
-    return key == null ? 0 : Math.floorMod(key.hashCode(), 32);
+    return key == null ? 0 : KeyPlace.lane(key);
   }
 
   long append(@Nullable String key, String payload) {
