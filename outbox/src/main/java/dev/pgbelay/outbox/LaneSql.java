@@ -87,8 +87,7 @@ final class LaneSql {
    */
   record Sharing(int relays, boolean registered) {}
 
-  Sharing countRelays(Connection connection, UUID claimant, short destination)
-      throws SQLException {
+  Sharing countRelays(Connection connection, UUID claimant, short destination) throws SQLException {
     try (PreparedStatement select = connection.prepareStatement(countRelays)) {
       select.setObject(1, claimant);
       select.setShort(2, destination);

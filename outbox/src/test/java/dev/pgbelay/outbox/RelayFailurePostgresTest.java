@@ -243,7 +243,8 @@ class RelayFailurePostgresTest {
         Destination.of(fixture.destination, collected)
             .withConcurrency(2)
             .withMostFailingKeys(20)
-            .withRetries(1_000, RetryPauses.exponential(Duration.ofSeconds(1), Duration.ofHours(1))));
+            .withRetries(
+                1_000, RetryPauses.exponential(Duration.ofSeconds(1), Duration.ofHours(1))));
     RelayFixture.await(
         () ->
             registry

@@ -136,8 +136,7 @@ class RelayFenceTest {
     LaneClaim old = new LaneClaim(KeyPlace.lane("k"), before);
     AckSql.Acked stale =
         new AckSql("pgbelay")
-            .acknowledge(
-                fixture.transactions, OPTIONS, fixture.number, List.of(message(old, id)));
+            .acknowledge(fixture.transactions, OPTIONS, fixture.number, List.of(message(old, id)));
     assertThat(stale.mine()).isEmpty();
     assertThat(fixture.messages()).isEqualTo(1);
   }

@@ -278,8 +278,7 @@ class RelayShareTest {
                 });
     fixture.start(Destination.of(fixture.destination, collected));
     RelayFixture.await(fixture::isEmpty);
-    assertThat(
-            collected.all().stream().map(Message::messageId).collect(Collectors.toSet()))
+    assertThat(collected.all().stream().map(Message::messageId).collect(Collectors.toSet()))
         .hasSize(4_000);
     collected.assertOrdered();
   }

@@ -93,8 +93,7 @@ class RelayStormTest {
         Destination.of(fixture.destination, collected)
             .withConcurrency(3)
             .withMostFailingKeys(1_000)
-            .withRetries(
-                50, RetryPauses.exponential(Duration.ofMillis(10), Duration.ofMillis(50)));
+            .withRetries(50, RetryPauses.exponential(Duration.ofMillis(10), Duration.ofMillis(50)));
     List<Thread> producers = new ArrayList<>();
     for (int i = 0; i < PRODUCERS; i++) {
       long own = seed + 10 + i;
@@ -110,8 +109,7 @@ class RelayStormTest {
       producing.set(producers.stream().anyMatch(Thread::isAlive));
       int dice = random.nextInt(10);
       if (running.isEmpty() || (dice < 3 && running.size() < 3)) {
-        running.add(
-            fixture.start(fixture.relay(transactions, to).lease(Duration.ofSeconds(3))));
+        running.add(fixture.start(fixture.relay(transactions, to).lease(Duration.ofSeconds(3))));
       } else if (dice < 5) {
         assertThat(running.remove(random.nextInt(running.size())).stop(Duration.ofSeconds(30)))
             .isNotNull();
