@@ -15,7 +15,7 @@ import dev.pgbelay.jobqueue.NewJob.UniqueScope;
 import dev.pgbelay.jobqueue.control.Limits;
 import dev.pgbelay.jobqueue.control.QueueControl;
 import dev.pgbelay.jobqueue.control.Rate;
-import dev.pgbelay.jobqueue.permit.Permits;
+import dev.pgbelay.core.permit.Permits;
 import dev.pgbelay.testing.PostgresCluster;
 import io.github.resilience4j.circuitbreaker.CircuitBreaker;
 import java.io.PrintStream;

@@ -1,6 +1,7 @@
 package dev.pgbelay.jobqueue;
 
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.internal.GuardedPermit;
 import dev.pgbelay.jobqueue.Buffer.Fetched;
 import dev.pgbelay.jobqueue.JobOutcome.Verdict;
 import dev.pgbelay.jobqueue.Settlement.Fate;

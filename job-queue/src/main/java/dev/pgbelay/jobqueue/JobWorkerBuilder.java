@@ -2,14 +2,15 @@ package dev.pgbelay.jobqueue;
 
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.internal.GuardedPermit;
 import dev.pgbelay.core.internal.OptionName;
+import dev.pgbelay.core.permit.ClaimPermit;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.core.wakeup.WakeUps;
 import dev.pgbelay.jobqueue.AttemptRunner.Handling;
 import dev.pgbelay.jobqueue.events.JobListener;
 import dev.pgbelay.jobqueue.inspect.JobState;
 import dev.pgbelay.jobqueue.internal.ManualAccess;
-import dev.pgbelay.jobqueue.permit.ClaimPermit;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.lang.management.ManagementFactory;
 import java.time.Duration;
@@ -125,7 +126,9 @@ public final class JobWorkerBuilder {
    * @throws PgBelayException if the kind has no handler yet
    */
   public JobWorkerBuilder permit(JobKind<?> kind, ClaimPermit admitting) {
-    handlings.put(kind.name(), handled(kind).under(new GuardedPermit(kind.name(), admitting)));
+    handlings.put(
+        kind.name(),
+        handled(kind).under(new GuardedPermit("kind '" + kind.name() + "'", admitting)));
     return this;
   }
 

@@ -1,8 +1,8 @@
 package dev.pgbelay.jobqueue;
 
+import dev.pgbelay.core.permit.ClaimPermit;
 import dev.pgbelay.jobqueue.LimitSql.Limit;
 import dev.pgbelay.jobqueue.LimitedClaimSql.Wanted;
-import dev.pgbelay.jobqueue.permit.ClaimPermit;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;

@@ -1,11 +1,12 @@
 package dev.pgbelay.jobqueue;
 
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.internal.GuardedPermit;
+import dev.pgbelay.core.permit.ClaimPermit;
 import dev.pgbelay.core.wakeup.WakeUps;
 import dev.pgbelay.jobqueue.AttemptRunner.Handling;
 import dev.pgbelay.jobqueue.events.JobListener;
 import dev.pgbelay.jobqueue.internal.ManualAccess;
-import dev.pgbelay.jobqueue.permit.ClaimPermit;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.Collections;

@@ -2,8 +2,8 @@ package dev.pgbelay.jobqueue;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.pgbelay.jobqueue.permit.ClaimPermit;
-import dev.pgbelay.jobqueue.permit.Permits;
+import dev.pgbelay.core.permit.ClaimPermit;
+import dev.pgbelay.core.permit.Permits;
 import dev.pgbelay.testing.PostgresExtension;
 import io.github.resilience4j.bulkhead.Bulkhead;
 import io.github.resilience4j.bulkhead.BulkheadConfig;

@@ -4,10 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.internal.GuardedPermit;
+import dev.pgbelay.core.permit.ClaimPermit;
 import dev.pgbelay.jobqueue.control.Limits;
 import dev.pgbelay.jobqueue.control.QueueControl;
 import dev.pgbelay.jobqueue.control.Rate;
-import dev.pgbelay.jobqueue.permit.ClaimPermit;
 import dev.pgbelay.testing.PostgresExtension;
 import io.micrometer.core.instrument.Meter;
 import io.micrometer.core.instrument.config.MeterFilter;

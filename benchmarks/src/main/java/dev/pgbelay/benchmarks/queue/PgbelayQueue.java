@@ -10,7 +10,7 @@ import dev.pgbelay.jobqueue.JobWorkerBuilder;
 import dev.pgbelay.jobqueue.NewJob;
 import dev.pgbelay.jobqueue.control.Limits;
 import dev.pgbelay.jobqueue.control.QueueControl;
-import dev.pgbelay.jobqueue.permit.Permits;
+import dev.pgbelay.core.permit.Permits;
 import io.github.resilience4j.circuitbreaker.CircuitBreaker;
 import java.sql.Connection;
 import java.sql.SQLException;

@@ -3,6 +3,8 @@ package dev.pgbelay.jobqueue.health;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.permit.ClaimPermit;
+import dev.pgbelay.core.permit.Permits;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.jobqueue.JobKind;
 import dev.pgbelay.jobqueue.JobOutcome;
@@ -10,8 +12,6 @@ import dev.pgbelay.jobqueue.JobQueue;
 import dev.pgbelay.jobqueue.JobWorker;
 import dev.pgbelay.jobqueue.JobWorkerBuilder;
 import dev.pgbelay.jobqueue.control.QueueControl;
-import dev.pgbelay.jobqueue.permit.ClaimPermit;
-import dev.pgbelay.jobqueue.permit.Permits;
 import dev.pgbelay.testing.PostgresExtension;
 import dev.pgbelay.testing.TemplateInitializer;
 import io.github.resilience4j.bulkhead.Bulkhead;

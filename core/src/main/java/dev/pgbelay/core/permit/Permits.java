@@ -1,4 +1,4 @@
-package dev.pgbelay.jobqueue.permit;
+package dev.pgbelay.core.permit;
 
 import io.github.resilience4j.bulkhead.Bulkhead;
 import io.github.resilience4j.circuitbreaker.CircuitBreaker;
@@ -10,7 +10,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * Permits by what Resilience4j has; needs its module for that. The attempt is the call: the handler
+ * Permits by what Resilience4j has; needs its module for that. The attempt is the call: the work
  * must not be decorated with the same breaker, bulkhead or limiter again. All are safe for several
  * threads.
  */
@@ -18,10 +18,10 @@ public final class Permits {
   private Permits() {}
 
   /**
-   * Nothing is claimed while the breaker is open. When its wait is over, as many jobs are claimed
-   * as it admits in its half-open state; their ends decide. While it is closed jobs are fetched
+   * Nothing is claimed while the breaker is open. When its wait is over, as many rows are claimed
+   * as it admits in its half-open state; their ends decide. While it is closed rows are fetched
    * ahead, and each asks it when its turn comes: those that it refuses go back, and no attempt of
-   * theirs counts. What handlers throw is recorded as the breaker is configured; what they return
+   * theirs counts. What the work throws is recorded as the breaker is configured; what it returns
    * counts as success.
    */
   public static ClaimPermit byBreaker(CircuitBreaker breaker) {
@@ -39,13 +39,13 @@ public final class Permits {
   /**
    * As many are claimed as the limiter has permissions left; each attempt takes one, and waits for
    * it up to the limiter's timeout if others were quicker. For this process; a rate over all of
-   * them is a limit of the queue.
+   * them needs state that they share, as a limit of a job queue is.
    */
   public static ClaimPermit byLimiter(RateLimiter limiter) {
     return new OfLimiter(limiter);
   }
 
-  /** Asked for permissions before the claim unless it is closed, and then when a job begins. */
+  /** Asked for permissions before the claim unless it is closed, and then when a row begins. */
   private static final class OfBreaker implements ClaimPermit {
     private final CircuitBreaker breaker;
 
@@ -140,7 +140,7 @@ public final class Permits {
   private static final class OfLimiter implements ClaimPermit {
     private final RateLimiter limiter;
 
-    /** Jobs that were claimed for permissions which they have not taken yet. */
+    /** Rows that were claimed for permissions which they have not taken yet. */
     private final AtomicInteger promised = new AtomicInteger();
 
     OfLimiter(RateLimiter limiter) {

@@ -1,6 +1,6 @@
-package dev.pgbelay.jobqueue;
+package dev.pgbelay.core.internal;
 
-import dev.pgbelay.jobqueue.permit.ClaimPermit;
+import dev.pgbelay.core.permit.ClaimPermit;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
@@ -9,33 +9,37 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A permit that somebody else wrote: what it throws or miscounts costs neither a job nor a thread.
- * After an exception its kind is not claimed for a second.
+ * A permit that somebody else wrote: what it throws or miscounts costs neither a row nor a thread.
+ * After an exception nothing is claimed under it for a second.
  */
-final class GuardedPermit implements ClaimPermit {
+public final class GuardedPermit implements ClaimPermit {
   private static final Logger LOG = LoggerFactory.getLogger(GuardedPermit.class);
   private static final long PAUSE = TimeUnit.SECONDS.toNanos(1);
 
-  private final String kind;
+  private final String of;
   private final ClaimPermit permit;
   private volatile boolean failing;
   private volatile boolean refusing;
   private volatile long failedAt;
 
-  GuardedPermit(String kind, ClaimPermit permit) {
-    this.kind = kind;
+  /**
+   * Guards one.
+   *
+   * @param of what it admits, for the log: "kind 'mail'"
+   */
+  public GuardedPermit(String of, ClaimPermit permit) {
+    this.of = of;
     this.permit = permit;
   }
 
   private void failed(String call, Throwable e) {
     failedAt = System.nanoTime();
     failing = true;
-    LOG.warn(
-        "the permit of kind '{}' failed at {}: its jobs are not claimed for now", kind, call, e);
+    LOG.warn("the permit of {} failed at {}: nothing is claimed under it for now", of, call, e);
   }
 
   /** Whether no place was to be had the last time that one was wanted. */
-  boolean isRefusing() {
+  public boolean isRefusing() {
     return refusing;
   }
 
