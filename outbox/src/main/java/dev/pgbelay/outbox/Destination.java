@@ -1,7 +1,12 @@
 package dev.pgbelay.outbox;
 
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.internal.GuardedPermit;
 import dev.pgbelay.core.internal.OptionRange;
+import dev.pgbelay.core.permit.ClaimPermit;
+import java.time.Duration;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where a relay delivers, through what, and what is done about messages that cannot be delivered.
@@ -9,6 +14,20 @@ import dev.pgbelay.core.internal.OptionRange;
  * <p>Immutable; as safe for several threads as its publisher.
  */
 public final class Destination {
+  private static final ClaimPermit EVERYTHING =
+      new ClaimPermit() {
+        @Override
+        public int reserve(int wanted) {
+          return wanted;
+        }
+
+        @Override
+        public void release(int unused) {}
+
+        @Override
+        public void end(Duration took, Optional<Throwable> failure) {}
+      };
+
   private final String name;
   private final MessagePublisher publisher;
   private final int concurrency;
@@ -16,6 +35,7 @@ public final class Destination {
   private final int maxAttempts;
   private final RetryPauses pauses;
   private final int mostHeldKeys;
+  private final @Nullable ClaimPermit permit;
 
   private Destination(
       String name,
@@ -24,7 +44,8 @@ public final class Destination {
       PoisonPolicy poisonPolicy,
       int maxAttempts,
       RetryPauses pauses,
-      int mostHeldKeys) {
+      int mostHeldKeys,
+      @Nullable ClaimPermit permit) {
     this.name = name;
     this.publisher = publisher;
     this.concurrency = concurrency;
@@ -32,6 +53,7 @@ public final class Destination {
     this.maxAttempts = maxAttempts;
     this.pauses = pauses;
     this.mostHeldKeys = mostHeldKeys;
+    this.permit = permit;
   }
 
   /**
@@ -48,18 +70,20 @@ public final class Destination {
     OptionRange.require(
         "batchSize of the publisher for '" + name + "'", publisher.batchSize(), 1, 10_000);
     return new Destination(
-        name, publisher, 4, PoisonPolicy.BLOCK_KEY, 10, RetryPauses.defaults(), 1_000);
+        name, publisher, 4, PoisonPolicy.BLOCK_KEY, 10, RetryPauses.defaults(), 1_000, null);
   }
 
   /** How many calls of its publisher a relay makes at once, 1 to 1,000. */
   public Destination withConcurrency(int calls) {
     OptionRange.require("concurrency of '" + name + "'", calls, 1, 1_000);
-    return new Destination(name, publisher, calls, poisonPolicy, maxAttempts, pauses, mostHeldKeys);
+    return new Destination(
+        name, publisher, calls, poisonPolicy, maxAttempts, pauses, mostHeldKeys, permit);
   }
 
   /** What is done about a message that was rejected, or failed as often as it may. */
   public Destination withPoisonPolicy(PoisonPolicy policy) {
-    return new Destination(name, publisher, concurrency, policy, maxAttempts, pauses, mostHeldKeys);
+    return new Destination(
+        name, publisher, concurrency, policy, maxAttempts, pauses, mostHeldKeys, permit);
   }
 
   /**
@@ -70,7 +94,7 @@ public final class Destination {
   public Destination withRetries(int attempts, RetryPauses between) {
     OptionRange.require("attempts of '" + name + "'", attempts, 1, 1_000);
     return new Destination(
-        name, publisher, concurrency, poisonPolicy, attempts, between, mostHeldKeys);
+        name, publisher, concurrency, poisonPolicy, attempts, between, mostHeldKeys, permit);
   }
 
   /**
@@ -80,7 +104,25 @@ public final class Destination {
    */
   public Destination withMostFailingKeys(int keys) {
     OptionRange.require("mostFailingKeys of '" + name + "'", keys, 1, 100_000);
-    return new Destination(name, publisher, concurrency, poisonPolicy, maxAttempts, pauses, keys);
+    return new Destination(
+        name, publisher, concurrency, poisonPolicy, maxAttempts, pauses, keys, permit);
+  }
+
+  /**
+   * Messages are looked for and delivered only while {@code admitting} lets them begin, each of
+   * them one of its places; what it refuses stays where it is, in its order, and no attempt is
+   * counted. A message that is rejected counts as a success there: the other side has answered.
+   */
+  public Destination withPermit(ClaimPermit admitting) {
+    return new Destination(
+        name,
+        publisher,
+        concurrency,
+        poisonPolicy,
+        maxAttempts,
+        pauses,
+        mostHeldKeys,
+        new GuardedPermit("destination '" + name + "'", admitting));
   }
 
   String name() {
@@ -109,5 +151,9 @@ public final class Destination {
 
   int mostHeldKeys() {
     return mostHeldKeys;
+  }
+
+  ClaimPermit permit() {
+    return permit == null ? EVERYTHING : permit;
   }
 }

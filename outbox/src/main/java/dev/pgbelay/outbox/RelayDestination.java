@@ -3,6 +3,7 @@ package dev.pgbelay.outbox;
 import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
 import dev.pgbelay.core.internal.WorkThreads;
+import dev.pgbelay.core.permit.ClaimPermit;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -47,7 +48,7 @@ final class RelayDestination {
         new SafeMark(
             new MarkSql(options.schema()), Math.min(pace.interval().toNanos(), 100_000_000L));
     LookSql lookSql = new LookSql(options.schema());
-    RelayPermit permit = RelayPermit.ALL;
+    ClaimPermit permit = destination.permit();
     this.looks =
         new RelayLook(
             options.transactions(),

@@ -2,6 +2,7 @@ package dev.pgbelay.outbox;
 
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.core.permit.ClaimPermit;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -23,7 +24,7 @@ final class RelayDispatch implements Runnable {
   private final RelayDestination of;
   private final RelayWindow window;
   private final MessagePublisher publisher;
-  private final RelayPermit permit;
+  private final ClaimPermit permit;
   private final RelayIdentity identity;
   private final RelayMeters meters;
   private final Transactions transactions;
@@ -31,7 +32,7 @@ final class RelayDispatch implements Runnable {
 
   RelayDispatch(
       RelayDestination of,
-      RelayPermit permit,
+      ClaimPermit permit,
       RelayIdentity identity,
       RelayMeters meters,
       Transactions transactions,

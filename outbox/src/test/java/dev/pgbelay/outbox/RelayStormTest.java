@@ -7,13 +7,10 @@ import dev.pgbelay.testing.PostgresExtension;
 import java.sql.Connection;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -102,11 +99,11 @@ class RelayStormTest {
       producer.start();
     }
     List<OutboxRelay> running = new ArrayList<>();
-    AtomicBoolean producing = new AtomicBoolean(true);
+    boolean producing = true;
     Transactions transactions = fixture.transactions;
     int abandoned = 0;
-    while (producing.get()) {
-      producing.set(producers.stream().anyMatch(Thread::isAlive));
+    while (producing) {
+      producing = producers.stream().anyMatch(Thread::isAlive);
       int dice = random.nextInt(10);
       if (running.isEmpty() || (dice < 3 && running.size() < 3)) {
         running.add(fixture.start(fixture.relay(transactions, to).lease(Duration.ofSeconds(3))));
@@ -132,12 +129,14 @@ class RelayStormTest {
     RelayFixture.await(fixture::isEmpty);
     assertThat(broken.get()).isNull();
     Map<String, List<Long>> first = collected.firsts(Message::sequence);
-    Set<String> keys = new HashSet<>(committed.keySet());
-    for (String key : keys) {
-      if (!committed.get(key).isEmpty()) {
-        assertThat(first.get(key)).as("%s, seed %d", key, seed).isEqualTo(committed.get(key));
-      }
-    }
+    committed.forEach(
+        (key, ids) -> {
+          if (!ids.isEmpty()) {
+            assertThat(first.getOrDefault(key, List.of()))
+                .as("%s, seed %d", key, seed)
+                .isEqualTo(ids);
+          }
+        });
     System.out.println(
         "RelayStormTest: " + collected.count() + " deliveries, given up " + abandoned + " times");
   }
