@@ -60,6 +60,9 @@ final class RelayWindow {
   private int dispatchable;
   private int running;
   private boolean freeNext;
+
+  /** There was no room for a look, or it left something. */
+  private boolean lookWanted;
   private boolean stopped;
   private Runnable roomFound = () -> {};
   private Runnable ackFound = () -> {};
@@ -298,12 +301,14 @@ final class RelayWindow {
           || dispatchable > mostMessages / 4
           || room < Math.min(64, mostMessages / 4)
           || bytes > mostBytes / 2) {
+        lookWanted = true;
         return null;
       }
       List<LaneClaim> from = lanes.values().stream().filter(claim -> !claim.draining).toList();
       if (from.isEmpty()) {
         return null;
       }
+      lookWanted = false;
       ended = new HashSet<>();
       List<Long> excluded =
           known.values().stream()
@@ -349,6 +354,7 @@ final class RelayWindow {
           left.putIfAbsent(message.lane, message.id);
         }
       }
+      lookWanted |= !left.isEmpty();
       changed.signalAll();
       return left;
     } finally {
@@ -627,7 +633,7 @@ final class RelayWindow {
       if (!holds.isEmpty()) {
         holdFound.run();
       }
-      if (dispatchable <= mostMessages / 4) {
+      if (lookWanted && dispatchable <= mostMessages / 4) {
         roomFound.run();
       }
       changed.signalAll();
@@ -673,7 +679,7 @@ final class RelayWindow {
     lock.lock();
     try {
       messages.forEach(this::settle);
-      if (dispatchable <= mostMessages / 4) {
+      if (lookWanted && dispatchable <= mostMessages / 4) {
         roomFound.run();
       }
     } finally {
