@@ -53,8 +53,9 @@ final class HoldSql {
   private static final String KEEP_KEYS =
       """
       INSERT INTO <held key> AS k (destination, lane, hold_key, attempts, next_at, reason)
-      SELECT DISTINCT CAST(? AS smallint), g.lane, g.hold_key, 0, clock_timestamp(), ''
-        FROM unnest(CAST(? AS smallint[]), CAST(? AS text[])) AS g (lane, hold_key)
+      SELECT CAST(? AS smallint), g.lane, g.hold_key, 0, clock_timestamp(), ''
+        FROM (SELECT DISTINCT lane, hold_key
+                FROM unnest(CAST(? AS smallint[]), CAST(? AS text[])) AS u (lane, hold_key)) AS g
       ON CONFLICT (destination, lane, hold_key) DO UPDATE SET attempts = k.attempts\
       """;
 

@@ -82,12 +82,13 @@ final class RelayLook {
   private void share(RelayWindow.Plan plan) {
     long byBytes = Math.max(64, plan.bytes() / averageWeight);
     int total = (int) Math.min(Math.min(most, plan.room()), byBytes);
-    int even = Math.max(LEAST_SHARE, total / plan.lanes().size());
+    int even = Math.max(1, total / plan.lanes().size());
+    int least = Math.min(LEAST_SHARE, even);
     int given = 0;
     int hungry = 0;
     for (LaneClaim lane : plan.lanes()) {
       if (lane.share > 0 && lane.share <= even) {
-        lane.share = Math.min(even, Math.max(LEAST_SHARE, lane.share));
+        lane.share = Math.min(even, Math.max(least, lane.share));
         given += lane.share;
       } else {
         hungry++;

@@ -63,6 +63,7 @@ final class RelayWindow {
 
   /** There was no room for a look, or it left something. */
   private boolean lookWanted;
+
   private boolean stopped;
   private Runnable roomFound = () -> {};
   private Runnable ackFound = () -> {};
@@ -299,7 +300,7 @@ final class RelayWindow {
       if (stopped
           || pause.isOn()
           || dispatchable > mostMessages / 4
-          || room < Math.min(64, mostMessages / 4)
+          || room < KeyPlace.LANES
           || bytes > mostBytes / 2) {
         lookWanted = true;
         return null;

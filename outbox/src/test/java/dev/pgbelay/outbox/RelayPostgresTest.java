@@ -9,16 +9,20 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** One relay: it finds, delivers in order and acknowledges. */
 class RelayPostgresTest {
   @RegisterExtension
+  @Order(1)
   static final PostgresExtension postgres =
       PostgresExtension.create().withTemplate(RelayFixture.SCHEMA);
 
-  @RegisterExtension static final RelayFixture.Relays relays = new RelayFixture.Relays(postgres);
+  @RegisterExtension
+  @Order(2)
+  static final RelayFixture.Relays relays = new RelayFixture.Relays(postgres);
 
   private final RelayFixture fixture = new RelayFixture(postgres, relays);
 

@@ -13,16 +13,20 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Several relays: who has which lane, and what one may still do that was given up. */
 class RelayShareTest {
   @RegisterExtension
+  @Order(1)
   static final PostgresExtension postgres =
       PostgresExtension.create().withTemplate(RelayFixture.SCHEMA);
 
-  @RegisterExtension static final RelayFixture.Relays relays = new RelayFixture.Relays(postgres);
+  @RegisterExtension
+  @Order(2)
+  static final RelayFixture.Relays relays = new RelayFixture.Relays(postgres);
 
   private final RelayFixture fixture = new RelayFixture(postgres, relays);
 

@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -26,10 +27,13 @@ class RelayStormTest {
   private static final int APPENDS = FULL ? 20_000 : 600;
 
   @RegisterExtension
+  @Order(1)
   static final PostgresExtension postgres =
       PostgresExtension.create().withTemplate(RelayFixture.SCHEMA);
 
-  @RegisterExtension static final RelayFixture.Relays relays = new RelayFixture.Relays(postgres);
+  @RegisterExtension
+  @Order(2)
+  static final RelayFixture.Relays relays = new RelayFixture.Relays(postgres);
 
   private final RelayFixture fixture = new RelayFixture(postgres, relays);
   private final AtomicReference<Throwable> broken = new AtomicReference<>();

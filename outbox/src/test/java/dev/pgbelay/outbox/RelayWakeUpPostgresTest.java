@@ -5,16 +5,20 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.pgbelay.outbox.route.Routes;
 import dev.pgbelay.testing.PostgresExtension;
 import java.time.Duration;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** What is appended in the relay's own process is found without a poll. */
 class RelayWakeUpPostgresTest {
   @RegisterExtension
+  @Order(1)
   static final PostgresExtension postgres =
       PostgresExtension.create().withTemplate(RelayFixture.SCHEMA);
 
-  @RegisterExtension static final RelayFixture.Relays relays = new RelayFixture.Relays(postgres);
+  @RegisterExtension
+  @Order(2)
+  static final RelayFixture.Relays relays = new RelayFixture.Relays(postgres);
 
   private final RelayFixture fixture = new RelayFixture(postgres, relays);
 

@@ -4,16 +4,20 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pgbelay.testing.PostgresExtension;
 import java.sql.Connection;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Up to which id nothing can appear any more. */
 class SafeMarkPostgresTest {
   @RegisterExtension
+  @Order(1)
   static final PostgresExtension postgres =
       PostgresExtension.create().withTemplate(RelayFixture.SCHEMA);
 
-  @RegisterExtension static final RelayFixture.Relays relays = new RelayFixture.Relays(postgres);
+  @RegisterExtension
+  @Order(2)
+  static final RelayFixture.Relays relays = new RelayFixture.Relays(postgres);
 
   private final RelayFixture fixture = new RelayFixture(postgres, relays);
   private final SafeMark mark = new SafeMark(new MarkSql("pgbelay"), 0);

@@ -1,6 +1,7 @@
 package dev.pgbelay.benchmarks.queue;
 
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.permit.Permits;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.jobqueue.JobKind;
 import dev.pgbelay.jobqueue.JobOutcome;
@@ -10,7 +11,6 @@ import dev.pgbelay.jobqueue.JobWorkerBuilder;
 import dev.pgbelay.jobqueue.NewJob;
 import dev.pgbelay.jobqueue.control.Limits;
 import dev.pgbelay.jobqueue.control.QueueControl;
-import dev.pgbelay.core.permit.Permits;
 import io.github.resilience4j.circuitbreaker.CircuitBreaker;
 import java.sql.Connection;
 import java.sql.SQLException;
