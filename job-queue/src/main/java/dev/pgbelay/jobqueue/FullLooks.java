@@ -14,17 +14,31 @@ final class FullLooks {
   private static final long SELDOM = TimeUnit.MINUTES.toNanos(1);
   private static final int SHARE = 20;
 
+  /** What takes less is not worth a mark. */
+  private static final long CHEAP = TimeUnit.MILLISECONDS.toNanos(5);
+
   private long next = System.nanoTime();
+  private long took;
 
   /** Whether it is time for one. */
   boolean isDue(long now) {
     return now - next >= 0;
   }
 
+  /** Whether it is time for one, or the last one was so cheap that there may be one each time. */
+  boolean isDueOrCheap(long now) {
+    return took < CHEAP || isDue(now);
+  }
+
   /** One that began then has ended. */
   void looked(long startedAt) {
-    long now = System.nanoTime();
-    next = now + Math.min(SELDOM, SHARE * (now - startedAt));
+    took(System.nanoTime() - startedAt);
+  }
+
+  /** One that took so long has ended. */
+  void took(long nanos) {
+    took = nanos;
+    next = System.nanoTime() + Math.min(SELDOM, SHARE * nanos);
   }
 
   /** Until the next one. */

@@ -6,6 +6,7 @@ import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
 import dev.pgbelay.jobqueue.KeySql.Given;
 import dev.pgbelay.jobqueue.KeySql.SlotKey;
+import dev.pgbelay.jobqueue.KeySql.Waiting;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -19,14 +20,23 @@ import org.jspecify.annotations.Nullable;
 final class KeyAdmission implements AutoCloseable {
   private static final int PAGE = 500;
 
+  /** What is promoted, or committed late, by less than this is seen by every look. */
+  private static final long OVERLAP_MICROS = 10_000_000;
+
   private final TxOptions giving;
   private final Transactions transactions;
   private final KeySql sql;
   private final Runnable admitted;
   private final BackgroundLoop loop;
 
-  /** Used within passes only. */
+  /** Used within passes only, as what follows. */
   private @Nullable SlotKey sweptUpTo;
+
+  private FullLooks looks = new FullLooks();
+  private FullLooks sweeps = new FullLooks();
+
+  /** What arrived with an earlier place was admitted, as far as it could be seen. */
+  private long admittedUpTo = KeySql.FRONT;
 
   KeyAdmission(
       String name,
@@ -60,6 +70,8 @@ final class KeyAdmission implements AutoCloseable {
   void admitNow() throws Exception {
     Pass pass;
     do {
+      looks = new FullLooks(); // tests put jobs back in time
+      sweeps = new FullLooks();
       pass = loop.runOnce();
     } while (pass.work() > 0);
   }
@@ -74,18 +86,46 @@ final class KeyAdmission implements AutoCloseable {
     return page.arrived() > 0 ? Pass.worked(page.arrived()) : Pass.idle();
   }
 
-  /** Another process that does it at the moment does it for all. */
+  /**
+   * Another process that does it at the moment does it for all. While an old snapshot keeps those
+   * that were admitted, a look begins shortly before the last one; what arrives with an earlier
+   * place is found by a look at everything, and not overtaken until then.
+   */
   private Page give(Connection connection) throws SQLException {
-    if (!sql.look(connection) || !sql.lock(connection)) {
+    long start = System.nanoTime();
+    boolean full = looks.isDueOrCheap(start);
+    boolean sweeping = sweeps.isDueOrCheap(start);
+    long from = full ? KeySql.FRONT : admittedUpTo;
+    Waiting waiting = sql.look(connection, from, sweeping);
+    long looked = System.nanoTime() - start;
+    if (full) {
+      looks.took(looked);
+    }
+    if (sweeping && !waiting.blocked()) {
+      sweeps.took(looked);
+    }
+    if (!waiting.arrived() && !waiting.blocked()) {
+      admittedUpTo = waiting.nowMicros() - OVERLAP_MICROS;
       return new Page(0, 0);
     }
-    Given arrived = sql.admit(connection, PAGE);
+    if (!sql.lock(connection)) {
+      return new Page(0, 0);
+    }
+    Given arrived = sql.admit(connection, from, PAGE);
     if (arrived.looked() == PAGE) {
       return new Page(PAGE, arrived.ready());
     }
+    admittedUpTo = waiting.nowMicros() - OVERLAP_MICROS;
+    int freed = sweeping ? sweep(connection) : 0;
+    return new Page(arrived.looked(), arrived.ready() + freed);
+  }
+
+  private int sweep(Connection connection) throws SQLException {
+    long start = System.nanoTime();
     Given swept = sql.sweep(connection, sweptUpTo, PAGE);
     sweptUpTo = swept.last();
-    return new Page(arrived.looked(), arrived.ready() + swept.ready());
+    sweeps.took(System.nanoTime() - start);
+    return swept.ready();
   }
 
   @Override

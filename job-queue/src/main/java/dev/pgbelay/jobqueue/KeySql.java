@@ -5,6 +5,7 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -57,21 +58,24 @@ class KeySql {
           FROM heads AS h
          WHERE j.ctid = ANY (ARRAY(SELECT o.at FROM next_ones AS o)) AND h.id = j.id)""";
 
+  /** Binds the place before which nothing is looked for, and whether to look for blocked ones. */
   private static final String LOOK =
       """
-      SELECT EXISTS (SELECT FROM <job> AS j WHERE j.key_slot = -1)
-          OR EXISTS (SELECT FROM <job> AS j WHERE j.key_slot = 0)\
+      SELECT EXISTS (SELECT FROM <job> AS j WHERE j.key_slot = -1 AND j.place >= ?),
+             CAST(? AS boolean) AND EXISTS (SELECT FROM <job> AS j WHERE j.key_slot = 0),
+             CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)\
       """;
 
   private static final String LOCK_ADMISSION =
       "SELECT pg_try_advisory_xact_lock(hashtextextended(?, 0))";
 
   /**
-   * Given the parts {@code page}, jobs that have just arrived, {@code keys}, and {@code late}, the
-   * first job of a key that is not in the page because somebody holds it: gives the free slots of
-   * the keys to the first of each, and none to what stands behind one that is late. OFFSET 0 keeps
-   * the look-ups from becoming a join that reads every slot there is, and the sum keeps the one by
-   * id from reading the whole index of blocked jobs.
+   * Given the parts {@code page}, jobs that have just arrived, and {@code keys}: gives the free
+   * slots of the keys to the first of each. Late is the first that has arrived of a key and is not
+   * in the page, because somebody holds it or the look did not go back so far: what stands behind
+   * it gets none. Where a key has a limit of several there is no order to keep. OFFSET 0 keeps the
+   * look-ups from becoming a join that reads every slot there is, and the sum keeps the one by id
+   * from reading the whole index of blocked jobs.
    */
   private static final String GIVE_SLOTS =
       """
@@ -86,6 +90,19 @@ class KeySql {
                   WHERE h.queue = k.queue AND h.partition_key = k.partition_key
                     AND h.key_slot = s.slot AND h.key_slot > 0
                  OFFSET 0)),
+      late AS MATERIALIZED (
+        SELECT f.queue, f.partition_key, a.place, a.id
+          FROM (SELECT DISTINCT r.queue, r.partition_key FROM room AS r) AS f
+               LEFT JOIN <control> AS c ON c.scope = 'queue' AND c.name = f.queue
+               CROSS JOIN LATERAL (
+                 SELECT j.place, j.id
+                   FROM <job> AS j
+                  WHERE j.key_slot = -1 AND j.queue = f.queue
+                    AND j.partition_key = f.partition_key
+                    AND j.id <> ALL (ARRAY(SELECT p.id FROM page AS p))
+                  ORDER BY j.place, j.id
+                  LIMIT 1) AS a
+         WHERE coalesce(c.key_limit, 1) = 1),
       waiting AS MATERIALIZED (
         SELECT b.id, k.queue, k.partition_key, b.place, false AS arrives
           FROM (SELECT r.queue, r.partition_key, count(*) AS free
@@ -129,35 +146,18 @@ class KeySql {
         RETURNING j.state)
       """;
 
-  /** Where a key has a limit of several there is no order to keep. */
-  private static final String LATE =
-      """
-      late AS MATERIALIZED (
-        SELECT DISTINCT ON (j.queue, j.partition_key) j.queue, j.partition_key, j.place, j.id
-          FROM <job> AS j
-               LEFT JOIN <control> AS c ON c.scope = 'queue' AND c.name = j.queue
-         WHERE j.key_slot = -1 AND coalesce(c.key_limit, 1) = 1 <where>
-         ORDER BY j.queue, j.partition_key, j.place, j.id),
-      """;
-
-  /** Binds limit. */
+  /** Binds the place before which nothing is looked for, and limit. */
   private static final String ADMIT =
       """
       WITH page AS MATERIALIZED (
         SELECT j.id, j.queue, j.partition_key, j.place
           FROM <job> AS j
-         WHERE j.key_slot = -1
+         WHERE j.key_slot = -1 AND j.place >= ?
          ORDER BY j.place, j.id
          LIMIT ?
            FOR NO KEY UPDATE OF j SKIP LOCKED),
       keys AS MATERIALIZED (SELECT DISTINCT p.queue, p.partition_key FROM page AS p),
       """
-          + LATE.replace(
-              "<where>",
-              """
-              AND (j.place, j.id) < (SELECT p.place, p.id FROM page AS p
-                                      ORDER BY p.place DESC, p.id DESC LIMIT 1)
-              AND NOT EXISTS (SELECT FROM page AS p WHERE p.id = j.id)""")
           + GIVE_SLOTS
           + """
       SELECT (SELECT count(*) FROM page), (SELECT count(*) FROM written WHERE state = 'ready'),
@@ -189,7 +189,6 @@ class KeySql {
           FROM keys AS k
          WHERE false),
       """
-          + LATE.replace("<where>", "")
           + GIVE_SLOTS
           + """
       SELECT (SELECT count(*) FROM keys), (SELECT count(*) FROM written WHERE state = 'ready'),
@@ -197,6 +196,9 @@ class KeySql {
              (SELECT k.partition_key FROM keys AS k
                ORDER BY k.queue DESC, k.partition_key DESC LIMIT 1)\
       """;
+
+  /** Where everything is looked at. */
+  static final long FRONT = Long.MIN_VALUE;
 
   /** Where a walk over the keys stands. */
   record SlotKey(String queue, String partitionKey) {}
@@ -224,15 +226,48 @@ class KeySql {
   }
 
   /**
-   * Whether any job waits for a slot: nearly always there is none, and this is all there is to do.
+   * Who waits for a slot.
+   *
+   * @param nowMicros the database's clock, since 1970
    */
-  boolean look(Connection connection) throws SQLException {
+  record Waiting(boolean arrived, boolean blocked, long nowMicros) {}
+
+  /**
+   * Whether any job waits for a slot: nearly always there is none, and this is all there is to do.
+   *
+   * @param from the place before which nothing is looked for
+   */
+  Waiting look(Connection connection, long from, boolean blockedToo) throws SQLException {
     try (PreparedStatement select = connection.prepareStatement(look)) {
       PgDriver.planEachTime(select);
+      select.setLong(1, from);
+      select.setBoolean(2, blockedToo);
       try (ResultSet row = select.executeQuery()) {
         row.next();
-        return row.getBoolean(1);
+        return new Waiting(row.getBoolean(1), row.getBoolean(2), row.getLong(3));
       }
+    }
+  }
+
+  /** What the server says of a look and of an admission that it really makes; for tests. */
+  String explain(Connection connection, long from, int limit) throws SQLException {
+    StringBuilder plan = new StringBuilder();
+    try (PreparedStatement select =
+            connection.prepareStatement("EXPLAIN (ANALYZE, BUFFERS) " + look);
+        PreparedStatement update =
+            connection.prepareStatement("EXPLAIN (ANALYZE, BUFFERS) " + admit)) {
+      select.setLong(1, from);
+      select.setBoolean(2, false);
+      update.setLong(1, from);
+      update.setInt(2, limit);
+      for (PreparedStatement one : List.of(select, update)) {
+        try (ResultSet row = one.executeQuery()) {
+          while (row.next()) {
+            plan.append(row.getString(1)).append('\n');
+          }
+        }
+      }
+      return plan.toString();
     }
   }
 
@@ -247,11 +282,16 @@ class KeySql {
     }
   }
 
-  /** Jobs that arrived become ready or blocked. Only under {@link #lock}. */
-  Given admit(Connection connection, int limit) throws SQLException {
+  /**
+   * Jobs that arrived become ready or blocked. Only under {@link #lock}.
+   *
+   * @param from the place before which nothing is looked for
+   */
+  Given admit(Connection connection, long from, int limit) throws SQLException {
     try (PreparedStatement update = connection.prepareStatement(admit)) {
       PgDriver.planEachTime(update);
-      update.setInt(1, limit);
+      update.setLong(1, from);
+      update.setInt(2, limit);
       return given(update, limit);
     }
   }

@@ -242,6 +242,57 @@ class ClaimCostTest {
     }
   }
 
+  /** Jobs that have arrived and were admitted stand in front of the index. */
+  @Test
+  void lookForArrivalsFromTheMark_doesNotWalkWhatAnOldSnapshotKeeps() throws Exception {
+    int done = 20_000;
+    KeySql keys = new KeySql("pgbelay");
+    long mark =
+        fixture.transactions.run(tx -> keys.look(tx.connection(), 0, false).nowMicros()) - 1;
+    try (Interleaving script = Interleaving.of(postgres.dataSource())) {
+      Interleaving.Session old = script.session("old");
+      fixture.dsl.execute(
+          "insert into pgbelay.job (queue, kind, state, place, run_at, max_attempts, payload,"
+              + " partition_key, key_slot) select ?, 'mail', 'arriving', i, 'infinity', 3, '\\x00',"
+              + " 'key ' || i, -1 from generate_series(1, ?) i",
+          fixture.queue,
+          done);
+      old.run(
+          c -> {
+            c.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
+            try (var select = c.prepareStatement("select count(*) from pgbelay.job")) {
+              select.execute();
+            }
+          });
+      int admitted =
+          fixture.transactions.run(
+              tx -> keys.admit(tx.connection(), KeySql.FRONT, 2 * done).looked());
+      assertThat(admitted).isEqualTo(done);
+      fixture.enqueue(fixture.mail("new").withPartitionKey("new"));
+      long fromTheFront = arrivals(keys, KeySql.FRONT);
+      fixture.enqueue(fixture.mail("newer").withPartitionKey("newer"));
+      long fromTheMark = arrivals(keys, mark);
+      old.rollback();
+      System.out.println(
+          "buffers of the look for a job that has arrived, and of its admission, behind "
+              + done
+              + " under an old snapshot: "
+              + fromTheFront
+              + " from the front, "
+              + fromTheMark
+              + " from the mark");
+      assertThat(fixture.jobs("ready")).isEqualTo(done + 2);
+      assertThat(fromTheMark).isLessThan(fromTheFront / 2);
+    }
+  }
+
+  /** Of the look and the admission together. */
+  private long arrivals(KeySql keys, long from) throws Exception {
+    String plan = fixture.transactions.run(tx -> keys.explain(tx.connection(), from, 500));
+    int second = plan.indexOf("Execution Time");
+    return buffers(plan.substring(0, second)) + buffers(plan.substring(second));
+  }
+
   @Test
   void promotion_doesNotWalkWhatIsScheduledForLater() throws Exception {
     fill(fixture.queue, 0, MANY);

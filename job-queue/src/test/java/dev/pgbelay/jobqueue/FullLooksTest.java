@@ -26,6 +26,15 @@ class FullLooksTest {
   }
 
   @Test
+  void cheapLook_isRepeatedEachTimeAndADearOneIsNot() {
+    looks.took(1_000);
+    assertThat(looks.isDueOrCheap(System.nanoTime() - 10 * SECOND)).isTrue();
+    looks.took(SECOND);
+    assertThat(looks.isDueOrCheap(System.nanoTime())).isFalse();
+    assertThat(looks.isDueOrCheap(System.nanoTime() + 21 * SECOND)).isTrue();
+  }
+
+  @Test
   void lookThatTookMinutes_isRepeatedWithinOne() {
     looks.looked(System.nanoTime() - 600 * SECOND);
     assertThat(looks.isDue(System.nanoTime() + 61 * SECOND)).isTrue();

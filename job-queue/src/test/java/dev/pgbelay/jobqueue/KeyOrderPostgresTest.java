@@ -10,6 +10,7 @@ import dev.pgbelay.jobqueue.control.QueueControl;
 import dev.pgbelay.testing.PostgresExtension;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -42,7 +43,7 @@ class KeyOrderPostgresTest {
         tx -> {
           try {
             assertThat(keys.lock(tx.connection())).isTrue();
-            keys.admit(tx.connection(), 100);
+            keys.admit(tx.connection(), KeySql.FRONT, 100);
             keys.sweep(tx.connection(), null, 100);
           } catch (SQLException e) {
             throw new IllegalStateException(e);
@@ -129,6 +130,29 @@ class KeyOrderPostgresTest {
     giveSlots();
     assertThat(state(first)).isEqualTo("ready");
     assertThat(state(second)).isEqualTo("blocked");
+  }
+
+  /** A look that begins at a mark does not see it; another of its key waits all the same. */
+  @Test
+  void jobThatArrivesBeforeTheMark_isNotOvertaken() throws Exception {
+    long early = fixture.enqueue(keyed().withPriority(Duration.ofHours(1)));
+    long late = fixture.enqueue(keyed());
+    long ofOtherKey = fixture.enqueue(fixture.mail("x").withPartitionKey("other"));
+    long mark =
+        Long.parseLong(
+            String.valueOf(
+                fixture.dsl.fetchValue("select place - 1 from pgbelay.job where id = ?", late)));
+    fixture.transactions.execute(
+        tx -> {
+          assertThat(keys.admit(tx.connection(), mark, 100).looked()).isEqualTo(2);
+          keys.sweep(tx.connection(), null, 100);
+        });
+    assertThat(state(early)).isEqualTo("arriving");
+    assertThat(state(late)).isEqualTo("blocked");
+    assertThat(state(ofOtherKey)).isEqualTo("ready");
+    giveSlots();
+    assertThat(state(early)).isEqualTo("ready");
+    assertThat(state(late)).isEqualTo("blocked");
   }
 
   /** Runs what may run, one after the other, until nothing may. */

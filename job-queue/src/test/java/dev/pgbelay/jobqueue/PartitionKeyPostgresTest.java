@@ -50,7 +50,7 @@ class PartitionKeyPostgresTest {
     fixture.transactions.execute(
         tx -> {
           assertThat(keys.lock(tx.connection())).isTrue();
-          keys.admit(tx.connection(), 1_000);
+          keys.admit(tx.connection(), KeySql.FRONT, 1_000);
         });
     return fixture.jobs("ready") - before;
   }

@@ -232,7 +232,7 @@ class WorkerOfKeyedJobsPostgresTest {
     long id = fixture.enqueue(fixture.mail("x").withPartitionKey("a"));
     long next = fixture.enqueue(fixture.mail("x").withPartitionKey("a"));
     KeySql keys = new KeySql("pgbelay");
-    fixture.transactions.execute(tx -> keys.admit(tx.connection(), 100));
+    fixture.transactions.execute(tx -> keys.admit(tx.connection(), KeySql.FRONT, 100));
     Hand dies = fixture.hand();
     assertThat(dies.claim(10)).extracting(ClaimedJob::id).containsExactly(id);
     assertThat(requestCancel(id)).isEqualTo(Change.REQUESTED);
