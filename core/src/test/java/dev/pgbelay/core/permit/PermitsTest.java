@@ -1,4 +1,4 @@
-package dev.pgbelay.jobqueue.permit;
+package dev.pgbelay.core.permit;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
