@@ -138,6 +138,13 @@ class MessageIdPostgresTest {
         CompletableFuture.supplyAsync(
             () -> fixture.appendAll(List.of(named(b, "2"), named(a, "2"))), others);
     OutboxFixture.await(() -> fixture.waiting("transactionid") == 2);
+    assertThat(
+            fixture.count(
+                "select count(*) from pg_stat_activity a join pg_locks l on l.pid = a.pid"
+                    + " where l.locktype = 'transactionid' and not l.granted"
+                    + " and a.datname = current_database() and a.backend_xid is not null"))
+        .as("those that wait have written nothing yet")
+        .isZero();
     first.rollback();
     one.get(60, TimeUnit.SECONDS);
     two.get(60, TimeUnit.SECONDS);
