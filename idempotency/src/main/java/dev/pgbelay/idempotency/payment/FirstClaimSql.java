@@ -12,7 +12,10 @@ import org.jspecify.annotations.Nullable;
 
 /** The claim of a payment that begins with a call of a provider: a transaction by itself. */
 final class FirstClaimSql {
-  /** Waits for nobody: whoever has the key's lock is at it. */
+  /**
+   * Waits for nobody: whoever has the key's lock is at it, and a row that is there is not run into,
+   * since DO NOTHING waits for whoever is just changing it.
+   */
   private static final String CLAIM =
       """
       INSERT INTO <payment>
@@ -20,7 +23,8 @@ final class FirstClaimSql {
          steps_version, done, results, asked, asked_at, state, lease_until, provider_key)
       SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, '{}', '{}', ?, clock_timestamp(), 'RUNNING',
              clock_timestamp() + CAST(? AS bigint) * interval '1 millisecond', ?
-       WHERE pg_try_advisory_xact_lock(?)
+       WHERE NOT EXISTS (SELECT FROM <payment> WHERE tenant = ? AND operation = ? AND key = ?)
+         AND pg_try_advisory_xact_lock(?)
       ON CONFLICT (tenant, operation, key) DO NOTHING\
       """
           + PhaseSql.LASTING;
@@ -59,7 +63,9 @@ final class FirstClaimSql {
             bind.text(write.progress().asked());
             bind.millis(write.lease());
             bind.bytes(providerKey);
-            bind.number(KeyLock.number(claim.key()));
+            statement.setLong(
+                PaymentRowSql.bindKey(statement, bind.next(), claim.key()),
+                KeyLock.number(claim.key()));
           },
           executed -> {
             try (ResultSet rows = executed.getResultSet()) {

@@ -6,26 +6,38 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
 /** A bank that simulated processes ask: it acts once for each provider key. */
-final class SimulatedBank {
+public final class SimulatedBank {
   /** By the payment's key, the provider keys under which money was taken. */
   private final Map<String, Set<String>> charges = new ConcurrentHashMap<>();
 
-  ProviderCall<String, String> askedBy(SimulatedProcess process) {
+  private boolean answers = true;
+
+  /** From now on nobody hears from it, whatever it does. */
+  public SimulatedBank losingAnswers() {
+    answers = false;
+    return this;
+  }
+
+  public ProviderCall<String, String> askedBy(SimulatedProcess process) {
     return ProviderCall.of(
         (execution, providerKey) ->
             process.outside(
                 "charge",
                 () -> {
                   of(execution.key().key()).add(providerKey);
-                  return ProviderReply.succeeded(providerKey);
+                  return heard(ProviderReply.succeeded(providerKey));
                 }),
         (execution, providerKey) ->
             process.outside(
                 "status query",
                 () ->
                     of(execution.key().key()).contains(providerKey)
-                        ? ProviderReply.succeeded(providerKey)
+                        ? heard(ProviderReply.succeeded(providerKey))
                         : ProviderReply.absent()));
+  }
+
+  private ProviderReply<String> heard(ProviderReply<String> answer) {
+    return answers ? answer : ProviderReply.unknown("timeout");
   }
 
   private Set<String> of(String key) {
@@ -33,7 +45,7 @@ final class SimulatedBank {
   }
 
   /** How often money was taken for a payment. */
-  int charged(String key) {
+  public int charged(String key) {
     return charges.getOrDefault(key, Set.of()).size();
   }
 
