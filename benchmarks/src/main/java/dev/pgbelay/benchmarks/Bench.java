@@ -6,6 +6,8 @@ import dev.pgbelay.benchmarks.hotparent.HotParentScenario;
 import dev.pgbelay.benchmarks.hotrow.HotRowScenario;
 import dev.pgbelay.benchmarks.idempotency.IdempotencyScenario;
 import dev.pgbelay.benchmarks.locking.LockingScenario;
+import dev.pgbelay.benchmarks.outbox.OutboxBacklogScenario;
+import dev.pgbelay.benchmarks.outbox.OutboxScenario;
 import dev.pgbelay.benchmarks.paging.PagingScenario;
 import dev.pgbelay.benchmarks.queue.QueueEnqueueScenario;
 import dev.pgbelay.benchmarks.queue.QueueLatencyScenario;
@@ -65,7 +67,9 @@ public final class Bench implements Callable<Integer> {
           new QueueEnqueueScenario(),
           new QueueLatencyScenario(),
           new QueueSoakScenario(),
-          new QueuePinnedScenario());
+          new QueuePinnedScenario(),
+          new OutboxScenario(),
+          new OutboxBacklogScenario());
 
   @Parameters(
       arity = "0..*",

@@ -1,0 +1,31 @@
+package dev.pgbelay.benchmarks.outbox;
+
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.SQLException;
+import java.sql.Statement;
+import javax.sql.DataSource;
+
+/** The business row that each event is about. */
+final class Orders {
+  private Orders() {}
+
+  static void create(DataSource pool) throws SQLException {
+    execute(pool, OutboxSql.CREATE_ORDERS);
+  }
+
+  static void place(Connection connection, long number, String customer) throws SQLException {
+    try (PreparedStatement insert = connection.prepareStatement(OutboxSql.PLACE_ORDER)) {
+      insert.setLong(1, number);
+      insert.setString(2, customer);
+      insert.executeUpdate();
+    }
+  }
+
+  static void execute(DataSource pool, String sql) throws SQLException {
+    try (Connection connection = pool.getConnection();
+        Statement statement = connection.createStatement()) {
+      statement.execute(sql);
+    }
+  }
+}
