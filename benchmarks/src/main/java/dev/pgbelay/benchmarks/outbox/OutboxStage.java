@@ -14,6 +14,7 @@ record OutboxStage(String part, List<OutboxContestant> all) implements Stage {
     boolean backlog = part.equals(OutboxContestant.BACKLOG);
     List<OutboxContestant> all = new ArrayList<>();
     all.add(new OutboxContestant(LIMIT, new HandWrittenOutbox(pool, 1, BATCH), events, true));
+    all.add(new OutboxContestant("pgbelay", new PgbelayOutbox(pool), events, true));
     if (!backlog) {
       all.add(new OutboxContestant("no events", new NoEvents(pool), events, false));
     }
