@@ -24,6 +24,6 @@ public final class OutboxBacklogScenario implements Scenario {
 
   @Override
   public Stage prepare(BenchServer server, BenchSettings settings) {
-    return OutboxStage.of(OutboxContestant.BACKLOG, server.dataSource(), settings.rows());
+    return OutboxStage.of(OutboxContestant.BACKLOG, server, settings.rows());
   }
 }

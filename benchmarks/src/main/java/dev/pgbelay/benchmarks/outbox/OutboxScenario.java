@@ -25,6 +25,6 @@ public final class OutboxScenario implements Scenario {
 
   @Override
   public Stage prepare(BenchServer server, BenchSettings settings) {
-    return OutboxStage.of(OutboxContestant.END_TO_END, server.dataSource(), settings.rows());
+    return OutboxStage.of(OutboxContestant.END_TO_END, server, settings.rows());
   }
 }

@@ -1,5 +1,6 @@
 package dev.pgbelay.benchmarks.outbox;
 
+import dev.pgbelay.benchmarks.BenchServer;
 import dev.pgbelay.benchmarks.Contestant;
 import dev.pgbelay.benchmarks.Stage;
 import java.util.ArrayList;
@@ -10,11 +11,13 @@ import javax.sql.DataSource;
 record OutboxStage(String part, List<OutboxContestant> all) implements Stage {
   private static final int BATCH = 500;
 
-  static OutboxStage of(String part, DataSource pool, long events) {
+  static OutboxStage of(String part, BenchServer server, long events) {
+    DataSource pool = server.dataSource();
     boolean backlog = part.equals(OutboxContestant.BACKLOG);
     List<OutboxContestant> all = new ArrayList<>();
     all.add(new OutboxContestant(LIMIT, new HandWrittenOutbox(pool, 1, BATCH), events, true));
-    all.add(new OutboxContestant("pgbelay", new PgbelayOutbox(pool), events, true));
+    all.add(
+        new OutboxContestant("pgbelay", new PgbelayOutbox(pool, server.jdbcUrl()), events, true));
     if (!backlog) {
       all.add(new OutboxContestant("no events", new NoEvents(pool), events, false));
     }

@@ -1,5 +1,8 @@
 package dev.pgbelay.benchmarks.outbox;
 
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
+import dev.pgbelay.benchmarks.BenchServer;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.outbox.Delivery;
@@ -25,9 +28,13 @@ final class PgbelayOutbox implements OutboxWay {
   private final DataSource pool;
   private final Transactions transactions;
   private final Outbox outbox = Outbox.create();
+  private final HikariDataSource heartbeats;
 
-  PgbelayOutbox(DataSource pool) {
+  PgbelayOutbox(DataSource pool, String url) {
     this.pool = pool;
+    HikariConfig one = BenchServer.poolConfig(url);
+    one.setMaximumPoolSize(1);
+    this.heartbeats = new HikariDataSource(one);
     this.transactions = Transactions.of(pool);
     SchemaInstaller.builder(pool).modules("outbox").build().install();
     transactions.execute(tx -> Routes.create().add(tx, TOPIC, DESTINATION));
@@ -62,7 +69,7 @@ final class PgbelayOutbox implements OutboxWay {
   @Override
   public Relay relay(Delivered delivered) {
     OutboxRelay relay =
-        OutboxRelay.builder(transactions, pool)
+        OutboxRelay.builder(transactions, heartbeats)
             .deliver(Destination.of(DESTINATION, new NoOp(delivered)))
             .wokenBy(outbox)
             .build();
@@ -73,6 +80,11 @@ final class PgbelayOutbox implements OutboxWay {
   @Override
   public long left() throws SQLException {
     return Counted.of(pool, OutboxSql.LEFT_PGBELAY);
+  }
+
+  @Override
+  public void close() {
+    heartbeats.close();
   }
 
   /** Takes what comes at once. */
