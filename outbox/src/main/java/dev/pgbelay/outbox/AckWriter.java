@@ -17,6 +17,7 @@ final class AckWriter {
   private static final Logger LOG = LoggerFactory.getLogger(AckWriter.class);
   private static final TxOptions WRITE = TxOptions.forPath("outbox-acknowledge");
   private static final int MOST = 5_000;
+  private static final int MANY = 500;
 
   private final Transactions transactions;
   private final AckSql sql;
@@ -26,6 +27,8 @@ final class AckWriter {
 
   /** Sent, and perhaps committed; or failed. */
   private volatile List<LaneMessage> unwritten = List.of();
+
+  private final Spacing spacing = new Spacing();
 
   AckWriter(
       Transactions transactions,
@@ -41,6 +44,8 @@ final class AckWriter {
   }
 
   Pass pass(short destination) throws SQLException {
+    spacing.await();
+    long begun = System.nanoTime();
     if (unwritten.isEmpty()) {
       unwritten = window.takeAcks(MOST);
     }
@@ -58,6 +63,7 @@ final class AckWriter {
       meters.stale(before - valid.size());
     }
     unwritten = List.of();
+    spacing.ended(begun, before >= MANY);
     return Pass.worked(before);
   }
 

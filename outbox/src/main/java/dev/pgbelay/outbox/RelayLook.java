@@ -33,6 +33,8 @@ final class RelayLook {
 
   private int most = FIRST;
 
+  private final Spacing spacing = new Spacing();
+
   RelayLook(
       Transactions transactions,
       LookSql sql,
@@ -52,6 +54,8 @@ final class RelayLook {
     if (permitted.getAsInt() == 0) {
       return Pass.idle(floor);
     }
+    spacing.await();
+    long begun = System.nanoTime();
     long decided = mark.decided(transactions);
     RelayWindow.Plan plan = window.beginLook();
     if (plan == null) {
@@ -75,6 +79,7 @@ final class RelayLook {
     if (looked) {
       full = learn(plan, found, left, decided);
     }
+    spacing.ended(begun, full);
     return full ? Pass.worked(found.size()) : Pass.idle(floor);
   }
 
