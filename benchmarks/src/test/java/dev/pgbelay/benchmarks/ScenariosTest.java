@@ -271,6 +271,26 @@ class ScenariosTest {
   }
 
   @Test
+  void outboxes_deliverEachEventOnce(@TempDir Path folder) throws Exception {
+    assertThat(run(folder, "outbox", "1000")).isZero();
+    assertThat(metricsOfContestants(folder.resolve("outbox.json")))
+        .containsOnlyKeys(
+            "limit",
+            "pgbelay",
+            "no events",
+            "hand-written (4 relays, no order)",
+            "transaction-outbox")
+        .allSatisfy(
+            (contestant, metrics) -> assertThat(metrics).containsExactly("events-per-second"));
+    assertThat(run(folder, "outbox-backlog", "3000")).isZero();
+    assertThat(metricsOfContestants(folder.resolve("outbox-backlog.json")))
+        .containsOnlyKeys(
+            "limit", "pgbelay", "hand-written (4 relays, no order)", "transaction-outbox")
+        .allSatisfy(
+            (contestant, metrics) -> assertThat(metrics).containsExactly("events-per-second"));
+  }
+
+  @Test
   void scenarioOfIdempotency_workIsVerified(@TempDir Path folder) throws Exception {
     assertThat(run(folder, "idempotency", "40")).isZero();
     Map<String, Set<String>> metrics = metricsOfContestants(folder.resolve("idempotency.json"));

@@ -33,7 +33,7 @@ record OutboxContestant(String name, OutboxWay way, long events, boolean deliver
     Work expected = delivers ? new Work(events, events * (events - 1) / 2) : new Work(0, 0);
     return List.of(
         new Measurement(
-            part + "/events-per-second",
+            "events-per-second",
             events / seconds,
             "events/s",
             new Work(delivered.messages(), delivered.sum()),
