@@ -298,7 +298,9 @@ class ScenariosTest {
         .containsOnlyKeys(
             "limit",
             "pgbelay",
+            "pgbelay (one statement)",
             "pgbelay (cache)",
+            "pgbelay (payments)",
             "hand-written (one statement)",
             "hand-written (two statements)",
             "hand-written (three statements)",
@@ -314,7 +316,13 @@ class ScenariosTest {
             "payment/claims-per-second",
             "duplicates/executions",
             "duplicates/connections-held-by-waiters",
-            "duplicates/all-answered");
+            "duplicates/all-answered",
+            "storage/bytes-per-key",
+            "storage/purged-per-second");
+    assertThat(metrics.get("pgbelay (one statement)"))
+        .containsExactlyInAnyOrder("calls-per-second", "replays-per-second");
+    assertThat(metrics.get("pgbelay (payments)"))
+        .containsExactlyInAnyOrder("storage/bytes-per-key", "storage/purged-per-second");
     assertThat(metrics.get("pgbelay (cache)")).containsExactly("replays-per-second");
     assertThat(metrics.get("hand-written (two transactions)"))
         .containsExactlyInAnyOrder("payment/claims-per-second", "replays-per-second");
@@ -324,7 +332,9 @@ class ScenariosTest {
             "replays-per-second",
             "duplicates/executions",
             "duplicates/connections-held-by-waiters",
-            "duplicates/all-answered");
+            "duplicates/all-answered",
+            "storage/bytes-per-key",
+            "storage/purged-per-second");
   }
 
   private static int run(Path folder, String scenario, String rows) {
