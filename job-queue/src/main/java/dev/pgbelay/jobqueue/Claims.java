@@ -6,6 +6,7 @@ import dev.pgbelay.core.OutcomeUnknownException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.Fence;
+import dev.pgbelay.core.internal.PollPace;
 import dev.pgbelay.jobqueue.LimitedClaimSql.Room;
 import dev.pgbelay.jobqueue.LimitedClaimSql.Wanted;
 import dev.pgbelay.jobqueue.LowWaterMark.Spot;

@@ -1,6 +1,5 @@
 package dev.pgbelay.jobqueue;
 
-import java.util.Locale;
 import org.jooq.SQLDialect;
 import org.jooq.impl.DSL;
 
@@ -32,11 +31,6 @@ final class TablesSql {
         .replace("<cancel>", name("job_cancel"))
         .replace("<report>", name("job_report"))
         .replace("<now as text>", NOW_AS_TEXT);
-  }
-
-  /** One day's part of the finished jobs. */
-  String slot(int number) {
-    return name(String.format(Locale.ROOT, "job_finished_%02d", number));
   }
 
   private String name(String table) {

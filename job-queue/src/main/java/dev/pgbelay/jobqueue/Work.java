@@ -3,6 +3,7 @@ package dev.pgbelay.jobqueue;
 import dev.pgbelay.core.CommitPosition;
 import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
+import dev.pgbelay.core.internal.PollPace;
 import dev.pgbelay.core.permit.ClaimPermit;
 import dev.pgbelay.jobqueue.Buffer.Fetched;
 import dev.pgbelay.jobqueue.Claims.Claimed;

@@ -1,5 +1,6 @@
 package dev.pgbelay.jobqueue;
 
+import dev.pgbelay.core.internal.PollPace;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;

@@ -3,6 +3,7 @@ package dev.pgbelay.jobqueue;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.zaxxer.hikari.HikariDataSource;
+import dev.pgbelay.core.internal.PollPace;
 import dev.pgbelay.core.wakeup.WakeUps;
 import dev.pgbelay.testing.PgBouncer;
 import dev.pgbelay.testing.PostgresExtension;

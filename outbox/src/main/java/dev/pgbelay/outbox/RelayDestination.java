@@ -2,6 +2,7 @@ package dev.pgbelay.outbox;
 
 import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
+import dev.pgbelay.core.internal.PollPace;
 import dev.pgbelay.core.internal.WorkThreads;
 import dev.pgbelay.core.permit.ClaimPermit;
 import java.sql.SQLException;

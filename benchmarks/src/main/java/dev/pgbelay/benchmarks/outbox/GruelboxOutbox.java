@@ -8,6 +8,7 @@ import com.gruelbox.transactionoutbox.ThreadLocalContextTransactionManager;
 import com.gruelbox.transactionoutbox.TransactionManager;
 import com.gruelbox.transactionoutbox.TransactionOutbox;
 import com.gruelbox.transactionoutbox.TransactionOutboxEntry;
+import dev.pgbelay.benchmarks.Counts;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.concurrent.ExecutorService;
@@ -144,7 +145,7 @@ final class GruelboxOutbox implements OutboxWay {
 
   @Override
   public long left() throws SQLException {
-    return Counted.of(pool, OutboxSql.LEFT_GRUELBOX);
+    return Counts.of(pool, OutboxSql.LEFT_GRUELBOX);
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.pgbelay.benchmarks.outbox;
 
+import dev.pgbelay.benchmarks.Counts;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -114,6 +115,6 @@ record HandWrittenOutbox(DataSource pool, int relays, int batch) implements Outb
 
   @Override
   public long left() throws SQLException {
-    return Counted.of(pool, OutboxSql.LEFT);
+    return Counts.of(pool, OutboxSql.LEFT);
   }
 }

@@ -3,6 +3,7 @@ package dev.pgbelay.benchmarks.outbox;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.benchmarks.BenchServer;
+import dev.pgbelay.benchmarks.Counts;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.outbox.Delivery;
@@ -79,7 +80,7 @@ final class PgbelayOutbox implements OutboxWay {
 
   @Override
   public long left() throws SQLException {
-    return Counted.of(pool, OutboxSql.LEFT_PGBELAY);
+    return Counts.of(pool, OutboxSql.LEFT_PGBELAY);
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.pgbelay.benchmarks.queue;
 
+import dev.pgbelay.benchmarks.Counts;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.PreparedStatement;

@@ -1,6 +1,7 @@
 package dev.pgbelay.benchmarks.queue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.pgbelay.benchmarks.Counts;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;

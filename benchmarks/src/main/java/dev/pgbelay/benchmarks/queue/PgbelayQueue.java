@@ -1,5 +1,6 @@
 package dev.pgbelay.benchmarks.queue;
 
+import dev.pgbelay.benchmarks.Counts;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.permit.Permits;
 import dev.pgbelay.core.schema.SchemaInstaller;

@@ -28,23 +28,24 @@ public final class WorkThreads {
 
   /** Virtual ones where those may wait anywhere, else daemons. */
   public static ThreadFactory ofThisJvm(String name) {
-    return of(Runtime.version().feature(), name);
+    return of(Runtime.version().feature(), name, platform(name));
   }
 
   /**
    * {@link #ofThisJvm} of a Java version.
    *
-   * @param name of the threads
+   * @param name of the virtual ones
+   * @param daemons where there are none, or they do not fit
    */
-  public static ThreadFactory of(int javaVersion, String name) {
+  public static ThreadFactory of(int javaVersion, String name, ThreadFactory daemons) {
     if (javaVersion < FIRST_THAT_DO_NOT_PIN) {
-      return platform(name);
+      return daemons;
     }
     try {
       return virtual(name);
     } catch (ReflectiveOperationException e) {
       LOG.warn("this JVM has no virtual threads; {} runs on daemons", name, e);
-      return platform(name);
+      return daemons;
     }
   }
 

@@ -1,4 +1,4 @@
-package dev.pgbelay.benchmarks.queue;
+package dev.pgbelay.benchmarks;
 
 import java.sql.Connection;
 import java.sql.ResultSet;
@@ -6,10 +6,11 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import javax.sql.DataSource;
 
-final class Counts {
+/** Asks how many there are. */
+public final class Counts {
   private Counts() {}
 
-  static long of(DataSource pool, String sql) throws SQLException {
+  public static long of(DataSource pool, String sql) throws SQLException {
     try (Connection connection = pool.getConnection();
         Statement statement = connection.createStatement();
         ResultSet row = statement.executeQuery(sql)) {
