@@ -5,6 +5,7 @@ import dev.pgbelay.examples.demo.batching.BatchingScenario;
 import dev.pgbelay.examples.demo.keyset.KeysetScenario;
 import dev.pgbelay.examples.demo.locking.LockingScenario;
 import dev.pgbelay.examples.demo.orders.OrderLoader;
+import dev.pgbelay.examples.demo.outbox.OutboxScenario;
 import dev.pgbelay.examples.demo.payment.PaymentScenario;
 import dev.pgbelay.examples.demo.queue.QueueScenario;
 import dev.pgbelay.examples.demo.report.ConsoleTable;
@@ -43,7 +44,8 @@ public final class Demo implements Callable<Integer> {
           new BatchingScenario(),
           new LockingScenario(),
           new QueueScenario(),
-          new PaymentScenario());
+          new PaymentScenario(),
+          new OutboxScenario());
   private static final long FEWEST_ROWS = 10_000;
   private static final long MOST_ROWS = 100_000_000;
 

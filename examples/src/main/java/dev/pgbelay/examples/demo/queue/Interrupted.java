@@ -1,6 +1,7 @@
 package dev.pgbelay.examples.demo.queue;
 
 import dev.pgbelay.examples.demo.DemoContext;
+import dev.pgbelay.examples.demo.Node;
 import dev.pgbelay.jobqueue.JobKind;
 import dev.pgbelay.jobqueue.JobOutcome;
 import dev.pgbelay.jobqueue.JobQueue;

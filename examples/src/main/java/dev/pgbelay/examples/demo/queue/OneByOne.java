@@ -2,6 +2,7 @@ package dev.pgbelay.examples.demo.queue;
 
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.examples.demo.DemoContext;
+import dev.pgbelay.examples.demo.Node;
 import dev.pgbelay.examples.demo.Study;
 import dev.pgbelay.examples.demo.report.Comparison;
 import dev.pgbelay.examples.demo.report.Measure;

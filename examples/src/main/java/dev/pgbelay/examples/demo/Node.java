@@ -1,22 +1,21 @@
-package dev.pgbelay.examples.demo.queue;
+package dev.pgbelay.examples.demo;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.Transactions;
-import dev.pgbelay.examples.demo.DemoContext;
 import java.sql.SQLException;
 import org.jooq.DSLContext;
 import org.jooq.SQLDialect;
 import org.jooq.impl.DSL;
 
 /** One process of a service; while it is stopped nothing of it reaches the database. */
-final class Node implements AutoCloseable {
+public final class Node implements AutoCloseable {
   private final String name;
   private final HikariDataSource work;
   private final HikariDataSource heartbeats;
   private final Transactions transactions;
 
-  Node(DemoContext context, String name) throws SQLException {
+  public Node(DemoContext context, String name) throws SQLException {
     String url = context.dataSource().unwrap(HikariDataSource.class).getJdbcUrl();
     this.name = name;
     this.work = pool(url, 8);
@@ -33,28 +32,28 @@ final class Node implements AutoCloseable {
     return new HikariDataSource(config);
   }
 
-  String name() {
+  public String name() {
     return name;
   }
 
-  HikariDataSource heartbeats() {
+  public HikariDataSource heartbeats() {
     return heartbeats;
   }
 
-  Transactions transactions() {
+  public Transactions transactions() {
     return transactions;
   }
 
-  DSLContext dsl() {
+  public DSLContext dsl() {
     return DSL.using(work, SQLDialect.POSTGRES);
   }
 
-  void stop() {
+  public void stop() {
     work.getHikariPoolMXBean().suspendPool();
     heartbeats.getHikariPoolMXBean().suspendPool();
   }
 
-  void resume() {
+  public void resume() {
     heartbeats.getHikariPoolMXBean().resumePool();
     work.getHikariPoolMXBean().resumePool();
   }
