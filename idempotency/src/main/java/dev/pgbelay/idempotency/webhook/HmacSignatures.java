@@ -5,22 +5,16 @@ import static java.nio.charset.StandardCharsets.US_ASCII;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.idempotency.webhook.SignatureVerdict.Outcome;
-import java.security.GeneralSecurityException;
-import java.security.MessageDigest;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.Base64;
 import java.util.HexFormat;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.regex.Pattern;
-import javax.crypto.Mac;
-import javax.crypto.spec.SecretKeySpec;
 
 /**
  * Signatures of the kind {@code t=1700000000,v1=5f0c…}: HMAC-SHA-256 with a shared secret over the
@@ -38,9 +32,6 @@ import javax.crypto.spec.SecretKeySpec;
  * printed or logged.
  */
 public final class HmacSignatures implements SignatureVerifier {
-  private static final String ALGORITHM = "HmacSHA256";
-  private static final int MAC_BYTES = 32;
-
   /** How a signature is written. */
   public enum Encoding {
     /** Hexadecimal, in either case. */
@@ -54,7 +45,7 @@ public final class HmacSignatures implements SignatureVerifier {
   private final SignatureFields fields;
   private final Encoding encoding;
   private final Duration tolerance;
-  private final Map<String, SecretKeySpec> secrets;
+  private final SharedSecrets secrets;
 
   private HmacSignatures(Builder builder) {
     this.clock = builder.clock;
@@ -62,7 +53,7 @@ public final class HmacSignatures implements SignatureVerifier {
     this.fields = new SignatureFields(builder.timeField, builder.signatureField);
     this.encoding = builder.encoding;
     this.tolerance = builder.tolerance;
-    this.secrets = new LinkedHashMap<>(builder.secrets);
+    this.secrets = builder.secrets.build();
   }
 
   /**
@@ -84,8 +75,7 @@ public final class HmacSignatures implements SignatureVerifier {
   public SignatureVerdict verify(Function<String, List<String>> headers, byte[] body) {
     List<String> values = headers.apply(header);
     if (values.isEmpty()) {
-      return SignatureVerdict.refused(
-          Outcome.MISSING, "there is no header '%s': who sent this?".formatted(header));
+      return SignatureVerdict.missing(header);
     }
     Optional<SignatureFields.Parsed> parsed =
         values.size() == 1 ? fields.parse(values.get(0)) : Optional.empty();
@@ -99,36 +89,14 @@ public final class HmacSignatures implements SignatureVerifier {
   }
 
   private SignatureVerdict judge(SignatureFields.Parsed parsed, byte[] body) {
-    Optional<String> fitting = Optional.empty();
-    for (Map.Entry<String, SecretKeySpec> secret : secrets.entrySet()) {
-      byte[] expected = mac(secret.getValue(), parsed.seconds(), body);
-      for (String signature : parsed.signatures()) {
-        // No early end: how long this takes does not say which of them fits.
-        if (MessageDigest.isEqual(expected, decode(signature))) {
-          fitting = Optional.of(secret.getKey());
-        }
-      }
-    }
-    if (fitting.isEmpty()) {
-      return SignatureVerdict.refused(
-          Outcome.WRONG,
-          "no signature in header '%s' fits any of the secrets %s: is the body as it came, and the secret today's?"
-              .formatted(header, secrets.keySet()));
-    }
-    Instant signedAt = Instant.ofEpochSecond(parsed.epochSecond());
-    Duration age = Duration.between(signedAt, clock.instant());
-    Outcome outcome =
-        age.compareTo(tolerance) > 0
-            ? Outcome.TOO_OLD
-            : age.compareTo(tolerance.negated()) < 0 ? Outcome.TOO_NEW : Outcome.VALID;
-    return new SignatureVerdict(
-        outcome,
-        Optional.of(signedAt),
-        fitting,
-        outcome == Outcome.VALID
-            ? "valid"
-            : "signed %s by this clock, the tolerance is %s: compare the clocks, or it was sent again"
-                .formatted(age.isNegative() ? age.negated() + " ahead" : age + " ago", tolerance));
+    List<byte[]> signatures = parsed.signatures().stream().map(this::decode).toList();
+    return SignatureVerdict.judged(
+        header,
+        secrets.fitting(signatures, signedBefore(parsed.seconds()), body),
+        secrets.names(),
+        Instant.ofEpochSecond(parsed.epochSecond()),
+        clock.instant(),
+        tolerance);
   }
 
   /**
@@ -138,7 +106,7 @@ public final class HmacSignatures implements SignatureVerifier {
   public String sign(byte[] body) {
     long epochSecond = clock.instant().getEpochSecond();
     String seconds = Long.toString(epochSecond);
-    byte[] mac = mac(secrets.values().iterator().next(), seconds, body);
+    byte[] mac = secrets.sign(signedBefore(seconds), body);
     return fields.write(
         seconds,
         encoding == Encoding.HEX
@@ -152,36 +120,27 @@ public final class HmacSignatures implements SignatureVerifier {
           ? HexFormat.of().parseHex(signature)
           : Base64.getDecoder().decode(signature);
     } catch (IllegalArgumentException e) {
-      return new byte[MAC_BYTES - 1];
+      return new byte[0];
     }
   }
 
-  private static byte[] mac(SecretKeySpec secret, String seconds, byte[] body) {
-    try {
-      Mac mac = Mac.getInstance(ALGORITHM);
-      mac.init(secret);
-      mac.update(seconds.getBytes(US_ASCII));
-      mac.update((byte) '.');
-      return mac.doFinal(body);
-    } catch (GeneralSecurityException e) {
-      throw new IllegalStateException("this JVM has no " + ALGORITHM, e);
-    }
+  private static byte[] signedBefore(String seconds) {
+    return (seconds + '.').getBytes(US_ASCII);
   }
 
   /** The header and the secrets' names. */
   @Override
   public String toString() {
-    return "HmacSignatures[header=" + header + ", secrets=" + secrets.keySet() + "]";
+    return "HmacSignatures[header=" + header + ", secrets=" + secrets.names() + "]";
   }
 
   /** Not safe for several threads. */
   public static final class Builder {
     private static final Pattern TOKEN = Pattern.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}");
     private static final Pattern FIELD = Pattern.compile("[A-Za-z0-9_-]{1,32}");
-    private static final int LEAST_SECRET = 16;
 
     private final InstantSource clock;
-    private final Map<String, SecretKeySpec> secrets = new LinkedHashMap<>();
+    private final SharedSecrets.Builder secrets = new SharedSecrets.Builder();
     private String header = "webhook-signature";
     private String timeField = "t";
     private String signatureField = "v1";
@@ -226,14 +185,7 @@ public final class HmacSignatures implements SignatureVerifier {
      * @throws PgBelayException if it is too short or the name is taken
      */
     public Builder secret(String name, byte[] secret) {
-      if (secret.length < LEAST_SECRET) {
-        throw new PgBelayException(
-            "secret '%s' has %d bytes: at least %d are required"
-                .formatted(name, secret.length, LEAST_SECRET));
-      }
-      if (secrets.putIfAbsent(name, new SecretKeySpec(secret, ALGORITHM)) != null) {
-        throw new PgBelayException("secret '%s' is given twice: name each apart".formatted(name));
-      }
+      secrets.add(name, secret);
       return this;
     }
 
@@ -257,9 +209,6 @@ public final class HmacSignatures implements SignatureVerifier {
             "both fields are named \"" + timeField + "\": the time needs one of its own");
       }
       OptionRange.require("tolerance", tolerance, Duration.ofSeconds(1), Duration.ofDays(1));
-      if (secrets.isEmpty()) {
-        throw new PgBelayException("there is no secret: add the provider's with secret(...)");
-      }
       return new HmacSignatures(this);
     }
   }

@@ -4,8 +4,8 @@ import java.util.List;
 import java.util.function.Function;
 
 /**
- * Says whether a provider sent what came in. {@link HmacSignatures} does it for providers that sign
- * with a shared secret; implement this for others.
+ * Says whether a provider sent what came in. {@link HmacSignatures} and {@link StandardWebhooks} do
+ * it for providers that sign with a shared secret; implement this for others.
  *
  * <p>Called before anything of the body is read or stored, by several threads at once. An
  * implementation compares in constant time, and neither logs nor returns secrets or the body.

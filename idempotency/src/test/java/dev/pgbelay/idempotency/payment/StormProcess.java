@@ -6,6 +6,7 @@ import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
+import dev.pgbelay.idempotency.ChildProcess;
 import dev.pgbelay.idempotency.webhook.WebhookWorker;
 import java.io.File;
 import java.io.IOException;
@@ -23,7 +24,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
@@ -115,13 +115,7 @@ final class StormProcess {
   }
 
   public static void main(String[] args) throws Exception {
-    ProcessHandle.current()
-        .parent()
-        .ifPresent(
-            test -> {
-              CompletableFuture<Void> unused =
-                  test.onExit().thenRun(() -> Runtime.getRuntime().halt(1));
-            });
+    ChildProcess.endWithParent();
     Path folder = Path.of(args[0]);
     String name = args[1];
     DataSource driver = driver(args[2]);

@@ -14,6 +14,8 @@ import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -144,23 +146,50 @@ class WebhookFaultsPostgresTest {
         });
   }
 
+  private String[] command(String at) {
+    return new String[] {
+      Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+      "-XX:TieredStopAtLevel=1",
+      "-Xmx128m",
+      "-cp",
+      System.getProperty("java.class.path"),
+      WebhookProcess.class.getName(),
+      postgres.jdbcUrl(),
+      bank.provider,
+      id,
+      at
+    };
+  }
+
+  /** A test that was killed would otherwise leave a process behind that holds an event. */
+  @Test
+  void processWhoseParentDies_endsWithIt() throws Exception {
+    List<String> command = new ArrayList<>(List.of("sh", "-c", "\"$@\" & echo $!; wait", "sh"));
+    command.addAll(List.of(command(WebhookProcess.HANDLING)));
+    Process parent =
+        new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+    try (BufferedReader said = parent.inputReader(StandardCharsets.UTF_8)) {
+      ProcessHandle child = ProcessHandle.of(Long.parseLong(said.readLine())).orElseThrow();
+      try {
+        assertThat(said.readLine()).isEqualTo(WebhookProcess.STORED);
+        assertThat(said.readLine()).isEqualTo(WebhookProcess.HANDLING);
+        parent.destroyForcibly();
+        Awaitility.await("the child's end")
+            .atMost(Duration.ofSeconds(20))
+            .until(() -> !child.isAlive());
+      } finally {
+        child.destroyForcibly();
+      }
+    } finally {
+      parent.destroyForcibly();
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {WebhookProcess.STORED, WebhookProcess.HANDLING})
   void killedProcess_leavesAnEventThatAnotherProcessesOnce(String at) throws Exception {
     Process jvm =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:TieredStopAtLevel=1",
-                "-Xmx128m",
-                "-cp",
-                System.getProperty("java.class.path"),
-                WebhookProcess.class.getName(),
-                postgres.jdbcUrl(),
-                bank.provider,
-                id,
-                at)
-            .redirectError(ProcessBuilder.Redirect.INHERIT)
-            .start();
+        new ProcessBuilder(command(at)).redirectError(ProcessBuilder.Redirect.INHERIT).start();
     try (BufferedReader said = jvm.inputReader(StandardCharsets.UTF_8)) {
       assertThat(said.readLine()).isEqualTo(WebhookProcess.STORED);
       if (at.equals(WebhookProcess.HANDLING)) {

@@ -1,6 +1,7 @@
 package dev.pgbelay.idempotency.webhook;
 
 import com.zaxxer.hikari.HikariDataSource;
+import dev.pgbelay.idempotency.ChildProcess;
 import java.time.Duration;
 
 /**
@@ -16,6 +17,7 @@ final class WebhookProcess {
 
   /** With the address of the database, the provider, the event, and where it stops. */
   public static void main(String[] args) throws Exception {
+    ChildProcess.endWithParent();
     HikariDataSource pool = Inboxes.pool(args[0], 4, "select 1");
     Inboxes bank = new Inboxes(pool, args[1]);
     WebhookInbox inbox = bank.inbox(builder -> builder.lease(LEASE));
