@@ -213,7 +213,7 @@ public final class PaymentOperation<Q, R> {
    * @throws PgBelayException if there is no provider step of this key
    */
   public <T> StepLedger<Q, T> ledger(StepKey<T> step) {
-    return new RecordedSteps<>(declared, owner, guard, settling, step);
+    return new RecordedSteps<>(declared, owner, guard, settling, meters, step);
   }
 
   /**

@@ -33,13 +33,14 @@ final class RecordedSteps<Q, T> implements StepLedger<Q, T> {
       Payments owner,
       ClaimGuard guard,
       Settling<Q> settling,
+      PaymentMeters meters,
       StepKey<T> key) {
     this.declared = declared;
     this.transactions = owner.transactions();
     this.sql = new LedgerSql(owner.sql().table());
     this.guard = guard;
-    this.meters = owner.meters(declared.name());
     this.settling = settling;
+    this.meters = meters;
     this.step = step(declared, key);
     Step.Provider<Q, ?> by = declared.steps().compensations().get(key.name());
     this.undo = by == null ? null : by.name();
@@ -125,6 +126,14 @@ final class RecordedSteps<Q, T> implements StepLedger<Q, T> {
 
   @Override
   public PaymentOperation.Settlement settle(IdempotencyKey key, ProviderReply<T> reply) {
+    if (!key.operation().equals(declared.name())) {
+      throw new PgBelayException(
+          "payment "
+              + key
+              + " is not of operation \""
+              + declared.name()
+              + "\", whose ledger this is: take the ledger of its own operation");
+    }
     return settling.settle(key, step.key(), reply, null);
   }
 

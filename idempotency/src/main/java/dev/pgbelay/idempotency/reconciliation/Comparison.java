@@ -22,6 +22,8 @@ import org.slf4j.LoggerFactory;
  *
  * @param window that is compared
  * @param whole whether the provider's list was read to its end
+ * @param openedAt by {@link System#nanoTime}, when the window was: its end and the margin
+ * @param retention how long finished payments are kept
  * @param repeatedFor how long a provider is asked again after its first call
  * @param keyWindow how long the provider answers for a key
  * @param expected what a payment was to charge; null if amounts are not compared
@@ -29,10 +31,13 @@ import org.slf4j.LoggerFactory;
 record Comparison<Q>(
     ReconciliationReport.Window window,
     boolean whole,
+    long openedAt,
+    Duration retention,
     Duration repeatedFor,
     Duration keyWindow,
     @Nullable Function<? super Execution<Q>, Amount> expected) {
   private static final Logger LOG = LoggerFactory.getLogger(Reconciliation.class);
+  private static final String AGAIN = "done again for a payment that was done";
 
   /** Of a payment and all records under its provider key. */
   Judgement judge(Entry<Q> entry, List<ProviderRecord> records) {
@@ -63,7 +68,7 @@ record Comparison<Q>(
   private Judgement asked(Entry<Q> entry, List<ProviderRecord> records) {
     List<ProviderRecord> standing = standing(records);
     if (standing.size() > 1) {
-      return duplicate(entry, standing, "done " + standing.size() + " times, unknown here");
+      return severalTimes(entry, standing, "done " + standing.size() + " times, unknown here");
     }
     if (standing.size() == 1) {
       return unknown(entry, standing, amounts(entry, standing.get(0)));
@@ -107,8 +112,11 @@ record Comparison<Q>(
     List<ProviderRecord> late = records.stream().filter(record -> isLate(entry, record)).toList();
     List<ProviderRecord> own = records.stream().filter(record -> !late.contains(record)).toList();
     List<ProviderRecord> standing = standing(own);
-    if (standing.size() > 1 || !standing(late).isEmpty()) {
-      return duplicate(entry, standing(records), "done again for a payment that was done");
+    if (standing.size() > 1) {
+      return severalTimes(entry, standing(records), AGAIN);
+    }
+    if (!standing(late).isEmpty()) {
+      return duplicate(entry, standing(late), AGAIN);
     }
     if (standing.size() == 1) {
       return amounts(entry, standing.get(0));
@@ -184,7 +192,7 @@ record Comparison<Q>(
       return Judgement.NOTHING;
     }
     if (entry == null) {
-      return missingHere(record);
+      return wouldBeHere(record) ? missingHere(record) : Judgement.UNJUDGED;
     }
     List<ProviderRecord> records = List.of(record);
     String detail = "done under a key that this payment does not use";
@@ -196,6 +204,19 @@ record Comparison<Q>(
       case REFUSED -> differs(entry, Action.REFUND, records, detail);
       default -> differs(entry, Action.ASK_OPERATOR, records, detail);
     };
+  }
+
+  /**
+   * Whether its payment, if there was one, would have been met: some providers list more than they
+   * were asked for, and what is older than the retention may be purged.
+   */
+  private boolean wouldBeHere(ProviderRecord record) {
+    Instant finished = record.createdAt().minus(window.margin());
+    Instant now =
+        window.to().plus(window.margin()).plusNanos(Math.max(0, System.nanoTime() - openedAt));
+    boolean kept = finished.isAfter(now.minus(retention));
+    return kept
+        && (record.payment().isPresent() || !record.createdAt().isBefore(window.askedSince()));
   }
 
   private Judgement missingHere(ProviderRecord record) {
@@ -246,6 +267,11 @@ record Comparison<Q>(
             Optional.of(own),
             true,
             "the amounts differ"));
+  }
+
+  /** Which of them is the payment's own does not follow from the list. */
+  private Judgement severalTimes(Entry<Q> entry, List<ProviderRecord> records, String detail) {
+    return finding(Kind.DUPLICATE, Action.REFUND_ALL_BUT_ONE, entry, records, detail);
   }
 
   private Judgement duplicate(Entry<Q> entry, List<ProviderRecord> records, String detail) {

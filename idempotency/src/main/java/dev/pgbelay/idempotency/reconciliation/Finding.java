@@ -52,8 +52,13 @@ public record Finding(
     SETTLE_REFUSED,
     /** The outcome is unknown here, the provider has nothing, and nobody asks it again. */
     SETTLE_NOT_DONE,
-    /** It was done though it should not have been: take it back. */
+    /** It was done though it should not have been: take back each of the finding's records. */
     REFUND,
+    /**
+     * It was done several times under the payment's own provider key: take back all of the
+     * finding's records but the one whose result is stored, or any one where none is stored yet.
+     */
+    REFUND_ALL_BUT_ONE,
     /** It was done, or taken back, and is not booked here: book it. */
     BOOK,
     /** Neither side can be right by itself. */

@@ -135,19 +135,34 @@ public final class Reconciliation<Q, T> {
    * last word.
    *
    * @return {@link Settlement#ALREADY_KNOWN} if the outcome came to be known otherwise
-   * @throws PgBelayException if the finding suggests no settlement, or for {@link
-   *     Finding.Action#SETTLE_SUCCEEDED} if nobody said how a record becomes a result
+   * @throws PgBelayException if the finding suggests no settlement, or is of another operation; for
+   *     {@link Finding.Action#SETTLE_SUCCEEDED} if nobody said how a record becomes a result; for
+   *     {@link Finding.Action#SETTLE_NOT_DONE} if the status query that confirmed it fails now.
+   *     Nothing was changed
    */
   public Settlement apply(Finding finding) {
     IdempotencyKey key =
         finding
             .payment()
-            .orElseThrow(() -> new PgBelayException("the finding is of no payment of ours"));
+            .orElseThrow(
+                () ->
+                    new PgBelayException(
+                        "a finding that suggests "
+                            + finding.action()
+                            + " and is of no payment here cannot be applied: it takes a decision"));
+    if (!key.operation().equals(options.ledger.operation())) {
+      throw new PgBelayException(
+          "the finding about payment "
+              + key
+              + " is not of operation \""
+              + options.ledger.operation()
+              + "\": apply it with the reconciliation that found it");
+    }
     Optional<ProviderReply<T>> reply =
         switch (finding.action()) {
           case SETTLE_SUCCEEDED -> Optional.of(ProviderReply.succeeded(result(finding)));
           case SETTLE_REFUSED -> Optional.of(ProviderReply.refused("declined by the provider"));
-          case SETTLE_NOT_DONE -> notDone(key);
+          case SETTLE_NOT_DONE -> notDone(key, finding.confirmed());
           default ->
               throw new PgBelayException(
                   "a finding that suggests "
@@ -177,12 +192,22 @@ public final class Reconciliation<Q, T> {
   }
 
   /** Empty if there is nothing to settle any more. */
-  private Optional<ProviderReply<T>> notDone(IdempotencyKey key) {
+  private Optional<ProviderReply<T>> notDone(IdempotencyKey key, boolean confirmed) {
     StepLedger.Entry<Q> entry = options.ledger.find(List.of(key)).get(key);
     if (entry == null || entry.standing() != Standing.ASKED) {
       return Optional.empty();
     }
     ProviderReply<T> now = options.ledger.ask(entry);
+    if (confirmed && now.kind() == ProviderReply.Kind.UNKNOWN) {
+      throw new PgBelayException(
+          "payment "
+              + key
+              + " is not settled as not done: the status query of step \""
+              + options.ledger.step()
+              + "\", which has the last word, says nothing now ("
+              + now.detail()
+              + "). Apply the finding again once it answers");
+    }
     return Optional.of(now.isDefinite() ? now : ProviderReply.refused("not at the provider"));
   }
 

@@ -19,8 +19,9 @@ import java.util.Map;
  * @param matched of them, those that agree
  * @param inFlight of them, those that are being worked on, that may still be asked for, that came
  *     to rest too late for the window, or that the provider has not decided
- * @param unjudged of them, those that the provider did not list, where that says nothing: its list
- *     was not whole, or its status query knew better
+ * @param unjudged of them, those that one side does not have, where that says nothing: the
+ *     provider's list was not whole, or its status query knew better; or its record is older than
+ *     what was asked for, and its payment may be purged
  * @param unreadable of them, those whose request or results cannot be read, so that amounts were
  *     not compared
  * @param findings how many of each kind; kinds without one are left out

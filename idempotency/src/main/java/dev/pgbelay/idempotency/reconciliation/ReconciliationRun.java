@@ -51,6 +51,7 @@ final class ReconciliationRun<Q, T> {
   }
 
   ReconciliationReport run(Duration lookBack) throws InterruptedException {
+    long openedAt = System.nanoTime();
     Shelf shelf = Shelf.open(options.transactions, sql, ledger.operation(), ledger.step());
     ReconciliationReport.Window window = window(shelf.openedAt(), lookBack);
     Pull.Read read =
@@ -60,6 +61,8 @@ final class ReconciliationRun<Q, T> {
         new Comparison<>(
             window,
             read.gap().isEmpty(),
+            openedAt,
+            ledger.retention(),
             ledger.repeatedFor(),
             ledger.keyWindow(),
             options.expected);

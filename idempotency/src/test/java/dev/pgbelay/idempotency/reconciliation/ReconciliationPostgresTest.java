@@ -276,7 +276,7 @@ class ReconciliationPostgresTest {
     till.client.charge(
         till.operation.providerKey(key, Till.CHARGED), Till.reference(key), 100, "eur");
     Finding finding = till.compare().only();
-    assertFinding(finding, Kind.DUPLICATE, Action.REFUND, key);
+    assertFinding(finding, Kind.DUPLICATE, Action.REFUND_ALL_BUT_ONE, key);
     assertThat(finding.records()).hasSize(2);
     till.client.refund("r", finding.records().get(1).id());
     assertThat(till.compare().report().isClean()).isTrue();
@@ -290,6 +290,21 @@ class ReconciliationPostgresTest {
     assertFinding(finding, Kind.DUPLICATE, Action.REFUND, key);
     assertThat(finding.records()).extracting(ProviderRecord::providerKey).hasSize(1);
     assertThat(finding.records().get(0).providerKey()).contains("made-up");
+  }
+
+  @Test
+  void chargeLongAfterThePaymentWasFinished_isTheOneToBeRefunded() throws Exception {
+    till.ago(Duration.ofHours(2));
+    IdempotencyKey key = till.paid("k");
+    till.provider.forgetKeys();
+    till.ago(Duration.ofHours(1));
+    till.client.charge(
+        till.operation.providerKey(key, Till.CHARGED), Till.reference(key), 100, "eur");
+    Finding finding = till.compare().only();
+    assertFinding(finding, Kind.DUPLICATE, Action.REFUND, key);
+    assertThat(finding.records())
+        .extracting(ProviderRecord::id)
+        .containsExactly(till.provider.charges().get(1).id());
   }
 
   /** The first charge is older than the list. */
