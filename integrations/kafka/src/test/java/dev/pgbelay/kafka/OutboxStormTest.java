@@ -1,0 +1,104 @@
+package dev.pgbelay.kafka;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.zaxxer.hikari.HikariDataSource;
+import dev.pgbelay.kafka.OutboxStorm.Fault;
+import dev.pgbelay.kafka.StormProcess.Role;
+import dev.pgbelay.testing.FaultProxy;
+import dev.pgbelay.testing.PostgresCluster;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Producers of all kinds, three relay processes, a broker and a consumer with an inbox, while
+ * processes are killed and stopped, sessions ended, COMMITs cut, and the server and the broker go
+ * down and come back. What is right afterwards is decided by {@link StormChecker} from the history
+ * alone, which is kept under {@code target/storm}.
+ */
+class OutboxStormTest {
+  private static final boolean FULL = "full".equals(System.getProperty("pgbelay.scale"));
+  private static final int RELAYS = 3;
+  private static final int EVENTS = FULL ? RELAYS * 50_000 : 2_000;
+  private static final int KEYS_OF_EACH = 100;
+  private static final int ROUNDS = FULL ? 6 : 1;
+  private static final double CUT = FULL ? 0.002 : 0.01;
+  private static final Duration LIMIT = Duration.ofMinutes(FULL ? 25 : 4);
+
+  private static long seed() {
+    return Long.getLong("pgbelay.seed", System.nanoTime());
+  }
+
+  private static List<Fault> plan(Random random) {
+    List<Fault> plan = new ArrayList<>();
+    for (int round = 0; round < ROUNDS; round++) {
+      List<Fault> faults = new ArrayList<>(List.of(Fault.values()));
+      Collections.shuffle(faults, random);
+      plan.addAll(faults);
+    }
+    return plan;
+  }
+
+  @Test
+  void relayProcessesUnderRandomFaults_loseNothingKeepTheOrderAndHaveEachEffectOnce()
+      throws Exception {
+    long seed = seed();
+    System.out.println("outbox storm: -Dpgbelay.seed=" + seed);
+    Random random = new Random(seed);
+    Path folder = Path.of("target", "storm", "outbox-" + seed);
+    long begun = System.nanoTime();
+    try (KafkaBroker broker = KafkaBroker.start();
+        PostgresCluster cluster =
+            PostgresCluster.builder().serverConfig("track_commit_timestamp", "on").start();
+        FaultProxy proxy = FaultProxy.inFrontOf(cluster.primary());
+        HikariDataSource direct = StormTables.pool(cluster.primary().jdbcUrl(), 3)) {
+      broker.createTopic(StormTables.TOPIC, 4, Map.of());
+      StormTables tables = StormTables.install(direct, KEYS_OF_EACH);
+      proxy.cutCommitsAtRandom(seed, CUT, CUT);
+      String url = proxy.jdbcUrl("postgres");
+      try (OutboxStorm storm = new OutboxStorm(folder, url, broker, direct, random, LIMIT);
+          HikariDataSource pool = StormTables.pool(url, 6);
+          StormProducers producers = new StormProducers(pool, KEYS_OF_EACH, EVENTS)) {
+        storm.start(RELAYS, Role.CONSUMER);
+        producers.start(4, seed);
+        List<Fault> plan = plan(random);
+        for (int i = 0; i < plan.size(); i++) {
+          storm.awaitEffects((int) ((long) EVENTS * (i + 1) / (plan.size() + 2)));
+          storm.provoke(plan.get(i), cluster);
+        }
+        producers.await();
+        storm.awaitEffects(tables.committed());
+        proxy.cutCommitsAtRandom(seed, 0, 0);
+        storm.calm();
+        StormHistory history = storm.history(producers);
+        StormChecker.Verdict verdict = StormChecker.judge(history);
+        System.out.println(
+            "outbox storm: committed "
+                + history.commits().size()
+                + ", rolled back "
+                + history.rolledBack().size()
+                + ", records "
+                + history.records().size()
+                + ", repeats "
+                + verdict.causes()
+                + ", identities "
+                + history.relays().size()
+                + "; "
+                + producers.report()
+                + "; "
+                + storm.report(proxy)
+                + "; "
+                + Duration.ofNanos(System.nanoTime() - begun).toSeconds()
+                + " s");
+        assertThat(verdict.findings()).as("seed %d, see %s", seed, folder).isEmpty();
+        assertThat(history.commits()).hasSizeGreaterThanOrEqualTo(EVENTS);
+      }
+    }
+  }
+}
