@@ -51,6 +51,11 @@ final class KafkaBroker implements AutoCloseable {
   }
 
   static KafkaBroker start() throws IOException {
+    return start(Map.of());
+  }
+
+  /** With more settings than those that every test has. */
+  static KafkaBroker start(Map<String, String> more) throws IOException {
     Path folder = Files.createTempDirectory("pgbelay-kafka");
     int port = freePort();
     int controllerPort = freePort();
@@ -76,6 +81,7 @@ final class KafkaBroker implements AutoCloseable {
             Map.entry("controlled.shutdown.enable", "false"),
             Map.entry("log.cleaner.dedupe.buffer.size", "2097152"),
             Map.entry("message.max.bytes", "2000000")));
+    properties.putAll(more);
     Path file = folder.resolve("server.properties");
     try (var out = Files.newOutputStream(file)) {
       properties.store(out, null);

@@ -15,11 +15,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.Set;
-import java.util.TreeSet;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
@@ -89,11 +86,11 @@ final class OutboxStorm implements AutoCloseable {
     return new Running(name, process);
   }
 
-  void start(int relayCount, Role consumerRole) throws IOException {
+  void start(int relayCount) throws IOException {
     for (int i = 0; i < relayCount; i++) {
       relays.add(begin(Role.RELAY));
     }
-    consumer = begin(consumerRole);
+    consumer = begin(Role.CONSUMER);
   }
 
   void awaitEffects(int count) {
@@ -226,32 +223,8 @@ final class OutboxStorm implements AutoCloseable {
 
   /** Everything that is known, by way of a file. */
   StormHistory history(StormProducers producers) throws IOException {
-    Set<String> clean = new TreeSet<>();
-    try (Stream<Path> files = Files.list(folder)) {
-      files
-          .map(file -> file.getFileName().toString())
-          .filter(name -> name.endsWith(StormProcess.CLEAN))
-          .forEach(
-              name -> clean.add(name.substring(0, name.length() - StormProcess.CLEAN.length())));
-    }
     StormHistory history =
-        new StormHistory(
-            tables.commits(),
-            List.copyOf(producers.rolledBack()),
-            broker.read(StormTables.TOPIC).stream()
-                .map(
-                    record ->
-                        new StormHistory.Delivered(
-                            record.partition(),
-                            record.offset(),
-                            java.util.Optional.ofNullable(record.key()),
-                            KafkaHeaders.messageId(record.headers()).orElseThrow(),
-                            KafkaHeaders.text(record.headers(), KafkaHeaders.CLAIM).orElseThrow()))
-                .toList(),
-            StormAnswers.read(folder),
-            tables.relays(clean),
-            tables.writtenEffects(),
-            tables.left());
+        tables.history(broker, StormTables.TOPIC, folder, producers.rolledBack());
     history.write(folder.resolve("history"));
     return StormHistory.read(folder.resolve("history"));
   }

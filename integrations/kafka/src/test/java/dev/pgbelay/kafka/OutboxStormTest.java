@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.kafka.OutboxStorm.Fault;
-import dev.pgbelay.kafka.StormProcess.Role;
 import dev.pgbelay.testing.FaultProxy;
 import dev.pgbelay.testing.PostgresCluster;
 import java.nio.file.Path;
@@ -65,7 +64,7 @@ class OutboxStormTest {
       try (OutboxStorm storm = new OutboxStorm(folder, url, broker, direct, random, LIMIT);
           HikariDataSource pool = StormTables.pool(url, 6);
           StormProducers producers = new StormProducers(pool, KEYS_OF_EACH, EVENTS)) {
-        storm.start(RELAYS, Role.CONSUMER);
+        storm.start(RELAYS);
         producers.start(4, seed);
         List<Fault> plan = plan(random);
         for (int i = 0; i < plan.size(); i++) {

@@ -28,7 +28,7 @@ final class StormChecker {
     LOST,
     /** At the broker although it was rolled back. */
     ROLLED_BACK,
-    /** At the broker, and nobody has committed it. */
+    /** At the broker, or with an effect, and nobody has committed it. */
     INVENTED,
     /** Of one key, first deliveries are not in the order of the commits. */
     ORDER,
@@ -238,11 +238,14 @@ final class StormChecker {
         found(Rule.EFFECT_TWICE, one.toString());
       }
     }
+    Set<String> invented = new HashSet<>(counts.keySet());
     for (Committed one : history.commits()) {
       if (!counts.containsKey(one.id())) {
         found(Rule.EFFECT_LOST, one.toString());
       }
+      invented.remove(one.id());
     }
+    invented.forEach(id -> found(Rule.INVENTED, "effect of " + id));
     compare(Rule.EFFECT_ORDER, committedByKey(), byKey);
   }
 

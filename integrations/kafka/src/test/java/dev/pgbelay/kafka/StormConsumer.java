@@ -22,13 +22,16 @@ final class StormConsumer implements AutoCloseable {
   static final String GROUP = "billing";
 
   private final Transactions transactions;
+  private final String topic;
   private final boolean withInbox;
   private final Inbox inbox = Inbox.create();
   private final KafkaConsumer<String, String> consumer;
   private volatile boolean stopped;
+  private volatile int processed;
 
-  StormConsumer(HikariDataSource pool, String bootstrap, boolean withInbox) {
+  StormConsumer(HikariDataSource pool, String bootstrap, String topic, boolean withInbox) {
     this.transactions = Transactions.of(pool);
+    this.topic = topic;
     this.withInbox = withInbox;
     this.consumer =
         new KafkaConsumer<>(
@@ -48,13 +51,18 @@ final class StormConsumer implements AutoCloseable {
     stopped = true;
   }
 
+  /** Records whose offsets are committed. */
+  int processed() {
+    return processed;
+  }
+
   void run() throws InterruptedException {
     boolean assigned = false;
     while (!stopped) {
       try {
         if (!assigned) {
           consumer.assign(
-              consumer.partitionsFor(StormTables.TOPIC).stream()
+              consumer.partitionsFor(topic).stream()
                   .map(info -> new TopicPartition(info.topic(), info.partition()))
                   .toList());
           assigned = true;
@@ -63,6 +71,7 @@ final class StormConsumer implements AutoCloseable {
         if (!polled.isEmpty()) {
           process(polled);
           consumer.commitSync();
+          processed += polled.count();
         }
       } catch (KafkaException e) {
         // The broker is away; what was processed and not committed comes again.
@@ -87,7 +96,7 @@ final class StormConsumer implements AutoCloseable {
       }
     }
     if (stopped) {
-      throw new KafkaException("stopped before all was done");
+      throw new KafkaException("stopped, perhaps before all was done");
     }
   }
 

@@ -34,8 +34,7 @@ final class StormProcess {
   /** What the process is. */
   enum Role {
     RELAY,
-    CONSUMER,
-    CONSUMER_WITHOUT_INBOX
+    CONSUMER
   }
 
   static Process start(Role role, String url, String bootstrap, Path folder, String name)
@@ -81,7 +80,7 @@ final class StormProcess {
       relay(args[1], args[2], Path.of(args[3]), args[4]);
     } else {
       try (HikariDataSource pool = StormTables.pool(args[1], 2);
-          StormConsumer consumer = new StormConsumer(pool, args[2], role == Role.CONSUMER)) {
+          StormConsumer consumer = new StormConsumer(pool, args[2], StormTables.TOPIC, true)) {
         Runtime.getRuntime().addShutdownHook(new Thread(consumer::stop));
         consumer.run();
       }

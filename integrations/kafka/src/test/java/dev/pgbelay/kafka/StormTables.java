@@ -6,16 +6,24 @@ import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.kafka.StormHistory.Committed;
+import dev.pgbelay.kafka.StormHistory.Delivered;
 import dev.pgbelay.kafka.StormHistory.Effect;
 import dev.pgbelay.kafka.StormHistory.End;
 import dev.pgbelay.kafka.StormHistory.Relay;
 import dev.pgbelay.outbox.route.Routes;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Stream;
 import javax.sql.DataSource;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.jooq.DSLContext;
 import org.jooq.Record;
 import org.jooq.SQLDialect;
@@ -182,5 +190,40 @@ final class StormTables {
         "outbox_lane",
         count("select count(*) from pgbelay.outbox_lane where claimant is not null"));
     return left;
+  }
+
+  /**
+   * Everything that is known.
+   *
+   * @param folder where processes write what they say of themselves
+   */
+  StormHistory history(
+      KafkaBroker broker, String topic, Path folder, Collection<String> rolledBack)
+      throws IOException {
+    Set<String> clean = new TreeSet<>();
+    try (Stream<Path> files = Files.list(folder)) {
+      files
+          .map(file -> file.getFileName().toString())
+          .filter(name -> name.endsWith(StormProcess.CLEAN))
+          .forEach(
+              name -> clean.add(name.substring(0, name.length() - StormProcess.CLEAN.length())));
+    }
+    return new StormHistory(
+        commits(),
+        List.copyOf(rolledBack),
+        broker.read(topic).stream().map(StormTables::delivered).toList(),
+        StormAnswers.read(folder),
+        relays(clean),
+        writtenEffects(),
+        left());
+  }
+
+  private static Delivered delivered(ConsumerRecord<String, String> record) {
+    return new Delivered(
+        record.partition(),
+        record.offset(),
+        Optional.ofNullable(record.key()),
+        KafkaHeaders.messageId(record.headers()).orElseThrow(),
+        KafkaHeaders.text(record.headers(), KafkaHeaders.CLAIM).orElseThrow());
   }
 }
