@@ -15,7 +15,7 @@ import java.util.UUID;
 import java.util.stream.Collectors;
 
 /**
- * The statements that take delivered messages away.
+ * The statements that take delivered messages away, and those that keep them in the same breath.
  *
  * <p>The relay's row is locked {@code FOR KEY SHARE}: it cannot be retired while this is under way,
  * and renewals pass. Rows stay where they were written, so they are deleted there without a look at
@@ -50,12 +50,12 @@ final class AckSql {
         DELETE FROM <message> AS m
          WHERE m.destination = ? AND m.lane = ANY (ARRAY(SELECT lane FROM mine))
            AND <which>
-        RETURNING m.id)
+        RETURNING <returned>)<kept>
       SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM me), ARRAY(SELECT lane FROM mine)\
       """;
 
-  private final String byPlace;
-  private final String byId;
+  private final Statements deleting;
+  private final Statements keeping;
 
   AckSql(String schema) {
     this(schema, FENCE);
@@ -64,8 +64,17 @@ final class AckSql {
   /** With another fence: tests show that without it the statements do harm. */
   AckSql(String schema, String fence) {
     TablesSql tables = new TablesSql(schema);
-    this.byPlace = tables.fill(fence + DELETE.replace("<which>", BY_PLACE));
-    this.byId = tables.fill(fence + DELETE.replace("<which>", BY_ID));
+    this.deleting = Statements.of(tables, fence + DELETE, "m.id", "");
+    this.keeping = Statements.of(tables, fence + DELETE, PublishedSql.gone("m"), PublishedSql.KEEP);
+  }
+
+  private record Statements(String byPlace, String byId) {
+    static Statements of(TablesSql tables, String delete, String returned, String kept) {
+      String filled = delete.replace("<returned>", returned).replace("<kept>", kept);
+      return new Statements(
+          tables.fill(filled.replace("<which>", BY_PLACE)),
+          tables.fill(filled.replace("<which>", BY_ID)));
+    }
   }
 
   /**
@@ -77,21 +86,30 @@ final class AckSql {
    */
   record Acked(int gone, boolean alive, Set<Integer> mine) {}
 
-  /** Of one claimant. */
+  /**
+   * Of one claimant.
+   *
+   * @param keep whether what was deleted is to be among the published messages
+   */
   Acked acknowledge(
-      Transactions transactions, TxOptions options, short destination, List<LaneMessage> messages)
+      Transactions transactions,
+      TxOptions options,
+      short destination,
+      boolean keep,
+      List<LaneMessage> messages)
       throws SQLException {
+    Statements sql = keep ? keeping : deleting;
     List<LaneMessage> placed = messages.stream().filter(one -> one.at != null).toList();
     List<LaneMessage> others = messages.stream().filter(one -> one.at == null).toList();
     Acked acked = new Acked(0, true, Set.of());
     if (!placed.isEmpty()) {
-      acked = write(transactions, options, byPlace, destination, placed, true);
+      acked = write(transactions, options, sql.byPlace, destination, placed, true);
       if (acked.alive() && acked.gone() < placed.size()) {
         others = messages;
       }
     }
     if (acked.alive() && !others.isEmpty()) {
-      Acked rest = write(transactions, options, byId, destination, others, false);
+      Acked rest = write(transactions, options, sql.byId, destination, others, false);
       return new Acked(acked.gone() + rest.gone(), rest.alive(), union(acked, rest));
     }
     return acked;

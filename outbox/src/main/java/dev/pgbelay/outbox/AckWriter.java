@@ -12,7 +12,7 @@ import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Takes delivered messages away, many at once. Used within passes only. */
+/** Takes delivered messages away, many at once, or keeps them. Used within passes only. */
 final class AckWriter {
   private static final Logger LOG = LoggerFactory.getLogger(AckWriter.class);
   private static final TxOptions WRITE = TxOptions.forPath("outbox-acknowledge");
@@ -21,6 +21,7 @@ final class AckWriter {
 
   private final Transactions transactions;
   private final AckSql sql;
+  private final boolean keeps;
   private final RelayWindow window;
   private final RelayMeters meters;
   private final Consumer<UUID> retired;
@@ -33,11 +34,13 @@ final class AckWriter {
   AckWriter(
       Transactions transactions,
       AckSql sql,
+      boolean keeps,
       RelayWindow window,
       RelayMeters meters,
       Consumer<UUID> retired) {
     this.transactions = transactions;
     this.sql = sql;
+    this.keeps = keeps;
     this.window = window;
     this.meters = meters;
     this.retired = retired;
@@ -56,7 +59,7 @@ final class AckWriter {
     // What was left of an identity that was lost is not written.
     List<LaneMessage> valid = unwritten.stream().filter(one -> !one.lane.lost).toList();
     if (!valid.isEmpty()) {
-      AckSql.Acked acked = sql.acknowledge(transactions, WRITE, destination, valid);
+      AckSql.Acked acked = sql.acknowledge(transactions, WRITE, destination, keeps, valid);
       settle(valid, acked);
     }
     if (valid.size() < before) {

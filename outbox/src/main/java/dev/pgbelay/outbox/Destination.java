@@ -1,6 +1,7 @@
 package dev.pgbelay.outbox;
 
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.internal.DayRing;
 import dev.pgbelay.core.internal.GuardedPermit;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.permit.ClaimPermit;
@@ -35,6 +36,7 @@ public final class Destination {
   private final int maxAttempts;
   private final RetryPauses pauses;
   private final int mostHeldKeys;
+  private final int retentionDays;
   private final @Nullable ClaimPermit permit;
 
   private Destination(
@@ -45,6 +47,7 @@ public final class Destination {
       int maxAttempts,
       RetryPauses pauses,
       int mostHeldKeys,
+      int retentionDays,
       @Nullable ClaimPermit permit) {
     this.name = name;
     this.publisher = publisher;
@@ -53,6 +56,7 @@ public final class Destination {
     this.maxAttempts = maxAttempts;
     this.pauses = pauses;
     this.mostHeldKeys = mostHeldKeys;
+    this.retentionDays = retentionDays;
     this.permit = permit;
   }
 
@@ -70,20 +74,36 @@ public final class Destination {
     OptionRange.require(
         "batchSize of the publisher for '" + name + "'", publisher.batchSize(), 1, 10_000);
     return new Destination(
-        name, publisher, 4, PoisonPolicy.BLOCK_KEY, 10, RetryPauses.defaults(), 1_000, null);
+        name, publisher, 4, PoisonPolicy.BLOCK_KEY, 10, RetryPauses.defaults(), 1_000, 0, null);
   }
 
   /** How many calls of its publisher a relay makes at once, 1 to 1,000. */
   public Destination withConcurrency(int calls) {
     OptionRange.require("concurrency of '" + name + "'", calls, 1, 1_000);
     return new Destination(
-        name, publisher, calls, poisonPolicy, maxAttempts, pauses, mostHeldKeys, permit);
+        name,
+        publisher,
+        calls,
+        poisonPolicy,
+        maxAttempts,
+        pauses,
+        mostHeldKeys,
+        retentionDays,
+        permit);
   }
 
   /** What is done about a message that was rejected, or failed as often as it may. */
   public Destination withPoisonPolicy(PoisonPolicy policy) {
     return new Destination(
-        name, publisher, concurrency, policy, maxAttempts, pauses, mostHeldKeys, permit);
+        name,
+        publisher,
+        concurrency,
+        policy,
+        maxAttempts,
+        pauses,
+        mostHeldKeys,
+        retentionDays,
+        permit);
   }
 
   /**
@@ -94,7 +114,15 @@ public final class Destination {
   public Destination withRetries(int attempts, RetryPauses between) {
     OptionRange.require("attempts of '" + name + "'", attempts, 1, 1_000);
     return new Destination(
-        name, publisher, concurrency, poisonPolicy, attempts, between, mostHeldKeys, permit);
+        name,
+        publisher,
+        concurrency,
+        poisonPolicy,
+        attempts,
+        between,
+        mostHeldKeys,
+        retentionDays,
+        permit);
   }
 
   /**
@@ -105,7 +133,15 @@ public final class Destination {
   public Destination withMostFailingKeys(int keys) {
     OptionRange.require("mostFailingKeys of '" + name + "'", keys, 1, 100_000);
     return new Destination(
-        name, publisher, concurrency, poisonPolicy, maxAttempts, pauses, keys, permit);
+        name,
+        publisher,
+        concurrency,
+        poisonPolicy,
+        maxAttempts,
+        pauses,
+        keys,
+        retentionDays,
+        permit);
   }
 
   /**
@@ -122,7 +158,36 @@ public final class Destination {
         maxAttempts,
         pauses,
         mostHeldKeys,
+        retentionDays,
         new GuardedPermit("destination '" + name + "'", admitting));
+  }
+
+  /**
+   * What was delivered is kept for at least so long, for {@link dev.pgbelay.outbox.replay.Replay};
+   * it is deleted when it is acknowledged unless this is said. Whole days, 1 to 28, from the
+   * delivery, by the database's clock. Days are emptied whole, for all destinations at once, so
+   * what is kept for less than the longest retention of the schema stays as long as that. All
+   * relays of a destination are given the same: the last that has said so counts.
+   *
+   * @throws PgBelayException if it is not so many whole days
+   */
+  public Destination withRetention(Duration time) {
+    String option = "retention of '" + name + "'";
+    OptionRange.require(option, time, Duration.ofDays(1), Duration.ofDays(DayRing.MOST_DAYS));
+    if (!Duration.ofDays(time.toDays()).equals(time)) {
+      throw new PgBelayException(
+          option + " must be whole days, is " + time + ": messages go a day at a time");
+    }
+    return new Destination(
+        name,
+        publisher,
+        concurrency,
+        poisonPolicy,
+        maxAttempts,
+        pauses,
+        mostHeldKeys,
+        (int) time.toDays(),
+        permit);
   }
 
   String name() {
@@ -151,6 +216,11 @@ public final class Destination {
 
   int mostHeldKeys() {
     return mostHeldKeys;
+  }
+
+  /** 0 if what was delivered is not kept. */
+  int retentionDays() {
+    return retentionDays;
   }
 
   ClaimPermit permit() {

@@ -1,8 +1,5 @@
 package dev.pgbelay.outbox;
 
-import dev.pgbelay.core.CommitPosition;
-import dev.pgbelay.core.Transactions;
-import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.PgDriver;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -10,27 +7,18 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The statements about keys that are held. Those that write are all sent in one transaction behind
+ * The statements that write about keys that are held, all of a pass in one transaction behind
  * {@link #fence}, whose lock lasts until its commit.
  */
 final class HoldSql {
   private static final String FENCE = AckSql.FENCE + "\nSELECT lane FROM mine";
-
-  private static final String LIST_KEYS =
-      """
-      SELECT k.lane, k.hold_key FROM <held key> AS k
-       WHERE k.destination = ? AND k.lane = ANY (CAST(? AS smallint[]))
-         AND k.hold_key LIKE 'k:%'\
-      """;
 
   private static final String MOVE =
       """
@@ -79,6 +67,15 @@ final class HoldSql {
        WHERE h.destination = ? AND h.lane = g.lane AND h.hold_key = g.hold_key AND h.id = g.id\
       """;
 
+  private static final String KEEP_DELIVERED =
+      "WITH gone AS (\n"
+          + DELETE_DELIVERED
+          + "\nRETURNING "
+          + PublishedSql.gone("h")
+          + ")"
+          + PublishedSql.KEEP
+          + "\nSELECT count(*) FROM gone";
+
   private static final String BURY =
       """
       WITH moved AS (
@@ -115,48 +112,15 @@ final class HoldSql {
       RETURNING k.hold_key\
       """;
 
-  /** The first message alone where it has failed before: those behind it wait for it. */
-  private static final String LIST_DUE =
-      """
-      SELECT h.*, k.lane AS of_lane, k.hold_key, k.attempts
-        FROM (SELECT * FROM <held key> AS k
-               WHERE k.destination = ? AND k.next_at <= statement_timestamp()
-                 AND k.lane = ANY (CAST(? AS smallint[]))
-                 AND k.hold_key <> ALL (CAST(? AS text[]))
-               ORDER BY k.next_at
-               LIMIT 200) AS k
-        LEFT JOIN LATERAL (
-             SELECT \
-      """
-          + LookSql.COLUMNS.formatted("h")
-          + """
-
-               FROM <held> AS h
-              WHERE h.destination = k.destination AND h.lane = k.lane AND h.hold_key = k.hold_key
-              ORDER BY h.id
-              LIMIT CASE WHEN k.attempts > 0 THEN 1 ELSE 100 END) AS h ON true
-       ORDER BY k.next_at, k.hold_key, h.id\
-      """;
-
-  private static final String UNTIL_DUE =
-      """
-      SELECT CAST(extract(epoch FROM min(k.next_at) - clock_timestamp()) * 1000 AS bigint)
-        FROM <held key> AS k
-       WHERE k.destination = ? AND k.next_at IS NOT NULL
-         AND k.lane = ANY (CAST(? AS smallint[])) AND k.hold_key <> ALL (CAST(? AS text[]))\
-      """;
-
   private final String fence;
-  private final String listKeys;
   private final String move;
   private final String keepKeys;
   private final String holdKeys;
   private final String deleteDelivered;
+  private final String keepDelivered;
   private final String bury;
   private final String resumeKeys;
   private final String freeKeys;
-  private final String listDue;
-  private final String untilDue;
 
   HoldSql(String schema) {
     this(schema, FENCE);
@@ -166,36 +130,14 @@ final class HoldSql {
   HoldSql(String schema, String fence) {
     TablesSql tables = new TablesSql(schema);
     this.fence = tables.fill(fence);
-    this.listKeys = tables.fill(LIST_KEYS);
     this.move = tables.fill(MOVE);
     this.keepKeys = tables.fill(KEEP_KEYS);
     this.holdKeys = tables.fill(HOLD_KEYS);
     this.deleteDelivered = tables.fill(DELETE_DELIVERED);
+    this.keepDelivered = tables.fill(KEEP_DELIVERED);
     this.bury = tables.fill(BURY);
     this.resumeKeys = tables.fill(RESUME_KEYS);
     this.freeKeys = tables.fill(FREE_KEYS);
-    this.listDue = tables.fill(LIST_DUE);
-    this.untilDue = tables.fill(UNTIL_DUE);
-  }
-
-  /** Keys of these lanes that are held. */
-  Map<String, LaneClaim> keys(Connection connection, short destination, List<LaneClaim> claims)
-      throws SQLException {
-    Map<Integer, LaneClaim> byNumber = byNumber(claims);
-    Map<String, LaneClaim> keys = new HashMap<>();
-    try (PreparedStatement select = connection.prepareStatement(listKeys)) {
-      select.setShort(1, destination);
-      select.setArray(2, lanes(connection, claims));
-      try (ResultSet row = select.executeQuery()) {
-        while (row.next()) {
-          LaneClaim claim = byNumber.get(row.getInt(1));
-          if (claim != null) {
-            keys.put(row.getString(2), claim);
-          }
-        }
-      }
-    }
-    return keys;
   }
 
   /** Whether all of these lanes are this relay's, until the transaction ends. */
@@ -266,12 +208,18 @@ final class HoldSql {
     }
   }
 
-  void deleteDelivered(Connection connection, short destination, Collection<LaneMessage> messages)
+  /**
+   * Messages that were held and are delivered.
+   *
+   * @param keep whether they are to be among the published messages
+   */
+  void takeDelivered(
+      Connection connection, short destination, boolean keep, Collection<LaneMessage> messages)
       throws SQLException {
-    try (PreparedStatement delete = prepare(connection, deleteDelivered)) {
+    try (PreparedStatement delete = prepare(connection, keep ? keepDelivered : deleteDelivered)) {
       bindMessages(connection, delete, messages);
       delete.setShort(4, destination);
-      delete.executeUpdate();
+      boolean ignored = delete.execute();
     }
   }
 
@@ -330,84 +278,6 @@ final class HoldSql {
     update.setShort(3, destination);
   }
 
-  /** A key whose pause is over, with its first messages; none where they are gone. */
-  record Due(LaneClaim lane, String holdKey, List<LaneMessage> messages) {}
-
-  List<Due> due(
-      Transactions transactions,
-      TxOptions options,
-      short destination,
-      List<LaneClaim> claims,
-      List<String> here)
-      throws SQLException {
-    var commit =
-        transactions.commitStatement(
-            options,
-            listDue,
-            select -> {
-              PgDriver.planEachTime(select);
-              bindLook(select, destination, claims, here);
-            },
-            select -> readDue(select, claims));
-    List<Due> found = commit.value();
-    CommitPosition position = commit.position().orElse(null);
-    found.forEach(key -> key.messages().forEach(message -> message.position = position));
-    return found;
-  }
-
-  private static List<Due> readDue(PreparedStatement select, List<LaneClaim> claims)
-      throws SQLException {
-    Map<Integer, LaneClaim> byNumber = byNumber(claims);
-    Map<String, Due> keys = new LinkedHashMap<>();
-    try (ResultSet row = select.getResultSet()) {
-      while (row.next()) {
-        LaneClaim claim = byNumber.get(row.getInt(11));
-        if (claim == null) {
-          continue;
-        }
-        String holdKey = row.getString(12);
-        Due key =
-            keys.computeIfAbsent(holdKey, absent -> new Due(claim, holdKey, new ArrayList<>()));
-        long id = row.getLong(2);
-        if (id != 0) {
-          LaneMessage message =
-              new LaneMessage(claim, id, null, LookSql.content(row), row.getBytes(10));
-          message.attempt = key.messages().isEmpty() ? row.getInt(13) + 1 : 1;
-          key.messages().add(message);
-        }
-      }
-    }
-    return List.copyOf(keys.values());
-  }
-
-  /** Milliseconds until the next key is due; null if none ever is. */
-  @Nullable Long untilDue(
-      Transactions transactions,
-      TxOptions options,
-      short destination,
-      List<LaneClaim> claims,
-      List<String> here)
-      throws SQLException {
-    return transactions.runStatement(
-        options,
-        untilDue,
-        select -> bindLook(select, destination, claims, here),
-        select -> {
-          try (ResultSet row = select.getResultSet()) {
-            row.next();
-            return row.getObject(1, Long.class);
-          }
-        });
-  }
-
-  private static void bindLook(
-      PreparedStatement select, short destination, List<LaneClaim> claims, List<String> here)
-      throws SQLException {
-    select.setShort(1, destination);
-    select.setArray(2, lanes(select.getConnection(), claims));
-    select.setArray(3, select.getConnection().createArrayOf("text", here.toArray()));
-  }
-
   private static PreparedStatement prepare(Connection connection, String sql) throws SQLException {
     PreparedStatement prepared = connection.prepareStatement(sql);
     PgDriver.planEachTime(prepared);
@@ -431,17 +301,5 @@ final class HoldSql {
   private static String holdKeyOf(LaneMessage message) {
     LaneQueue queue = message.queue;
     return queue == null ? message.holdKey() : queue.holdKey;
-  }
-
-  private static java.sql.Array lanes(Connection connection, List<LaneClaim> claims)
-      throws SQLException {
-    return connection.createArrayOf(
-        "smallint", claims.stream().map(one -> (short) one.lane).toArray());
-  }
-
-  private static Map<Integer, LaneClaim> byNumber(List<LaneClaim> claims) {
-    Map<Integer, LaneClaim> byNumber = new HashMap<>();
-    claims.forEach(claim -> byNumber.put(claim.lane, claim));
-    return byNumber;
   }
 }

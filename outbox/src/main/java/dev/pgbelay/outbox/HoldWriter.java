@@ -3,8 +3,8 @@ package dev.pgbelay.outbox;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.background.Pass;
+import dev.pgbelay.outbox.DueSql.Due;
 import dev.pgbelay.outbox.HoldSql.Dead;
-import dev.pgbelay.outbox.HoldSql.Due;
 import dev.pgbelay.outbox.HoldSql.KeyState;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -36,6 +36,7 @@ final class HoldWriter {
   private final Transactions transactions;
   private final TxOptions write;
   private final HoldSql sql;
+  private final DueSql dueSql;
   private final RelayWindow window;
   private final RelayMeters meters;
   private final Consumer<UUID> retired;
@@ -47,6 +48,7 @@ final class HoldWriter {
       Transactions transactions,
       Duration lease,
       HoldSql sql,
+      DueSql dueSql,
       RelayWindow window,
       RelayMeters meters,
       Consumer<UUID> retired) {
@@ -54,6 +56,7 @@ final class HoldWriter {
     this.transactions = transactions;
     this.write = RelayLanes.stoppedAtMost(lease, "outbox-hold");
     this.sql = sql;
+    this.dueSql = dueSql;
     this.window = window;
     this.meters = meters;
     this.retired = retired;
@@ -70,7 +73,7 @@ final class HoldWriter {
     Long next =
         here == null || lanes.isEmpty()
             ? null
-            : sql.untilDue(transactions, LOOK, number, lanes, here);
+            : dueSql.untilDue(transactions, LOOK, number, lanes, here);
     Duration pause = next == null ? floor : Duration.ofMillis(Math.max(1, next + 1));
     return Pass.idle(pause.compareTo(floor) < 0 ? pause : floor);
   }
@@ -199,7 +202,7 @@ final class HoldWriter {
         sql.keepKeys(connection, number, moves);
       }
       if (!delivered.isEmpty()) {
-        sql.deleteDelivered(connection, number, delivered);
+        sql.takeDelivered(connection, number, destination.retentionDays() > 0, delivered);
       }
       if (!dead.isEmpty()) {
         sql.bury(connection, number, dead);
@@ -244,7 +247,7 @@ final class HoldWriter {
     if (here == null || lanes.isEmpty()) {
       return 0;
     }
-    List<Due> due = sql.due(transactions, LOOK, number, lanes, here);
+    List<Due> due = dueSql.due(transactions, LOOK, number, lanes, here);
     for (Due key : due) {
       // One of which nothing is held is written about as if all had been delivered.
       window.addDue(key.lane(), key.holdKey(), key.messages());

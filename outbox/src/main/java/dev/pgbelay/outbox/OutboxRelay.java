@@ -6,7 +6,9 @@ import dev.pgbelay.core.background.BackgroundLoop;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import javax.sql.DataSource;
@@ -39,6 +41,7 @@ public final class OutboxRelay implements AutoCloseable {
   private final RelayLanes lanes;
   private final List<RelayDestination> destinations = new ArrayList<>();
   private final BackgroundLoop lanesLoop;
+  private final BackgroundLoop retention;
   private final Consumer<String> heard = this::heard;
   private final CommitListener committed = this::committed;
   private final AtomicBoolean started = new AtomicBoolean();
@@ -50,7 +53,15 @@ public final class OutboxRelay implements AutoCloseable {
       destinations.add(
           new RelayDestination(options, destinations.size() + 1, destination, identity));
     }
-    this.lanes = new RelayLanes(options, identity, destinations);
+    PublishedUpkeep upkeep =
+        new PublishedUpkeep(options.transactions(), options.schema(), this::retentions);
+    this.retention =
+        BackgroundLoop.builder("outbox-" + options.name() + "-retain", upkeep::pass)
+            .idlePause(Duration.ofMinutes(10), Duration.ofHours(1))
+            .failurePause(Duration.ofSeconds(1), Duration.ofMinutes(10))
+            .meterRegistry(options.registry())
+            .build();
+    this.lanes = new RelayLanes(options, identity, destinations, retention::wakeUp);
     Duration pause = lanes.pause();
     this.lanesLoop =
         BackgroundLoop.builder("outbox-" + options.name() + "-lanes", lanes::pass)
@@ -58,6 +69,18 @@ public final class OutboxRelay implements AutoCloseable {
             .failurePause(Duration.ofMillis(100), pause)
             .meterRegistry(options.registry())
             .build();
+  }
+
+  /** Of the destinations whose numbers are known. */
+  private Map<Short, Integer> retentions() {
+    Map<Short, Integer> days = new HashMap<>();
+    for (RelayDestination destination : destinations) {
+      Short number = destination.number();
+      if (number != null) {
+        days.put(number, destination.destination().retentionDays());
+      }
+    }
+    return days;
   }
 
   /**
@@ -83,6 +106,7 @@ public final class OutboxRelay implements AutoCloseable {
     }
     destinations.forEach(RelayDestination::start);
     lanesLoop.start();
+    retention.start();
     options.outboxes().forEach(outbox -> outbox.attach(committed));
     if (options.wakeUps() != null) {
       options.wakeUps().addListener(heard);
@@ -143,6 +167,7 @@ public final class OutboxRelay implements AutoCloseable {
     if (options.wakeUps() != null) {
       options.wakeUps().removeListener(heard);
     }
+    retention.close();
     lanesLoop.stop(Duration.ofSeconds(5));
     destinations.forEach(RelayDestination::stopBeginning);
     int delivering = 0;

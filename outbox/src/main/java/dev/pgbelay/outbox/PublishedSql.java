@@ -1,12 +1,20 @@
 package dev.pgbelay.outbox;
 
-/** What keeps messages that were delivered. */
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.HashMap;
+import java.util.Map;
+
+/** What keeps messages that were delivered, and says for how long. */
 final class PublishedSql {
-  /** What a part {@code gone} of a statement must return for {@link #KEEP}. */
-  static final String GONE =
-      "<from>.id, <from>.appended_at, <from>.destination, <from>.lane, <from>.replay,"
-          + " <from>.message_id, <from>.topic, <from>.key, <from>.type, <from>.headers,"
-          + " <from>.payload";
+  private static final String GONE =
+      """
+      <from>.id, <from>.appended_at, <from>.destination, <from>.lane, <from>.replay,
+                  <from>.message_id, <from>.topic, <from>.key, <from>.type, <from>.headers,
+                  <from>.payload\
+      """;
 
   /** A part of a statement, behind one that deletes the messages as {@code gone}. */
   static final String KEEP =
@@ -22,10 +30,43 @@ final class PublishedSql {
           FROM gone CROSS JOIN (SELECT clock_timestamp() AS at) AS now)\
       """;
 
-  private PublishedSql() {}
+  private static final String LIST_RETENTIONS =
+      "SELECT id, coalesce(retention_days, 0) FROM <destination>";
 
-  /** Columns of {@link #GONE} of a table that goes by that name. */
+  private static final String SET_RETENTION =
+      "UPDATE <destination> SET retention_days = nullif(CAST(? AS smallint), 0) WHERE id = ?";
+
+  private final String listRetentions;
+  private final String setRetention;
+
+  PublishedSql(String schema) {
+    TablesSql tables = new TablesSql(schema);
+    this.listRetentions = tables.fill(LIST_RETENTIONS);
+    this.setRetention = tables.fill(SET_RETENTION);
+  }
+
+  /** What the part {@code gone} returns for {@link #KEEP}, of a table that goes by that name. */
   static String gone(String from) {
     return GONE.replace("<from>", from);
+  }
+
+  /** Days by destination; 0 where nothing is kept. */
+  Map<Short, Integer> retentions(Connection connection) throws SQLException {
+    Map<Short, Integer> days = new HashMap<>();
+    try (PreparedStatement select = connection.prepareStatement(listRetentions);
+        ResultSet row = select.executeQuery()) {
+      while (row.next()) {
+        days.put(row.getShort(1), row.getInt(2));
+      }
+    }
+    return days;
+  }
+
+  void setRetention(Connection connection, short destination, int days) throws SQLException {
+    try (PreparedStatement update = connection.prepareStatement(setRetention)) {
+      update.setInt(1, days);
+      update.setShort(2, destination);
+      update.executeUpdate();
+    }
   }
 }

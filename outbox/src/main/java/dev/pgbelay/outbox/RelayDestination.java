@@ -63,13 +63,20 @@ final class RelayDestination {
               return one;
             });
     this.acks =
-        new AckWriter(options.transactions(), options.ackSql(), window, meters, identity::retired);
+        new AckWriter(
+            options.transactions(),
+            options.ackSql(),
+            destination.retentionDays() > 0,
+            window,
+            meters,
+            identity::retired);
     this.holds =
         new HoldWriter(
             destination,
             options.transactions(),
             options.lease(),
             options.holdSql(),
+            new DueSql(options.schema()),
             window,
             meters,
             identity::retired);

@@ -29,23 +29,32 @@ final class RelayLanes {
   private final RelayIdentity identity;
   private final RelaySql sql;
   private final LaneSql laneSql;
-  private final HoldSql holdSql;
+  private final DueSql dueSql;
   private final List<RelayDestination> destinations;
   private final TxOptions write;
   private final Duration pause;
+  private final Runnable found;
   private final Set<String> missing = new TreeSet<>();
   private Set<Short> named = Set.of();
   private @Nullable UUID last;
   private long lostAt;
 
-  RelayLanes(RelayOptions options, RelayIdentity identity, List<RelayDestination> destinations) {
+  /**
+   * @param found called when the number of a destination has become known
+   */
+  RelayLanes(
+      RelayOptions options,
+      RelayIdentity identity,
+      List<RelayDestination> destinations,
+      Runnable found) {
     this.options = options;
     this.transactions = options.transactions();
     this.identity = identity;
     this.sql = new RelaySql(options.schema());
     this.laneSql = new LaneSql(options.schema());
-    this.holdSql = options.holdSql();
+    this.dueSql = new DueSql(options.schema());
     this.destinations = destinations;
+    this.found = found;
     this.write = stoppedAtMost(options.lease(), "outbox-lanes");
     Duration third = options.lease().dividedBy(3);
     Duration most = shorter(Duration.ofSeconds(5), options.pollInterval().multipliedBy(50));
@@ -103,14 +112,15 @@ final class RelayLanes {
     if (unknown.isEmpty()) {
       return;
     }
-    Map<String, Short> found =
+    Map<String, Short> numbers =
         transactions.run(write, tx -> sql.destinations(tx.connection(), unknown));
     for (RelayDestination one : destinations) {
       String name = one.destination().name();
-      Short number = found.get(name);
+      Short number = numbers.get(name);
       if (number != null) {
         transactions.execute(write, tx -> laneSql.make(tx.connection(), number));
         one.known(number);
+        found.run();
       } else if (one.number() == null && missing.add(name)) {
         LOG.warn(
             "destination '{}' has no route: relay '{}' delivers nothing there until a topic is"
@@ -207,7 +217,7 @@ final class RelayLanes {
     List<LaneClaim> claims = new ArrayList<>();
     lanes.forEach(lane -> claims.add(new LaneClaim(lane, fence)));
     Map<String, LaneClaim> held =
-        transactions.run(write, tx -> holdSql.keys(tx.connection(), number, claims));
+        transactions.run(write, tx -> dueSql.keys(tx.connection(), number, claims));
     if (me.equals(identity.current())) {
       destination.window().add(claims, held);
       destination.wakeAll();

@@ -61,7 +61,7 @@ public final class OutboxFixture {
     return Integer.parseInt(String.valueOf(dsl.fetchValue(sql, values)));
   }
 
-  private int destinationId() {
+  public int destinationId() {
     return count("select id from pgbelay.outbox_destination where name = ?", destination);
   }
 

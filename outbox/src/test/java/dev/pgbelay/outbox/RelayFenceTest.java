@@ -13,6 +13,8 @@ import java.util.Set;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a relay writes that has been given up changes nothing. */
 class RelayFenceTest {
@@ -73,8 +75,14 @@ class RelayFenceTest {
     assertThat(take(third, 32)).hasSize(20);
   }
 
-  @Test
-  void acknowledgementOfARetiredRelay_deletesNothing() throws Exception {
+  private int published() {
+    return fixture.count(
+        "select count(*) from pgbelay.outbox_published where destination = ?", fixture.number);
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void acknowledgementOfARetiredRelay_deletesAndKeepsNothing(boolean keep) throws Exception {
     Fence first = register();
     assertThat(take(first, 32)).hasSize(32);
     long id = fixture.append("k", "1");
@@ -82,9 +90,11 @@ class RelayFenceTest {
     AckSql sql = new AckSql("pgbelay");
     fixture.transactions.execute(tx -> relaySql.remove(tx.connection(), first.claimant()));
     AckSql.Acked stale =
-        sql.acknowledge(fixture.transactions, OPTIONS, fixture.number, List.of(message(claim, id)));
+        sql.acknowledge(
+            fixture.transactions, OPTIONS, fixture.number, keep, List.of(message(claim, id)));
     assertThat(stale.alive()).isFalse();
     assertThat(fixture.messages()).isEqualTo(1);
+    assertThat(published()).isZero();
     Fence second = register();
     assertThat(take(second, 32)).hasSize(32);
     AckSql.Acked acked =
@@ -92,6 +102,7 @@ class RelayFenceTest {
             fixture.transactions,
             OPTIONS,
             fixture.number,
+            keep,
             List.of(message(new LaneClaim(KeyPlace.lane("k"), second), id)));
     assertThat(acked.alive()).isTrue();
     assertThat(acked.gone()).isEqualTo(1);
@@ -100,8 +111,10 @@ class RelayFenceTest {
             fixture.transactions,
             OPTIONS,
             fixture.number,
+            keep,
             List.of(message(new LaneClaim(KeyPlace.lane("k"), second), id)));
     assertThat(again.gone()).as("a row that is gone is no error").isZero();
+    assertThat(published()).isEqualTo(keep ? 1 : 0);
     assertThat(again.mine()).containsExactly(KeyPlace.lane("k"));
   }
 
@@ -140,7 +153,8 @@ class RelayFenceTest {
     LaneClaim old = new LaneClaim(KeyPlace.lane("k"), before);
     AckSql.Acked stale =
         new AckSql("pgbelay")
-            .acknowledge(fixture.transactions, OPTIONS, fixture.number, List.of(message(old, id)));
+            .acknowledge(
+                fixture.transactions, OPTIONS, fixture.number, false, List.of(message(old, id)));
     assertThat(stale.mine()).isEmpty();
     assertThat(fixture.messages()).isEqualTo(1);
   }

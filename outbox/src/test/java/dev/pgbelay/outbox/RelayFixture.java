@@ -52,7 +52,15 @@ final class RelayFixture {
   }
 
   static HikariDataSource pool(String url, int size) {
+    return pool(url, size, null);
+  }
+
+  /** With another role's grants. */
+  static HikariDataSource pool(String url, int size, @Nullable String role) {
     HikariConfig config = new HikariConfig();
+    if (role != null) {
+      config.setConnectionInitSql("set role " + role);
+    }
     config.setJdbcUrl(url);
     config.setMaximumPoolSize(size);
     config.setMinimumIdle(0);

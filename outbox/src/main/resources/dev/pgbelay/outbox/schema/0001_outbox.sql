@@ -1,7 +1,9 @@
 -- Where messages go. Small, read by every append.
 CREATE TABLE ${schema}.outbox_destination (
-  id    smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  name  text NOT NULL UNIQUE
+  id              smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  name            text NOT NULL UNIQUE,
+  -- For how many days what was delivered is kept for replay; null if it is deleted. Its relays write it.
+  retention_days  smallint
 );
 
 -- Which topics go there. A topic that goes nowhere is not accepted.
