@@ -1,5 +1,6 @@
 package dev.pgbelay.outbox;
 
+import dev.pgbelay.core.Commit;
 import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.wakeup.WakeUps;
@@ -7,6 +8,7 @@ import java.util.List;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class CommitAlarm {
   private static final String TOPIC = "outbox/";
+  private static final String WAKE = "outbox-wake/";
 
   private final @Nullable WakeUps announced;
   private final List<CommitListener> listeners = new CopyOnWriteArrayList<>();
@@ -26,6 +29,11 @@ final class CommitAlarm {
   /** What is announced when there is something for a destination. */
   static String topic(int destination) {
     return TOPIC + destination;
+  }
+
+  /** What is announced when an operator has done something about a destination. */
+  static String wakeTopic(String destination) {
+    return WAKE + destination;
   }
 
   void add(CommitListener listener) {
@@ -51,19 +59,35 @@ final class CommitAlarm {
   }
 
   void afterCommit(Tx tx, Set<Integer> destinations, Set<Integer> lanes) {
+    afterCommit(
+        tx,
+        commit -> {
+          AppendedMessages appended = new AppendedMessages(destinations, lanes, commit.position());
+          listeners.forEach(listener -> listener.committed(appended));
+          if (announced != null) {
+            destinations.forEach(destination -> announced.announce(topic(destination)));
+          }
+        });
+  }
+
+  /** Wakes all that a relay does for a destination. */
+  void wakeAfterCommit(Tx tx, String destination) {
+    afterCommit(
+        tx,
+        commit -> {
+          listeners.forEach(listener -> listener.woken(destination));
+          if (announced != null) {
+            announced.announce(wakeTopic(destination));
+          }
+        });
+  }
+
+  private void afterCommit(Tx tx, Consumer<Commit<?>> told) {
     if (!isHeard()) {
       return;
     }
     try {
-      tx.afterCommit(
-          commit -> {
-            AppendedMessages appended =
-                new AppendedMessages(destinations, lanes, commit.position());
-            listeners.forEach(listener -> listener.committed(appended));
-            if (announced != null) {
-              destinations.forEach(destination -> announced.announce(topic(destination)));
-            }
-          });
+      tx.afterCommit(told);
     } catch (TransactionException noCallback) {
       // A joined transaction whose owner tells nobody of its commit: the relays poll.
       return;

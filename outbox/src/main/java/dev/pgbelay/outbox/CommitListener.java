@@ -14,6 +14,12 @@ interface CommitListener {
    */
   void committed(AppendedMessages appended);
 
+  /**
+   * Called after the commit, on the thread that committed: there may be something to deliver or to
+   * try again for a destination, or not.
+   */
+  default void woken(String destination) {}
+
   /** A lane where a message without key is delivered by this very relay, if it has one. */
   default OptionalInt ownedLane() {
     return OptionalInt.empty();

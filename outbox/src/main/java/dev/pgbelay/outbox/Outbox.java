@@ -88,6 +88,15 @@ public final class Outbox {
     return appender.appendAll(tx, messages);
   }
 
+  /**
+   * Has relays look for messages of a destination, and for held keys that are due, as soon as this
+   * transaction has committed, as they do after {@link #append}: for what was written there by
+   * other means. In a transaction whose owner tells nobody of its commit they poll.
+   */
+  public void wakeRelays(Tx tx, String destination) {
+    alarm.wakeAfterCommit(tx, destination);
+  }
+
   /** Of its tables. */
   public String schema() {
     return schema;

@@ -43,7 +43,18 @@ public final class OutboxRelay implements AutoCloseable {
   private final BackgroundLoop lanesLoop;
   private final BackgroundLoop retention;
   private final Consumer<String> heard = this::heard;
-  private final CommitListener committed = this::committed;
+  private final CommitListener committed =
+      new CommitListener() {
+        @Override
+        public void committed(AppendedMessages appended) {
+          tell(appended);
+        }
+
+        @Override
+        public void woken(String destination) {
+          wake(destination);
+        }
+      };
   private final AtomicBoolean started = new AtomicBoolean();
 
   OutboxRelay(RelayOptions options) {
@@ -116,13 +127,24 @@ public final class OutboxRelay implements AutoCloseable {
   private void heard(String topic) {
     for (RelayDestination destination : destinations) {
       Short number = destination.number();
-      if (topic.isEmpty() || (number != null && topic.equals(CommitAlarm.topic(number)))) {
+      if (topic.isEmpty()
+          || topic.equals(CommitAlarm.wakeTopic(destination.destination().name()))) {
+        destination.wakeAll();
+      } else if (number != null && topic.equals(CommitAlarm.topic(number))) {
         destination.wakeUp();
       }
     }
   }
 
-  private void committed(AppendedMessages appended) {
+  private void wake(String name) {
+    for (RelayDestination destination : destinations) {
+      if (destination.destination().name().equals(name)) {
+        destination.wakeAll();
+      }
+    }
+  }
+
+  private void tell(AppendedMessages appended) {
     for (RelayDestination destination : destinations) {
       Short number = destination.number();
       if (number != null && appended.destinations().contains(number.intValue())) {

@@ -4,6 +4,8 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
+import dev.pgbelay.outbox.Outbox;
+import dev.pgbelay.outbox.internal.Waking;
 import java.util.List;
 import java.util.Optional;
 import org.jooq.DSLContext;
@@ -17,10 +19,14 @@ import org.jooq.DSLContext;
 public final class DeadLetters {
   private static final int LARGEST_PAGE = 1_000;
 
+  private final String schema;
   private final DeadLetterSql sql;
+  private final Waking waking;
 
-  private DeadLetters(DeadLetterSql sql) {
-    this.sql = sql;
+  private DeadLetters(String schema, Waking waking) {
+    this.schema = schema;
+    this.sql = new DeadLetterSql(schema);
+    this.waking = waking;
   }
 
   /** Those of the schema {@value SchemaInstaller#DEFAULT_SCHEMA}. */
@@ -30,7 +36,17 @@ public final class DeadLetters {
 
   /** Those of another schema. */
   public static DeadLetters inSchema(String schema) {
-    return new DeadLetters(new DeadLetterSql(schema));
+    return new DeadLetters(schema, Waking.NOBODY);
+  }
+
+  /**
+   * The same, and the relays that this outbox wakes are woken as by its appends, once the
+   * transaction has committed; others find it with their next poll.
+   *
+   * @throws PgBelayException if the outbox is of another schema
+   */
+  public DeadLetters waking(Outbox outbox) {
+    return new DeadLetters(schema, Waking.of(outbox, schema));
   }
 
   /** What became of a call about one letter. */
@@ -78,7 +94,11 @@ public final class DeadLetters {
    * to be delivered by now. Its message id stays; its number is a new one.
    */
   public Outcome redrive(Tx tx, String destination, long id) {
-    return sql.redrive(tx.dsl(), destination, id) == 1 ? Outcome.DONE : Outcome.NOT_FOUND;
+    if (sql.redrive(tx.dsl(), destination, id) == 0) {
+      return Outcome.NOT_FOUND;
+    }
+    waking.afterCommit(tx, destination);
+    return Outcome.DONE;
   }
 
   /**
@@ -91,7 +111,11 @@ public final class DeadLetters {
    */
   public int redriveMany(Tx tx, String destination, int limit) {
     OptionRange.require("limit", limit, 1, LARGEST_PAGE);
-    return sql.redriveMany(tx.dsl(), destination, limit);
+    int redriven = sql.redriveMany(tx.dsl(), destination, limit);
+    if (redriven > 0) {
+      waking.afterCommit(tx, destination);
+    }
+    return redriven;
   }
 
   /** Throws one away. */

@@ -4,6 +4,8 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
+import dev.pgbelay.outbox.Outbox;
+import dev.pgbelay.outbox.internal.Waking;
 import java.util.List;
 import java.util.Optional;
 import org.jooq.DSLContext;
@@ -13,16 +15,20 @@ import org.jooq.DSLContext;
  * again, to go on without the one that fails.
  *
  * <p>Works in the caller's transaction and never ends it. Changes hold the key's row until that
- * ends, and the relay of the key waits for it. Relays see them with their next poll. Safe for
- * several threads.
+ * ends, and the relay of the key waits for it. Relays see them with their next poll, or at once if
+ * {@link #waking} was said. Immutable and safe for several threads.
  */
 public final class HeldKeys {
   private static final int LARGEST_PAGE = 1_000;
 
+  private final String schema;
   private final HeldSql sql;
+  private final Waking waking;
 
-  private HeldKeys(HeldSql sql) {
-    this.sql = sql;
+  private HeldKeys(String schema, Waking waking) {
+    this.schema = schema;
+    this.sql = new HeldSql(schema);
+    this.waking = waking;
   }
 
   /** Those of the schema {@value SchemaInstaller#DEFAULT_SCHEMA}. */
@@ -32,7 +38,17 @@ public final class HeldKeys {
 
   /** Those of another schema. */
   public static HeldKeys inSchema(String schema) {
-    return new HeldKeys(new HeldSql(schema));
+    return new HeldKeys(schema, Waking.NOBODY);
+  }
+
+  /**
+   * The same, and the relays that this outbox wakes are woken as by its appends, once the
+   * transaction has committed; others find it with their next poll.
+   *
+   * @throws PgBelayException if the outbox is of another schema
+   */
+  public HeldKeys waking(Outbox outbox) {
+    return new HeldKeys(schema, Waking.of(outbox, schema));
   }
 
   /** What became of a call about one key. */
@@ -90,7 +106,11 @@ public final class HeldKeys {
    * delivered, those behind it follow.
    */
   public Outcome resume(Tx tx, String destination, String name) {
-    return sql.resume(tx.dsl(), destination, name) == 1 ? Outcome.DONE : Outcome.NOT_FOUND;
+    if (sql.resume(tx.dsl(), destination, name) == 0) {
+      return Outcome.NOT_FOUND;
+    }
+    waking.afterCommit(tx, destination);
+    return Outcome.DONE;
   }
 
   /**
@@ -106,6 +126,7 @@ public final class HeldKeys {
       return Outcome.NOT_PARKED;
     }
     sql.skip(tx.dsl(), destination, name);
+    waking.afterCommit(tx, destination);
     return Outcome.DONE;
   }
 }

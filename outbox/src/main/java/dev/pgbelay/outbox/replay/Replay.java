@@ -4,7 +4,9 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.schema.SchemaInstaller;
+import dev.pgbelay.outbox.Outbox;
 import dev.pgbelay.outbox.internal.Names;
+import dev.pgbelay.outbox.internal.Waking;
 import dev.pgbelay.outbox.replay.ReplaySql.Ids;
 import dev.pgbelay.outbox.replay.ReplaySql.Part;
 import org.jooq.DSLContext;
@@ -12,7 +14,8 @@ import org.jooq.DSLContext;
 /**
  * Appends published messages once more, for one destination: with ids of their own, behind all that
  * is there, marked as replay. The message id stays, so a receiver that knows repeats by it must be
- * told to forget what it is to have again. Needs a relay that keeps what it published.
+ * told to forget what it is to have again. Needs a destination that keeps what was delivered, by
+ * {@link dev.pgbelay.outbox.Destination#withRetention}.
  *
  * <p>Opens transactions of its own, one for each 2,000 messages, which are there when it has
  * committed. Blocks until all are written. Safe for several threads.
@@ -26,11 +29,15 @@ public final class Replay {
   private static final long WIDEST = 1L << 40;
 
   private final Transactions transactions;
+  private final String schema;
   private final ReplaySql sql;
+  private final Waking waking;
 
-  private Replay(Transactions transactions, String schema) {
+  private Replay(Transactions transactions, String schema, Waking waking) {
     this.transactions = transactions;
+    this.schema = schema;
     this.sql = new ReplaySql(schema);
+    this.waking = waking;
   }
 
   /** In the schema {@value SchemaInstaller#DEFAULT_SCHEMA}. */
@@ -40,7 +47,17 @@ public final class Replay {
 
   /** In another schema. */
   public static Replay of(Transactions transactions, String schema) {
-    return new Replay(transactions, schema);
+    return new Replay(transactions, schema, Waking.NOBODY);
+  }
+
+  /**
+   * The same, and the relays that this outbox wakes are woken as by its appends, after each
+   * transaction; others find it with their next poll.
+   *
+   * @throws PgBelayException if the outbox is of another schema
+   */
+  public Replay waking(Outbox outbox) {
+    return new Replay(transactions, schema, Waking.of(outbox, schema));
   }
 
   /** Has messages delivered again to the destination that had them. */
@@ -107,7 +124,14 @@ public final class Replay {
   private Part append(Published which, String destination, Ids range, Ids all, long countBefore) {
     try {
       return transactions.run(
-          OPTIONS, tx -> sql.append(tx.dsl(), which, destination, range, MESSAGES));
+          OPTIONS,
+          tx -> {
+            Part part = sql.append(tx.dsl(), which, destination, range, MESSAGES);
+            if (part.count() > 0) {
+              waking.afterCommit(tx, destination);
+            }
+            return part;
+          });
     } catch (RuntimeException e) {
       throw new PgBelayException(
           "the replay of "

@@ -6,6 +6,7 @@ import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
 import java.util.Optional;
+import java.util.stream.LongStream;
 import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.Param;
@@ -17,7 +18,7 @@ import org.jooq.impl.SQLDataType;
 
 /**
  * {@code {0}} are the published messages, {@code {1}} those to be delivered, {@code {2}} the
- * destinations. Then destination, topic, key, from, until, first id, last id.
+ * destinations. Then destination, topic, key, from, until, first id, last id, slots of the days.
  */
 class ReplaySql {
   private static final String CHOSEN =
@@ -28,7 +29,8 @@ class ReplaySql {
              AND ({5} IS NULL OR p.key = {5})
              AND ({6} IS NULL OR p.published_at >= {6})
              AND p.published_at < {7}
-             AND p.id >= {8} AND p.id <= {9}\
+             AND p.id >= {8} AND p.id <= {9}
+             AND (p.published_day % 32) = ANY ({10})\
       """;
 
   private static final String RANGE = "SELECT min(p.id), max(p.id) FROM {0} AS p\n WHERE " + CHOSEN;
@@ -41,13 +43,13 @@ class ReplaySql {
         SELECT p.* FROM {0} AS p
          WHERE <chosen>
          ORDER BY p.id
-         LIMIT {11}),
+         LIMIT {12}),
       added AS (
         INSERT INTO {1} (appended_at, destination, lane, replay, message_id, topic, key, type,
                          headers, payload)
         SELECT page.appended_at, d.id, page.lane, true, page.message_id, page.topic, page.key,
                page.type, page.headers, page.payload
-          FROM page CROSS JOIN (SELECT id FROM {2} WHERE name = {10}) AS d
+          FROM page CROSS JOIN (SELECT id FROM {2} WHERE name = {11}) AS d
          ORDER BY page.id)
       SELECT count(*), max(page.id) FROM page\
       """
@@ -108,11 +110,25 @@ class ReplaySql {
       moment(which.from()),
       moment(Optional.of(ids.until())),
       val(ids.first()),
-      val(ids.last())
+      val(ids.last()),
+      val(slots(which.from(), ids.until()))
     };
     QueryPart[] all = java.util.Arrays.copyOf(parts, parts.length + more.length);
     System.arraycopy(more, 0, all, parts.length, more.length);
     return all;
+  }
+
+  /** Where messages of these times lie, so that the other days' are not read. */
+  private static Integer[] slots(Optional<Instant> from, Instant until) {
+    long last = day(until);
+    long first = Math.max(last - 31, from.map(ReplaySql::day).orElse(Long.MIN_VALUE));
+    return LongStream.rangeClosed(first, last)
+        .mapToObj(day -> (int) Math.floorMod(day, 32L))
+        .toArray(Integer[]::new);
+  }
+
+  private static long day(Instant at) {
+    return Math.floorDiv(at.getEpochSecond(), 86_400L);
   }
 
   private static Field<String> text(Optional<String> text) {
