@@ -3,6 +3,7 @@ package dev.pgbelay.outbox;
 import dev.pgbelay.core.CommitPosition;
 import java.time.Instant;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -39,4 +40,19 @@ public record Message(
     int attempt,
     String claim,
     boolean replay,
-    CommitPosition position) {}
+    CommitPosition position) {
+
+  /**
+   * The payload, read by a codec, for handlers and publishers.
+   *
+   * @throws UnreadablePayloadException if the codec refuses it: a handler that lets that through
+   *     rejects the message, which is told apart from other failures by it
+   */
+  public <P> P payload(PayloadCodec<P> codec) {
+    try {
+      return Objects.requireNonNull(codec.decode(payload));
+    } catch (Exception | LinkageError e) {
+      throw new UnreadablePayloadException(this, e);
+    }
+  }
+}

@@ -2,15 +2,21 @@ package dev.pgbelay.outbox.deadletter;
 
 import static org.jooq.impl.DSL.val;
 
+import dev.pgbelay.batch.chunk.ChunkedJob;
+import dev.pgbelay.batch.chunk.Purge;
+import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.internal.StoredHeaders;
+import java.time.Duration;
 import java.time.OffsetDateTime;
 import java.util.List;
 import java.util.Optional;
 import org.jooq.DSLContext;
+import org.jooq.Field;
 import org.jooq.QueryPart;
 import org.jooq.Record;
 import org.jooq.Table;
 import org.jooq.impl.DSL;
+import org.jooq.impl.SQLDataType;
 
 /**
  * {@code {0}} are the dead letters, {@code {1}} the messages, {@code {2}} the destinations; then
@@ -98,6 +104,22 @@ class DeadLetterSql {
 
   int delete(DSLContext dsl, String name, long id) {
     return dsl.query(DELETE, parts(name, id)).execute();
+  }
+
+  /** By the index on time. */
+  ChunkedJob.Builder purge(Transactions transactions, String schema, String name, Duration keep) {
+    Field<OffsetDateTime> age =
+        DSL.field(DSL.name("died_at"), SQLDataType.TIMESTAMPWITHTIMEZONE.nullable(false));
+    Field<Short> of = DSL.field(DSL.name("destination"), SQLDataType.SMALLINT.nullable(false));
+    Field<Long> id = DSL.field(DSL.name("id"), SQLDataType.BIGINT.nullable(false));
+    return Purge.olderThan(transactions, "outbox-dead-" + name, dead, age, keep)
+        .where(
+            of.eq(
+                DSL.field(
+                    "(SELECT d.id FROM {0} AS d WHERE d.name = {1})",
+                    Short.class, destination, val(name))))
+        .key(age, of, id)
+        .schema(schema);
   }
 
   private static DeadLetter letter(String name, Record row) {

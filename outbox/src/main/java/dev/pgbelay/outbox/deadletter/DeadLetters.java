@@ -1,18 +1,22 @@
 package dev.pgbelay.outbox.deadletter;
 
+import dev.pgbelay.batch.chunk.ChunkedJob;
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.outbox.Outbox;
+import dev.pgbelay.outbox.internal.Names;
 import dev.pgbelay.outbox.internal.Waking;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import org.jooq.DSLContext;
 
 /**
  * The messages that were given up: to look at, to deliver after all, to throw away. They stay until
- * somebody does.
+ * somebody does; nothing purges them unasked.
  *
  * <p>Works in the caller's transaction and never ends it. Safe for several threads.
  */
@@ -121,5 +125,18 @@ public final class DeadLetters {
   /** Throws one away. */
   public Outcome delete(Tx tx, String destination, long id) {
     return sql.delete(tx.dsl(), destination, id) == 1 ? Outcome.DONE : Outcome.NOT_FOUND;
+  }
+
+  /**
+   * A job that throws away those of a destination that became dead letters longer ago, by the
+   * database's clock, a bounded number in each of its transactions. Run it now and then, in any
+   * process: one runs at a time. It needs the tables of module {@code batch} in the same schema,
+   * and is told otherwise by its builder.
+   *
+   * @param keep at least 1 second
+   */
+  public ChunkedJob.Builder purge(Transactions transactions, String destination, Duration keep) {
+    Names.requireDestination(destination);
+    return sql.purge(transactions, schema, destination, keep);
   }
 }

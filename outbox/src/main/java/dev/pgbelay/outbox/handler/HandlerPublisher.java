@@ -5,6 +5,7 @@ import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.outbox.Delivery;
 import dev.pgbelay.outbox.Message;
 import dev.pgbelay.outbox.MessagePublisher;
+import dev.pgbelay.outbox.UnreadablePayloadException;
 import dev.pgbelay.outbox.inbox.Inbox;
 import java.util.HashSet;
 import java.util.List;
@@ -15,9 +16,10 @@ import org.jspecify.annotations.Nullable;
  * Delivers messages by calling code of this process.
  *
  * <p>A handler that returns has the message. One that throws {@link RejectedMessageException}, or
- * what {@link #rejecting} names, rejects it; anything else that it throws is a failed attempt. What
- * an exception says of itself is stored with the message and logged. Immutable and as safe for
- * several threads as the handler is.
+ * {@link UnreadablePayloadException} as {@link Message#payload(dev.pgbelay.outbox.PayloadCodec)}
+ * does, or what {@link #rejecting} names, rejects it; anything else that it throws is a failed
+ * attempt. What an exception says of itself is stored with the message and logged. Immutable and as
+ * safe for several threads as the handler is.
  */
 public final class HandlerPublisher implements MessagePublisher {
   private final MessageHandler handler;
@@ -103,13 +105,16 @@ public final class HandlerPublisher implements MessagePublisher {
 
   private boolean isRejection(Exception failure) {
     return failure instanceof RejectedMessageException
+        || failure instanceof UnreadablePayloadException
         || rejections.stream().anyMatch(type -> type.isInstance(failure));
   }
 
   /** As its message does, which may be made by the exception's own code. */
   private static String text(Exception failure) {
     try {
-      return failure.toString();
+      return failure instanceof UnreadablePayloadException
+          ? String.valueOf(failure.getMessage())
+          : failure.toString();
     } catch (RuntimeException e) {
       return failure.getClass().getName();
     }

@@ -120,6 +120,9 @@ CREATE TABLE ${schema}.outbox_dead (
   PRIMARY KEY (destination, id)
 );
 
+-- Serves the purge of those that are old.
+CREATE INDEX outbox_dead_age ON ${schema}.outbox_dead (died_at, destination, id);
+
 -- Messages that were delivered, where they are kept: for replay. The partitions are a ring of 32 days that is there from
 -- the beginning: emptying one is a TRUNCATE, needs no DDL, and when it is forgotten nothing stops.
 CREATE TABLE ${schema}.outbox_published (

@@ -3,11 +3,14 @@ package dev.pgbelay.outbox.deadletter;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.pgbelay.batch.chunk.ChunkReport;
 import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.outbox.OutboxFixture;
 import dev.pgbelay.outbox.deadletter.DeadLetters.Outcome;
 import dev.pgbelay.testing.PostgresExtension;
 import java.sql.Connection;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -20,7 +23,10 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 class DeadLettersPostgresTest {
   @RegisterExtension
   static final PostgresExtension postgres =
-      PostgresExtension.create().withTemplate(OutboxFixture.SCHEMA);
+      PostgresExtension.create()
+          .withTemplate(
+              dataSource ->
+                  SchemaInstaller.builder(dataSource).modules("batch", "outbox").build().install());
 
   private final OutboxFixture fixture = new OutboxFixture(postgres.dataSource());
   private final DeadLetters letters = DeadLetters.create();
@@ -123,5 +129,41 @@ class DeadLettersPostgresTest {
     assertThat(delete(letter.id())).isEqualTo(Outcome.DONE);
     assertThat(delete(letter.id())).isEqualTo(Outcome.NOT_FOUND);
     assertThat(fixture.payloads()).isEmpty();
+  }
+
+  @Test
+  void oldLettersOfADestination_arePurgedAndNoOthers() {
+    OutboxFixture other = new OutboxFixture(postgres.dataSource());
+    other.append(other.message("k", "old too"));
+    other.buryAll();
+    dead(1_500);
+    fixture.dsl.execute(
+        "update pgbelay.outbox_dead set died_at = died_at - interval '91 days'"
+            + " where convert_from(payload, 'UTF8') <> 'p7' and topic in (?, ?)",
+        fixture.topic,
+        other.topic);
+    ChunkReport report = purge(fixture.destination);
+    assertThat(report.outcome()).isEqualTo(ChunkReport.Outcome.DONE);
+    assertThat(report.rows()).isEqualTo(1_499);
+    List<DeadLetter> left = letters.list(fixture.dsl, fixture.destination, 10);
+    assertThat(left).hasSize(1);
+    assertThat(letters.payload(fixture.dsl, fixture.destination, left.get(0).id()).orElseThrow())
+        .asString()
+        .isEqualTo("p7");
+    assertThat(letters.list(fixture.dsl, other.destination, 10)).hasSize(1);
+    assertThat(purge(fixture.destination).rows()).isZero();
+    assertThat(purge(other.destination).rows()).isEqualTo(1);
+  }
+
+  private ChunkReport purge(String destination) {
+    return letters.purge(fixture.transactions, destination, Duration.ofDays(90)).build().run();
+  }
+
+  @Test
+  void purgeOfABadName_isRefused() {
+    assertThatThrownBy(() -> letters.purge(fixture.transactions, "no/name", Duration.ofDays(1)))
+        .hasMessageContaining("destination 'no/name'");
+    assertThatThrownBy(() -> letters.purge(fixture.transactions, "d", Duration.ZERO))
+        .hasMessageContaining("keep must be at least 1 second");
   }
 }

@@ -10,6 +10,7 @@ import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.outbox.Delivery;
 import dev.pgbelay.outbox.Message;
 import dev.pgbelay.outbox.inbox.Inbox;
+import dev.pgbelay.outbox.jackson.JacksonCodec;
 import dev.pgbelay.testing.PostgresExtension;
 import java.io.IOException;
 import java.time.Instant;
@@ -35,6 +36,10 @@ class HandlerPublisherPostgresTest {
               });
 
   private static Message message() {
+    return message("x");
+  }
+
+  private static Message message(String payload) {
     return new Message(
         1,
         UUID.randomUUID().toString(),
@@ -42,7 +47,7 @@ class HandlerPublisherPostgresTest {
         Optional.empty(),
         Optional.empty(),
         Map.of(),
-        "x".getBytes(UTF_8),
+        payload.getBytes(UTF_8),
         Instant.EPOCH,
         1,
         "claim",
@@ -146,6 +151,52 @@ class HandlerPublisherPostgresTest {
             });
     assertThat(publish(publisher, message).outcome()).isEqualTo(Delivery.Outcome.REJECTED);
     assertThat(effects(message)).isZero();
+    assertThat(publish(publisher, message)).isEqualTo(Delivery.delivered());
+    assertThat(effects(message)).isEqualTo(1);
+  }
+
+  /** Hazard 18: it is not confused with a failure of the handler, and is not tried in vain. */
+  @Test
+  void payloadThatTheCodecRefuses_isRejectedAndSaidSo() throws Exception {
+    JacksonCodec<Integer> codec = JacksonCodec.of(Integer.class);
+    AtomicInteger sum = new AtomicInteger();
+    HandlerPublisher publisher =
+        HandlerPublisher.of(message -> sum.addAndGet(message.payload(codec)));
+    assertThat(publish(publisher, message("7"))).isEqualTo(Delivery.delivered());
+    assertThat(sum).hasValue(7);
+    for (String unread : List.of("{\"secret\": 1}", "null", "", "not json")) {
+      Delivery delivery = publish(publisher, message(unread));
+      assertThat(delivery.outcome()).isEqualTo(Delivery.Outcome.REJECTED);
+      assertThat(delivery.reason())
+          .startsWith("payload cannot be read: message 1 of topic 'orders' (")
+          .doesNotContain("secret");
+    }
+    Delivery other = publish(throwing(new IllegalStateException("codec")), message("7"));
+    assertThat(other.outcome()).isEqualTo(Delivery.Outcome.FAILED);
+  }
+
+  /** The inbox has no mark of it: once the code can read it, it is processed. */
+  @Test
+  void payloadThatTheCodecRefuses_leavesNoMarkInTheInbox() throws Exception {
+    Message message = message("\"text\"");
+    AtomicInteger version = new AtomicInteger(1);
+    HandlerPublisher publisher =
+        HandlerPublisher.inTransaction(
+            Transactions.of(postgres.dataSource()),
+            Inbox.create(),
+            "billing",
+            (tx, given) -> {
+              tx.dsl().execute("insert into effect (id) values (?)", given.messageId());
+              Object ignored =
+                  version.get() == 1
+                      ? given.payload(JacksonCodec.of(Integer.class))
+                      : given.payload(JacksonCodec.of(String.class));
+            });
+    Delivery refused = publish(publisher, message);
+    assertThat(refused.outcome()).isEqualTo(Delivery.Outcome.REJECTED);
+    assertThat(refused.reason()).startsWith("payload cannot be read: ");
+    assertThat(effects(message)).isZero();
+    version.set(2);
     assertThat(publish(publisher, message)).isEqualTo(Delivery.delivered());
     assertThat(effects(message)).isEqualTo(1);
   }
