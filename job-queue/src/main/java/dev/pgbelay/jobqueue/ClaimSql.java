@@ -5,6 +5,7 @@ import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.core.internal.PgDriver;
+import dev.pgbelay.core.internal.StoredHeaders;
 import dev.pgbelay.jobqueue.LowWaterMark.Spot;
 import dev.pgbelay.jobqueue.internal.StoredTexts;
 import java.sql.Connection;
@@ -250,9 +251,9 @@ class ClaimSql {
                 row.getInt(5),
                 row.getBoolean(6),
                 deadline(row, 7),
-                Headers.texts(row, 8),
+                StoredTexts.of(row, 8),
                 Optional.ofNullable(row.getString(9)).map(StoredTexts::failure),
-                Headers.read(Headers.texts(row, 10)),
+                StoredHeaders.read(StoredTexts.of(row, 10)),
                 row.getBytes(11),
                 fence));
       }

@@ -2,6 +2,7 @@ package dev.pgbelay.jobqueue;
 
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.core.internal.StoredHeaders;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -112,7 +113,7 @@ class EnqueueSql {
     insert.setLong(3, job.priority().toSeconds());
     insert.setInt(4, job.maxAttempts());
     insert.setInt(5, (int) job.priority().toSeconds());
-    String headers = Headers.write(job.headers());
+    String headers = StoredHeaders.write(job.headers());
     if (headers == null) {
       insert.setNull(6, Types.VARCHAR);
     } else {
@@ -155,7 +156,7 @@ class EnqueueSql {
       delays[i] = job.delay().toNanos() / 1_000;
       priorities[i] = (int) job.priority().toSeconds();
       attempts[i] = job.maxAttempts();
-      headers[i] = Headers.write(job.headers());
+      headers[i] = StoredHeaders.write(job.headers());
     }
     try (PreparedStatement insert = connection.prepareStatement(enqueueEach)) {
       insert.setArray(1, connection.createArrayOf("text", queues));

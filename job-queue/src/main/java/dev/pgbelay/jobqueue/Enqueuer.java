@@ -229,6 +229,6 @@ final class Enqueuer {
   }
 
   private static DataAccessException refused(SQLException e) {
-    return Refusal.of("jobs were not enqueued", e);
+    return TablesSql.REFUSED.of("jobs were not enqueued", e);
   }
 }

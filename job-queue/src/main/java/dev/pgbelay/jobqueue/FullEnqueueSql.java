@@ -1,5 +1,7 @@
 package dev.pgbelay.jobqueue;
 
+import dev.pgbelay.core.internal.StoredHeaders;
+import dev.pgbelay.jobqueue.internal.StoredTexts;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -95,8 +97,8 @@ class FullEnqueueSql {
       columns[6][i] = job.maxAttempts();
       columns[7][i] = job.deadline().map(time -> (int) time.toMillis()).orElse(null);
       columns[8][i] = job.partitionKey().orElse(null);
-      columns[9][i] = Headers.writeTexts(job.tags());
-      columns[10][i] = Headers.write(job.headers());
+      columns[9][i] = StoredTexts.write(job.tags());
+      columns[10][i] = StoredHeaders.write(job.headers());
       columns[11][i] = follows(job, keys);
     }
     String[] types = {

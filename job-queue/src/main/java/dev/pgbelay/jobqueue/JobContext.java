@@ -129,7 +129,7 @@ public final class JobContext {
     try {
       done = sql.complete(tx.connection(), job, slots);
     } catch (SQLException e) {
-      throw Refusal.of("job " + job.id() + " was not completed", e);
+      throw TablesSql.REFUSED.of("job " + job.id() + " was not completed", e);
     }
     if (!done.held()) {
       throw lost(tx, Settlement.Fate.DONE);
@@ -181,7 +181,7 @@ public final class JobContext {
     try {
       held = sql.reports().write(tx.connection(), job.id(), job.fence(), percent, note, output);
     } catch (SQLException e) {
-      throw Refusal.of("nothing was reported of job " + job.id(), e);
+      throw TablesSql.REFUSED.of("nothing was reported of job " + job.id(), e);
     }
     if (!held) {
       throw lost(tx, null);

@@ -149,7 +149,7 @@ public final class JobQueue {
     try {
       return cancels.request(tx.connection(), id, reason);
     } catch (SQLException e) {
-      throw Refusal.of("job " + id + " was not cancelled", e);
+      throw TablesSql.REFUSED.of("job " + id + " was not cancelled", e);
     }
   }
 
@@ -164,7 +164,7 @@ public final class JobQueue {
     try {
       return waiting.cancel(tx.connection(), id, reason);
     } catch (SQLException e) {
-      throw Refusal.of("job " + id + " was not cancelled", e);
+      throw TablesSql.REFUSED.of("job " + id + " was not cancelled", e);
     }
   }
 
@@ -199,7 +199,7 @@ public final class JobQueue {
     try {
       return waiting.reschedule(tx.connection(), id, at);
     } catch (SQLException e) {
-      throw Refusal.of("job " + id + " was not rescheduled", e);
+      throw TablesSql.REFUSED.of("job " + id + " was not rescheduled", e);
     }
   }
 

@@ -1,10 +1,14 @@
 package dev.pgbelay.jobqueue;
 
+import dev.pgbelay.core.internal.Refusal;
 import org.jooq.SQLDialect;
 import org.jooq.impl.DSL;
 
 /** The tables' quoted names, for the places {@code <job>}, {@code <worker>} and so on. */
 final class TablesSql {
+  /** What is said of a statement that the database refused. */
+  static final Refusal REFUSED = Refusal.ofModule("jobqueue", "job queue");
+
   /** In a list of failures; the same whatever the session's settings. */
   private static final String NOW_AS_TEXT =
       """

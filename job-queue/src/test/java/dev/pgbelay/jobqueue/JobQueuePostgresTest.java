@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.core.internal.StoredHeaders;
 import dev.pgbelay.testing.PostgresExtension;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.sql.Savepoint;
@@ -115,7 +116,7 @@ class JobQueuePostgresTest {
     assertThat(row.get("priority")).isEqualTo(-120);
     assertThat(row.get("delay")).isEqualTo(300);
     assertThat(row.get("behind")).isEqualTo(120_000_000L);
-    assertThat(Headers.read(List.of(row.get("headers", String[].class))))
+    assertThat(StoredHeaders.read(List.of(row.get("headers", String[].class))))
         .containsEntry("trace \"id\"", "a\\b,{c} \"d\" é")
         .containsEntry("empty", "");
   }

@@ -7,6 +7,7 @@ import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.internal.StoredHeaders;
 import dev.pgbelay.testing.PostgresExtension;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.lang.reflect.InvocationTargetException;
@@ -114,7 +115,7 @@ class LargeBulksPostgresTest {
     }
     Record copied = columns(ids.get(17));
     assertThat(copied).isEqualTo(columns(few.get(0)));
-    assertThat(Headers.read(List.of(copied.get("headers", String[].class))))
+    assertThat(StoredHeaders.read(List.of(copied.get("headers", String[].class))))
         .containsExactlyEntriesOf(jobs.get(0).headers());
     assertThat(fixture.count("select count(distinct (place, enqueued_at)) from pgbelay.job"))
         .as("moments, of two statements")

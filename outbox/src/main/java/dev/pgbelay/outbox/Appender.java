@@ -2,6 +2,7 @@ package dev.pgbelay.outbox;
 
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.internal.Refusal;
 import dev.pgbelay.core.internal.StatementStart;
 import dev.pgbelay.outbox.AppendManySql.Answer;
 import dev.pgbelay.outbox.AppendManySql.Asked;
@@ -26,6 +27,13 @@ import org.jspecify.annotations.Nullable;
 
 /** Appends messages by the statement that suits them. Safe for several threads. */
 final class Appender {
+  private static final Refusal REFUSED =
+      Refusal.ofModule("outbox", "outbox")
+          .with(
+              "40P01",
+              "it waited for another transaction that waited for it; append in one call what has"
+                  + " strict order or ids of its own, and retry the transaction");
+
   private final String schema;
   private final int payloadLimit;
   private final MessageIds ids;
@@ -260,6 +268,6 @@ final class Appender {
   }
 
   private static org.jooq.exception.DataAccessException refused(SQLException e) {
-    return Refusal.of("messages were not appended", e);
+    return REFUSED.of("messages were not appended", e);
   }
 }

@@ -27,12 +27,22 @@ public final class DayRing {
     this.parent = parent;
   }
 
-  /** Slots that hold something and no day that is to be kept. */
+  /**
+   * Slots that hold something and no day that is to be kept. Tomorrow's is left alone: a truncate
+   * that is sent before midnight may arrive after it.
+   */
   public List<Integer> expired(Connection connection, int days) throws SQLException {
+    return expired(connection, -days, 1);
+  }
+
+  /** The same, where the days from the first to the last are kept, counted from today. */
+  public List<Integer> expired(Connection connection, int firstKept, int lastKept)
+      throws SQLException {
     List<Integer> slots = new ArrayList<>();
     try (PreparedStatement select = connection.prepareStatement(DayRingSql.FIND_EXPIRED)) {
-      select.setInt(1, days);
-      select.setString(2, name(parent));
+      select.setInt(1, firstKept);
+      select.setInt(2, lastKept);
+      select.setString(3, name(parent));
       try (ResultSet row = select.executeQuery()) {
         while (row.next()) {
           slots.add(row.getInt(1));
@@ -42,11 +52,20 @@ public final class DayRing {
     return slots;
   }
 
+  /** Until the transaction ends; waits for whoever reads or writes the slot. */
+  public void lock(Connection connection, int slot) throws SQLException {
+    execute(connection, DayRingSql.LOCK_SLOT, slot);
+  }
+
   /** Waits for whoever reads or writes the slot, with an exclusive lock on it. */
   public void empty(Connection connection, int slot) throws SQLException {
-    String statement = DayRingSql.EMPTY_SLOT.replace("<slot>", name(slotName(slot)));
-    try (PreparedStatement truncate = connection.prepareStatement(statement)) {
-      truncate.execute();
+    execute(connection, DayRingSql.EMPTY_SLOT, slot);
+  }
+
+  private void execute(Connection connection, String sql, int slot) throws SQLException {
+    try (PreparedStatement statement =
+        connection.prepareStatement(sql.replace("<slot>", name(slotName(slot))))) {
+      statement.execute();
     }
   }
 

@@ -2,17 +2,16 @@ package dev.pgbelay.core.internal;
 
 /** The statements on a {@link DayRing}. */
 final class DayRingSql {
-  /**
-   * Binds days, the parent's name. Tomorrow's is left alone: a truncate that is sent before
-   * midnight may arrive after it.
-   */
+  /** Binds the first and the last day that is kept, counted from today, and the parent's name. */
   static final String FIND_EXPIRED =
       """
       WITH today AS MATERIALIZED (
         SELECT CAST(floor(extract(epoch FROM clock_timestamp()) / 86400) AS integer) AS day),
       kept AS MATERIALIZED (
         SELECT d.day % 32 AS slot
-          FROM today, generate_series(today.day - CAST(? AS integer), today.day + 1) AS d(day)),
+          FROM today,
+               generate_series(today.day + CAST(? AS integer),
+                               today.day + CAST(? AS integer)) AS d(day)),
       slots AS MATERIALIZED (
         SELECT CAST(right(c.relname, 2) AS integer) AS slot, c.oid
           FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
@@ -23,6 +22,8 @@ final class DayRingSql {
          AND pg_catalog.pg_relation_size(slots.oid) > 0
        ORDER BY slots.slot\
       """;
+
+  static final String LOCK_SLOT = "LOCK TABLE <slot> IN ACCESS EXCLUSIVE MODE";
 
   static final String EMPTY_SLOT = "TRUNCATE <slot>";
 

@@ -2,6 +2,7 @@ package dev.pgbelay.jobqueue.deadletter;
 
 import static org.jooq.impl.DSL.val;
 
+import dev.pgbelay.core.internal.StoredHeaders;
 import dev.pgbelay.jobqueue.internal.StoredTexts;
 import java.time.Instant;
 import java.time.OffsetDateTime;
@@ -131,7 +132,7 @@ class DeadLetterSql {
         row.get("attempt", Integer.class),
         row.get("reason", String.class),
         StoredTexts.failures(row, "failures"),
-        StoredTexts.pairs(StoredTexts.of(row, "headers")),
+        StoredHeaders.read(StoredTexts.of(row, "headers")),
         instant(row, "enqueued_at"),
         instant(row, "died_at"));
   }

@@ -2,6 +2,7 @@ package dev.pgbelay.jobqueue.inspect;
 
 import static org.jooq.impl.DSL.val;
 
+import dev.pgbelay.core.internal.StoredHeaders;
 import dev.pgbelay.jobqueue.internal.IdCursor;
 import dev.pgbelay.jobqueue.internal.StoredTexts;
 import java.time.Instant;
@@ -148,7 +149,7 @@ final class InspectSql {
         instant(row, "ended_at"),
         Optional.ofNullable(row.get("reason", String.class)),
         StoredTexts.failures(row, "failures"),
-        StoredTexts.pairs(StoredTexts.of(row, "headers")),
+        StoredHeaders.read(StoredTexts.of(row, "headers")),
         StoredTexts.of(row, "tags"));
   }
 

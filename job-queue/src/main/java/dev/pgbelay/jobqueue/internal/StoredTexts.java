@@ -1,27 +1,36 @@
 package dev.pgbelay.jobqueue.internal;
 
+import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.internal.ArrayLiteral;
 import dev.pgbelay.jobqueue.FailedAttempt;
+import java.sql.Array;
+import java.sql.ResultSet;
+import java.sql.SQLException;
 import java.time.Instant;
-import java.util.Collections;
-import java.util.LinkedHashMap;
+import java.util.Collection;
 import java.util.List;
-import java.util.Map;
 import org.jooq.Record;
+import org.jspecify.annotations.Nullable;
 
-/** Texts and headers as they come out of the tables. */
+/** Lists of texts as they go into the tables and come out. */
 public final class StoredTexts {
   private StoredTexts() {}
 
-  /** Names and values that take turns, in their order. */
-  public static Map<String, String> pairs(List<String> texts) {
+  /** The literal of an array of texts; null for none. */
+  public static @Nullable String write(Collection<String> texts) {
     if (texts.isEmpty()) {
-      return Map.of();
+      return null;
     }
-    Map<String, String> pairs = new LinkedHashMap<>();
-    for (int i = 0; i + 1 < texts.size(); i += 2) {
-      pairs.put(texts.get(i), texts.get(i + 1));
-    }
-    return Collections.unmodifiableMap(pairs);
+    ArrayLiteral literal =
+        ArrayLiteral.of(texts.size(), wrong -> new PgBelayException("a text " + wrong));
+    texts.forEach(literal::add);
+    return literal.toString();
+  }
+
+  /** An array's texts; none for null. */
+  public static List<String> of(ResultSet row, int column) throws SQLException {
+    Array array = row.getArray(column);
+    return array == null ? List.of() : List.of((String[]) array.getArray());
   }
 
   /** What a column holds; none for null. */

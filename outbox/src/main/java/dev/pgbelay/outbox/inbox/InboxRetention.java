@@ -6,6 +6,7 @@ import dev.pgbelay.core.FailureKind;
 import dev.pgbelay.core.Failures;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.core.internal.DayRing;
 import dev.pgbelay.core.internal.MissingTable;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -24,7 +25,8 @@ public final class InboxRetention {
   private final Transactions transactions;
   private final String schema;
   private final MarkDays days;
-  private final InboxRetentionSql sql;
+  private final int daysAhead;
+  private final DayRing ring;
   private final InboxMeters meters;
 
   InboxRetention(
@@ -32,7 +34,8 @@ public final class InboxRetention {
     this.transactions = transactions;
     this.schema = schema;
     this.days = days;
-    this.sql = new InboxRetentionSql(schema, days, daysAhead);
+    this.daysAhead = daysAhead;
+    this.ring = new DayRing(schema, "inbox_mark");
     this.meters = meters;
   }
 
@@ -81,7 +84,8 @@ public final class InboxRetention {
 
   private List<Integer> expired(Connection connection) {
     try {
-      return sql.expired(connection);
+      return ring.expired(
+          connection, daysAhead - days.oldestKept(), daysAhead + 1 - MarkDays.YOUNGEST);
     } catch (SQLException e) {
       throw failed(e);
     }
@@ -90,10 +94,10 @@ public final class InboxRetention {
   /** Looks again under the lock: days may have passed since, and the slot be another day's. */
   private boolean empty(Connection connection, int slot) {
     try {
-      sql.lock(connection, slot);
-      boolean still = sql.expired(connection).contains(slot);
+      ring.lock(connection, slot);
+      boolean still = expired(connection).contains(slot);
       if (still) {
-        sql.empty(connection, slot);
+        ring.empty(connection, slot);
       }
       return still;
     } catch (SQLException e) {
