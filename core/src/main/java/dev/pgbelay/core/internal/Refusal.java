@@ -30,15 +30,20 @@ public final class Refusal {
             + " has them";
     return new Refusal(
         Map.of(
-            "42P01", missing,
-            "3F000", missing,
+            "42P01",
+            missing,
+            "3F000",
+            missing,
             "42703",
-                "the tables of module "
-                    + module
-                    + " are older than this version; run SchemaInstaller again",
-            "42501", "this role lacks a grant that the guide of the " + name + " lists",
-            "25006", "the transaction is read-only",
-            "25P02", "an earlier statement of this transaction has failed"));
+            "the tables of module "
+                + module
+                + " are older than this version; run SchemaInstaller again",
+            "42501",
+            "this role lacks a grant that the guide of the " + name + " lists",
+            "25006",
+            "the transaction is read-only",
+            "25P02",
+            "an earlier statement of this transaction has failed"));
   }
 
   /** The same, with a remedy for one more SQLSTATE. */
