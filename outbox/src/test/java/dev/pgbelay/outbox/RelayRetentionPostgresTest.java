@@ -56,7 +56,8 @@ class RelayRetentionPostgresTest {
     fixture.append(null, "x".repeat(50_000));
     fixture.appendMany(500, 20);
     fixture.dsl.execute(
-        "update pgbelay.outbox_message set type = 't', headers = array['a', 'b'], replay = id % 2 = 0"
+        "update pgbelay.outbox_message set type = 't', headers = array['a', 'b'], replay = id % 2 = 0,"
+            + " appended_at = appended_at - interval '40 days'"
             + " where destination = ?",
         fixture.number);
     var before = rows("outbox_message").intoMaps();
