@@ -41,7 +41,7 @@ final class HoldWriter {
   private final RelayMeters meters;
   private final Consumer<UUID> retired;
 
-  private volatile RelayWindow.@Nullable HoldWork unwritten;
+  private volatile @Nullable HoldWork unwritten;
 
   HoldWriter(
       Destination destination,
@@ -79,7 +79,7 @@ final class HoldWriter {
   }
 
   boolean write(short number) throws SQLException {
-    RelayWindow.HoldWork work = unwritten == null ? window.takeHolds() : unwritten;
+    HoldWork work = unwritten == null ? window.takeHolds() : unwritten;
     if (work.isEmpty()) {
       return false;
     }
@@ -256,7 +256,7 @@ final class HoldWriter {
   }
 
   int pending() {
-    RelayWindow.HoldWork work = unwritten;
+    HoldWork work = unwritten;
     return work == null ? 0 : work.holds().size();
   }
 }

@@ -82,7 +82,7 @@ final class LookSql {
   }
 
   Commit<List<LaneMessage>> look(
-      Transactions transactions, TxOptions options, short destination, RelayWindow.Plan plan)
+      Transactions transactions, TxOptions options, short destination, LookPlan plan)
       throws SQLException {
     boolean all = plan.fullKeys().isEmpty();
     return transactions.commitStatement(

@@ -185,10 +185,10 @@ final class RelayDestination {
 
   /** How many calls do not end, however long one waits. */
   int awaitCalls(long untilNanos) throws InterruptedException {
-    if (!window.awaitIdle(Math.max(0, untilNanos - System.nanoTime()))) {
+    if (!window.calls().awaitIdle(Math.max(0, untilNanos - System.nanoTime()))) {
       LOG.warn("deliveries to '{}' did not end in time, interrupting them", destination.name());
       threads.forEach(Thread::interrupt);
-      boolean ignored = window.awaitIdle(TimeUnit.SECONDS.toNanos(1));
+      boolean ignored = window.calls().awaitIdle(TimeUnit.SECONDS.toNanos(1));
     }
     return window.running();
   }

@@ -22,7 +22,7 @@ final class RelayDispatch implements Runnable {
   private static final Duration AFTER_FAILURE = Duration.ofMillis(200);
 
   private final RelayDestination of;
-  private final RelayWindow window;
+  private final WindowCalls calls;
   private final MessagePublisher publisher;
   private final ClaimPermit permit;
   private final RelayIdentity identity;
@@ -38,7 +38,7 @@ final class RelayDispatch implements Runnable {
       Transactions transactions,
       LookSql sql) {
     this.of = of;
-    this.window = of.window();
+    this.calls = of.window().calls();
     this.publisher = of.destination().publisher();
     this.permit = permit;
     this.identity = identity;
@@ -49,7 +49,7 @@ final class RelayDispatch implements Runnable {
 
   @Override
   public void run() {
-    while (!window.isStopped()) {
+    while (!calls.isStopped()) {
       try {
         step();
       } catch (InterruptedException e) {
@@ -70,7 +70,7 @@ final class RelayDispatch implements Runnable {
   }
 
   private void step() throws InterruptedException, SQLException {
-    int available = window.await(IDLE);
+    int available = calls.await(IDLE);
     if (available == 0) {
       return;
     }
@@ -79,7 +79,7 @@ final class RelayDispatch implements Runnable {
       Thread.sleep(of.refusedPause().toMillis());
       return;
     }
-    List<LaneMessage> call = window.take(places);
+    List<LaneMessage> call = calls.take(places);
     permit.release(places - call.size());
     if (call.isEmpty()) {
       return;
@@ -98,7 +98,7 @@ final class RelayDispatch implements Runnable {
           permit.release(rest.size() - 1);
           call = call.subList(0, begun);
           if (begun > 0) {
-            window.giveBackRest(rest, call);
+            calls.giveBackRest(rest, call);
           } else {
             call = rest;
           }
@@ -111,7 +111,7 @@ final class RelayDispatch implements Runnable {
       }
     } finally {
       if (!over) {
-        window.giveBack(call);
+        calls.giveBack(call);
       }
     }
   }
@@ -140,7 +140,7 @@ final class RelayDispatch implements Runnable {
     LaneClaim lane = call.get(0).lane;
     boolean live = false;
     try {
-      while (!lane.lost && !window.isStopped()) {
+      while (!lane.lost && !calls.isStopped()) {
         if (identity.isLive(lane.fence.claimant())) {
           live = true;
           return true;
@@ -194,7 +194,7 @@ final class RelayDispatch implements Runnable {
     for (Delivery one : all) {
       permit.end(took, failure(one, thrown));
     }
-    RelayWindow.Counts counts = window.done(call, all);
+    CallResults.Counts counts = calls.done(call, all);
     meters.failed(counts.failed());
     meters.rejected(counts.rejected());
     meters.stale(counts.stale());

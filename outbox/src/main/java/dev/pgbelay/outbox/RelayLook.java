@@ -57,7 +57,7 @@ final class RelayLook {
     spacing.await();
     long begun = System.nanoTime();
     long decided = mark.decided(transactions);
-    RelayWindow.Plan plan = window.beginLook();
+    LookPlan plan = window.beginLook();
     if (plan == null) {
       return Pass.idle(floor);
     }
@@ -84,7 +84,7 @@ final class RelayLook {
   }
 
   /** Lanes that were read to their end are asked for less than those that were not. */
-  private void share(RelayWindow.Plan plan) {
+  private void share(LookPlan plan) {
     long byBytes = Math.max(64, plan.bytes() / averageWeight);
     int total = (int) Math.min(Math.min(most, plan.room()), byBytes);
     int even = Math.max(1, total / plan.lanes().size());
@@ -125,7 +125,7 @@ final class RelayLook {
 
   /** Whether there is more. */
   private boolean learn(
-      RelayWindow.Plan plan, List<LaneMessage> found, Map<LaneClaim, Long> left, long decided) {
+      LookPlan plan, List<LaneMessage> found, Map<LaneClaim, Long> left, long decided) {
     Map<LaneClaim, Integer> counts = new HashMap<>();
     Map<LaneClaim, Long> lasts = new HashMap<>();
     long weight = 0;

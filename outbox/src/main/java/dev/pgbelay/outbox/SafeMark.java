@@ -77,7 +77,7 @@ final class SafeMark {
   }
 
   /** The plan, from the front now and then. */
-  RelayWindow.Plan applied(RelayWindow.Plan plan) {
+  LookPlan applied(LookPlan plan) {
     long now = System.nanoTime();
     if (now - lastFull < FULL_LOOK) {
       return plan;
