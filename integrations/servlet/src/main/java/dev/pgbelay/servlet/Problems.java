@@ -22,9 +22,13 @@ final class Problems {
 
   void answer(Problem problem, HttpServletResponse response, Duration retryAfter)
       throws IOException {
-    long seconds = Math.max(1, retryAfter.plusMillis(999).toSeconds());
-    response.setHeader("Retry-After", Long.toString(seconds));
+    response.setHeader("Retry-After", Long.toString(seconds(retryAfter)));
     answer(problem, response);
+  }
+
+  /** Never too early, and never at once. */
+  static long seconds(Duration retryAfter) {
+    return Math.max(1, retryAfter.plusMillis(999).toSeconds());
   }
 
   void answer(Problem problem, HttpServletResponse response) throws IOException {

@@ -8,15 +8,19 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /** The headers of one response, in their order. Of one thread. */
 final class ResponseHeaders {
+  /** With two digits for each day (RFC 9110, section 5.6.7), unlike the JDK's own. */
+  private static final DateTimeFormatter HTTP_DATE =
+      DateTimeFormatter.ofPattern("EEE, dd MMM yyyy HH:mm:ss 'GMT'", Locale.ENGLISH);
+
   private final List<Header> headers = new ArrayList<>();
 
   static String httpDate(long date) {
-    return DateTimeFormatter.RFC_1123_DATE_TIME.format(
-        Instant.ofEpochMilli(date).atOffset(ZoneOffset.UTC));
+    return HTTP_DATE.format(Instant.ofEpochMilli(date).atOffset(ZoneOffset.UTC));
   }
 
   void add(String name, String value) {

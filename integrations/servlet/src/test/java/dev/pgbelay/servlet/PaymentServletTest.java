@@ -3,6 +3,7 @@ package dev.pgbelay.servlet;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import static org.awaitility.Awaitility.await;
 
 import com.zaxxer.hikari.HikariConfig;
@@ -11,7 +12,9 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.idempotency.Codec;
 import dev.pgbelay.idempotency.Fingerprint;
+import dev.pgbelay.idempotency.fingerprint.FingerprintRule;
 import dev.pgbelay.idempotency.fingerprint.RequestContent;
+import dev.pgbelay.idempotency.fingerprint.UnfitRequestException;
 import dev.pgbelay.idempotency.payment.PaymentOperation;
 import dev.pgbelay.idempotency.payment.Payments;
 import dev.pgbelay.idempotency.payment.ProviderCall;
@@ -21,6 +24,7 @@ import dev.pgbelay.idempotency.payment.StepKey;
 import dev.pgbelay.testing.PostgresExtension;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
+import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.sql.Connection;
@@ -60,6 +64,7 @@ class PaymentServletTest {
               charged.contains(key) ? ProviderReply.succeeded("ch-1") : ProviderReply.absent());
 
   private volatile ProviderCall<String, String> provider = paying;
+  private volatile String lastWork = "select 1";
 
   private HikariDataSource pool(int size) {
     HikariConfig config = new HikariConfig();
@@ -82,7 +87,12 @@ class PaymentServletTest {
     return payments
         .operation(
             "pay",
-            (String asked) -> Fingerprint.of(1, asked.getBytes(UTF_8)),
+            (String asked) -> {
+              if (asked.equals("unfit")) {
+                throw unfit(new byte[0]);
+              }
+              return Fingerprint.of(1, asked.getBytes(UTF_8));
+            },
             Codec.text(),
             Codec.text())
         .provider(
@@ -93,15 +103,22 @@ class PaymentServletTest {
             limits)
         .attempts(10, Duration.ofMillis(1), Duration.ofMillis(2))
         .respond(
-            (tx, execution) ->
-                execution.refusal().orElseGet(() -> "paid by " + execution.result(CHARGED)))
+            (tx, execution) -> {
+              tx.dsl().execute(lastWork);
+              return execution.refusal().orElseGet(() -> "paid by " + execution.result(CHARGED));
+            })
         .build();
   }
 
   private Shop shop(DataSource dataSource) throws Exception {
+    return shop(dataSource, Duration.ZERO);
+  }
+
+  private Shop shop(DataSource dataSource, Duration wait) throws Exception {
     PaymentServlet<String, String> servlet =
         PaymentServlet.builder(
                 operation(dataSource), PaymentServletTest::read, PaymentServletTest::write)
+            .waitFor(wait)
             .build();
     Shop shop =
         new Shop(
@@ -116,10 +133,17 @@ class PaymentServletTest {
     switch (body) {
       case "negative" -> throw new IllegalArgumentException("with a name in it");
       case "cut" -> throw new IOException("with a name in it");
+      case "long" -> throw unfit(new byte[2]);
       default -> {
         return body;
       }
     }
+  }
+
+  /** No JSON, and too long if it is more than a byte. */
+  private static UnfitRequestException unfit(byte[] body) {
+    FingerprintRule rule = FingerprintRule.builder().jsonBody().maxBodyBytes(1).build();
+    return catchThrowableOfType(UnfitRequestException.class, () -> rule.of(body));
   }
 
   private static void write(String response, HttpServletResponse http) throws IOException {
@@ -271,9 +295,85 @@ class PaymentServletTest {
       HttpResponse<String> answer = shop.post("k", "10");
       assertThat(answer.statusCode()).isEqualTo(503);
       assertThat(answer.headers().firstValue("Retry-After")).contains("1");
+      assertThat(answer.body())
+          .as("a step of it may have been done before")
+          .contains("\"title\":\"unknown\"");
     }
     assertThat(charged).isEmpty();
     assertThat(shop.post("k", "10").statusCode()).isEqualTo(201);
+    assertThat(charged).hasSize(1);
+  }
+
+  @Test
+  void failureBehindTheCall_is503OnlyIfItCanGoAwayByItself() throws Exception {
+    Shop shop = shop(postgres.dataSource());
+    lastWork = "select 1 / 0";
+    HttpResponse<String> broken = shop.post("k", "10");
+    assertThat(broken.statusCode()).isEqualTo(500);
+    assertThat(broken.headers().firstValue("Retry-After")).isEmpty();
+    lastWork = "do $$ begin raise exception using errcode = '40001'; end $$";
+    HttpResponse<String> busy = shop.post("k2", "10");
+    assertThat(busy.statusCode()).isEqualTo(503);
+    assertThat(busy.headers().firstValue("Retry-After")).contains("1");
+    lastWork = "select 1";
+    await()
+        .atMost(Duration.ofMinutes(1))
+        .until(() -> shop.post("k", "10").statusCode() == 201 && shop.post("k2", "10").statusCode() == 201);
+    assertThat(charged).hasSize(2);
+  }
+
+  @Test
+  void requestWithoutAFingerprint_is400Or413AndNothingIsKept() throws Exception {
+    Shop shop = shop(postgres.dataSource());
+    assertThat(shop.post("k", "long").statusCode()).isEqualTo(413);
+    HttpResponse<String> unfit = shop.post("k", "unfit");
+    assertThat(unfit.statusCode()).isEqualTo(400);
+    assertThat(unfit.body()).contains("\"title\":\"request unfit\"");
+    assertThat(payments()).isZero();
+  }
+
+  @Test
+  void keys_belongToWhoeverIsAuthenticated() throws Exception {
+    Shop shop = shop(postgres.dataSource());
+    for (String user : List.of("ann", "bob")) {
+      HttpResponse<String> answer =
+          shop.send(shop.keyed("\"k\"", "10").setHeader("X-User", user).build());
+      assertThat(answer.statusCode()).isEqualTo(201);
+      assertThat(answer.headers().firstValue(IdempotencyFilter.REPLAYED)).isEmpty();
+    }
+    assertThat(charged).hasSize(2);
+    HttpRequest nobody =
+        HttpRequest.newBuilder(
+                shop.keyed("\"k\"", "10").build(),
+                (name, value) -> !name.equalsIgnoreCase("X-User"))
+            .build();
+    assertThat(shop.send(nobody).statusCode()).isEqualTo(401);
+    assertThat(charged).hasSize(2);
+  }
+
+  @Test
+  void whoWaits_getsTheAnswerOfTheFirst() throws Exception {
+    Looks looks = new Looks(postgres.dataSource());
+    Shop shop = shop(looks, Duration.ofMinutes(1));
+    CountDownLatch asked = new CountDownLatch(1);
+    CountDownLatch goOn = new CountDownLatch(1);
+    provider =
+        (execution, key) -> {
+          asked.countDown();
+          assertThat(goOn.await(1, TimeUnit.MINUTES)).isTrue();
+          return paying.call(execution, key);
+        };
+    CompletableFuture<HttpResponse<String>> first = shop.postAsync("k", "10");
+    assertThat(asked.await(1, TimeUnit.MINUTES)).isTrue();
+    int before = looks.count();
+    CompletableFuture<HttpResponse<String>> second = shop.postAsync("k", "10");
+    // The first look finds it running; more are made only by somebody who waits.
+    await()
+        .atMost(Duration.ofMinutes(1))
+        .until(() -> looks.count() >= before + 3 || second.isDone());
+    goOn.countDown();
+    assertThat(first.get(1, TimeUnit.MINUTES).statusCode()).isEqualTo(201);
+    assertThat(second.get(1, TimeUnit.MINUTES).statusCode()).isEqualTo(201);
     assertThat(charged).hasSize(1);
   }
 

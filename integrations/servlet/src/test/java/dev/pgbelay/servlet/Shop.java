@@ -21,6 +21,9 @@ import java.net.http.HttpResponse;
 import java.security.Principal;
 import java.time.Duration;
 import java.util.EnumSet;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 import javax.sql.DataSource;
 import org.eclipse.jetty.ee10.servlet.ErrorPageErrorHandler;
@@ -52,6 +55,7 @@ final class Shop {
   private final DataSource dataSource;
   private final HttpClient http = HttpClient.newHttpClient();
   private final AtomicInteger ended = new AtomicInteger();
+  private final List<Exception> thrown = new CopyOnWriteArrayList<>();
   volatile Counter counter = (request, response) -> place(request, response, "anything");
 
   Shop(DataSource dataSource, Filter filter) throws Exception {
@@ -70,6 +74,9 @@ final class Shop {
                   }
                 },
                 response);
+          } catch (IOException | ServletException | RuntimeException e) {
+            thrown.add(e);
+            throw e;
           } finally {
             ended.incrementAndGet();
           }
@@ -141,6 +148,11 @@ final class Shop {
     return ended.get();
   }
 
+  /** What came out of the filter, in its order. */
+  List<Exception> thrown() {
+    return thrown;
+  }
+
   int port() {
     return ((org.eclipse.jetty.server.ServerConnector) server.getConnectors()[0]).getLocalPort();
   }
@@ -152,6 +164,11 @@ final class Shop {
   /** A POST under a key, in quotes. */
   HttpResponse<String> post(String key, String body) throws IOException, InterruptedException {
     return send(keyed("\"" + key + "\"", body).build());
+  }
+
+  CompletableFuture<HttpResponse<String>> postAsync(String key, String body) {
+    return http.sendAsync(
+        keyed("\"" + key + "\"", body).build(), HttpResponse.BodyHandlers.ofString());
   }
 
   HttpRequest.Builder keyed(String header, String body) {
