@@ -10,6 +10,7 @@ import static org.jooq.impl.DSL.table;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.health.Health;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.jobqueue.JobContext;
 import dev.pgbelay.jobqueue.JobKind;
@@ -23,7 +24,6 @@ import dev.pgbelay.jobqueue.cron.Schedule;
 import dev.pgbelay.jobqueue.cron.ScheduleRunner;
 import dev.pgbelay.jobqueue.cron.ScheduleState;
 import dev.pgbelay.jobqueue.cron.Schedules;
-import dev.pgbelay.jobqueue.health.QueueHealth;
 import dev.pgbelay.jobqueue.health.QueueMonitor;
 import dev.pgbelay.jobqueue.testing.ManualWorker;
 import dev.pgbelay.testing.PostgresCluster;
@@ -116,7 +116,7 @@ public final class NightlyReport {
   }
 
   /** A service starts the monitor, and asks for its health in a probe. */
-  private QueueHealth health() throws Exception {
+  private Health health() throws Exception {
     // tag::monitor[]
     QueueMonitor monitor =
         QueueMonitor.builder(transactions)

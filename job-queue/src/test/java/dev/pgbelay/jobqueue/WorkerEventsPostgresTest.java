@@ -2,8 +2,8 @@ package dev.pgbelay.jobqueue;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.pgbelay.core.health.Health;
 import dev.pgbelay.jobqueue.events.JobEvent;
-import dev.pgbelay.jobqueue.health.QueueHealth;
 import dev.pgbelay.jobqueue.health.QueueMonitor;
 import dev.pgbelay.testing.PostgresExtension;
 import java.time.Duration;
@@ -191,7 +191,7 @@ class WorkerEventsPostgresTest {
     QueueMonitor monitor =
         QueueMonitor.builder(fixture.transactions).standstill(Duration.ofMinutes(5)).build();
     monitor.look();
-    assertThat(monitor.health().status()).isEqualTo(QueueHealth.Status.DOWN);
+    assertThat(monitor.health().status()).isEqualTo(Health.Status.DOWN);
     assertThat(monitor.health().reasons().get(0).text())
         .contains("queue '" + fixture.queue + "'", "none was ever finished");
     release.countDown();

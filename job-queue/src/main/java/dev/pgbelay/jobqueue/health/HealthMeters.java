@@ -1,5 +1,6 @@
 package dev.pgbelay.jobqueue.health;
 
+import dev.pgbelay.core.health.Health;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.TimeGauge;
@@ -71,7 +72,7 @@ final class HealthMeters {
             .register(registry));
   }
 
-  private static int level(QueueHealth.Status status) {
+  private static int level(Health.Status status) {
     return switch (status) {
       case UP -> 0;
       case DEGRADED -> 1;

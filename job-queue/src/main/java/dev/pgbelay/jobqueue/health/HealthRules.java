@@ -1,8 +1,9 @@
 package dev.pgbelay.jobqueue.health;
 
+import dev.pgbelay.core.health.Health;
+import dev.pgbelay.core.health.Health.Reason;
+import dev.pgbelay.core.health.Health.Status;
 import dev.pgbelay.core.horizon.HorizonPin;
-import dev.pgbelay.jobqueue.health.QueueHealth.Reason;
-import dev.pgbelay.jobqueue.health.QueueHealth.Status;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -28,7 +29,7 @@ record HealthRules(
     expected = new LinkedHashMap<>(expected);
   }
 
-  QueueHealth judge(QueueSnapshot snapshot) {
+  Health judge(QueueSnapshot snapshot) {
     List<Reason> reasons = new ArrayList<>();
     snapshot.queues().values().stream()
         .sorted((a, b) -> a.queue().compareTo(b.queue()))
@@ -63,7 +64,7 @@ record HealthRules(
     for (HorizonPin pin : snapshot.pins()) {
       reasons.add(new Reason(Status.DEGRADED, "dead rows are not cleaned up because of " + pin));
     }
-    return QueueHealth.of(reasons);
+    return Health.of(reasons);
   }
 
   private void judge(QueueFigures queue, int workers, List<Reason> reasons) {

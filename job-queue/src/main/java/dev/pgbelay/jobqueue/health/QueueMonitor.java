@@ -2,21 +2,16 @@ package dev.pgbelay.jobqueue.health;
 
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
-import dev.pgbelay.core.TxOptions;
-import dev.pgbelay.core.background.BackgroundLoop;
-import dev.pgbelay.core.background.Pass;
+import dev.pgbelay.core.health.Health;
 import dev.pgbelay.core.horizon.HorizonGuard;
+import dev.pgbelay.core.internal.Monitoring;
 import dev.pgbelay.core.internal.OptionName;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.jobqueue.JobKind;
-import dev.pgbelay.jobqueue.health.QueueHealth.Reason;
-import dev.pgbelay.jobqueue.health.QueueHealth.Status;
 import io.micrometer.core.instrument.MeterRegistry;
-import java.sql.SQLException;
 import java.time.Duration;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.jooq.DSLContext;
@@ -32,47 +27,32 @@ import org.jspecify.annotations.Nullable;
  * every five seconds. Safe for several threads; started once, stopped once.
  */
 public final class QueueMonitor implements AutoCloseable {
-  private static final Duration LONGEST_LOOK = Duration.ofSeconds(5);
-  private static final TxOptions LOOK =
-      TxOptions.builder().path("jobqueue-monitor").deadline(LONGEST_LOOK).build();
-
-  /** A snapshot and when it was taken. */
-  private record Seen(QueueSnapshot snapshot, long atNanos) {}
-
-  private final Transactions transactions;
   private final HealthSql sql;
   private final HealthRules rules;
   private final HorizonGuard horizon;
   private final int countUpTo;
-  private final Duration interval;
-  private final BackgroundLoop loop;
+  private final Monitoring<QueueSnapshot> monitoring;
   private final @Nullable HealthMeters meters;
   private boolean expectationsKnown;
-  private volatile @Nullable Seen last;
-  private volatile @Nullable String failure;
-  private final long builtAt = System.nanoTime();
 
   private QueueMonitor(Builder builder) {
-    this.transactions = builder.transactions;
     this.sql = new HealthSql(builder.schema);
     this.rules =
         new HealthRules(
             builder.standstill, builder.standstillOfOthers, builder.late, builder.expected);
     this.horizon = HorizonGuard.after(builder.pinned);
     this.countUpTo = builder.countUpTo;
-    this.interval = builder.interval;
+    this.monitoring =
+        new Monitoring<>(
+            "jobs-" + builder.name + "-monitor",
+            builder.transactions,
+            "jobqueue-monitor",
+            builder.interval,
+            this::read,
+            this::seen,
+            builder.registry);
     this.meters =
         builder.registry == null ? null : new HealthMeters(builder.registry, this, builder.name);
-    this.loop =
-        BackgroundLoop.builder("jobs-" + builder.name + "-monitor", this::pass)
-            .idlePause(builder.interval, builder.interval)
-            .failurePause(shorter(builder.interval, Duration.ofSeconds(1)), builder.interval)
-            .meterRegistry(builder.registry)
-            .build();
-  }
-
-  private static Duration shorter(Duration one, Duration other) {
-    return one.compareTo(other) < 0 ? one : other;
   }
 
   /** Begins the definition. */
@@ -86,13 +66,13 @@ public final class QueueMonitor implements AutoCloseable {
    * @throws PgBelayException if it was started or stopped before
    */
   public void start() {
-    loop.start();
+    monitoring.start();
   }
 
   /** Stops looking, and takes its gauges away. */
   @Override
   public void close() {
-    loop.close();
+    monitoring.close();
     if (meters != null) {
       meters.close();
     }
@@ -104,67 +84,26 @@ public final class QueueMonitor implements AutoCloseable {
    * @throws RuntimeException what reading threw, such as jOOQ's {@code DataAccessException}
    */
   public QueueSnapshot look() {
-    try {
-      loop.runOnce();
-    } catch (RuntimeException e) {
-      throw e;
-    } catch (Exception e) {
-      throw new PgBelayException("the monitor could not look", e); // none is thrown by a look
-    }
-    Seen seen = last;
-    if (seen == null) {
-      throw new PgBelayException("the monitor has not seen anything yet");
-    }
-    return seen.snapshot();
+    return monitoring.look();
   }
 
   /** What was seen last; empty before the first look. */
   public Optional<QueueSnapshot> lastSnapshot() {
-    return Optional.ofNullable(last).map(Seen::snapshot);
+    return monitoring.lastSnapshot();
   }
 
   /**
    * What is to be made of what was seen last; asks no database, so a probe may ask as often as it
    * likes. Down if nothing could be read for three intervals.
    */
-  public QueueHealth health() {
-    Seen seen = last;
-    Duration age = Duration.ofNanos(System.nanoTime() - (seen == null ? builtAt : seen.atNanos()));
-    if (age.compareTo(interval.multipliedBy(3).plus(LONGEST_LOOK)) > 0
-        || (seen == null && failure != null)) {
-      return QueueHealth.of(
-          List.of(
-              new Reason(
-                  Status.DOWN,
-                  "nothing is known for "
-                      + Duration.ofSeconds(age.toSeconds())
-                      + ": "
-                      + (failure == null ? "was the monitor started?" : failure))));
-    }
-    return seen == null ? QueueHealth.of(List.of()) : rules.judge(seen.snapshot());
+  public Health health() {
+    return monitoring.health(rules::judge);
   }
 
-  private Pass pass() {
-    try {
-      Seen seen = new Seen(transactions.run(LOOK, tx -> read(tx.dsl())), System.nanoTime());
-      last = seen;
-      failure = null;
-      if (meters != null) {
-        meters.watch(seen.snapshot().queues().keySet());
-      }
-      return Pass.idle();
-    } catch (RuntimeException e) {
-      failure = inALine(e);
-      throw e;
+  private void seen(QueueSnapshot snapshot) {
+    if (meters != null) {
+      meters.watch(snapshot.queues().keySet());
     }
-  }
-
-  /** What the database said, without the statement. */
-  private static String inALine(RuntimeException failure) {
-    Throwable told = failure.getCause() instanceof SQLException refused ? refused : failure;
-    return told.getClass().getName()
-        + ": "
-        + String.valueOf(told.getMessage()).lines().findFirst().orElse("");
   }
 
   private QueueSnapshot read(DSLContext dsl) {

@@ -2,9 +2,10 @@ package dev.pgbelay.jobqueue.health;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.pgbelay.core.health.Health;
+import dev.pgbelay.core.health.Health.Reason;
+import dev.pgbelay.core.health.Health.Status;
 import dev.pgbelay.core.horizon.HorizonPin;
-import dev.pgbelay.jobqueue.health.QueueHealth.Reason;
-import dev.pgbelay.jobqueue.health.QueueHealth.Status;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -74,7 +75,7 @@ class HealthRulesTest {
     assertThat(status(snapshot(1, queue("q", 9, MINUTE, Duration.ofDays(9)))))
         .as("not for long enough")
         .isEqualTo(Status.UP);
-    QueueHealth down =
+    Health down =
         rules.judge(snapshot(0, queue("q", 9, MINUTE.multipliedBy(3), Duration.ofDays(9))));
     assertThat(down.status()).isEqualTo(Status.DOWN);
     assertThat(down.reasons())
@@ -156,7 +157,7 @@ class HealthRulesTest {
             List.of(
                 new HorizonPin(
                     HorizonPin.Holder.REPLICATION_SLOT, "old_slot", 42, Duration.ofHours(3))));
-    QueueHealth health = rules.judge(seen);
+    Health health = rules.judge(seen);
     assertThat(health.status()).isEqualTo(Status.DOWN);
     assertThat(health.reasons())
         .extracting(Reason::text)

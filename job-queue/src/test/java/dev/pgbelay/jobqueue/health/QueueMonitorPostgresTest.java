@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.health.Health;
+import dev.pgbelay.core.health.Health.Status;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.jobqueue.JobKind;
 import dev.pgbelay.jobqueue.JobQueue;
@@ -13,7 +15,6 @@ import dev.pgbelay.jobqueue.NewJob;
 import dev.pgbelay.jobqueue.control.Limits;
 import dev.pgbelay.jobqueue.control.QueueControl;
 import dev.pgbelay.jobqueue.control.Rate;
-import dev.pgbelay.jobqueue.health.QueueHealth.Status;
 import dev.pgbelay.testing.FaultProxy;
 import dev.pgbelay.testing.PostgresExtension;
 import dev.pgbelay.testing.TemplateInitializer;
@@ -235,7 +236,7 @@ class QueueMonitorPostgresTest {
     assertThat(gauge("key.age", "keyed")).isBetween(1_200.0, 1_500.0);
     assertThat(monitor.health().status()).isEqualTo(Status.DEGRADED);
     assertThat(monitor.health().reasons())
-        .extracting(QueueHealth.Reason::text)
+        .extracting(Health.Reason::text)
         .anyMatch(text -> text.startsWith("queue 'keyed': 3 jobs wait for their partition key"));
   }
 
@@ -513,6 +514,6 @@ class QueueMonitorPostgresTest {
     assertThat(a.due()).isEqualTo(2);
     assertThat(a.oldestDue().orElseThrow())
         .isBetween(Duration.ofMinutes(10), Duration.ofMinutes(20));
-    assertThat(monitor.health().status()).isEqualTo(QueueHealth.Status.DOWN);
+    assertThat(monitor.health().status()).isEqualTo(Health.Status.DOWN);
   }
 }

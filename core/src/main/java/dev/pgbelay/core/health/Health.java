@@ -1,19 +1,19 @@
-package dev.pgbelay.jobqueue.health;
+package dev.pgbelay.core.health;
 
 import java.util.List;
 
 /**
- * Whether somebody has to see to the queue, and why. Immutable and safe for several threads.
+ * Whether somebody has to see to something, and why. Immutable and safe for several threads.
  *
  * @param status the worst of the reasons'
  * @param reasons for people, the worst first; none if it is up
  */
-public record QueueHealth(Status status, List<Reason> reasons) {
+public record Health(Status status, List<Reason> reasons) {
   /** From well to bad. */
   public enum Status {
-    /** Jobs are worked off. */
+    /** What should happen happens. */
     UP,
-    /** They are, but something needs to be looked at. */
+    /** It does, but something needs to be looked at. */
     DEGRADED,
     /** Something that should happen does not happen. */
     DOWN
@@ -27,14 +27,14 @@ public record QueueHealth(Status status, List<Reason> reasons) {
    */
   public record Reason(Status status, String text) {}
 
-  public QueueHealth {
+  public Health {
     reasons = List.copyOf(reasons);
   }
 
-  static QueueHealth of(List<Reason> reasons) {
+  /** The worst of the reasons decides; up if there is none. */
+  public static Health of(List<Reason> reasons) {
     List<Reason> worstFirst =
         reasons.stream().sorted((a, b) -> b.status().compareTo(a.status())).toList();
-    return new QueueHealth(
-        worstFirst.isEmpty() ? Status.UP : worstFirst.get(0).status(), worstFirst);
+    return new Health(worstFirst.isEmpty() ? Status.UP : worstFirst.get(0).status(), worstFirst);
   }
 }
