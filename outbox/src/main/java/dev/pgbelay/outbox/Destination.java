@@ -223,6 +223,11 @@ public final class Destination {
     return retentionDays;
   }
 
+  /** Whether the permit had no place the last time it was asked. */
+  boolean isRefused() {
+    return permit instanceof GuardedPermit guarded && guarded.isRefusing();
+  }
+
   ClaimPermit permit() {
     return permit == null ? EVERYTHING : permit;
   }

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import javax.sql.DataSource;
@@ -59,7 +60,8 @@ public final class OutboxRelay implements AutoCloseable {
 
   OutboxRelay(RelayOptions options) {
     this.options = options;
-    this.identity = new RelayIdentity(options, new RelaySql(options.schema()), this::dropped);
+    this.identity =
+        new RelayIdentity(options, new RelaySql(options.schema()), this::states, this::dropped);
     for (Destination destination : options.destinations()) {
       destinations.add(
           new RelayDestination(options, destinations.size() + 1, destination, identity));
@@ -151,6 +153,10 @@ public final class OutboxRelay implements AutoCloseable {
         destination.appended(appended);
       }
     }
+  }
+
+  private List<RelayState> states() {
+    return destinations.stream().map(RelayDestination::state).filter(Objects::nonNull).toList();
   }
 
   private void dropped() {

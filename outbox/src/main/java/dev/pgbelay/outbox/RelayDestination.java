@@ -9,6 +9,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -42,7 +43,7 @@ final class RelayDestination {
     this.window = new RelayWindow(options.window(), options.windowBytes(), destination);
     this.meters =
         options.registry() == null
-            ? RelayMeters.NONE
+            ? new RelayMeters.Unregistered()
             : new RelayMeters.OfMicrometer(options.registry(), options.name(), destination.name());
     this.pace = new PollPace(options.pollInterval(), options.wakeUps());
     this.mark =
@@ -139,6 +140,20 @@ final class RelayDestination {
 
   void known(short asNumber) {
     number = asNumber;
+  }
+
+  /** What others may know of it; null while no topic is routed there. */
+  @Nullable RelayState state() {
+    Short known = number;
+    if (known == null) {
+      return null;
+    }
+    OptionalLong delivered = meters.lastDelivery();
+    return new RelayState(
+        known,
+        window.isPaused(),
+        destination.isRefused(),
+        delivered.isEmpty() ? null : Duration.ofNanos(System.nanoTime() - delivered.getAsLong()));
   }
 
   /** Until a permit that has refused is asked again. */

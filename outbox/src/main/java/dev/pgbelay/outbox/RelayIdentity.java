@@ -8,7 +8,9 @@ import dev.pgbelay.core.internal.Claimant;
 import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.core.internal.LeaseKeepAlive;
 import java.sql.SQLException;
+import java.util.List;
 import java.util.UUID;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,9 +38,11 @@ final class RelayIdentity implements AutoCloseable {
   }
 
   /**
+   * @param states what heartbeats tell others of the destinations
    * @param dropped called once for each identity that is lost, by whoever finds that out
    */
-  RelayIdentity(RelayOptions options, RelaySql sql, Runnable dropped) {
+  RelayIdentity(
+      RelayOptions options, RelaySql sql, Supplier<List<RelayState>> states, Runnable dropped) {
     this.options = options;
     this.transactions = options.transactions();
     this.sql = sql;
@@ -48,7 +52,7 @@ final class RelayIdentity implements AutoCloseable {
             "outbox-" + options.name() + "-heartbeat",
             options.heartbeats(),
             options.lease(),
-            (connection, relays) -> sql.renew(connection, relays, options.lease()),
+            (connection, relays) -> sql.renew(connection, relays, options.lease(), states.get()),
             options.registry());
   }
 

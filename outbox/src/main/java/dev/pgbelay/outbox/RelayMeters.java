@@ -8,15 +8,15 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.concurrent.TimeUnit;
 import java.util.function.ToDoubleFunction;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** What is counted of one destination. */
 interface RelayMeters {
-  RelayMeters NONE = new RelayMeters() {};
-
   default void watch(RelayWindow window) {}
 
   default void unwatch() {}
@@ -25,6 +25,9 @@ interface RelayMeters {
 
   /** Delivered, and written down as such. */
   default void delivered(List<LaneMessage> messages) {}
+
+  /** {@link System#nanoTime} of the last of these; empty before the first. */
+  OptionalLong lastDelivery();
 
   default void failed(int messages) {}
 
@@ -38,6 +41,22 @@ interface RelayMeters {
   default void stale(int results) {}
 
   default void lost() {}
+
+  /** Where there is no registry. */
+  final class Unregistered implements RelayMeters {
+    private volatile @Nullable Long deliveredAt;
+
+    @Override
+    public void delivered(List<LaneMessage> messages) {
+      deliveredAt = System.nanoTime();
+    }
+
+    @Override
+    public OptionalLong lastDelivery() {
+      Long at = deliveredAt;
+      return at == null ? OptionalLong.empty() : OptionalLong.of(at);
+    }
+  }
 
   /** In a registry. */
   final class OfMicrometer implements RelayMeters {
@@ -56,6 +75,7 @@ interface RelayMeters {
     private final Counter stale;
     private final Counter lost;
     private final Timer publish;
+    private final Unregistered activity = new Unregistered();
     private final List<Meter> gauges = new ArrayList<>();
 
     OfMicrometer(MeterRegistry registry, String relay, String destination) {
@@ -120,7 +140,13 @@ interface RelayMeters {
     }
 
     @Override
+    public OptionalLong lastDelivery() {
+      return activity.lastDelivery();
+    }
+
+    @Override
     public void delivered(List<LaneMessage> messages) {
+      activity.delivered(messages);
       quiet.count(() -> delivered.increment(messages.size()));
     }
 

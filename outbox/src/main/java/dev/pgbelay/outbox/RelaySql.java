@@ -2,6 +2,7 @@ package dev.pgbelay.outbox;
 
 import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.core.internal.LeaseKeepAlive;
+import java.sql.Array;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -12,8 +13,10 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.UUID;
+import java.util.function.Predicate;
 
 /** The statements about relays themselves: they are kept alive, and removed when they are not. */
 final class RelaySql {
@@ -34,7 +37,14 @@ final class RelaySql {
   private static final String RENEW =
       """
       UPDATE <relay>
-         SET expires_at = clock_timestamp() + CAST(? AS bigint) * interval '1 millisecond'
+         SET expires_at = clock_timestamp() + CAST(? AS bigint) * interval '1 millisecond',
+             paused = CAST(? AS smallint[]),
+             refused = CAST(? AS smallint[]),
+             delivered_to = CAST(? AS smallint[]),
+             delivered_at = ARRAY(
+               SELECT clock_timestamp() - age.millis * interval '1 millisecond'
+                 FROM unnest(CAST(? AS bigint[])) WITH ORDINALITY AS age (millis, n)
+                ORDER BY age.n)
        WHERE claimant = ANY (CAST(? AS uuid[]))
       RETURNING claimant\
       """;
@@ -105,14 +115,27 @@ final class RelaySql {
     }
   }
 
-  LeaseKeepAlive.Renewed renew(Connection connection, List<Fence> relays, Duration lease)
+  LeaseKeepAlive.Renewed renew(
+      Connection connection, List<Fence> relays, Duration lease, List<RelayState> states)
       throws SQLException {
     Set<UUID> found = new HashSet<>();
     try (PreparedStatement update = connection.prepareStatement(renew)) {
       update.setQueryTimeout((int) Math.max(1, lease.toSeconds() / 3));
       update.setLong(1, lease.toMillis());
+      update.setArray(2, numbers(connection, states, RelayState::paused));
+      update.setArray(3, numbers(connection, states, RelayState::refused));
+      update.setArray(4, numbers(connection, states, state -> state.sinceDelivered() != null));
       update.setArray(
-          2, connection.createArrayOf("uuid", relays.stream().map(Fence::claimant).toArray()));
+          5,
+          connection.createArrayOf(
+              "bigint",
+              states.stream()
+                  .map(RelayState::sinceDelivered)
+                  .filter(Objects::nonNull)
+                  .map(Duration::toMillis)
+                  .toArray()));
+      update.setArray(
+          6, connection.createArrayOf("uuid", relays.stream().map(Fence::claimant).toArray()));
       try (ResultSet row = update.executeQuery()) {
         while (row.next()) {
           found.add(row.getObject(1, UUID.class));
@@ -125,6 +148,13 @@ final class RelaySql {
       (found.contains(relay.claimant()) ? renewed : lost).add(relay);
     }
     return new LeaseKeepAlive.Renewed(renewed, lost);
+  }
+
+  private static Array numbers(
+      Connection connection, List<RelayState> states, Predicate<RelayState> which)
+      throws SQLException {
+    return connection.createArrayOf(
+        "smallint", states.stream().filter(which).map(RelayState::destination).toArray());
   }
 
   /** From here on nothing that was begun under it changes anything; waits for what is under way. */

@@ -53,7 +53,13 @@ CREATE TABLE ${schema}.outbox_relay (
   node          text NOT NULL,
   started_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
   expires_at    timestamptz NOT NULL,
-  destinations  smallint[] NOT NULL
+  destinations  smallint[] NOT NULL,
+  -- What it said with its last heartbeat: where everything fails and it only probes; where its permits let nothing begin;
+  -- and when it has last delivered what, in one order.
+  paused        smallint[] NOT NULL DEFAULT '{}',
+  refused       smallint[] NOT NULL DEFAULT '{}',
+  delivered_to  smallint[] NOT NULL DEFAULT '{}',
+  delivered_at  timestamptz[] NOT NULL DEFAULT '{}'
 ) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_cost_delay = 0);
 
 -- Who delivers what. A lane whose claimant is not in outbox_relay is free.
