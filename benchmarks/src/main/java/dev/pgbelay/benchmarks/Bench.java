@@ -5,8 +5,10 @@ import dev.pgbelay.benchmarks.export.ExportScenario;
 import dev.pgbelay.benchmarks.hotparent.HotParentScenario;
 import dev.pgbelay.benchmarks.hotrow.HotRowScenario;
 import dev.pgbelay.benchmarks.idempotency.IdempotencyScenario;
+import dev.pgbelay.benchmarks.kafka.OutboxKafkaScenario;
 import dev.pgbelay.benchmarks.locking.LockingScenario;
 import dev.pgbelay.benchmarks.outbox.OutboxBacklogScenario;
+import dev.pgbelay.benchmarks.outbox.OutboxLatencyScenario;
 import dev.pgbelay.benchmarks.outbox.OutboxScenario;
 import dev.pgbelay.benchmarks.paging.PagingScenario;
 import dev.pgbelay.benchmarks.queue.QueueEnqueueScenario;
@@ -69,7 +71,9 @@ public final class Bench implements Callable<Integer> {
           new QueueSoakScenario(),
           new QueuePinnedScenario(),
           new OutboxScenario(),
-          new OutboxBacklogScenario());
+          new OutboxBacklogScenario(),
+          new OutboxLatencyScenario(),
+          new OutboxKafkaScenario());
 
   @Parameters(
       arity = "0..*",

@@ -49,7 +49,7 @@ final class GruelboxOutbox implements OutboxWay {
   private final ThreadLocalContextTransactionManager transactions;
   private final ExecutorService executor;
   private final TransactionOutbox outbox;
-  private volatile @Nullable Delivered delivered;
+  private volatile @Nullable Consumer<String> delivered;
 
   GruelboxOutbox(DataSource pool) {
     this.pool = pool;
@@ -83,11 +83,11 @@ final class GruelboxOutbox implements OutboxWay {
   }
 
   private void deliver(String payload) {
-    Delivered to = delivered;
+    Consumer<String> to = delivered;
     if (to == null) {
       throw new IllegalStateException("nobody delivers yet");
     }
-    to.message(payload);
+    to.accept(payload);
   }
 
   @Override
@@ -105,6 +105,15 @@ final class GruelboxOutbox implements OutboxWay {
         });
   }
 
+  /** When the transaction's work had returned, and nothing was left but its COMMIT. */
+  long send(String payload) throws Exception {
+    return transactions.inTransactionReturnsThrows(
+        transaction -> {
+          outbox.schedule(Handler.class).handle(payload);
+          return System.nanoTime();
+        });
+  }
+
   @Override
   public void fill(long from, long to, Keys keys) throws SQLException {
     transactions.inTransaction(
@@ -117,7 +126,7 @@ final class GruelboxOutbox implements OutboxWay {
   }
 
   @Override
-  public Relay relay(Delivered to) {
+  public Relay relay(Consumer<String> to) {
     delivered = to;
     AtomicBoolean stopped = new AtomicBoolean();
     Thread flushing =
@@ -141,6 +150,11 @@ final class GruelboxOutbox implements OutboxWay {
       flushing.join();
       delivered = null;
     };
+  }
+
+  @Override
+  public long orders() throws SQLException {
+    return Orders.count(pool);
   }
 
   @Override

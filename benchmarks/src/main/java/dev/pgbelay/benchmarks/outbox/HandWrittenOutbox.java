@@ -11,6 +11,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import java.util.stream.LongStream;
 import javax.sql.DataSource;
 
@@ -59,7 +60,7 @@ record HandWrittenOutbox(DataSource pool, int relays, int batch) implements Outb
   }
 
   @Override
-  public Relay relay(Delivered delivered) {
+  public Relay relay(Consumer<String> delivered) {
     AtomicBoolean stopped = new AtomicBoolean();
     List<Thread> running = new ArrayList<>();
     for (int i = 0; i < relays; i++) {
@@ -76,7 +77,7 @@ record HandWrittenOutbox(DataSource pool, int relays, int batch) implements Outb
     };
   }
 
-  private void loop(Delivered delivered, AtomicBoolean stopped) {
+  private void loop(Consumer<String> delivered, AtomicBoolean stopped) {
     while (!stopped.get()) {
       try {
         if (round(delivered) == 0) {
@@ -88,7 +89,7 @@ record HandWrittenOutbox(DataSource pool, int relays, int batch) implements Outb
     }
   }
 
-  private int round(Delivered delivered) throws SQLException {
+  private int round(Consumer<String> delivered) throws SQLException {
     List<Taken> taken = new ArrayList<>(batch);
     try (Connection connection = pool.getConnection()) {
       connection.setAutoCommit(false);
@@ -106,11 +107,16 @@ record HandWrittenOutbox(DataSource pool, int relays, int batch) implements Outb
         }
       }
       taken.sort(Comparator.comparingLong(Taken::xid).thenComparingLong(Taken::id));
-      taken.forEach(one -> delivered.message(one.payload()));
+      taken.forEach(one -> delivered.accept(one.payload()));
       connection.commit();
       connection.setAutoCommit(true);
     }
     return taken.size();
+  }
+
+  @Override
+  public long orders() throws SQLException {
+    return Orders.count(pool);
   }
 
   @Override

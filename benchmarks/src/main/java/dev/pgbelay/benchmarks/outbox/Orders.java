@@ -1,5 +1,6 @@
 package dev.pgbelay.benchmarks.outbox;
 
+import dev.pgbelay.benchmarks.Counts;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.SQLException;
@@ -20,6 +21,10 @@ final class Orders {
       insert.setString(2, customer);
       insert.executeUpdate();
     }
+  }
+
+  static long count(DataSource pool) throws SQLException {
+    return Counts.of(pool, OutboxSql.ORDERS);
   }
 
   static void execute(DataSource pool, String sql) throws SQLException {

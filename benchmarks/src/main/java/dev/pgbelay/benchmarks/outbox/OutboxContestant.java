@@ -49,12 +49,12 @@ record OutboxContestant(String name, OutboxWay way, long events, boolean deliver
       way.fill(from, Math.min(events, from + BULK), OutboxContestant::key);
     }
     long start = System.nanoTime();
-    OutboxWay.Relay relay = way.relay(delivered);
+    OutboxWay.Relay relay = way.relay(delivered::message);
     return awaitDelivery(delivered, relay, start);
   }
 
   private double secondsWithProducers(OutboxWay.Delivered delivered) throws Exception {
-    OutboxWay.Relay relay = way.relay(delivered);
+    OutboxWay.Relay relay = way.relay(delivered::message);
     AtomicLong next = new AtomicLong();
     ExecutorService producers = Executors.newFixedThreadPool(PRODUCERS);
     try {

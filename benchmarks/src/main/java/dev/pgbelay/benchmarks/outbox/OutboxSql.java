@@ -22,6 +22,21 @@ final class OutboxSql {
   static final String APPEND =
       "insert into bench_event (topic, key, payload) values ('orders', ?, ?)";
 
+  static final String NOTIFY_APPENDED =
+      """
+      with added as (insert into bench_event (topic, key, payload) values ('orders', ?, ?))
+      select pg_notify('bench_event', 'orders')
+      """;
+
+  static final String LISTEN = "listen bench_event";
+
+  static final String READ_ONE =
+      "select id, key, payload from bench_event order by xid, id limit 1";
+
+  static final String DELETE_ONE = "delete from bench_event where id = ?";
+
+  static final String ORDERS = "select count(*) from bench_order";
+
   static final String FILL =
       """
       insert into bench_event (topic, key, payload)

@@ -1,6 +1,7 @@
 package dev.pgbelay.benchmarks.outbox;
 
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Consumer;
 
 /** One way of keeping messages in a table until they are delivered. */
 interface OutboxWay extends AutoCloseable {
@@ -14,10 +15,13 @@ interface OutboxWay extends AutoCloseable {
   void fill(long from, long to, Keys keys) throws Exception;
 
   /** Starts what delivers every message once. */
-  Relay relay(Delivered delivered) throws Exception;
+  Relay relay(Consumer<String> delivered) throws Exception;
 
   /** Messages that are not delivered, or of which that is not written down. */
   long left() throws Exception;
+
+  /** Business rows. */
+  long orders() throws Exception;
 
   @Override
   default void close() {}

@@ -18,6 +18,7 @@ import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.stream.LongStream;
 import javax.sql.DataSource;
 
@@ -30,6 +31,7 @@ final class PgbelayOutbox implements OutboxWay {
   private final Transactions transactions;
   private final Outbox outbox = Outbox.create();
   private final HikariDataSource heartbeats;
+  private boolean strict;
 
   PgbelayOutbox(DataSource pool, String url) {
     this.pool = pool;
@@ -37,8 +39,26 @@ final class PgbelayOutbox implements OutboxWay {
     one.setMaximumPoolSize(1);
     this.heartbeats = new HikariDataSource(one);
     this.transactions = Transactions.of(pool);
+    install(pool, transactions);
+  }
+
+  static void install(DataSource pool, Transactions transactions) {
     SchemaInstaller.builder(pool).modules("outbox").build().install();
     transactions.execute(tx -> Routes.create().add(tx, TOPIC, DESTINATION));
+  }
+
+  static Destination destination(Consumer<String> delivered) {
+    return Destination.of(DESTINATION, new NoOp(delivered));
+  }
+
+  HikariDataSource heartbeats() {
+    return heartbeats;
+  }
+
+  /** Has each append wait for others of its key. */
+  PgbelayOutbox inStrictOrder() {
+    strict = true;
+    return this;
   }
 
   @Override
@@ -52,7 +72,8 @@ final class PgbelayOutbox implements OutboxWay {
     transactions.execute(
         tx -> {
           Orders.place(tx.connection(), number, key);
-          outbox.append(tx, message(number, key));
+          NewMessage message = message(number, key);
+          outbox.append(tx, strict ? message.withStrictOrder() : message);
         });
   }
 
@@ -63,19 +84,24 @@ final class PgbelayOutbox implements OutboxWay {
     transactions.execute(tx -> outbox.appendAll(tx, messages));
   }
 
-  private static NewMessage message(long number, String key) {
+  static NewMessage message(long number, String key) {
     return NewMessage.text(TOPIC, Long.toString(number)).withKey(key);
   }
 
   @Override
-  public Relay relay(Delivered delivered) {
+  public Relay relay(Consumer<String> delivered) {
     OutboxRelay relay =
         OutboxRelay.builder(transactions, heartbeats)
-            .deliver(Destination.of(DESTINATION, new NoOp(delivered)))
+            .deliver(destination(delivered))
             .wokenBy(outbox)
             .build();
     relay.start();
     return () -> relay.stop(Duration.ofSeconds(10));
+  }
+
+  @Override
+  public long orders() throws SQLException {
+    return Orders.count(pool);
   }
 
   @Override
@@ -89,13 +115,13 @@ final class PgbelayOutbox implements OutboxWay {
   }
 
   /** Takes what comes at once. */
-  private record NoOp(Delivered delivered) implements MessagePublisher {
+  private record NoOp(Consumer<String> delivered) implements MessagePublisher {
     private static final int MOST = 500;
 
     @Override
     public List<Delivery> publish(List<Message> messages) {
       messages.forEach(
-          message -> delivered.message(new String(message.payload(), StandardCharsets.UTF_8)));
+          message -> delivered.accept(new String(message.payload(), StandardCharsets.UTF_8)));
       return messages.stream().map(message -> Delivery.delivered()).toList();
     }
 

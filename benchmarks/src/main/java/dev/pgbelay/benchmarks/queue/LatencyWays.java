@@ -4,6 +4,7 @@ import com.github.kagkarlsson.scheduler.Scheduler;
 import com.github.kagkarlsson.scheduler.task.TaskInstance;
 import com.github.kagkarlsson.scheduler.task.helper.OneTimeTask;
 import com.github.kagkarlsson.scheduler.task.helper.Tasks;
+import dev.pgbelay.benchmarks.latency.LatencyWay;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.jobqueue.JobKind;
@@ -35,18 +36,20 @@ final class LatencyWays {
     }
 
     @Override
-    public QueueWay.Workers start(LongConsumer onArrival) throws SQLException {
+    public LatencyWay.Running start(LongConsumer onArrival) throws SQLException {
       arrived = onArrival;
       new HandWrittenQueue(pool, 1, 1).reset();
       return () -> {};
     }
 
     @Override
-    public void enqueue() throws SQLException {
+    public long send() throws SQLException {
+      long start = System.nanoTime();
       try (Connection connection = pool.getConnection()) {
-        LatencyEnqueuer.HandWritten.insert(connection, QueueSql.ENQUEUE_ONE);
+        QueueSenders.HandWritten.insert(connection, QueueSql.ENQUEUE_ONE);
       }
       arrived.accept(System.nanoTime());
+      return start;
     }
   }
 
@@ -63,7 +66,7 @@ final class LatencyWays {
     }
 
     @Override
-    public QueueWay.Workers start(LongConsumer arrived) throws SQLException {
+    public LatencyWay.Running start(LongConsumer arrived) throws SQLException {
       new PgbelayQueue(pool).reset();
       JobWorker worker =
           JobWorker.builder(transactions, pool)
@@ -80,8 +83,10 @@ final class LatencyWays {
     }
 
     @Override
-    public void enqueue() {
+    public long send() {
+      long start = System.nanoTime();
       jobs.enqueue(transactions, NOOP.job("x"));
+      return start;
     }
   }
 
@@ -97,7 +102,7 @@ final class LatencyWays {
     }
 
     @Override
-    public QueueWay.Workers start(LongConsumer arrived) throws SQLException {
+    public LatencyWay.Running start(LongConsumer arrived) throws SQLException {
       new DbSchedulerQueue(pool).reset();
       OneTimeTask<String> task =
           Tasks.oneTime("noop", String.class)
@@ -109,12 +114,14 @@ final class LatencyWays {
     }
 
     @Override
-    public void enqueue() {
+    public long send() {
       if (scheduler == null) {
         throw new IllegalStateException("not started");
       }
+      long start = System.nanoTime();
       scheduler.scheduleIfNotExists(
           new TaskInstance<>("noop", Long.toString(names.incrementAndGet()), "x"), clock.instant());
+      return start;
     }
   }
 }

@@ -6,6 +6,9 @@ import dev.pgbelay.benchmarks.BenchSettings;
 import dev.pgbelay.benchmarks.Contestant;
 import dev.pgbelay.benchmarks.Scenario;
 import dev.pgbelay.benchmarks.Stage;
+import dev.pgbelay.benchmarks.latency.LatencyContestant;
+import dev.pgbelay.benchmarks.latency.LatencySender;
+import dev.pgbelay.benchmarks.latency.OtherJvm;
 import java.util.List;
 import java.util.Map;
 import javax.sql.DataSource;
@@ -36,8 +39,8 @@ public final class QueueLatencyScenario implements Scenario {
     int times = (int) Math.min(settings.rows(), Integer.MAX_VALUE);
     HikariDataSource direct = new HikariDataSource(BenchServer.poolConfig(server.jdbcUrl()));
     String url = server.jdbcUrl();
-    LatencyEnqueuer inOne = new LatencyEnqueuer.HandWritten(pool, true);
-    LatencyEnqueuer inTwo = new LatencyEnqueuer.HandWritten(pool, false);
+    LatencySender inOne = new QueueSenders.HandWritten(pool, true);
+    LatencySender inTwo = new QueueSenders.HandWritten(pool, false);
     return new LatencyStage(
         direct,
         List.of(
@@ -47,7 +50,7 @@ public final class QueueLatencyScenario implements Scenario {
                     SAME,
                     new LatencyWays.CommitOnly(pool),
                     OTHER,
-                    new OtherJvm(LatencyReceiver.LISTEN, inOne, url)),
+                    new OtherJvm(QueueReceiver.LISTEN, inOne, url)),
                 times,
                 1),
             new LatencyContestant(
@@ -57,17 +60,17 @@ public final class QueueLatencyScenario implements Scenario {
                     new LatencyWays.Pgbelay(pool),
                     OTHER,
                     new OtherJvm(
-                        LatencyReceiver.PGBELAY, new LatencyEnqueuer.Pgbelay(pool, direct), url)),
+                        QueueReceiver.PGBELAY, new QueueSenders.Pgbelay(pool, direct), url)),
                 times,
                 1),
             new LatencyContestant(
                 "hand-written (and a claim)",
-                Map.of(OTHER, new OtherJvm(LatencyReceiver.LISTEN_AND_CLAIM, inOne, url)),
+                Map.of(OTHER, new OtherJvm(QueueReceiver.LISTEN_AND_CLAIM, inOne, url)),
                 times,
                 1),
             new LatencyContestant(
                 "hand-written (NOTIFY after the commit, and a claim)",
-                Map.of(OTHER, new OtherJvm(LatencyReceiver.LISTEN_AND_CLAIM, inTwo, url)),
+                Map.of(OTHER, new OtherJvm(QueueReceiver.LISTEN_AND_CLAIM, inTwo, url)),
                 times,
                 1),
             new LatencyContestant(
@@ -75,8 +78,8 @@ public final class QueueLatencyScenario implements Scenario {
                 Map.of(
                     OTHER,
                     new OtherJvm(
-                        LatencyReceiver.PGBELAY_POLLING,
-                        new LatencyEnqueuer.Pgbelay(pool, null),
+                        QueueReceiver.PGBELAY_POLLING,
+                        new QueueSenders.Pgbelay(pool, null),
                         url)),
                 times,
                 10),
@@ -90,7 +93,7 @@ public final class QueueLatencyScenario implements Scenario {
                 Map.of(
                     OTHER,
                     new OtherJvm(
-                        LatencyReceiver.DB_SCHEDULER, new LatencyEnqueuer.DbScheduler(pool), url)),
+                        QueueReceiver.DB_SCHEDULER, new QueueSenders.DbScheduler(pool), url)),
                 times,
                 10)));
   }

@@ -1,4 +1,4 @@
-package dev.pgbelay.benchmarks.queue;
+package dev.pgbelay.benchmarks.latency;
 
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.benchmarks.BenchServer;
@@ -8,8 +8,8 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 
 /**
- * The JVM in which jobs begin that another one enqueues. It answers with its clock's time at the
- * start of each job.
+ * The JVM in which handlers begin with what another one sends. It answers with its clock's time at the
+ * start of each.
  */
 final class LatencyProcess {
   static final String START = "start";
@@ -19,22 +19,31 @@ final class LatencyProcess {
 
   private LatencyProcess() {}
 
+  private static LatencyReceiver receiver(String type, String name) throws ClassNotFoundException {
+    for (Object constant : Class.forName(type).getEnumConstants()) {
+      if (((Enum<?>) constant).name().equals(name)) {
+        return (LatencyReceiver) constant;
+      }
+    }
+    throw new IllegalArgumentException(type + " has no " + name);
+  }
+
   public static void main(String[] args) throws Exception {
-    LatencyReceiver receiver = LatencyReceiver.valueOf(args[0]);
-    try (HikariDataSource pool = new HikariDataSource(BenchServer.poolConfig(args[1]));
+    LatencyReceiver receiver = receiver(args[0], args[1]);
+    try (HikariDataSource pool = new HikariDataSource(BenchServer.poolConfig(args[2]));
         BufferedReader commands =
             new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
       ChildJvm.answer("ready");
-      QueueWay.Workers workers = () -> {};
+      LatencyWay.Running running = () -> {};
       for (String line = commands.readLine(); line != null; line = commands.readLine()) {
         switch (line) {
           case CLOCK -> ChildJvm.answer(Long.toString(System.nanoTime()));
           case START -> {
-            workers = receiver.start(pool, args[1], at -> ChildJvm.answer(Long.toString(at)));
+            running = receiver.start(pool, args[2], at -> ChildJvm.answer(Long.toString(at)));
             ChildJvm.answer("started");
           }
           case STOP -> {
-            workers.stop();
+            running.stop();
             ChildJvm.answer(STOPPED);
           }
           default -> throw new IllegalArgumentException(line);

@@ -1,4 +1,4 @@
-package dev.pgbelay.benchmarks.queue;
+package dev.pgbelay.benchmarks.latency;
 
 import dev.pgbelay.benchmarks.Contestant;
 import dev.pgbelay.benchmarks.Measurement;
@@ -13,10 +13,10 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
 /**
- * One job at a time, from the call that enqueues it to the start of its handler. What polls has a
+ * One job or message at a time, from where its way begins to the start of its handler. What polls has a
  * share of the repeats.
  */
-final class LatencyContestant implements Contestant {
+public final class LatencyContestant implements Contestant {
   /** Before the first round, so many at once: a service's JVM has compiled all this long ago. */
   private static final int FIRST_GROUP = 20;
 
@@ -29,7 +29,15 @@ final class LatencyContestant implements Contestant {
   private final int share;
   private final Set<String> warm = new HashSet<>();
 
-  LatencyContestant(String name, Map<String, LatencyWay> ways, int repeats, int share) {
+  /**
+   * Of one name.
+   *
+   * @param ways by part
+   * @param repeats in a round
+   * @param share of the repeats that it does: one in so many
+   */
+  public LatencyContestant(
+      String name, Map<String, LatencyWay> ways, int repeats, int share) {
     this.name = name;
     this.ways = ways;
     this.repeats = repeats;
@@ -54,7 +62,7 @@ final class LatencyContestant implements Contestant {
     }
     int times = Math.max(2, repeats / share);
     BlockingQueue<Long> arrivals = new LinkedBlockingQueue<>();
-    QueueWay.Workers workers = way.start(arrivals::add);
+    LatencyWay.Running workers = way.start(arrivals::add);
     long[] nanos = new long[times];
     int surplus;
     try {
@@ -83,7 +91,7 @@ final class LatencyContestant implements Contestant {
     int groups = Math.min(MOST_GROUPS, repeats);
     for (int i = 0; i < groups; i++) {
       for (int j = 0; j < FIRST_GROUP; j++) {
-        way.enqueue();
+        way.send();
       }
       for (int j = 0; j < FIRST_GROUP; j++) {
         await(arrivals);
@@ -97,8 +105,7 @@ final class LatencyContestant implements Contestant {
   }
 
   private static long once(LatencyWay way, BlockingQueue<Long> arrivals) throws Exception {
-    long start = System.nanoTime();
-    way.enqueue();
+    long start = way.send();
     long arrived = await(arrivals);
     TimeUnit.MILLISECONDS.sleep(60); // low load: all about it is over before the next one comes
     return arrived - start;
@@ -107,7 +114,7 @@ final class LatencyContestant implements Contestant {
   private static long await(BlockingQueue<Long> arrivals) throws InterruptedException {
     Long arrived = arrivals.poll(60, TimeUnit.SECONDS);
     if (arrived == null) {
-      throw new IllegalStateException("a job did not begin within a minute");
+      throw new IllegalStateException("one did not begin within a minute");
     }
     return arrived;
   }

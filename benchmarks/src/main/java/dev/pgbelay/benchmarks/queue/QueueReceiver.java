@@ -5,6 +5,9 @@ import com.github.kagkarlsson.scheduler.task.helper.OneTimeTask;
 import com.github.kagkarlsson.scheduler.task.helper.Tasks;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.benchmarks.BenchServer;
+import dev.pgbelay.benchmarks.latency.BareListener;
+import dev.pgbelay.benchmarks.latency.LatencyReceiver;
+import dev.pgbelay.benchmarks.latency.LatencyWay;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.wakeup.WakeUps;
 import dev.pgbelay.jobqueue.JobOutcome;
@@ -15,23 +18,18 @@ import java.sql.DriverManager;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.sql.Statement;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongConsumer;
 import javax.sql.DataSource;
-import org.jspecify.annotations.Nullable;
-import org.postgresql.PGConnection;
-import org.postgresql.PGNotification;
 
 /** What has jobs begin that another JVM enqueues. */
-enum LatencyReceiver {
+enum QueueReceiver implements LatencyReceiver {
   /** A connection that does nothing but listen. */
   LISTEN {
     @Override
-    QueueWay.Workers start(DataSource pool, String url, LongConsumer arrived) throws SQLException {
-      return listen(url, () -> arrived.accept(System.nanoTime()));
+    public LatencyWay.Running start(DataSource pool, String url, LongConsumer arrived) throws SQLException {
+      return BareListener.listen(url, QueueSql.LISTEN, () -> arrived.accept(System.nanoTime()));
     }
   },
 
@@ -40,13 +38,14 @@ enum LatencyReceiver {
    */
   LISTEN_AND_CLAIM {
     @Override
-    QueueWay.Workers start(DataSource pool, String url, LongConsumer arrived) throws SQLException {
+    public LatencyWay.Running start(DataSource pool, String url, LongConsumer arrived) throws SQLException {
       Connection claiming = DriverManager.getConnection(url);
       PreparedStatement claim = claiming.prepareStatement(QueueSql.CLAIM);
       PreparedStatement delete = claiming.prepareStatement(QueueSql.DELETE);
-      QueueWay.Workers listening =
-          listen(
+      LatencyWay.Running listening =
+          BareListener.listen(
               url,
+              QueueSql.LISTEN,
               () -> {
                 claim.setInt(1, 1);
                 try (ResultSet row = claim.executeQuery()) {
@@ -72,7 +71,7 @@ enum LatencyReceiver {
   /** A worker of the library that hears notifications. */
   PGBELAY {
     @Override
-    QueueWay.Workers start(DataSource pool, String url, LongConsumer arrived)
+    public LatencyWay.Running start(DataSource pool, String url, LongConsumer arrived)
         throws InterruptedException {
       HikariDataSource direct = new HikariDataSource(BenchServer.poolConfig(url));
       WakeUps listening = WakeUps.builder(direct).build();
@@ -93,7 +92,7 @@ enum LatencyReceiver {
   /** A worker of the library that polls. */
   PGBELAY_POLLING {
     @Override
-    QueueWay.Workers start(DataSource pool, String url, LongConsumer arrived) {
+    public LatencyWay.Running start(DataSource pool, String url, LongConsumer arrived) {
       JobWorker worker = worker(pool, arrived).pollInterval(POLL).build();
       worker.start();
       return () -> worker.stop(Duration.ofSeconds(10));
@@ -103,7 +102,7 @@ enum LatencyReceiver {
   /** A scheduler of db-scheduler that polls. */
   DB_SCHEDULER {
     @Override
-    QueueWay.Workers start(DataSource pool, String url, LongConsumer arrived) {
+    public LatencyWay.Running start(DataSource pool, String url, LongConsumer arrived) {
       OneTimeTask<String> task =
           Tasks.oneTime("noop", String.class)
               .execute((instance, context) -> arrived.accept(System.nanoTime()));
@@ -115,13 +114,6 @@ enum LatencyReceiver {
 
   static final Duration POLL = Duration.ofMillis(100);
 
-  abstract QueueWay.Workers start(DataSource pool, String url, LongConsumer arrived)
-      throws Exception;
-
-  private interface Heard {
-    void notification() throws SQLException;
-  }
-
   private static JobWorkerBuilder worker(DataSource pool, LongConsumer arrived) {
     return JobWorker.builder(Transactions.of(pool), pool)
         .handle(
@@ -130,34 +122,5 @@ enum LatencyReceiver {
               arrived.accept(System.nanoTime());
               return JobOutcome.done();
             });
-  }
-
-  private static QueueWay.Workers listen(String url, Heard heard) throws SQLException {
-    Connection listening = DriverManager.getConnection(url);
-    try (Statement listen = listening.createStatement()) {
-      listen.execute(QueueSql.LISTEN);
-    }
-    AtomicBoolean stopped = new AtomicBoolean();
-    Thread thread = new Thread(() -> hear(listening, heard, stopped), "bare-listen");
-    thread.setDaemon(true);
-    thread.start();
-    return () -> {
-      stopped.set(true);
-      thread.join();
-    };
-  }
-
-  private static void hear(Connection listening, Heard heard, AtomicBoolean stopped) {
-    try (listening) {
-      PGConnection driver = listening.unwrap(PGConnection.class);
-      while (!stopped.get()) {
-        PGNotification @Nullable [] notifications = driver.getNotifications(50);
-        for (int i = 0; notifications != null && i < notifications.length; i++) {
-          heard.notification();
-        }
-      }
-    } catch (SQLException e) {
-      throw new IllegalStateException(e);
-    }
   }
 }

@@ -1,4 +1,4 @@
-package dev.pgbelay.benchmarks.queue;
+package dev.pgbelay.benchmarks.latency;
 
 import dev.pgbelay.benchmarks.ChildJvm;
 import java.io.IOException;
@@ -7,35 +7,43 @@ import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Enqueues here, and has the jobs begin in another JVM.
+ * Sends here, and has the handlers begin in another JVM.
  *
- * <p>What the other one answers about a job is the time by its own {@link System#nanoTime}, which
+ * <p>What the other one answers about a handler is the time by its own {@link System#nanoTime}, which
  * says nothing here. So its clock is read over and over through its standard input: it was read
  * between the question and the answer, and the pair with the least time between them says how far
  * apart the two clocks are, give or take half of that time.
  */
-final class OtherJvm implements LatencyWay {
+public final class OtherJvm implements LatencyWay {
   private static final int MAX_HEAP_MIB = 256;
   private static final int READINGS = 200;
 
-  private final LatencyReceiver receiver;
-  private final LatencyEnqueuer enqueuer;
+  private final String receivers;
+  private final String receiver;
+  private final LatencySender sender;
   private final String url;
   private @Nullable ChildJvm jvm;
 
-  OtherJvm(LatencyReceiver receiver, LatencyEnqueuer enqueuer, String url) {
-    this.receiver = receiver;
-    this.enqueuer = enqueuer;
+  /**
+   * Of one receiver.
+   *
+   * @param receiver started in the other JVM
+   */
+  public <R extends Enum<R> & LatencyReceiver> OtherJvm(
+      R receiver, LatencySender sender, String url) {
+    this.receivers = receiver.getDeclaringClass().getName();
+    this.receiver = receiver.name();
+    this.sender = sender;
     this.url = url;
   }
 
   @Override
-  public QueueWay.Workers start(LongConsumer arrived) throws Exception {
-    enqueuer.reset();
+  public LatencyWay.Running start(LongConsumer arrived) throws Exception {
+    sender.reset();
     ChildJvm child = jvm;
     if (child == null) {
       child =
-          ChildJvm.start(receiver.name(), MAX_HEAP_MIB, LatencyProcess.class, receiver.name(), url);
+          ChildJvm.start(receiver, MAX_HEAP_MIB, LatencyProcess.class, receivers, receiver, url);
       jvm = child;
     }
     long ahead = ahead(child);
@@ -43,7 +51,7 @@ final class OtherJvm implements LatencyWay {
     ChildJvm working = child;
     AtomicBoolean stopping = new AtomicBoolean();
     Thread reading =
-        new Thread(() -> read(working, ahead, arrived, stopping), "other-jvm-" + receiver.name());
+        new Thread(() -> read(working, ahead, arrived, stopping), "other-jvm-" + receiver);
     reading.setDaemon(true);
     reading.start();
     return () -> {
@@ -54,7 +62,7 @@ final class OtherJvm implements LatencyWay {
         throw new IllegalStateException(e);
       }
       reading.join();
-      enqueuer.stop();
+      sender.stop();
     };
   }
 
@@ -90,8 +98,8 @@ final class OtherJvm implements LatencyWay {
   }
 
   @Override
-  public void enqueue() throws Exception {
-    enqueuer.enqueue();
+  public long send() throws Exception {
+    return sender.send();
   }
 
   @Override

@@ -4,6 +4,7 @@ import com.github.kagkarlsson.scheduler.SchedulerClient;
 import com.github.kagkarlsson.scheduler.task.TaskInstance;
 import com.github.kagkarlsson.scheduler.task.helper.OneTimeTask;
 import com.github.kagkarlsson.scheduler.task.helper.Tasks;
+import dev.pgbelay.benchmarks.latency.LatencySender;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.core.wakeup.WakeUps;
@@ -18,22 +19,16 @@ import java.util.concurrent.atomic.AtomicLong;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 
-/** Adds jobs that another JVM works on. */
-interface LatencyEnqueuer {
-  /** Makes or empties the tables. */
-  void reset() throws Exception;
-
-  /** Adds one job in a transaction of its own. */
-  void enqueue() throws Exception;
-
-  default void stop() {}
+/** Add jobs that another JVM works on. */
+final class QueueSenders {
+  private QueueSenders() {}
 
   /**
    * By hand.
    *
    * @param inOne whether INSERT and NOTIFY are one transaction, else two
    */
-  record HandWritten(DataSource pool, boolean inOne) implements LatencyEnqueuer {
+  record HandWritten(DataSource pool, boolean inOne) implements LatencySender {
     private static final byte[] PAYLOAD = "x".getBytes(StandardCharsets.UTF_8);
 
     @Override
@@ -42,7 +37,8 @@ interface LatencyEnqueuer {
     }
 
     @Override
-    public void enqueue() throws SQLException {
+    public long send() throws SQLException {
+      long start = System.nanoTime();
       try (Connection connection = pool.getConnection()) {
         insert(connection, inOne ? QueueSql.NOTIFY_ENQUEUED : QueueSql.ENQUEUE_ONE);
         if (!inOne) {
@@ -51,6 +47,7 @@ interface LatencyEnqueuer {
           }
         }
       }
+      return start;
     }
 
     static void insert(Connection connection, String sql) throws SQLException {
@@ -62,7 +59,7 @@ interface LatencyEnqueuer {
   }
 
   /** The library, which sends notifications if it has a direct way to the server. */
-  final class Pgbelay implements LatencyEnqueuer {
+  static final class Pgbelay implements LatencySender {
     private final DataSource pool;
     private final @Nullable DataSource direct;
     private final Transactions transactions;
@@ -91,8 +88,10 @@ interface LatencyEnqueuer {
     }
 
     @Override
-    public void enqueue() {
+    public long send() {
+      long start = System.nanoTime();
       jobs.enqueue(transactions, LatencyWays.NOOP.job("x"));
+      return start;
     }
 
     @Override
@@ -104,7 +103,7 @@ interface LatencyEnqueuer {
   }
 
   /** db-scheduler. */
-  final class DbScheduler implements LatencyEnqueuer {
+  static final class DbScheduler implements LatencySender {
     private final DataSource pool;
     private final InstantSource clock = InstantSource.system();
     private final AtomicLong names = new AtomicLong();
@@ -123,9 +122,11 @@ interface LatencyEnqueuer {
     }
 
     @Override
-    public void enqueue() {
+    public long send() {
+      long start = System.nanoTime();
       client.scheduleIfNotExists(
           new TaskInstance<>("noop", Long.toString(names.incrementAndGet()), "x"), clock.instant());
+      return start;
     }
   }
 }
