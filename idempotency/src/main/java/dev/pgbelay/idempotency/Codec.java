@@ -1,9 +1,5 @@
 package dev.pgbelay.idempotency;
 
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
-
 /**
  * Turns what is kept under a key (a response, a request, the result of a step) into bytes and back.
  * What was stored last week is read by the code of today: read what older versions wrote. Bytes can
@@ -31,31 +27,11 @@ public interface Codec<T> {
 
   /** Text in UTF-8. */
   static Codec<String> text() {
-    return new Codec<>() {
-      @Override
-      public byte[] encode(String value) {
-        return value.getBytes(StandardCharsets.UTF_8);
-      }
-
-      @Override
-      public String decode(byte[] bytes) throws CharacterCodingException {
-        return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
-      }
-    };
+    return PlainCodecs.TEXT;
   }
 
   /** Bytes as they are; copied, so that later changes of the array change nothing. */
   static Codec<byte[]> bytes() {
-    return new Codec<>() {
-      @Override
-      public byte[] encode(byte[] value) {
-        return value.clone();
-      }
-
-      @Override
-      public byte[] decode(byte[] bytes) {
-        return bytes.clone();
-      }
-    };
+    return PlainCodecs.BYTES;
   }
 }

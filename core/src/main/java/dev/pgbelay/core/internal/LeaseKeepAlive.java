@@ -123,13 +123,23 @@ public final class LeaseKeepAlive implements AutoCloseable {
    *     of its name reports to the same registry; then it is not kept alive
    */
   public void add(Fence fence, long asked, Runnable lost) {
+    start();
+    kept.put(fence, new Kept(lost, asked));
+  }
+
+  /**
+   * Starts the thread before the first lease does, so that what is wrong with it is known before
+   * anything is claimed.
+   *
+   * @throws dev.pgbelay.core.PgBelayException as {@link #add} does
+   */
+  public void start() {
     synchronized (loop) {
       if (!started) {
         loop.start();
         started = true;
       }
     }
-    kept.put(fence, new Kept(lost, asked));
   }
 
   /** Whether it was kept alive up to now. */

@@ -15,9 +15,19 @@ public final class OptionName {
    * @param longest how many characters it may have, of which what the caller appends is taken off
    */
   public static String require(String name, int longest) {
+    return require("name", name, longest);
+  }
+
+  /**
+   * {@link #require(String, int)} for a name that has another one.
+   *
+   * @param option how the builder calls it
+   */
+  public static String require(String option, String name, int longest) {
     if (name.length() > longest || !NAME.matcher(name).matches()) {
       throw new PgBelayException(
-          "name is \""
+          option
+              + " is \""
               + name
               + "\": must be 1 to "
               + longest

@@ -151,8 +151,10 @@ public final class Completer implements AutoCloseable {
     }
 
     /**
-     * Who is told of a payment that is unknown or parked for longer, once for each; 1 s to 30 days,
-     * 15 min unless said. It is logged as an error as well.
+     * Who is told of a payment that is unknown or parked for longer, once for each and at most:
+     * what the callback throws is logged, and a process that dies here has told nobody. Alarm on
+     * the metric of the oldest unknown one as well. 10 ms to 30 days, 15 min unless said. It is
+     * logged as an error, too.
      */
     public Builder escalate(Duration after, Consumer<? super OpenPayment> to) {
       this.escalateAfter = after;

@@ -36,6 +36,11 @@ final class KeptClaims implements AutoCloseable {
     this.keepAlive = new LeaseKeepAlive(name + "-leases", dataSource, lease, this::renew, registry);
   }
 
+  /** Before the first claim: one that could not be kept alive would be held to its end. */
+  void start() {
+    keepAlive.start();
+  }
+
   void add(Claim<?> claim) {
     keys.put(claim.fence(), claim.key());
     keepAlive.add(

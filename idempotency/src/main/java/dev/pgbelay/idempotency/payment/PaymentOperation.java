@@ -164,7 +164,8 @@ public final class PaymentOperation<Q, R> {
    * there for whoever has the payment's row locked.
    *
    * @param reply definite: {@link ProviderReply#succeeded} or {@link ProviderReply#refused}
-   * @throws PgBelayException if the reply is not definite, or the operation has no such step
+   * @throws PgBelayException if the reply is not definite, or the operation has no provider step of
+   *     this very key
    */
   public <T> Settlement settle(Tx tx, IdempotencyKey key, StepKey<T> step, ProviderReply<T> reply) {
     requireOwn(key);
@@ -332,7 +333,8 @@ public final class PaymentOperation<Q, R> {
     public <T> Builder<Q, R> compensate(
         StepKey<?> step, StepKey<T> by, ProviderCall<Q, T> call, ProviderLimits limits) {
       if (compensations.put(step.name(), provided(by, call, limits)) != null) {
-        throw new PgBelayException("step \"" + step + "\" has two compensations");
+        throw new PgBelayException(
+            "step \"" + step + "\" has two compensations: make one call of them, or take one away");
       }
       return this;
     }
@@ -414,7 +416,10 @@ public final class PaymentOperation<Q, R> {
       steps.forEach(this::checkWindow);
       compensations.values().forEach(this::checkWindow);
       if (respond == null) {
-        throw new PgBelayException("operation \"" + options.operation() + "\" has no respond(…)");
+        throw new PgBelayException(
+            "operation \""
+                + options.operation()
+                + "\" has no respond(…): say what is to be answered");
       }
       StepList<Q> list = new StepList<>(options.operation(), version, steps, compensations);
       list.check();

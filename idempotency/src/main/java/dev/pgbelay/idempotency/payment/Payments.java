@@ -207,7 +207,10 @@ public final class Payments implements AutoCloseable {
       this.keepAlive = keepAlive;
     }
 
-    /** Of the threads, {@code payments} unless said. */
+    /**
+     * Of the threads and their metrics, {@code payments} unless said. Two that report to one
+     * registry need two names.
+     */
     public Builder name(String of) {
       this.name = OptionName.require(of, 40);
       return this;
@@ -250,8 +253,9 @@ public final class Payments implements AutoCloseable {
     /**
      * Checks the options.
      *
-     * @throws PgBelayException naming the option, its value and its range; or if leases would be
-     *     renewed from the pool that the work can exhaust
+     * @throws PgBelayException naming the option, its value and its range; if leases would be
+     *     renewed from the pool that the work can exhaust; or if other {@code Payments} of this
+     *     name report to the registry
      */
     public Payments build() {
       OptionRange.require("lease", lease, Duration.ofMillis(100), Duration.ofHours(1));
@@ -260,7 +264,9 @@ public final class Payments implements AutoCloseable {
             "leases are renewed from the pool of the transactions, which the work can exhaust: give"
                 + " Payments a small DataSource of its own");
       }
-      return new Payments(this);
+      Payments payments = new Payments(this);
+      payments.keepAlive.start();
+      return payments;
     }
   }
 }

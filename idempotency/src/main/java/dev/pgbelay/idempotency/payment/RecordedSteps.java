@@ -48,12 +48,7 @@ final class RecordedSteps<Q, T> implements StepLedger<Q, T> {
 
   @SuppressWarnings("unchecked") // the step was declared with this very key, and so with its type
   private static <Q, T> Step.Provider<Q, T> step(Declared<Q, ?> declared, StepKey<T> key) {
-    Step.Provider<Q, ?> found = declared.steps().provider(key.name());
-    if (found == null || !found.key().equals(key)) {
-      throw new PgBelayException(
-          "operation \"" + declared.name() + "\" has no provider step \"" + key + "\" of this key");
-    }
-    return (Step.Provider<Q, T>) found;
+    return (Step.Provider<Q, T>) declared.steps().requireProvider(key);
   }
 
   @Override

@@ -47,15 +47,30 @@ final class Settling<Q> implements ProviderStep.Late<Q> {
     this.meters = meters;
   }
 
-  /** Under the fence: once somebody else has the payment, what he finds out counts. */
+  /**
+   * That the provider acted is so whoever has the payment by now, as if a webhook said it. That it
+   * refused counts under the fence alone: somebody else may have asked it again, and it may have
+   * acted then.
+   */
   @Override
   public <T> void came(Claim<Q> claim, StepKey<T> step, ProviderReply<T> reply) {
     if (!reply.isDefinite()) {
       return;
     }
+    boolean acted = reply.kind() == ProviderReply.Kind.SUCCEEDED;
     try {
-      Settlement settlement = settle(claim.key(), step, reply, claim.fence());
-      LOG.info("payment {}: the late answer of step {}: {}", claim.key(), step, settlement);
+      Settlement settlement = settle(claim.key(), step, reply, acted ? null : claim.fence());
+      LOG.info(
+          "payment {}: step {} was answered late with {}, which {}",
+          claim.key(),
+          step,
+          reply.kind(),
+          switch (settlement) {
+            case SETTLED -> "settles it";
+            case CONTRADICTED -> "contradicts what is recorded";
+            case ALREADY_KNOWN -> "is known, or not used: somebody else has carried it on";
+            case NOT_ASKED, NO_SUCH_KEY -> "it has no use for";
+          });
     } catch (RuntimeException e) {
       LOG.warn("payment {}: the late answer of step {} was not kept", claim.key(), step, e);
     }
@@ -104,12 +119,10 @@ final class Settling<Q> implements ProviderStep.Late<Q> {
       throw new PgBelayException(
           "a settlement must be SUCCEEDED or REFUSED, is "
               + reply.kind()
-              + "; nothing was changed");
+              + "; nothing was changed. Leave the payment as it is until the provider, or whoever"
+              + " decides, says one of the two");
     }
-    if (declared.steps().provider(step.name()) == null) {
-      throw new PgBelayException(
-          "operation \"" + declared.name() + "\" has no provider step \"" + step + "\"");
-    }
+    declared.steps().requireProvider(step);
   }
 
   private <T> Settlement settled(

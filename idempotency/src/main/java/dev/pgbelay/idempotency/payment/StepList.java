@@ -56,6 +56,27 @@ record StepList<Q>(
     return null;
   }
 
+  /**
+   * The provider step of this very key: a key of another type or codec would store what the step
+   * cannot read.
+   */
+  Step.Provider<Q, ?> requireProvider(StepKey<?> key) {
+    Step.Provider<Q, ?> found = provider(key.name());
+    if (found == null) {
+      throw new PgBelayException(
+          "operation \"" + operation + "\" has no provider step \"" + key + "\"");
+    }
+    if (!found.key().equals(key)) {
+      throw new PgBelayException(
+          "operation \""
+              + operation
+              + "\" has a step \""
+              + key
+              + "\" of another StepKey: keep the one that it was declared with, and give that");
+    }
+    return found;
+  }
+
   boolean isCompensation(String name) {
     return compensations.values().stream().anyMatch(undo -> undo.name().equals(name));
   }

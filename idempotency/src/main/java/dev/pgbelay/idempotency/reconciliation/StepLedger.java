@@ -16,8 +16,9 @@ import java.util.function.Supplier;
 /**
  * What is stored of one provider step, payment by payment: {@link PaymentOperation#ledger}.
  *
- * <p>Pages are read along an index, each in a transaction of its own, from the node that payments
- * are written on. Only {@link #settle} changes anything. Blocks; safe for several threads.
+ * <p>For {@link Reconciliation}, and for reports of your own; not to be implemented. Pages are read
+ * along an index, each in a transaction of its own, from the node that payments are written on.
+ * Only {@link #settle} changes anything. Blocks; safe for several threads.
  *
  * @param <Q> the request
  * @param <T> the step's result

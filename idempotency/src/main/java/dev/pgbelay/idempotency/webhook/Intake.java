@@ -74,7 +74,10 @@ final class Intake {
     try {
       KeyRules.requireKey(id.get());
     } catch (PgBelayException e) {
-      return Reception.refused(Outcome.BAD_EVENT_ID, "unfit: " + e.getMessage());
+      return Reception.refused(
+          Outcome.BAD_EVENT_ID,
+          "the event id must have 1 to 255 printable ASCII characters, and has others or "
+              + id.get().length());
     }
     return store(
         new IntakeSql.Delivery(

@@ -1,5 +1,6 @@
 package dev.pgbelay.idempotency.webhook;
 
+import dev.pgbelay.core.PgBelayException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
@@ -36,6 +37,11 @@ public record SignatureVerdict(
     return outcome == Outcome.VALID;
   }
 
+  /** To be believed; for verifiers of your own that sign neither with a time nor by name. */
+  public static SignatureVerdict valid() {
+    return new SignatureVerdict(Outcome.VALID, Optional.empty(), Optional.empty(), "valid");
+  }
+
   static SignatureVerdict missing(String header) {
     return refused(Outcome.MISSING, "there is no header '%s': who sent this?".formatted(header));
   }
@@ -69,7 +75,15 @@ public record SignatureVerdict(
                 .formatted(age.isNegative() ? age.negated() + " ahead" : age + " ago", tolerance));
   }
 
-  static SignatureVerdict refused(Outcome outcome, String detail) {
+  /**
+   * Not to be believed.
+   *
+   * @throws PgBelayException for {@link Outcome#VALID}
+   */
+  public static SignatureVerdict refused(Outcome outcome, String detail) {
+    if (outcome == Outcome.VALID) {
+      throw new PgBelayException("a refusal cannot be VALID: say what is wrong, or valid()");
+    }
     return new SignatureVerdict(outcome, Optional.empty(), Optional.empty(), detail);
   }
 }

@@ -3,6 +3,8 @@ package dev.pgbelay.idempotency.webhook;
 import dev.pgbelay.batch.chunk.ChunkedJob;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.TxWork;
+import dev.pgbelay.core.internal.MissingTable;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.idempotency.webhook.StoredEvent.State;
 import java.io.IOException;
@@ -10,6 +12,7 @@ import java.io.InputStream;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
+import org.jooq.exception.DataAccessException;
 
 /**
  * Takes in what one provider tells by webhook: each event once, stored before it is answered.
@@ -20,8 +23,10 @@ import java.util.function.Function;
  * anything is written. An event id that comes with another body changes nothing, and is kept as a
  * finding: see {@link #conflicts}.
  *
- * <p>Owns no thread and holds no connection between calls; each method blocks for its statements.
- * Safe for several threads; build one per provider's account and process, and keep it.
+ * <p>Owns no thread and holds no connection between calls; each method blocks for its statements,
+ * which run in transactions of its own on path {@code webhook.} and the provider's name, and so are
+ * refused while one is open on the thread. Safe for several threads; build one per provider's
+ * account and process, and keep it.
  */
 public final class WebhookInbox {
   private static final int MOST_LISTED = 100_000;
@@ -93,12 +98,12 @@ public final class WebhookInbox {
 
   private List<StoredEvent> list(State state, int limit) {
     OptionRange.require("limit", limit, 1, MOST_LISTED);
-    return options.transactions().run(tx -> list.list(tx.dsl(), state, limit));
+    return run(tx -> list.list(tx.dsl(), state, limit));
   }
 
   /** How an event stands. */
   public Optional<StoredEvent> find(String eventId) {
-    return options.transactions().run(tx -> list.find(tx.dsl(), eventId));
+    return run(tx -> list.find(tx.dsl(), eventId));
   }
 
   /**
@@ -107,10 +112,7 @@ public final class WebhookInbox {
    * @throws PgBelayException if its codec cannot read it
    */
   public Optional<WebhookEvent> read(String eventId) {
-    return options
-        .transactions()
-        .run(tx -> list.read(tx.dsl(), eventId))
-        .map(row -> options.content().event(row, 0));
+    return run(tx -> list.read(tx.dsl(), eventId)).map(row -> options.content().event(row, 0));
   }
 
   /**
@@ -121,7 +123,7 @@ public final class WebhookInbox {
    */
   public List<WebhookEvent> conflicts(int limit) {
     OptionRange.require("limit", limit, 1, MOST_LISTED);
-    return options.transactions().run(tx -> list.conflicts(tx.dsl(), limit)).stream()
+    return run(tx -> list.conflicts(tx.dsl(), limit)).stream()
         .map(row -> options.content().event(row, 0))
         .toList();
   }
@@ -133,20 +135,18 @@ public final class WebhookInbox {
    */
   public Optional<State> redrive(String eventId) {
     Optional<State> state =
-        options
-            .transactions()
-            .run(
-                tx -> {
-                  list.redrive(tx.dsl(), eventId);
-                  return list.find(tx.dsl(), eventId).map(StoredEvent::state);
-                });
+        run(
+            tx -> {
+              list.redrive(tx.dsl(), eventId);
+              return list.find(tx.dsl(), eventId).map(StoredEvent::state);
+            });
     intake.wakeUp();
     return state;
   }
 
   /** {@link #redrive} of all that are parked; how many. */
   public int redriveAll() {
-    int redriven = options.transactions().run(tx -> list.redriveAll(tx.dsl()));
+    int redriven = run(tx -> list.redriveAll(tx.dsl()));
     intake.wakeUp();
     return redriven;
   }
@@ -159,13 +159,11 @@ public final class WebhookInbox {
    */
   public Optional<State> discard(String eventId, String reason) {
     String kept = Handled.park(reason).reason();
-    return options
-        .transactions()
-        .run(
-            tx -> {
-              list.discard(tx.dsl(), eventId, kept);
-              return list.find(tx.dsl(), eventId).map(StoredEvent::state);
-            });
+    return run(
+        tx -> {
+          list.discard(tx.dsl(), eventId, kept);
+          return list.find(tx.dsl(), eventId).map(StoredEvent::state);
+        });
   }
 
   /**
@@ -175,6 +173,15 @@ public final class WebhookInbox {
    */
   public List<ChunkedJob.Builder> purges() {
     return options.purges();
+  }
+
+  /** On the inbox's own path, as its intake is. */
+  private <T> T run(TxWork<T, RuntimeException> work) {
+    try {
+      return options.transactions().run(options.own(), work);
+    } catch (DataAccessException e) {
+      throw MissingTable.explained(e, "webhooks", "idempotency");
+    }
   }
 
   InboxOptions options() {

@@ -14,11 +14,13 @@ import java.util.LinkedHashSet;
 import java.util.Locale;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** Collects the options of a {@link WebhookInbox}. Not safe for several threads. */
 public final class WebhookInboxBuilder {
   private static final int LONGEST_NAME = 40;
+  private static final Pattern HEADER = Pattern.compile("[!#$%&'*+.^_`|~0-9a-z-]{1,128}");
 
   private final Transactions transactions;
   private final String provider;
@@ -144,6 +146,15 @@ public final class WebhookInboxBuilder {
     return this;
   }
 
+  private static void requireHeader(String name) {
+    if (!HEADER.matcher(name).matches()) {
+      throw new PgBelayException(
+          "keepHeaders has \""
+              + name
+              + "\", which is not the name of a header: take its name alone");
+    }
+  }
+
   /**
    * Checks the options.
    *
@@ -151,10 +162,12 @@ public final class WebhookInboxBuilder {
    *     less than the provider repeats them
    */
   public WebhookInbox build() {
-    OptionName.require(provider, LONGEST_NAME);
+    OptionName.require("provider", provider, LONGEST_NAME);
+    headers.forEach(WebhookInboxBuilder::requireHeader);
     OptionRange.require("maxBodyBytes", maxBodyBytes, 1, 1 << 26);
     OptionRange.require("lease", lease, Duration.ofMillis(100), Duration.ofHours(1));
     OptionRange.require("retention", retention, Duration.ofMinutes(1), Duration.ofDays(3650));
+    OptionRange.require("repeatedFor", repeatedFor, Duration.ZERO, Duration.ofDays(3650));
     OptionRange.require("notYetFor", notYetFor, Duration.ofSeconds(1), Duration.ofDays(365));
     OptionRange.require("maxAttempts", maxAttempts, 1, 1_000);
     OptionRange.require("firstPause", firstPause, Duration.ofMillis(1), Duration.ofHours(1));
@@ -175,7 +188,11 @@ public final class WebhookInboxBuilder {
         handling == null ? own.toBuilder().deadline(Duration.ofSeconds(30)).build() : handling;
     if (handlers.readOnly() || handlers.nesting() != TxOptions.Nesting.REFUSE) {
       throw new PgBelayException(
-          "the options of inbox \"" + provider + "\" must neither be readOnly nor nest");
+          "the options of inbox \""
+              + provider
+              + "\" are "
+              + (handlers.readOnly() ? "readOnly" : "nesting " + handlers.nesting())
+              + ": handlers write, in a transaction that is theirs alone. Leave that out");
     }
     WebhookMeters meters =
         registry == null ? WebhookMeters.NONE : new WebhookMeters.OfMicrometer(registry, provider);

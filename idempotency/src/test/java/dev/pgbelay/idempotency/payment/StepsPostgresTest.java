@@ -303,6 +303,13 @@ class StepsPostgresTest {
     refused(
         () -> Payments.builder(shop.transactions, postgres.dataSource()).build(),
         "a small DataSource of its own");
+    refused(
+        () ->
+            Payments.builder(shop.transactions, shop.keepAlive)
+                .name(shop.payments.name())
+                .meterRegistry(shop.registry)
+                .build(),
+        "give them different names");
     refused(() -> ProviderReply.refused(""), "1 to 200 characters");
   }
 

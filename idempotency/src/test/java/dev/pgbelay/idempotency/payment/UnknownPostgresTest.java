@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.idempotency.Answer;
+import dev.pgbelay.idempotency.Codec;
 import dev.pgbelay.idempotency.IdempotencyKey;
 import dev.pgbelay.idempotency.Outcome;
 import dev.pgbelay.testing.PostgresExtension;
@@ -197,9 +198,51 @@ class UnknownPostgresTest {
     assertThat(bank.calls()).hasSize(1);
   }
 
-  /** What whoever took the payment over finds out counts. */
+  /** A provider with neither keys nor a status query: nobody else will ever know. */
   @Test
-  void answerBehindTheTimeLimitAndATakeOver_isIgnored() throws Exception {
+  void successBehindTheTimeLimitAndATakeOver_settlesThePaymentAllTheSame() throws Exception {
+    CountDownLatch go = new CountDownLatch(1);
+    bank.knowsNothing()
+        .then(
+            (bank, execution, key) -> {
+              go.await();
+              return ProviderReply.succeeded(bank.charge(key));
+            });
+    ProviderLimits once =
+        ProviderLimits.builder("bank", Duration.ZERO, Duration.ofMillis(50))
+            .attempts(1, Duration.ofMillis(1))
+            .build();
+    PaymentOperation<String, String> operation =
+        shop.checkout(Shop.freshName(), once).attempts(3, slowly, slowly).build();
+    IdempotencyKey own = operation.key("acme", Shop.freshName());
+    assertThat(operation.execute(own, "10 EUR").outcome()).isEqualTo(Outcome.UNKNOWN_OUTCOME);
+    shop.age(own, "1 hour");
+    assertThat(shop.completer().runOnce()).isEqualTo(1);
+    assertThat(shop.state(own)).isEqualTo("UNKNOWN");
+    go.countDown();
+    Awaitility.await()
+        .atMost(Duration.ofSeconds(60))
+        .until(() -> shop.state(own).equals("RUNNING"));
+    assertThat(operation.execute(own, "10 EUR")).isEqualTo(Answer.executed("paid by ch-1"));
+    assertThat(bank.calls()).hasSize(1);
+  }
+
+  @Test
+  void settlementUnderAnotherStepKeyOfTheName_isRefused() {
+    bank.knowsNothing().then(Bank.timeoutAfterActing());
+    pay();
+    StepKey<byte[]> other = StepKey.of(Shop.CHARGED.name(), Codec.bytes());
+    assertThatThrownBy(
+            () -> checkout.settle(key, other, ProviderReply.succeeded(new byte[] {-1, -2})))
+        .isInstanceOf(PgBelayException.class)
+        .hasMessageContaining("of another StepKey");
+    assertThat(shop.state(key)).isEqualTo("UNKNOWN");
+    assertThat(StepKey.of("charge", Codec.text())).isEqualTo(Shop.CHARGED);
+  }
+
+  /** What whoever took the payment over finds out counts: he may have asked again. */
+  @Test
+  void refusalBehindTheTimeLimitAndATakeOver_isIgnored() throws Exception {
     CountDownLatch go = new CountDownLatch(1);
     CountDownLatch answered = new CountDownLatch(1);
     bank.knowsNothing()

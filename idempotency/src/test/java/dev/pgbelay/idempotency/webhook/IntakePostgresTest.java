@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.TransactionException;
+import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.idempotency.Codec;
 import dev.pgbelay.idempotency.Fingerprint;
 import dev.pgbelay.idempotency.webhook.Reception.Outcome;
@@ -27,6 +28,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -313,8 +315,43 @@ class IntakePostgresTest {
                 WebhookInbox.builder(
                         bank.transactions, "Bank!", bank.signatures, EventIds.header("i"))
                     .build())
-        .hasMessageContaining("name is \"Bank!\"");
+        .hasMessageContaining("provider is \"Bank!\"");
+    assertThatThrownBy(() -> bank.inbox(options -> options.repeatedFor(Duration.ofDays(-1))))
+        .hasMessageContaining("repeatedFor");
+    assertThatThrownBy(() -> bank.inbox(options -> options.keepHeaders("X-Kind: a")))
+        .hasMessageContaining("keepHeaders has \"x-kind: a\"");
+    assertThatThrownBy(
+            () ->
+                bank.inbox(options -> options.options(TxOptions.builder().readOnly(true).build())))
+        .hasMessageContaining("are readOnly")
+        .hasMessageContaining("handlers write");
     assertThatThrownBy(() -> WebhookWorker.builder(bank.inbox(), Inboxes::see).threads(0).build())
         .hasMessageContaining("threads");
+  }
+
+  @Test
+  void listsWithoutTheirTable_sayWhatToInstall() {
+    WebhookInbox nowhere = bank.inbox(options -> options.schema("nowhere"));
+    for (ThrowingCallable list :
+        List.<ThrowingCallable>of(
+            () -> nowhere.pending(1),
+            () -> nowhere.find("evt"),
+            () -> nowhere.read("evt"),
+            () -> nowhere.conflicts(1),
+            () -> nowhere.redrive("evt"),
+            nowhere::redriveAll,
+            () -> nowhere.discard("evt", "why"))) {
+      assertThatThrownBy(list)
+          .isInstanceOf(PgBelayException.class)
+          .hasMessageContaining("SchemaInstaller, module \"idempotency\"");
+    }
+  }
+
+  @Test
+  void verdictsOfOnesOwn_areValidOrARefusal() {
+    assertThat(SignatureVerdict.valid().isValid()).isTrue();
+    assertThat(SignatureVerdict.refused(SignatureVerdict.Outcome.WRONG, "why").isValid()).isFalse();
+    assertThatThrownBy(() -> SignatureVerdict.refused(SignatureVerdict.Outcome.VALID, "why"))
+        .isInstanceOf(PgBelayException.class);
   }
 }
