@@ -8,23 +8,19 @@ import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.TxWork;
 import dev.pgbelay.idempotency.internal.Polling;
-import dev.pgbelay.idempotency.internal.ReplayShare;
 import dev.pgbelay.idempotency.internal.Stored;
-import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Optional;
 import org.jooq.ResultQuery;
-import org.jooq.exception.DataAccessException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Runs work under a key, or finds what was stored under it. Safe for several threads. */
+/** Runs work under a key unless {@link StoredAnswers} has its answer. Safe for several threads. */
 final class KeyedRun<R> {
   private static final Logger LOG = LoggerFactory.getLogger(Operation.class);
   private static final Duration RETRY_AFTER = Duration.ofSeconds(1);
-  private static final Duration LOST_COMMIT = Duration.ofSeconds(5);
   private static final int MOST_TAKEN = 3;
 
   /** There is a row that the look did not see; the transaction is rolled back and looks again. */
@@ -48,9 +44,8 @@ final class KeyedRun<R> {
   private final KeyedStatementSql statements;
   private final ResponseBytes<R> bytes;
   private final TxOptions options;
-  private final Duration retention;
   private final OperationMeters meters;
-  private final ReplayShare replays = new ReplayShare();
+  private final StoredAnswers<R> stored;
 
   KeyedRun(
       Idempotency owner,
@@ -63,8 +58,8 @@ final class KeyedRun<R> {
     this.statements = new KeyedStatementSql(owner.schema());
     this.bytes = bytes;
     this.options = options;
-    this.retention = retention;
     this.meters = meters;
+    this.stored = new StoredAnswers<>(owner, sql, bytes, options, retention, meters);
   }
 
   <X extends Exception> Answer<R> run(
@@ -72,7 +67,7 @@ final class KeyedRun<R> {
       throws X {
     Answer<R> answer;
     try {
-      answer = known(key, fingerprint);
+      answer = stored.known(key, fingerprint);
       if (answer == null) {
         answer = runOrWait(key, fingerprint, wait, work);
       }
@@ -88,7 +83,7 @@ final class KeyedRun<R> {
       IdempotencyKey key, Fingerprint fingerprint, Duration wait, ResultQuery<?> work, R response) {
     Answer<R> answer;
     try {
-      answer = known(key, fingerprint);
+      answer = stored.known(key, fingerprint);
       if (answer == null) {
         answer = alone(key, fingerprint, work, response);
       }
@@ -119,14 +114,13 @@ final class KeyedRun<R> {
     try {
       ran = statements.run(owner.transactions(), options, key, fingerprint, encoded, work);
     } catch (OutcomeUnknownException e) {
-      return afterLostCommit(key, fingerprint, e);
+      return stored.afterLostCommit(key, fingerprint, e);
     }
     if (ran == KeyedStatementSql.Ran.TAKEN) {
       return null;
     }
     requireDone(key, ran);
-    replays.saw(false);
-    owner.cache().keep(key, new Stored(fingerprint, encoded, retention));
+    stored.executed(key, fingerprint, encoded);
     return Answer.executed(response);
   }
 
@@ -138,25 +132,6 @@ final class KeyedRun<R> {
               + " returned no row, so that the response is not true: nothing was done, and the key"
               + " is free. Where a row may be missing, look at it in work with a transaction");
     }
-  }
-
-  /** From the cache; or by one read, where that is likely to answer. */
-  private @Nullable Answer<R> known(IdempotencyKey key, Fingerprint fingerprint) {
-    Stored stored = owner.cache().find(key);
-    if (stored != null) {
-      meters.fromCache();
-      return replay(key, fingerprint, stored);
-    }
-    if (!replays.isLarge()) {
-      return null;
-    }
-    stored = read(key);
-    if (stored == null) {
-      return null;
-    }
-    replays.saw(true);
-    owner.cache().keep(key, stored);
-    return replay(key, fingerprint, stored);
   }
 
   private <X extends Exception> Answer<R> runOrWait(
@@ -190,10 +165,7 @@ final class KeyedRun<R> {
                       committing[0] = true;
                       return inside;
                     });
-        replays.saw(ran.answer().outcome() == Outcome.REPLAYED);
-        if (ran.stored() != null) {
-          owner.cache().keep(key, ran.stored());
-        }
+        stored.answered(key, ran.answer(), ran.stored());
         return ran.answer();
       } catch (KeyTakenException e) {
         if (taken == MOST_TAKEN) {
@@ -203,7 +175,7 @@ final class KeyedRun<R> {
         if (!committing[0]) {
           throw e;
         }
-        return afterLostCommit(key, fingerprint, e);
+        return stored.afterLostCommit(key, fingerprint, e);
       } catch (TransactionException e) {
         if (!committing[0] || !isTaken(e)) {
           throw e;
@@ -227,9 +199,9 @@ final class KeyedRun<R> {
       TxWork<? extends R, X> work,
       boolean commitsNext)
       throws X {
-    KeySql.Look look = look(tx, key);
+    KeySql.Look look = stored.look(tx, key);
     if (look.stored() != null) {
-      return new Ran<>(replay(key, fingerprint, look.stored()), look.stored());
+      return new Ran<>(stored.replay(key, fingerprint, look.stored()), look.stored());
     }
     if (!look.locked()) {
       return new Ran<>(Answer.inProgress(RETRY_AFTER), null);
@@ -239,7 +211,11 @@ final class KeyedRun<R> {
     if (!commitsNext || !sql.keepWithCommit(tx, key, fingerprint, encoded)) {
       keep(tx, key, fingerprint, encoded);
     }
-    return new Ran<>(Answer.executed(response), new Stored(fingerprint, encoded, retention));
+    return new Ran<>(Answer.executed(response), stored.kept(fingerprint, encoded));
+  }
+
+  Optional<Answer<R>> find(IdempotencyKey key) {
+    return stored.find(key);
   }
 
   <X extends Exception> Answer<R> join(
@@ -265,83 +241,15 @@ final class KeyedRun<R> {
     }
   }
 
-  private KeySql.Look look(Tx tx, IdempotencyKey key) {
-    try {
-      return sql.lockAndFind(tx.connection(), key, retention);
-    } catch (SQLException e) {
-      throw failed("looked at", key, e);
-    }
-  }
-
   private void keep(Tx tx, IdempotencyKey key, Fingerprint fingerprint, byte[] encoded) {
     boolean kept;
     try {
       kept = sql.keep(tx.connection(), key, fingerprint, encoded);
     } catch (SQLException e) {
-      throw failed("kept", key, e);
+      throw StoredAnswers.failed("kept", key, e);
     }
     if (!kept) {
       throw new KeyTakenException(key);
-    }
-  }
-
-  private static RuntimeException failed(String what, IdempotencyKey key, SQLException e) {
-    return KeySql.failed(
-        new DataAccessException("the answer under key " + key + " could not be " + what, e));
-  }
-
-  private Answer<R> replay(IdempotencyKey key, Fingerprint fingerprint, Stored stored) {
-    if (!fingerprint.matches(stored.fingerprint())) {
-      return Answer.without(Outcome.FINGERPRINT_MISMATCH);
-    }
-    if (stored.hasExpired()) {
-      return Answer.without(Outcome.EXPIRED);
-    }
-    return Answer.replayed(bytes.decode(key, stored.response()));
-  }
-
-  /**
-   * The lost session holds the key's lock until its transaction is over, one way or the other. No
-   * row behind that means that nothing was committed, and then the caller is told of the failure: a
-   * run of the work more is his to decide.
-   */
-  private Answer<R> afterLostCommit(
-      IdempotencyKey key, Fingerprint fingerprint, OutcomeUnknownException lost) {
-    Polling polling = new Polling(LOST_COMMIT);
-    while (true) {
-      try {
-        KeySql.Look look = owner.transactions().run(options, tx -> look(tx, key));
-        if (look.stored() != null) {
-          return replay(key, fingerprint, look.stored());
-        }
-        if (look.locked()) {
-          throw lost;
-        }
-      } catch (RuntimeException e) {
-        if (e == lost) {
-          throw lost;
-        }
-        LOG.debug("key {}: cannot ask yet what became of a lost COMMIT", key, e);
-      }
-      if (!polling.pause()) {
-        throw lost;
-      }
-    }
-  }
-
-  Optional<Answer<R>> find(IdempotencyKey key) {
-    Stored stored = read(key);
-    return Optional.ofNullable(stored).map(found -> replay(key, found.fingerprint(), found));
-  }
-
-  private @Nullable Stored read(IdempotencyKey key) {
-    try (Connection connection = owner.dataSource().getConnection()) {
-      if (!connection.getAutoCommit()) {
-        connection.setAutoCommit(true);
-      }
-      return sql.find(connection, key, retention);
-    } catch (SQLException e) {
-      throw failed("read", key, e);
     }
   }
 }

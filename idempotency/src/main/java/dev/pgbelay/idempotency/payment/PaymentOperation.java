@@ -11,17 +11,11 @@ import dev.pgbelay.idempotency.Codec;
 import dev.pgbelay.idempotency.Fingerprint;
 import dev.pgbelay.idempotency.IdempotencyKey;
 import dev.pgbelay.idempotency.Outcome;
-import dev.pgbelay.idempotency.internal.OperationOptions;
 import dev.pgbelay.idempotency.internal.Polling;
 import dev.pgbelay.idempotency.reconciliation.StepLedger;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
 
 /**
  * An operation with calls of other services in it, made of steps.
@@ -277,17 +271,7 @@ public final class PaymentOperation<Q, R> {
   public static final class Builder<Q, R> {
     private final Payments owner;
     private final Function<? super Q, Fingerprint> fingerprint;
-    private final Codec<Q> requests;
-    private final Codec<R> responses;
-    private final List<Step<Q, ?>> steps = new ArrayList<>();
-    private final Map<String, Step.Provider<Q, ?>> compensations = new LinkedHashMap<>();
-    private int version = 1;
-    private @Nullable DatabaseStep<Q, R> respond;
-    private final OperationOptions options;
-    private int maxAttempts = 10;
-    private Duration firstPause = Duration.ofSeconds(1);
-    private Duration longestPause = Duration.ofMinutes(5);
-    private boolean foundByProviderKey;
+    private final Declaration<Q, R> declaration;
 
     Builder(
         Payments owner,
@@ -297,9 +281,7 @@ public final class PaymentOperation<Q, R> {
         Codec<R> responses) {
       this.owner = owner;
       this.fingerprint = fingerprint;
-      this.requests = requests;
-      this.responses = responses;
-      this.options = new OperationOptions(name, "payment");
+      this.declaration = new Declaration<>(owner, name, requests, responses);
     }
 
     /**
@@ -308,20 +290,20 @@ public final class PaymentOperation<Q, R> {
      * parked otherwise; one of a newer version is left to the processes that know it.
      */
     public Builder<Q, R> version(int number) {
-      this.version = number;
+      declaration.version(number);
       return this;
     }
 
     /** Adds work on the database. */
     public <T> Builder<Q, R> database(StepKey<T> key, DatabaseStep<Q, T> work) {
-      steps.add(new Step.Database<>(key, work));
+      declaration.database(key, work);
       return this;
     }
 
     /** Adds a call of a provider. */
     public <T> Builder<Q, R> provider(
         StepKey<T> key, ProviderCall<Q, T> call, ProviderLimits limits) {
-      steps.add(provided(key, call, limits));
+      declaration.provider(key, call, limits);
       return this;
     }
 
@@ -332,20 +314,8 @@ public final class PaymentOperation<Q, R> {
      */
     public <T> Builder<Q, R> compensate(
         StepKey<?> step, StepKey<T> by, ProviderCall<Q, T> call, ProviderLimits limits) {
-      if (compensations.put(step.name(), provided(by, call, limits)) != null) {
-        throw new PgBelayException(
-            "step \"" + step + "\" has two compensations: make one call of them, or take one away");
-      }
+      declaration.compensate(step, by, call, limits);
       return this;
-    }
-
-    private <T> Step.Provider<Q, T> provided(
-        StepKey<T> key, ProviderCall<Q, T> call, ProviderLimits limits) {
-      return new Step.Provider<>(
-          key,
-          call,
-          limits,
-          new ProviderCaller<>(options.operation() + "-" + key, limits, owner.threads()));
     }
 
     /**
@@ -353,7 +323,7 @@ public final class PaymentOperation<Q, R> {
      * Execution#refusal} says why.
      */
     public Builder<Q, R> respond(DatabaseStep<Q, R> response) {
-      this.respond = response;
+      declaration.respond(response);
       return this;
     }
 
@@ -362,13 +332,13 @@ public final class PaymentOperation<Q, R> {
      * window of a provider: a key that we forget first could charge again. 3 days unless said.
      */
     public Builder<Q, R> retention(Duration time) {
-      options.retention(time);
+      declaration.options().retention(time);
       return this;
     }
 
     /** Of its transactions; on path {@code payment.} and the operation's name unless said. */
     public Builder<Q, R> options(TxOptions transactions) {
-      options.transactions(transactions);
+      declaration.options().transactions(transactions);
       return this;
     }
 
@@ -378,9 +348,7 @@ public final class PaymentOperation<Q, R> {
      * for with the same pauses, without an end.
      */
     public Builder<Q, R> attempts(int most, Duration first, Duration longest) {
-      this.maxAttempts = most;
-      this.firstPause = first;
-      this.longestPause = longest;
+      declaration.attempts(most, first, longest);
       return this;
     }
 
@@ -388,7 +356,7 @@ public final class PaymentOperation<Q, R> {
      * The largest request, result or response in bytes of its codec: 1 to 2^28; 2^20 unless said.
      */
     public Builder<Q, R> maxBytes(int bytes) {
-      options.maxBytes(bytes);
+      declaration.options().maxBytes(bytes);
       return this;
     }
 
@@ -397,7 +365,7 @@ public final class PaymentOperation<Q, R> {
      * an entry in one more index for each.
      */
     public Builder<Q, R> foundByProviderKey() {
-      this.foundByProviderKey = true;
+      declaration.foundByProviderKey();
       return this;
     }
 
@@ -409,46 +377,9 @@ public final class PaymentOperation<Q, R> {
      *     {@link #respond}
      */
     public PaymentOperation<Q, R> build() {
-      options.check();
-      OptionRange.require("maxAttempts", maxAttempts, 1, 1_000);
-      OptionRange.require("firstPause", firstPause, Duration.ofMillis(1), Duration.ofHours(1));
-      OptionRange.require("longestPause", longestPause, firstPause, Duration.ofDays(1));
-      steps.forEach(this::checkWindow);
-      compensations.values().forEach(this::checkWindow);
-      if (respond == null) {
-        throw new PgBelayException(
-            "operation \""
-                + options.operation()
-                + "\" has no respond(…): say what is to be answered");
-      }
-      StepList<Q> list = new StepList<>(options.operation(), version, steps, compensations);
-      list.check();
-      Declared<Q, R> declared =
-          new Declared<>(
-              options.operation(),
-              list,
-              respond,
-              requests,
-              responses,
-              options.maxBytes(),
-              foundByProviderKey,
-              options.transactions(),
-              owner.lease(),
-              options.retention(),
-              maxAttempts,
-              firstPause,
-              longestPause);
-      PaymentOperation<Q, R> operation = new PaymentOperation<>(owner, declared, fingerprint);
+      PaymentOperation<Q, R> operation = new PaymentOperation<>(owner, declaration.declared(), fingerprint);
       owner.declare(operation);
       return operation;
-    }
-
-    private void checkWindow(Step<Q, ?> step) {
-      if (step instanceof Step.Provider<Q, ?> provider) {
-        Duration window = provider.limits().keyWindow();
-        options.requireKept(
-            window, "the provider of step \"" + step.name() + "\" honours its keys for " + window);
-      }
     }
   }
 }

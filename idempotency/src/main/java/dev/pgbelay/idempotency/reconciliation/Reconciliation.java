@@ -4,17 +4,12 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
-import dev.pgbelay.idempotency.IdempotencyKey;
 import dev.pgbelay.idempotency.payment.Execution;
 import dev.pgbelay.idempotency.payment.PaymentOperation.Settlement;
-import dev.pgbelay.idempotency.payment.ProviderReply;
-import dev.pgbelay.idempotency.reconciliation.StepLedger.Standing;
 import io.github.resilience4j.retry.Retry;
 import io.github.resilience4j.retry.RetryConfig;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
-import java.util.List;
-import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -141,74 +136,10 @@ public final class Reconciliation<Q, T> {
    *     Nothing was changed
    */
   public Settlement apply(Finding finding) {
-    IdempotencyKey key =
-        finding
-            .payment()
-            .orElseThrow(
-                () ->
-                    new PgBelayException(
-                        "a finding that suggests "
-                            + finding.action()
-                            + " and is of no payment here cannot be applied: it takes a decision"));
-    if (!key.operation().equals(options.ledger.operation())) {
-      throw new PgBelayException(
-          "the finding about payment "
-              + key
-              + " is not of operation \""
-              + options.ledger.operation()
-              + "\": apply it with the reconciliation that found it");
-    }
-    Optional<ProviderReply<T>> reply =
-        switch (finding.action()) {
-          case SETTLE_SUCCEEDED -> Optional.of(ProviderReply.succeeded(result(finding)));
-          case SETTLE_REFUSED -> Optional.of(ProviderReply.refused("declined by the provider"));
-          case SETTLE_NOT_DONE -> notDone(key, finding.confirmed());
-          default ->
-              throw new PgBelayException(
-                  "a finding that suggests "
-                      + finding.action()
-                      + " cannot be applied: it takes a decision");
-        };
     Settlement settlement =
-        reply.map(known -> options.ledger.settle(key, known)).orElse(Settlement.ALREADY_KNOWN);
+        new FindingSettlement<>(options.ledger, options.results).apply(finding);
     meters.applied(settlement);
     return settlement;
-  }
-
-  private T result(Finding finding) {
-    Function<? super ProviderRecord, ? extends T> results = options.results;
-    if (results == null) {
-      throw new PgBelayException(
-          "say how a record becomes the result of step \""
-              + options.ledger.step()
-              + "\": results(…) of the builder");
-    }
-    ProviderRecord record =
-        finding.records().stream()
-            .filter(ProviderRecord::stands)
-            .findFirst()
-            .orElseThrow(() -> new PgBelayException("the finding has no record of a success"));
-    return results.apply(record);
-  }
-
-  /** Empty if there is nothing to settle any more. */
-  private Optional<ProviderReply<T>> notDone(IdempotencyKey key, boolean confirmed) {
-    StepLedger.Entry<Q> entry = options.ledger.find(List.of(key)).get(key);
-    if (entry == null || entry.standing() != Standing.ASKED) {
-      return Optional.empty();
-    }
-    ProviderReply<T> now = options.ledger.ask(entry);
-    if (confirmed && now.kind() == ProviderReply.Kind.UNKNOWN) {
-      throw new PgBelayException(
-          "payment "
-              + key
-              + " is not settled as not done: the status query of step \""
-              + options.ledger.step()
-              + "\", which has the last word, says nothing now ("
-              + now.detail()
-              + "). Apply the finding again once it answers");
-    }
-    return Optional.of(now.isDefinite() ? now : ProviderReply.refused("not at the provider"));
   }
 
   @Override

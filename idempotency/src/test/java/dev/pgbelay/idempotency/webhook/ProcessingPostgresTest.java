@@ -29,6 +29,9 @@ class ProcessingPostgresTest {
       PostgresExtension.create().withTemplate(Inboxes.SCHEMA).withPoolSize(12);
 
   private static final Duration LONG = Duration.ofMinutes(2);
+
+  /** For what takes a second or two where all is well. */
+  private static final Duration SOME = Duration.ofSeconds(20);
   private static final Duration HOUR = Duration.ofHours(1);
 
   private final Inboxes bank = new Inboxes(postgres.dataSource());
@@ -54,8 +57,8 @@ class ProcessingPostgresTest {
 
   /** Until there is nothing due at once, whose pauses are a millisecond. */
   private void runAll(WebhookWorker worker, WebhookInbox inbox) {
-    Awaitility.await()
-        .atMost(LONG)
+    Awaitility.await("nothing is pending")
+        .atMost(SOME)
         .pollInterval(Duration.ofMillis(5))
         .until(
             () -> {
@@ -328,8 +331,8 @@ class ProcessingPostgresTest {
       Future<Integer> first = threads.submit(stalled::runOnce);
       assertThat(begun.await(60, TimeUnit.SECONDS)).isTrue();
       WebhookWorker second = worker(inbox, Inboxes::see);
-      Awaitility.await()
-          .atMost(LONG)
+      Awaitility.await("the successor's event is marked as processed")
+          .atMost(SOME)
           .until(
               () -> {
                 second.runOnce();
@@ -389,7 +392,9 @@ class ProcessingPostgresTest {
           assertThat(second.get(60, TimeUnit.SECONDS)).isZero();
           assertThat(first.isDone()).isFalse();
         });
-    Awaitility.await().atMost(LONG).until(() -> state(inbox) == State.PROCESSED);
+    Awaitility.await("the event is marked as processed")
+        .atMost(SOME)
+        .until(() -> state(inbox) == State.PROCESSED);
     assertThat(bank.seen(id)).containsExactly(id + "|paid");
   }
 

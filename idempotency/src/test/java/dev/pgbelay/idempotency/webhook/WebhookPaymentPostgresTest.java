@@ -41,6 +41,7 @@ import java.util.Random;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Function;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -53,13 +54,14 @@ class WebhookPaymentPostgresTest {
       PostgresExtension.create().withTemplate(Inboxes.SCHEMA).withPoolSize(12);
 
   private static final StepKey<String> CHARGED = StepKey.of("charge", Codec.text());
-  private static final Duration LONG = Duration.ofMinutes(2);
+  /** For what takes a second or two where all is well. */
+  private static final Duration SOME = Duration.ofSeconds(20);
   private static final Duration HOUR = Duration.ofHours(1);
 
   private final Inboxes bank = new Inboxes(postgres.dataSource());
   private final FakeProvider provider = FakeProvider.start(InstantSource.system());
   private final FakeProviderClient client =
-      new FakeProviderClient(HttpClient.newHttpClient(), provider.uri(), Duration.ofMinutes(2));
+      new FakeProviderClient(HttpClient.newHttpClient(), provider.uri(), SOME);
   private final HikariDataSource leases = Inboxes.pool(postgres.jdbcUrl(), 1, "select 1");
   private final Payments payments = Payments.builder(bank.transactions, leases).build();
   private final WebhookInbox inbox =
@@ -111,7 +113,7 @@ class WebhookPaymentPostgresTest {
         .provider(
             CHARGED,
             call,
-            ProviderLimits.builder("bank", Duration.ofHours(24), Duration.ofMinutes(2))
+            ProviderLimits.builder("bank", Duration.ofHours(24), SOME)
                 .attempts(1, Inboxes.MOMENT)
                 .build())
         .respond(
@@ -169,7 +171,7 @@ class WebhookPaymentPostgresTest {
   }
 
   private Answer<String> pay(IdempotencyKey key) {
-    return checkout.execute(key, "10 EUR", LONG);
+    return checkout.execute(key, "10 EUR", SOME);
   }
 
   @Test
@@ -249,9 +251,13 @@ class WebhookPaymentPostgresTest {
     assertThat(inbox.find("ev-1").orElseThrow().reason()).contains("its payment: NO_SUCH_KEY");
     provider.next(ProviderFault.ERROR_AFTER_ACTING);
     assertThat(checkout.execute(key, "10 EUR").outcome()).isEqualTo(Outcome.UNKNOWN_OUTCOME);
-    while (inbox.find("ev-1").orElseThrow().state() == State.PENDING) {
-      worker.runOnce();
-    }
+    Awaitility.await("the event is marked as processed")
+        .atMost(SOME)
+        .until(
+            () -> {
+              worker.runOnce();
+              return inbox.find("ev-1").orElseThrow().state() == State.PROCESSED;
+            });
     assertThat(pay(key)).isEqualTo(Answer.executed("paid by ch-1"));
     assertThat(provider.effects(key.key())).isEqualTo(1);
   }

@@ -55,10 +55,9 @@ class WebhookUpkeepPostgresTest {
     for (String old : ids.subList(0, 4)) {
       bank.age(old, "31 days");
     }
-    bank.dsl.execute(
-        "update pgbelay.webhook_conflict set received_at = received_at - interval '31 days'"
-            + " where event_id = ?",
-        ids.get(0));
+    bank.age(ids.get(4), "29 days");
+    ageConflict(ids.get(0), "31 days");
+    ageConflict(ids.get(4), "29 days");
     for (ChunkedJob.Builder purge : inbox.purges()) {
       purge.build().run();
     }
@@ -68,6 +67,14 @@ class WebhookUpkeepPostgresTest {
     assertThat(inbox.find(ids.get(3)).orElseThrow().state()).isEqualTo(State.PENDING);
     assertThat(inbox.find(ids.get(4)).orElseThrow().state()).isEqualTo(State.PROCESSED);
     assertThat(inbox.conflicts(10)).extracting(WebhookEvent::id).containsExactly(ids.get(4));
+  }
+
+  private void ageConflict(String id, String by) {
+    bank.dsl.execute(
+        "update pgbelay.webhook_conflict set received_at = received_at - cast(? as interval)"
+            + " where event_id = ?",
+        by,
+        id);
   }
 
   private interface AsRole {

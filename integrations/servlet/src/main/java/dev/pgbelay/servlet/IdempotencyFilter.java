@@ -1,7 +1,5 @@
 package dev.pgbelay.servlet;
 
-import dev.pgbelay.core.FailureKind;
-import dev.pgbelay.core.Failures;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
@@ -26,15 +24,12 @@ import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
 import java.net.URI;
 import java.time.Duration;
-import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.function.IntPredicate;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Answers requests with an {@code Idempotency-Key} once, as the IETF draft says
@@ -59,9 +54,7 @@ public final class IdempotencyFilter implements Filter {
   /** The header of an answer that was stored before. */
   public static final String REPLAYED = "Idempotent-Replayed";
 
-  private static final Logger LOG = LoggerFactory.getLogger(IdempotencyFilter.class);
   private static final String TX = IdempotencyFilter.class.getName() + ".tx";
-  private static final Duration SOON = Duration.ofSeconds(1);
 
   /** Ends the transaction; the response goes out and is not stored. */
   private static final class NotKeptException extends Exception {
@@ -81,6 +74,7 @@ public final class IdempotencyFilter implements Filter {
   private final Duration wait;
   private final int maxResponseBytes;
   private final KeptAnswers kept;
+  private final FilterAnswers answers;
 
   private IdempotencyFilter(Builder builder) {
     FingerprintRule rule = builder.rule;
@@ -99,6 +93,7 @@ public final class IdempotencyFilter implements Filter {
     this.wait = builder.wait;
     this.maxResponseBytes = builder.maxResponseBytes;
     this.kept = new KeptAnswers(builder.headers, builder.statuses);
+    this.answers = new FilterAnswers(admission.problems(), builder.name);
   }
 
   /**
@@ -179,13 +174,13 @@ public final class IdempotencyFilter implements Filter {
                 last[0] = new BufferedResponse(response, maxResponseBytes);
                 return behind(tx, new BufferedRequest(request, admitted.body()), last[0], chain);
               });
-      write(answer, last[0], response);
+      answers.write(answer, last[0], response);
     } catch (NotKeptException e) {
-      write(e.response, last[0].cookies(), response);
+      answers.write(e.response, last[0].cookies(), response);
     } catch (UnfitRequestException e) {
       admission.answer(e, response);
     } catch (Exception e) {
-      failed(e, response);
+      answers.failed(e, response);
     }
   }
 
@@ -204,51 +199,6 @@ public final class IdempotencyFilter implements Filter {
       throw new NotKeptException(whole);
     }
     return kept.of(whole);
-  }
-
-  /** Nothing has been sent, and nothing was committed unless that is what is not known. */
-  private void failed(Exception failure, HttpServletResponse response)
-      throws IOException, ServletException {
-    FailureKind kind = Failures.classify(failure);
-    if (kind == FailureKind.OUTCOME_UNKNOWN) {
-      LOG.warn("it is not known whether a request of {} was committed", operation, failure);
-      admission.problems().answer(Problem.UNKNOWN, response, SOON);
-    } else if (kind.fate() == FailureKind.Fate.NEVER_BEGUN || kind.isRetryable()) {
-      LOG.warn("a request of {} was not served: {}", operation, kind, failure);
-      admission.problems().answer(Problem.NOT_DONE, response, SOON);
-    } else if (failure instanceof IOException e) {
-      throw e;
-    } else if (failure instanceof ServletException e) {
-      throw e;
-    } else if (failure instanceof RuntimeException e) {
-      throw e;
-    } else {
-      throw new ServletException(failure);
-    }
-  }
-
-  private void write(
-      Answer<StoredResponse> answer, BufferedResponse buffered, HttpServletResponse response)
-      throws IOException {
-    Problems problems = admission.problems();
-    Duration retryAfter = answer.retryAfter().orElse(SOON);
-    switch (answer.outcome()) {
-      case EXECUTED -> write(buffered.stored(), buffered.cookies(), response);
-      case REPLAYED -> {
-        response.setHeader(REPLAYED, "true");
-        answer.response().orElseThrow().writeTo(response);
-      }
-      case IN_PROGRESS -> problems.answer(Problem.RUNNING, response, retryAfter);
-      case FINGERPRINT_MISMATCH -> problems.answer(Problem.OTHER_REQUEST, response);
-      case EXPIRED -> problems.answer(Problem.EXPIRED, response);
-      case UNKNOWN_OUTCOME -> problems.answer(Problem.UNKNOWN, response, retryAfter);
-    }
-  }
-
-  private static void write(
-      StoredResponse whole, List<Cookie> cookies, HttpServletResponse response) throws IOException {
-    cookies.forEach(response::addCookie);
-    whole.writeTo(response);
   }
 
   /** Not safe for several threads. */
