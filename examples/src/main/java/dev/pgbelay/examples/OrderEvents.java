@@ -111,8 +111,7 @@ public final class OrderEvents {
 
   // tag::place[]
   void place(Tx tx, String number) {
-    outbox.append(
-        tx, NewMessage.text(TOPIC, number).withKey(number).withType("purchase-placed"));
+    outbox.append(tx, NewMessage.text(TOPIC, number).withKey(number).withType("purchase-placed"));
     tx.dsl().insertInto(PURCHASE).set(NUMBER, number).execute(); // fails: nothing was appended
   }
 
@@ -162,10 +161,7 @@ public final class OrderEvents {
                 id,
                 "billing",
                 same ->
-                    same.dsl()
-                        .insertInto(INVOICE)
-                        .set(PURCHASE_NUMBER, record.value())
-                        .execute()));
+                    same.dsl().insertInto(INVOICE).set(PURCHASE_NUMBER, record.value()).execute()));
   }
 
   // end::consumer[]

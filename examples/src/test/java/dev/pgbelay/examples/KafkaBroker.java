@@ -49,8 +49,7 @@ record KafkaBroker(KafkaRaftServer server, String bootstrap) implements AutoClos
     assertThat(StorageTool.execute(format, new PrintStream(said, true, StandardCharsets.UTF_8)))
         .as(said.toString(StandardCharsets.UTF_8))
         .isZero();
-    KafkaRaftServer server =
-        new KafkaRaftServer(KafkaConfig.fromProps(properties), Time.SYSTEM);
+    KafkaRaftServer server = new KafkaRaftServer(KafkaConfig.fromProps(properties), Time.SYSTEM);
     server.startup();
     return new KafkaBroker(server, broker);
   }

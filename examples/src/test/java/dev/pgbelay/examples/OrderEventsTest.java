@@ -37,11 +37,9 @@ class OrderEventsTest {
     assertThat(lines.get(0)).isEqualTo("a second order-1 is refused");
     // Their keys may be of two partitions, which have no order between them.
     assertThat(lines.subList(1, 3))
-        .containsExactlyInAnyOrder(
-            "order-1 is billed: PROCESSED", "order-2 is billed: PROCESSED");
+        .containsExactlyInAnyOrder("order-1 is billed: PROCESSED", "order-2 is billed: PROCESSED");
     assertThat(lines.subList(3, 5))
-        .containsExactlyInAnyOrder(
-            "order-1 is billed: DUPLICATE", "order-2 is billed: DUPLICATE");
+        .containsExactlyInAnyOrder("order-1 is billed: DUPLICATE", "order-2 is billed: DUPLICATE");
     assertThat(lines.subList(5, lines.size())).containsExactly("2 invoices");
   }
 }

@@ -56,14 +56,11 @@ final class AckWriter {
       return Pass.idle();
     }
     int before = unwritten.size();
-    // What was left of an identity that was lost is not written.
+    // What was left of an identity that was lost is not written, and was counted with its loss.
     List<LaneMessage> valid = unwritten.stream().filter(one -> !one.lane.lost).toList();
     if (!valid.isEmpty()) {
       AckSql.Acked acked = sql.acknowledge(transactions, WRITE, destination, keeps, valid);
       settle(valid, acked);
-    }
-    if (valid.size() < before) {
-      meters.stale(before - valid.size());
     }
     unwritten = List.of();
     spacing.ended(begun, before >= MANY);
@@ -73,7 +70,6 @@ final class AckWriter {
   private void settle(List<LaneMessage> written, AckSql.Acked acked) {
     Fence fence = written.get(0).lane.fence;
     if (!acked.alive()) {
-      meters.stale(written.size());
       retired.accept(fence.claimant());
       return;
     }
@@ -86,7 +82,6 @@ final class AckWriter {
               .map(one -> one.lane.lane)
               .filter(lane -> !acked.mine().contains(lane))
               .collect(Collectors.toSet()));
-      meters.stale(written.size() - mine.size());
       retired.accept(fence.claimant());
       return;
     }

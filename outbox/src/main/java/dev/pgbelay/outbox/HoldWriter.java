@@ -96,7 +96,6 @@ final class HoldWriter {
         freed = transactions.run(write, tx -> step.write(tx.connection(), number, claims));
       } catch (ClaimLostException e) {
         LOG.warn("{}", e.getMessage());
-        meters.stale(step.size());
         unwritten = null;
         retired.accept(claims.iterator().next().fence.claimant());
         return true;
@@ -130,10 +129,6 @@ final class HoldWriter {
       this.moves = moves;
       holds.forEach(this::sort);
       gone.addAll(moves);
-    }
-
-    int size() {
-      return holds.size() + moves.size();
     }
 
     private void sort(RelayHold hold) {

@@ -50,6 +50,10 @@ public final class OutboxRelayBuilder {
     return this;
   }
 
+  String name() {
+    return name;
+  }
+
   /** The schema of the tables; {@value SchemaInstaller#DEFAULT_SCHEMA} unless said. */
   public OutboxRelayBuilder schema(String ofTables) {
     this.schema = ofTables;

@@ -6,9 +6,12 @@ import dev.pgbelay.core.permit.ClaimPermit;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -190,23 +193,68 @@ final class RelayDispatch implements Runnable {
       LOG.warn("the publisher of '{}' failed", of.destination().name(), thrown);
     }
     List<Delivery> all = all(call, payloads, results, thrown);
+    Set<LaneMessage> heldBack = heldBack(call, all);
     Duration took = Duration.ofNanos(nanos);
+    boolean refused = all.stream().anyMatch(one -> one.outcome() == Delivery.Outcome.REJECTED);
     for (Delivery one : all) {
-      permit.end(took, failure(one, thrown));
+      permit.end(took, failure(one, thrown, refused));
     }
-    CallResults.Counts counts = calls.done(call, all);
-    meters.failed(counts.failed());
-    meters.rejected(counts.rejected());
-    meters.stale(counts.stale());
+    settle(call, all, heldBack);
     return true;
   }
 
-  /** A message that is rejected says nothing about the other side. */
-  private static Optional<Throwable> failure(Delivery result, @Nullable Throwable thrown) {
-    if (result.outcome() != Delivery.Outcome.FAILED) {
-      return Optional.empty();
+  /** What was held back is where it was, as if it had not been in the call. */
+  private void settle(List<LaneMessage> call, List<Delivery> all, Set<LaneMessage> heldBack) {
+    if (heldBack.size() == call.size()) {
+      calls.giveBack(call);
+      pause(of.refusedPause());
+      return;
     }
-    return Optional.of(thrown == null ? new DeliveryFailedException(result.reason()) : thrown);
+    List<LaneMessage> judged = new ArrayList<>(call.size());
+    List<Delivery> judgements = new ArrayList<>(call.size());
+    for (int i = 0; i < call.size(); i++) {
+      if (!heldBack.contains(call.get(i))) {
+        judged.add(call.get(i));
+        judgements.add(all.get(i));
+      }
+    }
+    if (!heldBack.isEmpty()) {
+      calls.giveBackRest(List.copyOf(heldBack), judged);
+    }
+    CallResults.Counts counts = calls.done(judged, judgements);
+    meters.failed(counts.failed());
+    meters.rejected(counts.rejected());
+  }
+
+  /** Those behind one of their own key that was not delivered go with it. */
+  private static Set<LaneMessage> heldBack(List<LaneMessage> call, List<Delivery> results) {
+    Set<LaneMessage> heldBack = new LinkedHashSet<>();
+    Set<LaneQueue> stopped = new HashSet<>();
+    for (int i = 0; i < call.size(); i++) {
+      Delivery.Outcome outcome = results.get(i).outcome();
+      LaneQueue queue = call.get(i).queue;
+      if (outcome == Delivery.Outcome.HELD_BACK && (queue == null || !stopped.contains(queue))) {
+        heldBack.add(call.get(i));
+      } else if (outcome != Delivery.Outcome.DELIVERED && queue != null) {
+        stopped.add(queue);
+      }
+    }
+    return heldBack;
+  }
+
+  /**
+   * A message that is rejected says nothing about the other side, nor do those that were held back
+   * for it.
+   */
+  private static Optional<Throwable> failure(
+      Delivery result, @Nullable Throwable thrown, boolean refused) {
+    return switch (result.outcome()) {
+      case DELIVERED, REJECTED -> Optional.empty();
+      case FAILED ->
+          Optional.of(thrown == null ? new DeliveryFailedException(result.reason()) : thrown);
+      case HELD_BACK ->
+          refused ? Optional.empty() : Optional.of(new DeliveryFailedException(result.reason()));
+    };
   }
 
   /** One whose row is gone was taken away by somebody else: it is not delivered any more. */

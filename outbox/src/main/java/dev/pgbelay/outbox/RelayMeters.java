@@ -37,8 +37,8 @@ interface RelayMeters {
 
   default void parked() {}
 
-  /** Results that came when the relay had been given up by others. */
-  default void stale(int results) {}
+  /** What was here, or on its way, when the relay found itself given up by others. */
+  default void stale(int messages) {}
 
   default void lost() {}
 
@@ -89,7 +89,7 @@ interface RelayMeters {
       this.dead = counter("dead", "Messages that became dead letters");
       this.parked = counter("parked", "Times that a key was parked");
       this.stale =
-          counter("stale", "Results that were not written, the relay had been given up by others");
+          counter("stale", "Messages here or on their way when the relay found itself given up");
       this.lost = counter("relay.lost", "Times that the relay found itself given up by others");
       this.publish =
           Timer.builder(PREFIX + "publish")
@@ -171,8 +171,8 @@ interface RelayMeters {
     }
 
     @Override
-    public void stale(int results) {
-      quiet.count(() -> stale.increment(results));
+    public void stale(int messages) {
+      quiet.count(() -> stale.increment(messages));
     }
 
     @Override

@@ -7,7 +7,10 @@ import dev.pgbelay.core.Transactions;
 import dev.pgbelay.testing.FaultProxy;
 import dev.pgbelay.testing.FaultProxy.Direction;
 import dev.pgbelay.testing.PostgresExtension;
+import java.sql.Connection;
+import java.sql.SQLException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -156,6 +159,7 @@ class RelayRetentionPostgresTest {
     AtomicBoolean once = new AtomicBoolean();
     try (FaultProxy proxy = FaultProxy.inFrontOf(postgres.database().cluster().primary());
         HikariDataSource pool = RelayFixture.pool(proxy.jdbcUrl(postgres.database().name()), 6)) {
+      warmUp(pool);
       Collected collected =
           new Collected(20)
               .answering(
@@ -180,6 +184,21 @@ class RelayRetentionPostgresTest {
       assertThat(published()).hasSize(20).doesNotHaveDuplicates();
       collected.assertOrdered();
       relay.stop(Duration.ofSeconds(10));
+    }
+  }
+
+  /** No connection is opened once the proxy is frozen. */
+  private static void warmUp(HikariDataSource pool) {
+    List<Connection> all = new ArrayList<>();
+    try {
+      for (int i = 0; i < pool.getMaximumPoolSize(); i++) {
+        all.add(pool.getConnection());
+      }
+      for (Connection one : all) {
+        one.close();
+      }
+    } catch (SQLException e) {
+      throw new IllegalStateException(e);
     }
   }
 }

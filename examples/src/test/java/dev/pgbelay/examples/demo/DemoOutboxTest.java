@@ -16,7 +16,8 @@ class DemoOutboxTest {
 
   /** What is counted, not what is measured. */
   @Test
-  void outbox_losesNothingAndInventsNothing_whereTheNaiveWaysDo(@TempDir Path out) throws Exception {
+  void outbox_losesNothingAndInventsNothing_whereTheNaiveWaysDo(@TempDir Path out)
+      throws Exception {
     ByteArrayOutputStream console = new ByteArrayOutputStream();
 
     int exitCode =

@@ -123,8 +123,7 @@ class KafkaFailuresTest {
     List<Delivery> deliveries = secondOfFourFails(failure);
     assertThat(deliveries)
         .extracting(Delivery::outcome)
-        .containsExactly(
-            Outcome.DELIVERED, Outcome.REJECTED, Outcome.HELD_BACK, Outcome.HELD_BACK);
+        .containsExactly(Outcome.DELIVERED, Outcome.REJECTED, Outcome.HELD_BACK, Outcome.HELD_BACK);
     assertThat(deliveries.get(1).reason()).startsWith(failure.getClass().getSimpleName());
   }
 
@@ -150,8 +149,7 @@ class KafkaFailuresTest {
 
   @Test
   void reasons_areShort() {
-    String reason =
-        KafkaFailures.delivery(new TimeoutException("x".repeat(10_000))).reason();
+    String reason = KafkaFailures.delivery(new TimeoutException("x".repeat(10_000))).reason();
     assertThat(reason).hasSizeLessThan(400).endsWith("…");
   }
 }

@@ -112,8 +112,7 @@ class KafkaFaultsTest {
     try (KafkaPublisher publisher =
         builder(SMALL_REQUESTS)
             .loosened(
-                Map.of(
-                    "max.in.flight.requests.per.connection", "5", "enable.idempotence", "false"))
+                Map.of("max.in.flight.requests.per.connection", "5", "enable.idempotence", "false"))
             .build()) {
       assertThat(overtaken(publisher)).isPositive();
     }
@@ -158,8 +157,7 @@ class KafkaFaultsTest {
     }
   }
 
-  private static List<AclBinding> denied(
-      ResourceType type, String name, AclOperation operation) {
+  private static List<AclBinding> denied(ResourceType type, String name, AclOperation operation) {
     return List.of(
         acl(type, name, AclOperation.ALL, AclPermissionType.ALLOW),
         acl(type, name, operation, AclPermissionType.DENY));

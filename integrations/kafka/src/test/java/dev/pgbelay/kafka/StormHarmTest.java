@@ -195,8 +195,7 @@ class StormHarmTest {
     CountDownLatch appended = new CountDownLatch(1);
     Thread first = new Thread(() -> appendUnlocked(strict, appended, commitFirst));
     Thread second =
-        new Thread(
-            () -> appendUnlocked(strict, new CountDownLatch(1), new CountDownLatch(0)));
+        new Thread(() -> appendUnlocked(strict, new CountDownLatch(1), new CountDownLatch(0)));
     first.start();
     appended.await();
     second.start();
@@ -285,10 +284,7 @@ class StormHarmTest {
     stalled.called.await();
     CountDownLatch lanesGo = new CountDownLatch(1);
     CountDownLatch lanesStand = new CountDownLatch(1);
-    Thread lanes =
-        new Thread(
-            () ->
-                standInTheWay(ofFirst, lanesStand, lanesGo));
+    Thread lanes = new Thread(() -> standInTheWay(ofFirst, lanesStand, lanesGo));
     lanes.start();
     lanesStand.await();
     try {

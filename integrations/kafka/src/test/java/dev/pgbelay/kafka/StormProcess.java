@@ -54,8 +54,7 @@ final class StormProcess {
             folder.toString(),
             name)
         .redirectErrorStream(true)
-        .redirectOutput(
-            ProcessBuilder.Redirect.appendTo(folder.resolve(name + ".log").toFile()))
+        .redirectOutput(ProcessBuilder.Redirect.appendTo(folder.resolve(name + ".log").toFile()))
         .redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")))
         .start();
   }
@@ -98,8 +97,7 @@ final class StormProcess {
     return Destination.of("kafka", publisher)
         .withConcurrency(3)
         .withMostFailingKeys(50)
-        .withRetries(
-            1_000, RetryPauses.exponential(Duration.ofMillis(20), Duration.ofMillis(500)));
+        .withRetries(1_000, RetryPauses.exponential(Duration.ofMillis(20), Duration.ofMillis(500)));
   }
 
   private static void relay(String url, String bootstrap, Path folder, String name)

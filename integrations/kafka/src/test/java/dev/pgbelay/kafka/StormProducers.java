@@ -295,8 +295,7 @@ final class StormProducers implements AutoCloseable {
                 random = new Random(seed);
                 String key = strictKey();
                 Outbox.Appended one =
-                    outbox.append(
-                        tx, message().withKey(key).withMessageId(id).withStrictOrder());
+                    outbox.append(tx, message().withKey(key).withMessageId(id).withStrictOrder());
                 if (one.outcome() == Outbox.Appended.Outcome.APPENDED) {
                   StormTables.commits(tx, List.of(id), key, null);
                 }

@@ -138,7 +138,9 @@ final class StormTables {
         .map(
             row ->
                 new Committed(
-                    row.get(0, String.class), optional(row, 1), optional(row, 2).map(Long::valueOf)));
+                    row.get(0, String.class),
+                    optional(row, 1),
+                    optional(row, 2).map(Long::valueOf)));
   }
 
   private static Optional<String> optional(Record row, int column) {
@@ -183,7 +185,8 @@ final class StormTables {
   Map<String, Integer> left() {
     Map<String, Integer> left = new LinkedHashMap<>();
     for (String table :
-        List.of("outbox_message", "outbox_held", "outbox_held_key", "outbox_dead", "outbox_relay")) {
+        List.of(
+            "outbox_message", "outbox_held", "outbox_held_key", "outbox_dead", "outbox_relay")) {
       left.put(table, count("select count(*) from pgbelay." + table));
     }
     left.put(
@@ -197,8 +200,7 @@ final class StormTables {
    *
    * @param folder where processes write what they say of themselves
    */
-  StormHistory history(
-      KafkaBroker broker, String topic, Path folder, Collection<String> rolledBack)
+  StormHistory history(KafkaBroker broker, String topic, Path folder, Collection<String> rolledBack)
       throws IOException {
     Set<String> clean = new TreeSet<>();
     try (Stream<Path> files = Files.list(folder)) {

@@ -117,7 +117,9 @@ class WebhookTlsTest {
     assertThat(received).hasValue(1);
   }
 
-  /** It may be an intruder, or a certificate that was renewed too late: sent to once it is right. */
+  /**
+   * It may be an intruder, or a certificate that was renewed too late: sent to once it is right.
+   */
   @Test
   void certificateThatIsNotTrusted_isAFailedAttemptAndGetsNoRequest() throws Exception {
     serve(certificateFor("ip:127.0.0.1"));

@@ -62,7 +62,9 @@ final class Backlog implements Study {
   private static double oneByOne(DSLContext dsl, int events) {
     dsl.dropTableIfExists(EVENT).execute();
     dsl.createTable(EVENT).column(ID).constraints(DSL.primaryKey(ID)).execute();
-    dsl.insertInto(EVENT).select(DSL.select(ID).from(DSL.generateSeries(1, events).as("g", "id"))).execute();
+    dsl.insertInto(EVENT)
+        .select(DSL.select(ID).from(DSL.generateSeries(1, events).as("g", "id")))
+        .execute();
     Broker broker = new Broker();
     long start = System.nanoTime();
     while (broker.events() < events) {
