@@ -122,7 +122,7 @@ class RelayGrantsPostgresTest {
 
     @Override
     public void close() {
-      relay.stop(Duration.ofSeconds(5));
+      OutboxRelay.StopReport ignored = relay.stop(Duration.ofSeconds(5));
       opened.forEach(HikariDataSource::close);
       pool.close();
     }

@@ -82,7 +82,7 @@ class RelayMetersPostgresTest {
     OutboxRelayBuilder other = relay(Destination.of(fixture.destination, new Collected()));
     OutboxRelay second = fixture.start(other);
     RelayFixture.await(() -> gauge(one, "lanes") == 16 && gauge(other, "lanes") == 16);
-    second.stop(Duration.ofSeconds(10));
+    assertThat(second.stop(Duration.ofSeconds(10)).isClean()).isTrue();
     RelayFixture.await(() -> gauge(one, "lanes") == 32);
     assertThat(registry.find("pgbelay.outbox.lanes").tag("relay", other.name()).gauge())
         .as("gauges of a relay end with it")

@@ -183,7 +183,7 @@ class RelayRetentionPostgresTest {
       RelayFixture.await(fixture::isEmpty);
       assertThat(published()).hasSize(20).doesNotHaveDuplicates();
       collected.assertOrdered();
-      relay.stop(Duration.ofSeconds(10));
+      assertThat(relay.stop(Duration.ofSeconds(10)).isClean()).isTrue();
     }
   }
 

@@ -125,7 +125,7 @@ class RelayWakeUpPostgresTest {
             RelayFixture.await(() -> collected.count() == count);
           }
           assertThat(since(begin)).isLessThan(Duration.ofMinutes(1));
-          started.stop(Duration.ofSeconds(5));
+          assertThat(started.stop(Duration.ofSeconds(5)).isClean()).isTrue();
         });
   }
 
@@ -155,7 +155,7 @@ class RelayWakeUpPostgresTest {
             RelayFixture.await(() -> collected.count() == count);
           }
           assertThat(since(begin)).isLessThan(Duration.ofMinutes(1));
-          started.stop(Duration.ofSeconds(5));
+          assertThat(started.stop(Duration.ofSeconds(5)).isClean()).isTrue();
         });
   }
 
@@ -189,7 +189,7 @@ class RelayWakeUpPostgresTest {
             RelayFixture.await(() -> collected.count() == count && fixture.isEmpty());
           }
           assertThat(since(begin)).isLessThan(Duration.ofMinutes(1));
-          started.stop(Duration.ofSeconds(5));
+          assertThat(started.stop(Duration.ofSeconds(5)).isClean()).isTrue();
         });
   }
 

@@ -20,6 +20,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -63,7 +64,7 @@ class RelayWritesPostgresTest {
     return new LaneClaim(LANE, fence);
   }
 
-  private static LaneMessage message(LaneClaim claim, long id, String at) {
+  private static LaneMessage message(LaneClaim claim, long id, @Nullable String at) {
     return new LaneMessage(
         claim,
         id,

@@ -186,9 +186,7 @@ class BufferedResponseTest {
   @Test
   void exceptionOfTheServlet_comesOutAsItIs() throws Exception {
     for (Exception thrown :
-        new Exception[] {
-          new IOException("on purpose"), new ServletException("on purpose")
-        }) {
+        new Exception[] {new IOException("on purpose"), new ServletException("on purpose")}) {
       Shop shop = shops.shop();
       shop.counter =
           (request, response) -> {

@@ -64,8 +64,7 @@ class FilterRulesTest {
   void methodPathAndQuery_countWhereTheyAreDeclared(String method, String path, int status)
       throws Exception {
     Shop shop =
-        shops.shop(
-            FingerprintRule.builder().method().path().query().jsonBody().build(), any -> {});
+        shops.shop(FingerprintRule.builder().method().path().query().jsonBody().build(), any -> {});
     assertThat(shop.send(request(shop, "POST", "/orders?x=1", "{}")).statusCode()).isEqualTo(201);
     assertThat(shop.send(request(shop, method, path, "{}")).statusCode()).isEqualTo(status);
     Shop careless = shops.shop(FingerprintRule.builder().jsonBody().build(), any -> {});
@@ -88,11 +87,14 @@ class FilterRulesTest {
   void header_countsWhereItIsDeclared() throws Exception {
     Shop shop =
         shops.shop(FingerprintRule.builder().header("X-Currency").jsonBody().build(), any -> {});
-    assertThat(shop.send(shop.keyed("\"k\"", "{}").header("X-Currency", "EUR").build()).statusCode())
+    assertThat(
+            shop.send(shop.keyed("\"k\"", "{}").header("X-Currency", "EUR").build()).statusCode())
         .isEqualTo(201);
-    assertThat(shop.send(shop.keyed("\"k\"", "{}").header("X-Currency", "USD").build()).statusCode())
+    assertThat(
+            shop.send(shop.keyed("\"k\"", "{}").header("X-Currency", "USD").build()).statusCode())
         .isEqualTo(422);
-    assertThat(shop.send(shop.keyed("\"k\"", "{}").header("X-Currency", "EUR").build()).statusCode())
+    assertThat(
+            shop.send(shop.keyed("\"k\"", "{}").header("X-Currency", "EUR").build()).statusCode())
         .isEqualTo(201);
   }
 
@@ -101,8 +103,7 @@ class FilterRulesTest {
     Shop shop = shops.shop();
     assertThat(shop.send(withoutKey(shop, "PATCH")).statusCode()).isEqualTo(400);
     assertThat(shop.send(request(shop, "PATCH", "/orders", "{}")).statusCode()).isEqualTo(201);
-    Shop putting =
-        shops.shop(FilteredShops.RULE, builder -> builder.methods(Set.of("PUT")));
+    Shop putting = shops.shop(FilteredShops.RULE, builder -> builder.methods(Set.of("PUT")));
     putting.counter = (request, response) -> response.setStatus(202);
     assertThat(putting.send(withoutKey(putting, "PUT")).statusCode()).isEqualTo(400);
     assertThat(putting.send(withoutKey(putting, "POST")).statusCode()).isEqualTo(202);
@@ -123,8 +124,7 @@ class FilterRulesTest {
   @Test
   void scopeOfTheService_decidesWhoseAKeyIs() throws Exception {
     Shop shop =
-        shops.shop(
-            FilteredShops.RULE, builder -> builder.scope(FilterRulesTest::behindTheAtSign));
+        shops.shop(FilteredShops.RULE, builder -> builder.scope(FilterRulesTest::behindTheAtSign));
     assertThat(as(shop, "ann@acme").headers().firstValue(IdempotencyFilter.REPLAYED)).isEmpty();
     assertThat(as(shop, "bob@acme").headers().firstValue(IdempotencyFilter.REPLAYED))
         .contains("true");
@@ -219,8 +219,7 @@ class FilterRulesTest {
     refused("waitFor", builder -> builder.waitFor(LONG.plusMillis(1)));
   }
 
-  private void refused(
-      String option, Consumer<IdempotencyFilter.Builder> options) {
+  private void refused(String option, Consumer<IdempotencyFilter.Builder> options) {
     assertThatThrownBy(() -> shops.shop(FilteredShops.RULE, options))
         .isInstanceOf(PgBelayException.class)
         .hasMessageContaining(option);

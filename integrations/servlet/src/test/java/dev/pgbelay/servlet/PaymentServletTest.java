@@ -318,7 +318,10 @@ class PaymentServletTest {
     lastWork = "select 1";
     await()
         .atMost(Duration.ofMinutes(1))
-        .until(() -> shop.post("k", "10").statusCode() == 201 && shop.post("k2", "10").statusCode() == 201);
+        .until(
+            () ->
+                shop.post("k", "10").statusCode() == 201
+                    && shop.post("k2", "10").statusCode() == 201);
     assertThat(charged).hasSize(2);
   }
 
