@@ -25,6 +25,7 @@ record KafkaContestant(String name, KafkaWay way, BenchBroker broker, int messag
     long start = System.nanoTime();
     way.send();
     double seconds = (System.nanoTime() - start) / 1e9;
+    way.end();
     return List.of(
         new Measurement(
             PART + "/messages-per-second",

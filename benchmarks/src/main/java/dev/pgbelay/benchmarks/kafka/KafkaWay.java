@@ -8,6 +8,9 @@ interface KafkaWay extends AutoCloseable {
   /** Returns when all of it has been acknowledged. */
   void send() throws Exception;
 
+  /** What is not measured either. */
+  default void end() throws Exception {}
+
   @Override
   default void close() {}
 }

@@ -11,7 +11,6 @@ import dev.pgbelay.outbox.NewMessage;
 import dev.pgbelay.outbox.Outbox;
 import dev.pgbelay.outbox.OutboxRelay;
 import dev.pgbelay.outbox.route.Routes;
-import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -21,6 +20,7 @@ import org.jooq.Record;
 import org.jooq.SQLDialect;
 import org.jooq.Table;
 import org.jooq.impl.DSL;
+import org.jspecify.annotations.Nullable;
 
 /** The library from the table to the broker, and back to the last acknowledgement. */
 final class RelayToKafka implements KafkaWay {
@@ -35,6 +35,7 @@ final class RelayToKafka implements KafkaWay {
   private final KafkaPublisher publisher;
   private final int concurrency;
   private volatile String kafkaTopic = TOPIC;
+  private @Nullable OutboxRelay relay;
 
   RelayToKafka(BenchServer server, BenchBroker broker, int concurrency) {
     this.concurrency = concurrency;
@@ -67,14 +68,21 @@ final class RelayToKafka implements KafkaWay {
 
   @Override
   public void send() throws InterruptedException {
-    try (OutboxRelay relay =
+    OutboxRelay started =
         OutboxRelay.builder(transactions, heartbeats)
             .deliver(Destination.of(DESTINATION, publisher).withConcurrency(concurrency))
-            .build()) {
-      relay.start();
-      while (dsl.fetchExists(MESSAGES)) {
-        TimeUnit.MILLISECONDS.sleep(5);
-      }
+            .build();
+    relay = started;
+    started.start();
+    while (dsl.fetchExists(MESSAGES)) {
+      TimeUnit.MILLISECONDS.sleep(5);
+    }
+  }
+
+  @Override
+  public void end() {
+    if (relay != null) {
+      relay.close();
     }
   }
 

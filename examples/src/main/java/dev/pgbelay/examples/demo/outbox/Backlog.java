@@ -25,7 +25,7 @@ import org.jooq.impl.SQLDataType;
 /** The broker was away; how long until all that waits is sent, each key in its order? */
 final class Backlog implements Study {
   private static final int EVENTS = 100_000;
-  private static final int SHARE = 40;
+  private static final int SHARE = 100;
   private static final int KEYS = 1_000;
   private static final int BULK = 10_000;
   private static final String TASK = "A backlog of events";

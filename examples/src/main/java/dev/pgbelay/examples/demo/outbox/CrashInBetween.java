@@ -16,7 +16,7 @@ import java.util.Set;
 /** What becomes of events whose process dies right behind the commit? */
 final class CrashInBetween implements Study {
   static final int PROCESSES = 10;
-  private static final int PURCHASES_EACH = 100;
+  private static final int PURCHASES_EACH = 50;
   private static final int PURCHASES = PROCESSES * PURCHASES_EACH;
   private static final String TASK = "Processes that die behind a commit";
 
@@ -35,7 +35,7 @@ final class CrashInBetween implements Study {
     context.progress().step(TASK, 2, 2);
     return new Comparison(
         "crash-in-between",
-        "Purchases whose event arrived; ten processes, each dies after the commit of its hundredth",
+        "Purchases whose event arrived; ten processes, each dies after the commit of its fiftieth",
         "commits, then publishes",
         "Outbox.append in the transaction, OutboxRelay",
         Measure.rows(PURCHASES - lost),

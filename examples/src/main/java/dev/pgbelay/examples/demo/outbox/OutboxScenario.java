@@ -26,7 +26,7 @@ public final class OutboxScenario implements DemoScenario {
               + " unless said.",
           "The broker is a set in this process that takes whatever it is sent, so the backlog's"
               + " times are those of the outbox alone; through Kafka they are longer. The one by"
-              + " one is extrapolated from a fortieth of the events.");
+              + " one is extrapolated from a hundredth of the events.");
 
   @Override
   public String id() {
