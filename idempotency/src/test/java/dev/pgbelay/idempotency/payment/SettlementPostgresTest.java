@@ -4,16 +4,20 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.Tx;
 import dev.pgbelay.idempotency.Answer;
 import dev.pgbelay.idempotency.Codec;
 import dev.pgbelay.idempotency.IdempotencyKey;
+import dev.pgbelay.idempotency.Outcome;
 import dev.pgbelay.idempotency.payment.PaymentOperation.Settlement;
 import dev.pgbelay.testing.PostgresExtension;
 import io.micrometer.core.instrument.Counter;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -66,6 +70,30 @@ class SettlementPostgresTest {
               assertThat(payment.reason()).contains(note);
             });
     assertThat(contradicted()).isGreaterThan(0);
+  }
+
+  /** As with a webhook whose handler fails: it comes again, and settles then. */
+  @Test
+  void settlementInATransactionThatIsRolledBack_neverHappened() {
+    bank.then(Bank.timeoutAfterActing());
+    assertThat(checkout.execute(key, "10 EUR").outcome()).isEqualTo(Outcome.UNKNOWN_OUTCOME);
+    String providerKey = checkout.providerKey(key, Shop.CHARGED);
+    ProviderReply<String> paid = ProviderReply.succeeded("ch-1");
+    List<Function<Tx, Settlement>> ways =
+        List.of(
+            tx -> checkout.settle(tx, key, Shop.CHARGED, paid),
+            tx -> checkout.settleByProviderKey(tx, providerKey, Shop.CHARGED, paid));
+    for (Function<Tx, Settlement> way : ways) {
+      assertThatThrownBy(
+              () ->
+                  shop.transactions.execute(
+                      tx -> {
+                        assertThat(way.apply(tx)).isEqualTo(Settlement.SETTLED);
+                        throw new IllegalStateException("on purpose");
+                      }))
+          .hasMessage("on purpose");
+      assertThat(shop.state(key)).isEqualTo("UNKNOWN");
+    }
   }
 
   @Test
