@@ -59,6 +59,7 @@ final class StormProducers implements AutoCloseable {
   private final Map<Kind, AtomicInteger> transactionsOf = new EnumMap<>(Kind.class);
   private final AtomicReference<@Nullable Throwable> broken = new AtomicReference<>();
   private final List<Thread> threads = new ArrayList<>();
+  private volatile int allowed = Integer.MAX_VALUE;
   private volatile boolean stopped;
 
   /**
@@ -86,6 +87,9 @@ final class StormProducers implements AutoCloseable {
   private void produce(String name, Random random) {
     try {
       for (int i = 0; !stopped && appended.get() < most; i++) {
+        while (!stopped && appended.get() >= allowed) {
+          TimeUnit.MILLISECONDS.sleep(5);
+        }
         Kind kind = Kind.values()[random.nextInt(Kind.values().length)];
         Work work = new Work(random.nextLong(), name + "-" + i);
         try {
@@ -102,8 +106,9 @@ final class StormProducers implements AutoCloseable {
     }
   }
 
-  boolean isOver() {
-    return threads.stream().noneMatch(Thread::isAlive);
+  /** Not more than so many for now: so that there is something on its way in every fault. */
+  void allow(int messages) {
+    allowed = messages;
   }
 
   void await() throws InterruptedException {
