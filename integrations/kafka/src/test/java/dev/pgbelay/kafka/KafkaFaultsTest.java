@@ -83,7 +83,7 @@ class KafkaFaultsTest {
   /** In how many of the keys something arrived that stands behind a record that was refused. */
   private static int overtaken(KafkaPublisher publisher) throws Exception {
     int overtaken = 0;
-    for (int round = 0; round < 10; round++) {
+    for (int round = 0; round < 5; round++) {
       String topic = freshTopic(1, Map.of("max.message.bytes", "10000"));
       List<Message> messages = new ArrayList<>();
       for (int i = 0; i < 12; i++) {

@@ -137,8 +137,10 @@ class OutboxStormTest {
                 new OutboxStorm(folder, url, broker, direct, new Random(seed), LIMIT);
             StormProducers producers = new StormProducers(pool, KEYS_OF_EACH, events)) {
           storm.start(RELAYS);
+          producers.allow(events / 2);
           producers.start(4, seed);
           storm.awaitEffects(events / 3);
+          producers.allow(events);
           int before = tables.committed();
           cluster.primary().crash();
           cluster.replica().promote();
