@@ -10,7 +10,7 @@ class DestinationPauseTest {
   private static final RetryPauses LONG =
       RetryPauses.exponential(Duration.ofHours(1), Duration.ofHours(2));
   private static final RetryPauses SHORT =
-      RetryPauses.exponential(Duration.ofMillis(1), Duration.ofMillis(1));
+      RetryPauses.exponential(Duration.ofMillis(10), Duration.ofMillis(10));
 
   private static void awaitEnd(DestinationPause pause) {
     while (pause.nanosLeft() > 0) {

@@ -47,7 +47,7 @@ class RelayGrantsPostgresTest {
       List.of(
           "insert on pgbelay.outbox_published",
           "update (retention_days) on pgbelay.outbox_destination");
-  private static final int AT_ONCE = 6;
+  private static final int AT_ONCE = 11;
   private static final AtomicInteger ROLES = new AtomicInteger();
 
   @RegisterExtension
@@ -79,7 +79,7 @@ class RelayGrantsPostgresTest {
 
     Scene(List<String> grants, boolean keeping) {
       String role = role(fixture, grants);
-      pool = RelayFixture.pool(postgres.jdbcUrl(), 4, role);
+      pool = RelayFixture.pool(postgres.jdbcUrl(), 3, role);
       fixture.append("a", "plain");
       fixture.append("a", "x".repeat(20_000));
       fixture.append("b", "failing");
@@ -222,9 +222,16 @@ class RelayGrantsPostgresTest {
           assertThat(scene.failed()).as("without %s", missing.get(i)).isTrue();
         }
       } finally {
-        scenes.parallelStream().forEach(Scene::close);
+        closeAll(scenes);
       }
     }
+  }
+
+  /** Each waits for what it cannot write. */
+  private static void closeAll(List<Scene> scenes) {
+    List<Thread> threads = scenes.stream().map(scene -> new Thread(scene::close)).toList();
+    threads.forEach(Thread::start);
+    RelayFixture.await(() -> threads.stream().noneMatch(Thread::isAlive));
   }
 
   /** Nothing more can fail. */
