@@ -12,10 +12,6 @@ package dev.pgbelay.core;
  * @param lsn the byte position in the log, compared as an unsigned number
  */
 public record CommitPosition(long systemIdentifier, int timeline, long lsn) {
-  private static final int PAGE = 8192;
-  private static final int PAGE_HEADER = 24;
-  private static final int SEGMENT_HEADER = 40;
-
   public CommitPosition {
     if (timeline < 1) {
       throw new PgBelayException("timeline must be at least 1, is " + timeline);
@@ -40,31 +36,6 @@ public record CommitPosition(long systemIdentifier, int timeline, long lsn) {
     return Long.toHexString(lsn >>> 32).toUpperCase(java.util.Locale.ROOT)
         + "/"
         + Long.toHexString(lsn & 0xFFFFFFFFL).toUpperCase(java.util.Locale.ROOT);
-  }
-
-  /** Reads PostgreSQL's notation. */
-  static long parseLsn(String text) {
-    int slash = text.indexOf('/');
-    if (slash < 1) {
-      throw new PgBelayException("not a log position: " + text);
-    }
-    return (Long.parseLong(text, 0, slash, 16) << 32)
-        | Long.parseLong(text, slash + 1, text.length(), 16);
-  }
-
-  /**
-   * An insert position that stands just behind a page or segment header names the first byte that
-   * the next record will take. Nothing was written between the page's start and it, and a replica
-   * that has replayed everything reports the page's start for as long as the primary is idle.
-   */
-  static long withoutHeader(long insertLsn, long segmentSize) {
-    if (insertLsn % segmentSize == SEGMENT_HEADER) {
-      return insertLsn - SEGMENT_HEADER;
-    }
-    if (insertLsn % PAGE == PAGE_HEADER && insertLsn % segmentSize > PAGE) {
-      return insertLsn - PAGE_HEADER;
-    }
-    return insertLsn;
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.pgbelay.core;
 
+import dev.pgbelay.core.internal.LogPosition;
 import dev.pgbelay.core.internal.PgDriver;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -46,9 +47,9 @@ record Node(
     if (lsn == null || timeline < 1 || !tellsPosition) {
       return null;
     }
-    long inserted = CommitPosition.parseLsn(lsn);
+    long inserted = LogPosition.parse(lsn);
     return new CommitPosition(
-        systemIdentifier, timeline, CommitPosition.withoutHeader(inserted, segmentSize));
+        systemIdentifier, timeline, LogPosition.withoutHeader(inserted, segmentSize));
   }
 
   private static Node identify(Connection connection, PGConnection driver) throws SQLException {

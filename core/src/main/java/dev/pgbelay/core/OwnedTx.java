@@ -1,5 +1,6 @@
 package dev.pgbelay.core;
 
+import dev.pgbelay.core.internal.RetryBar;
 import dev.pgbelay.core.internal.SavepointRollbacks;
 import dev.pgbelay.core.internal.TransactionMemory;
 import dev.pgbelay.core.internal.WithCommit;
@@ -25,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
 
 /** A transaction that {@link Transactions} opened. */
-final class OwnedTx implements ConnectionOwner, WithCommit {
+final class OwnedTx implements ConnectionOwner, WithCommit, RetryBar {
   /** What a savepoint keeps when it is rolled back to. */
   private record Mark(int hooks, int failures, TimeLimits.Mark limits) {}
 
@@ -228,7 +229,8 @@ final class OwnedTx implements ConnectionOwner, WithCommit {
     return driver;
   }
 
-  boolean mayRetry() {
+  @Override
+  public boolean mayRunAgain() {
     return !noRetry;
   }
 

@@ -81,7 +81,7 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception>
     try {
       value = work.run(open.tx());
     } catch (Throwable failure) {
-      mayRunAgain = open.tx().mayRetry();
+      mayRunAgain = open.tx().mayRunAgain();
       verdict = ofWork(failure, open);
       open.rollBackAndClose(failure);
       throw failure;
@@ -89,7 +89,7 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception>
       OpenTransactions.ended(open.tx());
       open.tx().watch().workReturned();
     }
-    mayRunAgain = open.tx().mayRetry();
+    mayRunAgain = open.tx().mayRunAgain();
     Told told = commit(open, asksForPosition || open.tx().hasHooks());
     ended = open.tx();
     return new Commit<>(value, told.effect(), told.position(), attempt);

@@ -68,6 +68,9 @@ final class TransactionEnd {
       Effect effect = tx.watch().isUntouched() ? Effect.READ_ONLY : Effect.UNKNOWN;
       return new Told(effect, Optional.empty());
     }
+    if (last == null && tx.options().readOnly() && !asksForPosition) {
+      return commitReadOnly(connection, driver);
+    }
     if (last != null && transactionId == null && !asksForPosition) {
       return commitBehind(last, connection, driver);
     }
@@ -78,6 +81,23 @@ final class TransactionEnd {
       }
       return new Told(
           ended.transactionId() == null ? Effect.READ_ONLY : Effect.WROTE, ended.position());
+    } catch (SQLException e) {
+      throw new NotCommitted(e, isRollbackCertain(e, driver));
+    }
+  }
+
+  /**
+   * It cannot have written, so that only its failure must not go unnoticed: the server has said
+   * with each answer whether the transaction was still sound.
+   */
+  private static Told commitReadOnly(Connection connection, PGConnection driver)
+      throws NotCommitted {
+    try {
+      if (PgDriver.state(driver) == PgDriver.State.FAILED) {
+        throw new SQLException("a statement of this transaction has failed", "25P02");
+      }
+      connection.commit();
+      return new Told(Effect.READ_ONLY, Optional.empty());
     } catch (SQLException e) {
       throw new NotCommitted(e, isRollbackCertain(e, driver));
     }

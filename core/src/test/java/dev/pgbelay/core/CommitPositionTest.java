@@ -3,6 +3,7 @@ package dev.pgbelay.core;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.pgbelay.core.internal.LogPosition;
 import org.junit.jupiter.api.Test;
 
 class CommitPositionTest {
@@ -30,31 +31,31 @@ class CommitPositionTest {
 
   @Test
   void text_isThatOfPostgres() {
-    long lsn = CommitPosition.parseLsn("16/B374D848");
+    long lsn = LogPosition.parse("16/B374D848");
 
     assertThat(lsn).isEqualTo(0x16_B374_D848L);
     assertThat(new CommitPosition(CLUSTER, 3, lsn).lsnText()).isEqualTo("16/B374D848");
     assertThat(new CommitPosition(CLUSTER, 3, lsn)).hasToString(CLUSTER + "/3/16/B374D848");
-    assertThatThrownBy(() -> CommitPosition.parseLsn("16B374D848"))
+    assertThatThrownBy(() -> LogPosition.parse("16B374D848"))
         .hasMessageContaining("16B374D848");
   }
 
   @Test
   void insertPositionBehindPageHeader_isThePagesStart() {
-    assertThat(CommitPosition.withoutHeader(SEGMENT + 8192 + 24, SEGMENT))
+    assertThat(LogPosition.withoutHeader(SEGMENT + 8192 + 24, SEGMENT))
         .isEqualTo(SEGMENT + 8192);
-    assertThat(CommitPosition.withoutHeader(SEGMENT + 8192 + 32, SEGMENT))
+    assertThat(LogPosition.withoutHeader(SEGMENT + 8192 + 32, SEGMENT))
         .isEqualTo(SEGMENT + 8192 + 32);
-    assertThat(CommitPosition.withoutHeader(SEGMENT + 8192 + 40, SEGMENT))
+    assertThat(LogPosition.withoutHeader(SEGMENT + 8192 + 40, SEGMENT))
         .isEqualTo(SEGMENT + 8192 + 40);
   }
 
   @Test
   void insertPositionBehindSegmentHeader_isTheSegmentsStart() {
-    assertThat(CommitPosition.withoutHeader(6 * SEGMENT + 40, SEGMENT)).isEqualTo(6 * SEGMENT);
-    assertThat(CommitPosition.withoutHeader(CommitPosition.parseLsn("0/6000028"), SEGMENT))
-        .isEqualTo(CommitPosition.parseLsn("0/6000000"));
-    assertThat(CommitPosition.withoutHeader(6 * SEGMENT + 48, SEGMENT)).isEqualTo(6 * SEGMENT + 48);
+    assertThat(LogPosition.withoutHeader(6 * SEGMENT + 40, SEGMENT)).isEqualTo(6 * SEGMENT);
+    assertThat(LogPosition.withoutHeader(LogPosition.parse("0/6000028"), SEGMENT))
+        .isEqualTo(LogPosition.parse("0/6000000"));
+    assertThat(LogPosition.withoutHeader(6 * SEGMENT + 48, SEGMENT)).isEqualTo(6 * SEGMENT + 48);
   }
 
   @Test
