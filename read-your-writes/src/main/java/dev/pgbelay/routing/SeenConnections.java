@@ -1,0 +1,86 @@
+package dev.pgbelay.routing;
+
+import com.github.benmanes.caffeine.cache.Cache;
+import com.github.benmanes.caffeine.cache.Caffeine;
+import dev.pgbelay.core.internal.LogPosition;
+import dev.pgbelay.core.internal.PgDriver;
+import dev.pgbelay.routing.NodeSight.ServerStart;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import org.jspecify.annotations.Nullable;
+import org.postgresql.PGConnection;
+
+/**
+ * What is known of pooled connections: to which start of which server they lead, and since when. As
+ * long as one lives, its server has not crashed, and so not gone back. Safe for several threads.
+ */
+final class SeenConnections {
+  private static final String IDENTIFY =
+      """
+      SELECT (SELECT system_identifier FROM pg_control_system()),
+             CAST(extract(epoch FROM pg_postmaster_start_time()) * 1000000 AS bigint),
+             pg_is_in_recovery(),
+             CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+                  ELSE pg_current_wal_insert_lsn() END,
+             CASE WHEN NOT pg_is_in_recovery()
+                  THEN ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int
+                  END,
+             pg_backend_pid()
+      """;
+
+  /**
+   * @param lsn how far the server was when the connection was first seen
+   * @param primaryTimeline 0 while it recovers
+   * @param pid 0 where a pooler stands in between
+   * @param seenNanos after the connection was opened
+   */
+  record Seen(
+      ServerStart server,
+      boolean recovering,
+      long lsn,
+      int primaryTimeline,
+      int pid,
+      long seenNanos) {}
+
+  private final Cache<PGConnection, Seen> known = Caffeine.newBuilder().weakKeys().build();
+
+  /** One round trip the first time, and once more when its server has been promoted. */
+  Seen of(Connection connection) throws SQLException {
+    PGConnection driver = PgDriver.unwrap(connection);
+    Seen seen = known.getIfPresent(driver);
+    if (seen != null
+        && (!seen.recovering() || PgDriver.isStandby(driver).orElse(seen.recovering()))) {
+      return seen;
+    }
+    Seen identified = identify(connection, driver, seen);
+    known.put(driver, identified);
+    return identified;
+  }
+
+  /** It is of no use any more: its pool finds it closed at its next use. */
+  static void evict(Connection connection) throws SQLException {
+    if (PgDriver.unwrap(connection) instanceof Connection driver) {
+      driver.abort(Runnable::run);
+    }
+  }
+
+  private static Seen identify(
+      Connection connection, PGConnection driver, @Nullable Seen before)
+      throws SQLException {
+    long nanos = before == null ? System.nanoTime() : before.seenNanos();
+    try (PreparedStatement ask = connection.prepareStatement(IDENTIFY);
+        ResultSet row = ask.executeQuery()) {
+      row.next();
+      int pid = row.getInt(6);
+      return new Seen(
+          new ServerStart(row.getLong(1), row.getLong(2)),
+          row.getBoolean(3),
+          LogPosition.parse(row.getString(4)),
+          row.getInt(5),
+          pid == driver.getBackendPID() ? pid : 0,
+          nanos);
+    }
+  }
+}

@@ -1,0 +1,46 @@
+package dev.pgbelay.routing;
+
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One user's, request's or job's view of the data, which never goes back: it sees what it wrote and
+ * what it was shown before. Made by {@link ReadYourWrites#session()}, or from a token by {@link
+ * ReadYourWrites#session(ConsistencyToken)}; another process goes on with {@link
+ * ReadYourWrites#token}.
+ *
+ * <p>Holds no connection and no thread; forget it when it is done. Safe for several threads: a
+ * read that begins after another one has returned sees at least what that one saw.
+ */
+public final class Session {
+  private final ReadYourWrites owner;
+  private final AtomicReference<Floor> floor = new AtomicReference<>(Floor.NONE);
+  private volatile @Nullable RouteDecision lastDecision;
+
+  Session(ReadYourWrites owner) {
+    this.owner = owner;
+  }
+
+  ReadYourWrites owner() {
+    return owner;
+  }
+
+  Floor floor() {
+    return floor.get();
+  }
+
+  void change(UnaryOperator<Floor> change) {
+    floor.updateAndGet(change);
+  }
+
+  void decided(RouteDecision decision) {
+    lastDecision = decision;
+  }
+
+  /** Where the last read or write of this session went, and why; empty before the first. */
+  public Optional<RouteDecision> lastDecision() {
+    return Optional.ofNullable(lastDecision);
+  }
+}

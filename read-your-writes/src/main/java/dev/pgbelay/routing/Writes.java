@@ -1,0 +1,219 @@
+package dev.pgbelay.routing;
+
+import dev.pgbelay.core.Commit;
+import dev.pgbelay.core.CommitPosition;
+import dev.pgbelay.core.FailureKind;
+import dev.pgbelay.core.Failures;
+import dev.pgbelay.core.OutcomeUnknownException;
+import dev.pgbelay.core.TransactionException;
+import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.core.TxWork;
+import dev.pgbelay.core.internal.RetryBar;
+import dev.pgbelay.routing.Floor.Shown;
+import dev.pgbelay.routing.RouteDecision.Reason;
+import dev.pgbelay.routing.SeenConnections.Seen;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.OptionalLong;
+import org.jooq.exception.DataAccessException;
+import org.jspecify.annotations.Nullable;
+
+/** Runs writes on the primary, and keeps where they are to be seen. Safe for several threads. */
+final class Writes {
+  private static final ThreadLocal<Boolean> WRITING = ThreadLocal.withInitial(() -> false);
+  private static final Duration PAUSE = Duration.ofMillis(5);
+
+  private final Fleet fleet;
+  private final Router router;
+  private final SeenConnections connections;
+  private final RoutingMeters meters;
+  private final RoutingOptions options;
+
+  Writes(
+      Fleet fleet,
+      Router router,
+      SeenConnections connections,
+      RoutingMeters meters,
+      RoutingOptions options) {
+    this.fleet = fleet;
+    this.router = router;
+    this.connections = connections;
+    this.meters = meters;
+    this.options = options;
+  }
+
+  /** A replica does not have what an open transaction has written. */
+  static void requireNotWriting() {
+    if (WRITING.get()) {
+      throw new TransactionException(
+          FailureKind.MISUSE,
+          "a routed read was begun inside a routed write on this thread: it would not see what that"
+              + " one has written so far. Read through the transaction that is open, or after it",
+          null);
+    }
+  }
+
+  <T extends @Nullable Object, X extends Exception> Commit<T> commit(
+      Session session, TxOptions how, TxWork<T, X> work) throws X {
+    long begun = System.nanoTime();
+    while (true) {
+      Member primary = primary(begun);
+      Run<T, X> run = new Run<>(primary, session, work);
+      try {
+        return run.run(how, System.nanoTime() - begun);
+      } catch (NotFitException e) {
+        if (System.nanoTime() - begun > options.failoverWait().toNanos()) {
+          throw new RoutingException(
+              RoutingException.Kind.NO_PRIMARY,
+              "connections of node '"
+                  + primary.name()
+                  + "' lead to no primary of timeline "
+                  + fleet.timelines().newest()
+                  + ": nothing was committed",
+              e);
+        }
+        pause();
+      } catch (Throwable failure) {
+        if (System.nanoTime() - begun > options.failoverWait().toNanos()
+            || !run.mayRunAgain(failure)) {
+          throw failure;
+        }
+        pause();
+      }
+    }
+  }
+
+  /** Waits while a fail-over is under way. */
+  private Member primary(long begun) {
+    while (true) {
+      Member primary = fleet.primaryOrNull();
+      if (primary != null) {
+        return primary;
+      }
+      if (Thread.currentThread().isInterrupted()
+          || System.nanoTime() - begun > options.failoverWait().toNanos()) {
+        return fleet.primary();
+      }
+      pause();
+    }
+  }
+
+  private static void pause() {
+    try {
+      Thread.sleep(PAUSE.toMillis());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** One attempt, which may be several of the node's own retries. */
+  private final class Run<T extends @Nullable Object, X extends Exception> {
+    private final Member primary;
+    private final Session session;
+    private final TxWork<T, X> work;
+    private @Nullable Tx tx;
+    private @Nullable Seen seen;
+
+    Run(Member primary, Session session, TxWork<T, X> work) {
+      this.primary = primary;
+      this.session = session;
+      this.work = work;
+    }
+
+    Commit<T> run(TxOptions how, long waited) throws X {
+      try {
+        Commit<T> commit =
+            primary
+                .transactions()
+                .commit(
+                    how,
+                    opened -> {
+                      tx = opened;
+                      requirePrimary(opened);
+                      boolean before = WRITING.get();
+                      WRITING.set(true);
+                      T value;
+                      try {
+                        value = work.run(opened);
+                      } finally {
+                        WRITING.set(before);
+                      }
+                      // A newer timeline that was heard of meanwhile takes this one's worth.
+                      requirePrimary(opened);
+                      return value;
+                    });
+        committed(commit, waited);
+        return commit;
+      } catch (OutcomeUnknownException e) {
+        unknown();
+        throw e;
+      } catch (Throwable failure) {
+        shown();
+        throw failure;
+      }
+    }
+
+    private void requirePrimary(Tx opened) {
+      try {
+        Seen now = connections.of(opened.connection());
+        seen = now;
+        if (now.recovering() || now.primaryTimeline() != fleet.timelines().newest()) {
+          SeenConnections.evict(opened.connection());
+          throw new NotFitException(
+              "is " + (now.recovering() ? "a replica" : "of timeline " + now.primaryTimeline()),
+              System.nanoTime());
+        }
+      } catch (SQLException e) {
+        throw new DataAccessException("the node could not be identified", e);
+      }
+    }
+
+    private void committed(Commit<T> commit, long waited) {
+      Optional<CommitPosition> position = commit.position();
+      if (commit.effect() == Commit.Effect.READ_ONLY) {
+        shown();
+      } else if (position.isPresent()) {
+        session.change(floor -> router.raised(floor, position.get()));
+      } else {
+        unknown();
+      }
+      RouteDecision decision =
+          new RouteDecision(
+              primary.name(),
+              Reason.PRIMARY_DECLARED,
+              Duration.ofNanos(waited),
+              OptionalLong.of(0),
+              Optional.empty());
+      meters.decided(decision, 0);
+      session.decided(decision);
+    }
+
+    /** Until the server's process has ended that has it, nobody knows from where on it is seen. */
+    private void unknown() {
+      Seen known = seen;
+      if (known != null) {
+        PendingCommit pending = new PendingCommit(known.server(), known.pid());
+        fleet.await(pending);
+        session.change(floor -> floor.with(pending));
+      }
+    }
+
+    private void shown() {
+      Seen known = seen;
+      if (known != null) {
+        Shown shown =
+            new Shown(primary, known.server(), known.primaryTimeline(), System.nanoTime());
+        session.change(floor -> floor.with(shown));
+      }
+    }
+
+    /** The node has become a replica; nothing was committed, and another may be the primary. */
+    boolean mayRunAgain(Throwable failure) {
+      return Failures.classify(failure) == FailureKind.READ_ONLY
+          && fleet.primaryOrNull() != primary
+          && (tx == null || RetryBar.isOpen(tx));
+    }
+  }
+}

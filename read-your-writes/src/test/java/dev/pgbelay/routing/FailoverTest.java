@@ -1,0 +1,217 @@
+package dev.pgbelay.routing;
+
+import static dev.pgbelay.routing.ReadYourWritesPostgresTest.name;
+import static dev.pgbelay.routing.ReadYourWritesPostgresTest.rename;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import dev.pgbelay.testing.FaultProxy;
+import dev.pgbelay.testing.PostgresCluster;
+import dev.pgbelay.testing.PostgresNode;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.junit.jupiter.api.Test;
+
+/** A cluster for each test: none of them survives whole. */
+class FailoverTest {
+  private static final Duration LONG = Duration.ofSeconds(30);
+
+  private static String seen(ReadYourWrites db, Session session, int id) {
+    return db.read(session, tx -> name(tx, id));
+  }
+
+  private static ReadYourWritesBuilder exact(Cluster cluster) {
+    ReadYourWritesBuilder builder =
+        ReadYourWrites.builder(cluster.exact(cluster.primary()))
+            .probeInterval(Duration.ofMillis(20))
+            .maxAge(Duration.ofMillis(500))
+            .failoverWait(LONG);
+    cluster.servers().replicas().forEach(node -> builder.replica(cluster.exact(node)));
+    return builder;
+  }
+
+  private static String nameOn(PostgresNode node, int id) throws SQLException {
+    try (Connection connection = node.connect();
+        Statement statement = connection.createStatement();
+        ResultSet row = statement.executeQuery("SELECT name FROM profile WHERE id = " + id)) {
+      row.next();
+      return row.getString(1);
+    }
+  }
+
+  @Test
+  void promotedReplica_takesTheWrites_andWhatWasReplicatedIsSeen() {
+    try (Cluster cluster = new Cluster(2)) {
+      List<LostPosition> lost = new CopyOnWriteArrayList<>();
+      ReadYourWrites db = cluster.start(exact(cluster).onLost(lost::add));
+      Session session = db.session();
+      db.write(session, tx -> rename(tx, 1, "before"));
+      cluster.servers().replicas().forEach(PostgresNode::awaitCaughtUp);
+      cluster.primary().crash();
+      cluster.replica(1).promote();
+
+      db.write(session, tx -> rename(tx, 2, "after"));
+
+      assertThat(seen(db, session, 1)).isEqualTo("before");
+      assertThat(seen(db, session, 2)).isEqualTo("after");
+      assertThat(session.lastDecision().orElseThrow().node()).isEqualTo("replica1");
+      assertThat(lost).isEmpty();
+    }
+  }
+
+  @Test
+  void replicaThatFollowsTheNewPrimary_isReadFromAgain() {
+    try (Cluster cluster = new Cluster(2)) {
+      ReadYourWrites db = cluster.start(exact(cluster).maxWait(LONG));
+      Session session = db.session();
+      db.write(session, tx -> rename(tx, 1, "before"));
+      cluster.servers().replicas().forEach(PostgresNode::awaitCaughtUp);
+      cluster.primary().crash();
+      cluster.replica(1).promote();
+      cluster.follow(cluster.replica(2), cluster.replica(1));
+
+      db.write(session, tx -> rename(tx, 2, "after"));
+
+      await()
+          .atMost(LONG)
+          .until(
+              () -> {
+                assertThat(seen(db, session, 2)).isEqualTo("after");
+                return session.lastDecision().orElseThrow().node().equals("replica2");
+              });
+    }
+  }
+
+  @Test
+  void writeThatWasLost_isSaidToBe_withThePlaceWhereTheTimelineWasLeft() throws Exception {
+    try (Cluster cluster =
+        new Cluster(PostgresCluster.builder().replicas(1).replicasThroughProxy().start())) {
+      List<LostPosition> lost = new CopyOnWriteArrayList<>();
+      ReadYourWrites db = cluster.start(exact(cluster).onLost(lost::add));
+      Session early = db.session();
+      Session late = db.session();
+      db.write(early, tx -> rename(tx, 1, "kept"));
+      cluster.replica(1).awaitCaughtUp();
+      FaultProxy stream = cluster.replica(1).upstreamProxy().orElseThrow();
+      stream.freeze();
+      db.write(late, tx -> rename(tx, 2, "lost"));
+      cluster.primary().crash();
+      stream.dropConnections();
+      cluster.replica(1).promote();
+      db.write(db.session(), tx -> rename(tx, 3, "after"));
+
+      assertThat(seen(db, early, 1)).isEqualTo("kept");
+      assertThat(lost).isEmpty();
+      assertThat(seen(db, late, 2)).isEqualTo("name 2");
+      assertThat(lost).hasSize(1);
+      assertThat(lost.get(0).session()).isSameAs(late);
+      assertThat(lost.get(0).timeline()).isEqualTo(2);
+      assertThat(lost.get(0).fork()).isPresent();
+      assertThat(seen(db, late, 2)).isEqualTo("name 2");
+      assertThat(lost).hasSize(1);
+    }
+  }
+
+  @Test
+  void withoutReplicationGrant_everyPositionOfTheOlderTimelineCountsAsLost() {
+    try (Cluster cluster = new Cluster(1)) {
+      List<LostPosition> lost = new CopyOnWriteArrayList<>();
+      ReadYourWrites db =
+          cluster.open(
+              builder ->
+                  builder
+                      .maxAge(Duration.ofMillis(500))
+                      .failoverWait(LONG)
+                      .onLost(lost::add));
+      Session session = db.session();
+      db.write(session, tx -> rename(tx, 1, "kept"));
+      cluster.replica(1).awaitCaughtUp();
+      cluster.primary().crash();
+      cluster.replica(1).promote();
+      db.write(db.session(), tx -> rename(tx, 3, "after"));
+
+      assertThat(seen(db, session, 1)).isEqualTo("kept");
+      assertThat(lost).hasSize(1);
+      assertThat(lost.get(0).fork()).isEmpty();
+    }
+  }
+
+  @Test
+  void oldPrimaryThatStillAnswers_isNotWrittenToOnceANewerTimelineIsKnown() throws Exception {
+    try (Cluster cluster = new Cluster(1)) {
+      PostgresNode old = cluster.primary();
+      ReadYourWrites db = cluster.start(exact(cluster));
+      Session session = db.session();
+      db.write(session, tx -> rename(tx, 1, "before"));
+      cluster.replica(1).awaitCaughtUp();
+      cluster.replica(1).promote();
+      await()
+          .atMost(LONG)
+          .until(() -> db.nodes().stream().anyMatch(one -> one.role() == NodeState.Role.LEFT_BEHIND));
+
+      db.write(session, tx -> rename(tx, 1, "after"));
+
+      assertThat(nameOn(cluster.replica(1), 1)).isEqualTo("after");
+      assertThat(nameOn(old, 1)).isEqualTo("before");
+    }
+  }
+
+  @Test
+  void tokenOfANewerTimeline_stopsWritesToAPrimaryOfAnOlderOne() {
+    try (Cluster cluster = new Cluster(2)) {
+      PostgresNode old = cluster.primary();
+      ReadYourWrites blind =
+          cluster.start(
+              ReadYourWrites.builder(cluster.node(old))
+                  .replica(cluster.node(cluster.replica(2)))
+                  .probeInterval(Duration.ofMillis(20))
+                  .failoverWait(Duration.ofMillis(300)));
+      ReadYourWrites db = cluster.start(exact(cluster));
+      Session session = db.session();
+      cluster.replica(1).awaitCaughtUp();
+      cluster.replica(1).promote();
+      db.write(session, tx -> rename(tx, 1, "after"));
+      blind.write(blind.session(), tx -> rename(tx, 2, "could not know"));
+
+      Session told = blind.session(db.token(session).orElseThrow());
+
+      assertThatThrownBy(() -> blind.write(told, tx -> rename(tx, 1, "split")))
+          .isInstanceOf(RoutingException.class)
+          .hasMessageContaining("no node is known to be the primary of timeline 2");
+      assertThatThrownBy(() -> blind.write(blind.session(), tx -> rename(tx, 1, "split")))
+          .isInstanceOf(RoutingException.class);
+    }
+  }
+
+  @Test
+  void twoPrimariesOfOneTimeline_areBothLeftAlone() {
+    try (Cluster cluster = new Cluster(2)) {
+      ReadYourWrites db =
+          cluster.start(exact(cluster).failoverWait(Duration.ofMillis(300)));
+      cluster.primary().crash();
+      cluster.replica(1).promote();
+      cluster.replica(2).promote();
+      await()
+          .atMost(LONG)
+          .until(
+              () ->
+                  db.nodes().stream()
+                          .filter(one -> one.role() == NodeState.Role.PRIMARY)
+                          .count()
+                      == 2);
+
+      assertThatThrownBy(() -> db.write(db.session(), tx -> rename(tx, 1, "split")))
+          .isInstanceOfSatisfying(
+              RoutingException.class,
+              e -> assertThat(e.kind()).isEqualTo(RoutingException.Kind.TWO_PRIMARIES))
+          .hasMessageContaining("replica1")
+          .hasMessageContaining("replica2");
+    }
+  }
+}
