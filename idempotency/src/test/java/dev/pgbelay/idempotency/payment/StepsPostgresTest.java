@@ -271,6 +271,16 @@ class StepsPostgresTest {
         .isInstanceOf(PgBelayException.class)
         .hasMessageContaining("honours its keys for PT24H");
     assertThat(shop.checkout(options -> options.retention(Duration.ofHours(24)))).isNotNull();
+    ProviderLimits longer =
+        ProviderLimits.builder("bank", Duration.ofHours(48), Duration.ofSeconds(1)).build();
+    refused(
+        () ->
+            shop.checkout(
+                options ->
+                    options
+                        .retention(Duration.ofHours(47))
+                        .compensate(Shop.CHARGED, Shop.REFUNDED, refunds, longer)),
+        "step \"refund\" honours its keys for PT48H");
   }
 
   @Test
