@@ -39,6 +39,7 @@ final class WindowLock {
   // By whoever has it.
 
   /** Waits until something may have changed, at most so long. */
+  @SuppressWarnings("WaitNotInLoop") // the loop is the caller's
   void awaitChange(long nanos) throws InterruptedException {
     long ignored = changed.awaitNanos(nanos);
   }
