@@ -227,8 +227,7 @@ class RelayCrashPointsTest {
     }
     RelayFixture.await(
         () ->
-            fixture.count(
-                    "select count(*) from pg_stat_activity where application_name = ?", node)
+            fixture.count("select count(*) from pg_stat_activity where application_name = ?", node)
                 == 0);
     assertThat(fixture.held() + fixture.heldKeys()).isZero();
     assertThat(fixture.messages()).isEqualTo(MESSAGES);

@@ -109,8 +109,8 @@ class RelayOfOtherProcessTest {
   }
 
   /**
-   * Until the relay has looked after a pause of 4.8 seconds or more: unless it is woken, it does not
-   * look for another 9.6 seconds.
+   * Until the relay has looked after a pause of 4.8 seconds or more: unless it is woken, it does
+   * not look for another 9.6 seconds.
    */
   private void awaitLongPause() throws InterruptedException {
     long seen = looks();
@@ -299,7 +299,6 @@ class RelayOfOtherProcessTest {
     collected
         .firsts(Message::sequence)
         .forEach((key, ids) -> assertThat(ids).as("first deliveries of %s", key).isSorted());
-    assertThat(collected.all().stream().map(Message::sequence).distinct().count())
-        .isEqualTo(1_400);
+    assertThat(collected.all().stream().map(Message::sequence).distinct().count()).isEqualTo(1_400);
   }
 }

@@ -37,6 +37,7 @@ final class RelayProcess {
   }
 
   static final int BATCH = 10;
+
   /** Longer than a test: it is over when the test says so. */
   static final Duration LEASE = Duration.ofMinutes(2);
 
@@ -173,8 +174,7 @@ final class RelayProcess {
                     .withConcurrency(args[3].startsWith("ONE") ? 1 : 3))
             .build();
     Runtime.getRuntime()
-        .addShutdownHook(
-            new Thread(() -> System.out.println(relay.stop(Duration.ofSeconds(20)))));
+        .addShutdownHook(new Thread(() -> System.out.println(relay.stop(Duration.ofSeconds(20)))));
     relay.start();
     Thread.sleep(Duration.ofMinutes(10).toMillis());
   }

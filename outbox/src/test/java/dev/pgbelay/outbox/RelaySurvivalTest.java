@@ -249,7 +249,9 @@ class RelaySurvivalTest {
       site.append(0, 400);
       site.start();
       RelayFixture.await(
-          () -> site.count("select count(*) from pgbelay.outbox_lane where claimant is not null") == 32);
+          () ->
+              site.count("select count(*) from pgbelay.outbox_lane where claimant is not null")
+                  == 32);
       site.cluster.replica().awaitCaughtUp();
       site.cluster.replica().upstreamProxy().orElseThrow().freeze();
       go.countDown();
@@ -413,7 +415,8 @@ class RelaySurvivalTest {
           });
       site.start(
           Destination.of("d", site.collected)
-              .withRetries(50, RetryPauses.exponential(Duration.ofMillis(10), Duration.ofMillis(50))));
+              .withRetries(
+                  50, RetryPauses.exponential(Duration.ofMillis(10), Duration.ofMillis(50))));
       int appended = 0;
       for (String table :
           List.of("outbox_relay", "outbox_lane", "outbox_message", "outbox_held_key")) {
@@ -444,8 +447,7 @@ class RelaySurvivalTest {
 
   private static int waiting(Statement statement) throws SQLException {
     try (ResultSet row =
-        statement.executeQuery(
-"select count(*) from pg_locks where not granted")) {
+        statement.executeQuery("select count(*) from pg_locks where not granted")) {
       row.next();
       return row.getInt(1);
     }

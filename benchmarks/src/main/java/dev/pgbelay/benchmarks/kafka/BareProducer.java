@@ -11,7 +11,9 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
-/** Kafka's producer alone: idempotent, acks=all, its own defaults otherwise; nothing is looked up. */
+/**
+ * Kafka's producer alone: idempotent, acks=all, its own defaults otherwise; nothing is looked up.
+ */
 final class BareProducer implements KafkaWay {
   private final KafkaProducer<byte[], byte[]> producer;
   private List<ProducerRecord<byte[], byte[]>> records = List.of();

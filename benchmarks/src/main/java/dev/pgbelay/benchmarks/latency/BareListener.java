@@ -20,8 +20,7 @@ public final class BareListener {
   private BareListener() {}
 
   /** Listens on a connection and a thread of its own. */
-  public static LatencyWay.Running listen(String url, String sql, Heard heard)
-      throws SQLException {
+  public static LatencyWay.Running listen(String url, String sql, Heard heard) throws SQLException {
     Connection listening = DriverManager.getConnection(url);
     try (Statement listen = listening.createStatement()) {
       listen.execute(sql);

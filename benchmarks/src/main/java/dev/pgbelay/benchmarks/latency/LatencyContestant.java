@@ -13,8 +13,8 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
 /**
- * One job or message at a time, from where its way begins to the start of its handler. What polls has a
- * share of the repeats.
+ * One job or message at a time, from where its way begins to the start of its handler. What polls
+ * has a share of the repeats.
  */
 public final class LatencyContestant implements Contestant {
   /** Before the first round, so many at once: a service's JVM has compiled all this long ago. */
@@ -36,8 +36,7 @@ public final class LatencyContestant implements Contestant {
    * @param repeats in a round
    * @param share of the repeats that it does: one in so many
    */
-  public LatencyContestant(
-      String name, Map<String, LatencyWay> ways, int repeats, int share) {
+  public LatencyContestant(String name, Map<String, LatencyWay> ways, int repeats, int share) {
     this.name = name;
     this.ways = ways;
     this.repeats = repeats;

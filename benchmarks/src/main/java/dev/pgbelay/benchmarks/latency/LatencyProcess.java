@@ -8,8 +8,8 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 
 /**
- * The JVM in which handlers begin with what another one sends. It answers with its clock's time at the
- * start of each.
+ * The JVM in which handlers begin with what another one sends. It answers with its clock's time at
+ * the start of each.
  */
 final class LatencyProcess {
   static final String START = "start";

@@ -9,10 +9,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * Sends here, and has the handlers begin in another JVM.
  *
- * <p>What the other one answers about a handler is the time by its own {@link System#nanoTime}, which
- * says nothing here. So its clock is read over and over through its standard input: it was read
- * between the question and the answer, and the pair with the least time between them says how far
- * apart the two clocks are, give or take half of that time.
+ * <p>What the other one answers about a handler is the time by its own {@link System#nanoTime},
+ * which says nothing here. So its clock is read over and over through its standard input: it was
+ * read between the question and the answer, and the pair with the least time between them says how
+ * far apart the two clocks are, give or take half of that time.
  */
 public final class OtherJvm implements LatencyWay {
   private static final int MAX_HEAP_MIB = 256;

@@ -80,8 +80,6 @@ public final class OutboxLatencyScenario implements Scenario {
                 new GruelboxOutbox(pool))));
   }
 
-  
-
   private static Contestant contestant(
       String name, int times, Map<String, LatencyWay> ways, OutboxWay producer) {
     return new ProducerCost(new LatencyContestant(name, ways, times, 1), producer, times);

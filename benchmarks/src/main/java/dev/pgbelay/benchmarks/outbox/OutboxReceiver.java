@@ -25,8 +25,7 @@ enum OutboxReceiver implements LatencyReceiver {
     @Override
     public LatencyWay.Running start(DataSource pool, String url, LongConsumer arrived)
         throws SQLException {
-      return BareListener.listen(
-          url, OutboxSql.LISTEN, () -> arrived.accept(System.nanoTime()));
+      return BareListener.listen(url, OutboxSql.LISTEN, () -> arrived.accept(System.nanoTime()));
     }
   },
 

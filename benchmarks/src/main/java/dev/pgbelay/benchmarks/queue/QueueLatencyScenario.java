@@ -78,9 +78,7 @@ public final class QueueLatencyScenario implements Scenario {
                 Map.of(
                     OTHER,
                     new OtherJvm(
-                        QueueReceiver.PGBELAY_POLLING,
-                        new QueueSenders.Pgbelay(pool, null),
-                        url)),
+                        QueueReceiver.PGBELAY_POLLING, new QueueSenders.Pgbelay(pool, null), url)),
                 times,
                 10),
             new LatencyContestant(

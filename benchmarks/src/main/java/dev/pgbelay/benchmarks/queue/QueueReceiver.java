@@ -28,7 +28,8 @@ enum QueueReceiver implements LatencyReceiver {
   /** A connection that does nothing but listen. */
   LISTEN {
     @Override
-    public LatencyWay.Running start(DataSource pool, String url, LongConsumer arrived) throws SQLException {
+    public LatencyWay.Running start(DataSource pool, String url, LongConsumer arrived)
+        throws SQLException {
       return BareListener.listen(url, QueueSql.LISTEN, () -> arrived.accept(System.nanoTime()));
     }
   },
@@ -38,7 +39,8 @@ enum QueueReceiver implements LatencyReceiver {
    */
   LISTEN_AND_CLAIM {
     @Override
-    public LatencyWay.Running start(DataSource pool, String url, LongConsumer arrived) throws SQLException {
+    public LatencyWay.Running start(DataSource pool, String url, LongConsumer arrived)
+        throws SQLException {
       Connection claiming = DriverManager.getConnection(url);
       PreparedStatement claim = claiming.prepareStatement(QueueSql.CLAIM);
       PreparedStatement delete = claiming.prepareStatement(QueueSql.DELETE);

@@ -377,7 +377,8 @@ public final class PaymentOperation<Q, R> {
      *     {@link #respond}
      */
     public PaymentOperation<Q, R> build() {
-      PaymentOperation<Q, R> operation = new PaymentOperation<>(owner, declaration.declared(), fingerprint);
+      PaymentOperation<Q, R> operation =
+          new PaymentOperation<>(owner, declaration.declared(), fingerprint);
       owner.declare(operation);
       return operation;
     }

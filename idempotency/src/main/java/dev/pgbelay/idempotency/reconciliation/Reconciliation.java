@@ -136,8 +136,7 @@ public final class Reconciliation<Q, T> {
    *     Nothing was changed
    */
   public Settlement apply(Finding finding) {
-    Settlement settlement =
-        new FindingSettlement<>(options.ledger, options.results).apply(finding);
+    Settlement settlement = new FindingSettlement<>(options.ledger, options.results).apply(finding);
     meters.applied(settlement);
     return settlement;
   }

@@ -32,6 +32,7 @@ class ProcessingPostgresTest {
 
   /** For what takes a second or two where all is well. */
   private static final Duration SOME = Duration.ofSeconds(20);
+
   private static final Duration HOUR = Duration.ofHours(1);
 
   private final Inboxes bank = new Inboxes(postgres.dataSource());

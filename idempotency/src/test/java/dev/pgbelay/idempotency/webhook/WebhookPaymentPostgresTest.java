@@ -54,8 +54,10 @@ class WebhookPaymentPostgresTest {
       PostgresExtension.create().withTemplate(Inboxes.SCHEMA).withPoolSize(12);
 
   private static final StepKey<String> CHARGED = StepKey.of("charge", Codec.text());
+
   /** For what takes a second or two where all is well. */
   private static final Duration SOME = Duration.ofSeconds(20);
+
   private static final Duration HOUR = Duration.ofHours(1);
 
   private final Inboxes bank = new Inboxes(postgres.dataSource());

@@ -25,8 +25,7 @@ final class FilterAnswers {
     this.operation = operation;
   }
 
-  void write(
-      Answer<StoredResponse> answer, BufferedResponse buffered, HttpServletResponse response)
+  void write(Answer<StoredResponse> answer, BufferedResponse buffered, HttpServletResponse response)
       throws IOException {
     Duration retryAfter = answer.retryAfter().orElse(SOON);
     switch (answer.outcome()) {

@@ -33,9 +33,7 @@ class MonitoredRelayPostgresTest {
 
   private final OutboxFixture fixture = new OutboxFixture(postgres.dataSource());
   private final OutboxMonitor monitor =
-      OutboxMonitor.builder(fixture.transactions)
-          .standstill(Duration.ofSeconds(30))
-          .build();
+      OutboxMonitor.builder(fixture.transactions).standstill(Duration.ofSeconds(30)).build();
   private HikariDataSource heartbeats = new HikariDataSource();
 
   @BeforeEach
@@ -113,7 +111,8 @@ class MonitoredRelayPostgresTest {
                 fixture.destination,
                 messages -> messages.stream().map(message -> Delivery.failed("down")).toList())
             .withMostFailingKeys(2)
-            .withRetries(1_000, RetryPauses.exponential(Duration.ofSeconds(1), Duration.ofMinutes(5)));
+            .withRetries(
+                1_000, RetryPauses.exponential(Duration.ofSeconds(1), Duration.ofMinutes(5)));
     try (OutboxRelay relay = relay(to).build()) {
       relay.start();
       append(40);
