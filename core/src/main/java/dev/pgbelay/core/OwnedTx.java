@@ -1,7 +1,10 @@
 package dev.pgbelay.core;
 
+import dev.pgbelay.core.internal.CommittedAs;
+import dev.pgbelay.core.internal.PlainHooks;
 import dev.pgbelay.core.internal.RetryBar;
 import dev.pgbelay.core.internal.SavepointRollbacks;
+import dev.pgbelay.core.internal.StatementStart;
 import dev.pgbelay.core.internal.TransactionMemory;
 import dev.pgbelay.core.internal.WithCommit;
 import java.sql.Connection;
@@ -26,7 +29,8 @@ import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
 
 /** A transaction that {@link Transactions} opened. */
-final class OwnedTx implements ConnectionOwner, WithCommit, RetryBar {
+final class OwnedTx
+    implements ConnectionOwner, WithCommit, CommittedAs, PlainHooks, StatementStart, RetryBar {
   /** What a savepoint keeps when it is rolled back to. */
   private record Mark(int hooks, int failures, TimeLimits.Mark limits) {}
 
@@ -51,7 +55,9 @@ final class OwnedTx implements ConnectionOwner, WithCommit, RetryBar {
   private boolean noRetry;
   private long rollbacks;
   private boolean runsHooks;
+  private boolean hooksAskForPosition;
   private WithCommit.@Nullable Statement last;
+  private @Nullable String committedAs;
 
   /**
    * @param opener tells the transactions of one {@link Transactions} from those of another
@@ -140,10 +146,25 @@ final class OwnedTx implements ConnectionOwner, WithCommit, RetryBar {
 
   @Override
   public void afterCommit(Consumer<? super Commit<?>> hook) {
+    add(hook);
+    hooksAskForPosition = true;
+  }
+
+  @Override
+  public void afterCommit(Runnable hook) {
+    add(commit -> hook.run());
+  }
+
+  private void add(Consumer<? super Commit<?>> hook) {
     if (!runsHooks) {
       watch.requireRunning();
     }
     hooks.add(hook);
+  }
+
+  @Override
+  public void statementStarts() {
+    limits.statementStarts();
   }
 
   @Override
@@ -208,6 +229,15 @@ final class OwnedTx implements ConnectionOwner, WithCommit, RetryBar {
     return last;
   }
 
+  void committed(@Nullable String transactionId) {
+    committedAs = transactionId;
+  }
+
+  @Override
+  public Optional<String> committedAs() {
+    return Optional.ofNullable(committedAs);
+  }
+
   /** Tells this run of the transaction from every other. */
   Object attempt() {
     return attempt;
@@ -234,8 +264,8 @@ final class OwnedTx implements ConnectionOwner, WithCommit, RetryBar {
     return !noRetry;
   }
 
-  boolean hasHooks() {
-    return !hooks.isEmpty();
+  boolean hooksAskForPosition() {
+    return hooksAskForPosition;
   }
 
   /** A hook may add another one, which is called as well. */

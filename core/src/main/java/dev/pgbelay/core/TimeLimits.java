@@ -129,6 +129,14 @@ final class TimeLimits {
     return stretches.isEmpty() ? whole : stretches.get(0);
   }
 
+  void statementStarts() {
+    watch.touched().set(true);
+    Timeouts now = inForce();
+    if (now != null) {
+      now.statementStarts();
+    }
+  }
+
   private final class BeforeStatement
       implements ExecuteListener, ExecuteListenerProvider, StatementStart {
     private static final long serialVersionUID = 1L;
@@ -140,16 +148,12 @@ final class TimeLimits {
 
     @Override
     public void executeStart(ExecuteContext context) {
-      statementStarts();
+      TimeLimits.this.statementStarts();
     }
 
     @Override
     public void statementStarts() {
-      watch.touched().set(true);
-      Timeouts now = inForce();
-      if (now != null) {
-        now.statementStarts();
-      }
+      TimeLimits.this.statementStarts();
     }
   }
 }

@@ -90,8 +90,9 @@ final class TransactionAttempt<T extends @Nullable Object, X extends Exception>
       open.tx().watch().workReturned();
     }
     mayRunAgain = open.tx().mayRunAgain();
-    Told told = commit(open, asksForPosition || open.tx().hasHooks());
+    Told told = commit(open, asksForPosition || open.tx().hooksAskForPosition());
     ended = open.tx();
+    open.tx().committed(told.transactionId());
     return new Commit<>(value, told.effect(), told.position(), attempt);
   }
 

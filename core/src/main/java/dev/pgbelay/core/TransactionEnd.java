@@ -22,7 +22,11 @@ final class TransactionEnd {
   private TransactionEnd() {}
 
   /** What COMMIT's own round trip told. */
-  record Told(Effect effect, Optional<CommitPosition> position) {}
+  record Told(Effect effect, Optional<CommitPosition> position, @Nullable String transactionId) {
+    Told(Effect effect, Optional<CommitPosition> position) {
+      this(effect, position, null);
+    }
+  }
 
   /** Why a transaction did not commit, or may not have. */
   static final class NotCommitted extends Exception {
@@ -80,7 +84,9 @@ final class TransactionEnd {
         throw tx.watch().endedInside();
       }
       return new Told(
-          ended.transactionId() == null ? Effect.READ_ONLY : Effect.WROTE, ended.position());
+          ended.transactionId() == null ? Effect.READ_ONLY : Effect.WROTE,
+          ended.position(),
+          ended.transactionId());
     } catch (SQLException e) {
       throw new NotCommitted(e, isRollbackCertain(e, driver));
     }

@@ -6,7 +6,9 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Types;
+import java.util.ArrayList;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.OptionalLong;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -28,6 +30,14 @@ class AppendSql {
       RETURNING destination\
       """;
 
+  /** What {@link WrittenRow} has, beside the destination. */
+  private static final String TOLD =
+      """
+      , id, CAST(ctid AS text), CAST(extract(epoch FROM appended_at) * 1000000 AS bigint),
+             CASE WHEN xmin = CAST(pg_catalog.pg_current_xact_id() AS xid)
+                  THEN CAST(pg_catalog.pg_current_xact_id() AS text) END\
+      """;
+
   /** Binds locks, whether they are held, and what {@link #APPEND} binds. */
   private static final String APPEND_STRICTLY =
       "WITH "
@@ -46,11 +56,13 @@ class AppendSql {
             """;
 
   private final String append;
+  private final String appendTold;
   private final String appendStrictly;
 
   AppendSql(String schema) {
     TablesSql tables = new TablesSql(schema);
     this.append = tables.fill(APPEND.replace("<locked>", "").replace("<may>", ""));
+    this.appendTold = append + TOLD;
     this.appendStrictly = tables.fill(APPEND_STRICTLY);
   }
 
@@ -79,6 +91,27 @@ class AppendSql {
         }
       }
       return new Added(destinations, OptionalLong.empty());
+    }
+  }
+
+  /** The same, telling all that a relay needs to deliver it. */
+  List<WrittenRow> appendTold(Connection connection, NewMessage message, String messageId, int lane)
+      throws SQLException {
+    try (PreparedStatement insert = connection.prepareStatement(appendTold)) {
+      bind(insert, 1, message, messageId, lane);
+      List<WrittenRow> rows = new ArrayList<>();
+      try (ResultSet row = insert.executeQuery()) {
+        while (row.next()) {
+          rows.add(
+              new WrittenRow(
+                  row.getInt(1),
+                  row.getLong(2),
+                  row.getString(3),
+                  row.getLong(4),
+                  row.getString(5)));
+        }
+      }
+      return rows;
     }
   }
 

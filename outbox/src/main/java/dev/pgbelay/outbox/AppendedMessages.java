@@ -1,7 +1,5 @@
 package dev.pgbelay.outbox;
 
-import dev.pgbelay.core.CommitPosition;
-import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -10,7 +8,5 @@ import java.util.Set;
  *
  * @param destinations by their ids
  * @param lanes by their numbers
- * @param position of the commit, if it is known
  */
-record AppendedMessages(
-    Set<Integer> destinations, Set<Integer> lanes, Optional<CommitPosition> position) {}
+record AppendedMessages(Set<Integer> destinations, Set<Integer> lanes) {}

@@ -75,8 +75,19 @@ final class Appender {
     MessageRules.requireFit(message, payloadLimit);
     String messageId = ids.next();
     int lane = lane(message);
-    StatementStart.announce(tx.dsl().configuration());
+    StatementStart.announce(tx);
     try {
+      if (message.key().isEmpty()
+          && message.payload().length <= HandOver.MOST_BYTES
+          && alarm.mayHandOver(tx)) {
+        List<WrittenRow> rows = sql.appendTold(tx.connection(), message, messageId, lane);
+        if (rows.isEmpty()) {
+          throw unknown(Set.of(message.topic()));
+        }
+        count(appended, 1);
+        alarm.afterCommit(tx, rows, lane, message, messageId);
+        return new Appended(messageId, Outcome.APPENDED);
+      }
       Added added =
           message.strictOrder()
               ? appendStrictly(tx.connection(), message, messageId, lane)
@@ -126,7 +137,7 @@ final class Appender {
         message.key().ifPresent(key -> locks.put(KeyPlace.lock(schema, key), key));
       }
     }
-    StatementStart.announce(tx.dsl().configuration());
+    StatementStart.announce(tx);
     try {
       Set<String> unused = new HashSet<>(givenIds);
       unused.removeAll(send(tx, topics, givenIds, locks, new EncodedMessages(once)));

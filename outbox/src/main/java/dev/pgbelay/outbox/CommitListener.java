@@ -1,6 +1,7 @@
 package dev.pgbelay.outbox;
 
 import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A relay of this process that wants to know at once of what was appended here. See {@link
@@ -10,7 +11,8 @@ interface CommitListener {
   /**
    * Called after the commit, on the thread that committed: must return at once. What is told may
    * not be there: a transaction that somebody else opened, or that went back to a savepoint by SQL
-   * text, is not seen to take it back. So look before you deliver.
+   * text, is not seen to take it back. So look before you deliver; what is known to be there is
+   * handed over by {@link #promise}.
    */
   void committed(AppendedMessages appended);
 
@@ -23,5 +25,14 @@ interface CommitListener {
   /** A lane where a message without key is delivered by this very relay, if it has one. */
   default OptionalInt ownedLane() {
     return OptionalInt.empty();
+  }
+
+  /**
+   * Asked before the commit of a message without key.
+   *
+   * @return null if another relay delivers that lane of that destination
+   */
+  default @Nullable HandOver promise(int destination, int lane) {
+    return null;
   }
 }

@@ -93,14 +93,17 @@ final class KeyQueues {
     return Math.max(least, Math.min(most, room.messagesLeft() / 8));
   }
 
-  /** Keys of which a look should bring no more. */
-  List<String> fullKeys() {
+  /** Keys of which a look should bring no more, by lane. */
+  Map<Integer, Set<String>> fullKeys() {
     fullKeys.removeIf(
         key -> {
           LaneQueue queue = flowing.get(key);
           return queue == null || queue.here < mostOfKey() / 2;
         });
-    return List.copyOf(fullKeys);
+    Map<Integer, Set<String>> byLane = new HashMap<>();
+    fullKeys.forEach(
+        key -> byLane.computeIfAbsent(KeyPlace.lane(key), any -> new HashSet<>()).add(key));
+    return byLane;
   }
 
   // Calls.

@@ -10,8 +10,12 @@ import java.util.TreeMap;
 final class LaneClaims {
   private final Map<Integer, LaneClaim> lanes = new TreeMap<>();
 
+  /** May be read without the lock. */
+  private volatile List<LaneClaim> open = List.of();
+
   void add(Collection<LaneClaim> claims) {
     claims.forEach(claim -> lanes.put(claim.lane, claim));
+    changed();
   }
 
   List<Integer> numbers() {
@@ -22,9 +26,13 @@ final class LaneClaims {
     return lanes.size();
   }
 
-  /** Those that are not about to be released. */
+  private void changed() {
+    open = lanes.values().stream().filter(claim -> !claim.draining).toList();
+  }
+
+  /** Those that are not about to be released, as of now; without the lock. */
   List<LaneClaim> open() {
-    return lanes.values().stream().filter(claim -> !claim.draining).toList();
+    return open;
   }
 
   boolean isOpen(LaneClaim claim) {
@@ -45,12 +53,14 @@ final class LaneClaims {
         chosen.add(claim);
       }
     }
+    changed();
     return chosen;
   }
 
   /** All are to be released. */
   Collection<LaneClaim> drainAll() {
     lanes.values().forEach(claim -> claim.draining = true);
+    changed();
     return List.copyOf(lanes.values());
   }
 
@@ -65,11 +75,13 @@ final class LaneClaims {
       claim.lost = true;
       lanes.remove(claim.lane, claim);
     }
+    changed();
   }
 
   /** Somebody else has them, or will. */
   void lose() {
     lanes.values().forEach(claim -> claim.lost = true);
     lanes.clear();
+    changed();
   }
 }

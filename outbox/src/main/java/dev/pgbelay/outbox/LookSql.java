@@ -7,6 +7,7 @@ import dev.pgbelay.core.internal.PgDriver;
 import dev.pgbelay.core.internal.StoredHeaders;
 import dev.pgbelay.outbox.LaneMessage.Content;
 import java.sql.Array;
+import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -14,6 +15,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -88,30 +90,51 @@ final class LookSql {
     return transactions.commitStatement(
         options,
         all ? look : lookWithout,
-        select -> {
-          PgDriver.planEachTime(select);
-          List<LaneClaim> lanes = plan.lanes();
-          var connection = select.getConnection();
-          select.setArray(
-              1,
-              connection.createArrayOf(
-                  "smallint", lanes.stream().map(one -> (short) one.lane).toArray(Short[]::new)));
-          select.setArray(
-              2,
-              connection.createArrayOf(
-                  "bigint", lanes.stream().map(one -> one.mark).toArray(Long[]::new)));
-          select.setArray(
-              3,
-              connection.createArrayOf(
-                  "integer", lanes.stream().map(one -> one.share).toArray(Integer[]::new)));
-          select.setShort(4, destination);
-          select.setArray(
-              5, connection.createArrayOf("bigint", plan.excluded().toArray(Long[]::new)));
-          if (!all) {
-            select.setArray(6, connection.createArrayOf("text", plan.fullKeys().toArray()));
-          }
-        },
+        select -> bind(select, destination, plan),
         select -> read(select, plan.lanes()));
+  }
+
+  private static void bind(PreparedStatement select, short destination, LookPlan plan)
+      throws SQLException {
+    PgDriver.planEachTime(select);
+    List<LaneClaim> lanes = plan.lanes();
+    Connection connection = select.getConnection();
+    select.setArray(
+        1,
+        connection.createArrayOf(
+            "smallint", lanes.stream().map(one -> (short) one.lane).toArray(Short[]::new)));
+    select.setArray(
+        2,
+        connection.createArrayOf(
+            "bigint", lanes.stream().map(one -> one.begin).toArray(Long[]::new)));
+    select.setArray(
+        3,
+        connection.createArrayOf(
+            "integer", lanes.stream().map(one -> one.share).toArray(Integer[]::new)));
+    select.setShort(4, destination);
+    select.setArray(5, connection.createArrayOf("bigint", plan.excluded().toArray(Long[]::new)));
+    if (!plan.fullKeys().isEmpty()) {
+      select.setArray(
+          6,
+          connection.createArrayOf(
+              "text", plan.fullKeys().values().stream().flatMap(Set::stream).toArray()));
+    }
+  }
+
+  /** What a look reads; tests hold its bounds. */
+  String explain(Connection connection, short destination, LookPlan plan) throws SQLException {
+    String sql = plan.fullKeys().isEmpty() ? look : lookWithout;
+    try (PreparedStatement explain =
+        connection.prepareStatement("EXPLAIN (ANALYZE, BUFFERS) " + sql)) {
+      bind(explain, destination, plan);
+      StringBuilder lines = new StringBuilder();
+      try (ResultSet row = explain.executeQuery()) {
+        while (row.next()) {
+          lines.append(row.getString(1)).append('\n');
+        }
+      }
+      return lines.toString();
+    }
   }
 
   private static List<LaneMessage> read(PreparedStatement select, List<LaneClaim> lanes)

@@ -44,18 +44,7 @@ public final class OutboxRelay implements AutoCloseable {
   private final BackgroundLoop lanesLoop;
   private final BackgroundLoop retention;
   private final Consumer<String> heard = this::heard;
-  private final CommitListener committed =
-      new CommitListener() {
-        @Override
-        public void committed(AppendedMessages appended) {
-          tell(appended);
-        }
-
-        @Override
-        public void woken(String destination) {
-          wake(destination);
-        }
-      };
+  private final CommitListener committed = new CommittedHere(destinations);
   private final AtomicBoolean started = new AtomicBoolean();
 
   OutboxRelay(RelayOptions options) {
@@ -134,23 +123,6 @@ public final class OutboxRelay implements AutoCloseable {
         destination.wakeAll();
       } else if (number != null && topic.equals(CommitAlarm.topic(number))) {
         destination.wakeUp();
-      }
-    }
-  }
-
-  private void wake(String name) {
-    for (RelayDestination destination : destinations) {
-      if (destination.destination().name().equals(name)) {
-        destination.wakeAll();
-      }
-    }
-  }
-
-  private void tell(AppendedMessages appended) {
-    for (RelayDestination destination : destinations) {
-      Short number = destination.number();
-      if (number != null && appended.destinations().contains(number.intValue())) {
-        destination.appended(appended);
       }
     }
   }

@@ -173,11 +173,6 @@ final class RelayDestination {
     look.wakeUp();
   }
 
-  /** Something was committed by this process. */
-  void appended(AppendedMessages messages) {
-    look.wakeUp();
-  }
-
   void wakeAll() {
     look.wakeUp();
     hold.wakeUp();

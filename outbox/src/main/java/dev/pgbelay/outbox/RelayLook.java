@@ -66,8 +66,11 @@ final class RelayLook {
     boolean looked = false;
     try {
       share(plan);
-      Commit<List<LaneMessage>> commit =
-          sql.look(transactions, LOOK, destination, mark.applied(plan));
+      plan = mark.applied(plan);
+      for (LaneClaim lane : plan.lanes()) {
+        lane.beginBehind(plan.fullKeysOf(lane));
+      }
+      Commit<List<LaneMessage>> commit = sql.look(transactions, LOOK, destination, plan);
       CommitPosition position = commit.position().orElse(null);
       lookedAt.accept(position);
       found = messages(commit.value(), position);
@@ -142,12 +145,10 @@ final class RelayLook {
       int count = counts.getOrDefault(lane, 0);
       boolean full = count >= lane.share;
       more |= full && !left.containsKey(lane);
-      long seen = full ? lasts.getOrDefault(lane, lane.mark) : Long.MAX_VALUE - 1;
+      long seen = full ? lasts.getOrDefault(lane, lane.begin) : Long.MAX_VALUE - 1;
       Long skipped = left.get(lane);
       long complete = skipped == null ? seen + 1 : Math.min(seen + 1, skipped);
-      if (plan.fullKeys().isEmpty()) {
-        lane.mark = Math.max(lane.mark, Math.min(decided + 1, complete));
-      }
+      lane.complete(Math.min(decided + 1, complete), plan.fullKeysOf(lane));
       // More than the even share: as one that is hungry.
       lane.share = full ? Integer.MAX_VALUE : Math.max(1, 2 * count);
     }

@@ -2,6 +2,7 @@ package dev.pgbelay.outbox;
 
 import dev.pgbelay.core.internal.QuietMetrics;
 import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Meter;
 import io.micrometer.core.instrument.MeterRegistry;
@@ -109,6 +110,12 @@ interface RelayMeters {
     public void watch(RelayWindow window) {
       gauge("lanes", window, RelayWindow::lanes, "Lanes that this relay has, of 32");
       gauge("buffered", window, RelayWindow::here, "Messages in this process");
+      gauges.add(
+          FunctionCounter.builder(PREFIX + "handed", window, RelayWindow::handedOver)
+              .description("Messages of this process that needed no look")
+              .tag("destination", destination)
+              .tag("relay", relay)
+              .register(registry));
       gauge("calls", window, RelayWindow::running, "Calls of the publisher that are under way");
       gauge("held.keys", window, RelayWindow::heldKeys, "Keys of these lanes that are held");
       gauge(

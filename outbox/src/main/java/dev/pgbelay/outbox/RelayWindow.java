@@ -1,10 +1,14 @@
 package dev.pgbelay.outbox;
 
+import dev.pgbelay.core.CommitPosition;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,11 +23,13 @@ final class RelayWindow {
   private final MessageRoom room;
   private final PendingWrites writes = new PendingWrites();
   private final KeyQueues queues;
+  private final FreeIds foundFree = new FreeIds();
   private final WindowCalls calls;
 
   /** There was no room for a look, or it left something. */
   private boolean lookWanted;
 
+  private long handedOver;
   private boolean stopped;
   private Runnable roomFound = () -> {};
 
@@ -109,6 +115,56 @@ final class RelayWindow {
         });
   }
 
+  // Messages that this process appends itself.
+
+  /** A lane for a message without key; empty while this relay has none. */
+  OptionalInt anyLane() {
+    List<LaneClaim> open = lanes.open();
+    return open.isEmpty()
+        ? OptionalInt.empty()
+        : OptionalInt.of(open.get(ThreadLocalRandom.current().nextInt(open.size())).lane);
+  }
+
+  /** For a message of that lane that is about to be committed; null if it is not this relay's. */
+  @Nullable HandOver promise(int lane) {
+    for (LaneClaim claim : lanes.open()) {
+      if (claim.lane == lane) {
+        long found = foundFree.count();
+        return (row, content, payload, position) ->
+            handOver(claim, found, row, content, payload, position);
+      }
+    }
+    return null;
+  }
+
+  private boolean handOver(
+      LaneClaim claim,
+      long found,
+      WrittenRow row,
+      LaneMessage.Content content,
+      byte[] payload,
+      Optional<CommitPosition> position) {
+    LaneMessage message = new LaneMessage(claim, row.id(), row.at(), content, payload);
+    message.position = position.orElse(null);
+    return lock.locked(
+        () -> {
+          if (!lanes.isOpen(claim)
+              || mayNotTakeIn()
+              || foundFree.mayHave(row.id(), found)
+              || !queues.accept(message)) {
+            return false;
+          }
+          handedOver++;
+          lock.wakeOne();
+          return true;
+        });
+  }
+
+  /** So many were delivered, or will be, without a look. */
+  long handedOver() {
+    return lock.locked(() -> handedOver);
+  }
+
   /** What is done with messages between a look and the writing. */
   WindowCalls calls() {
     return calls;
@@ -139,7 +195,7 @@ final class RelayWindow {
   @Nullable LookPlan beginLook() {
     return lock.<@Nullable LookPlan>locked(
         () -> {
-          if (stopped || pause.isOn() || enoughWaits() || !room.suffices()) {
+          if (mayNotTakeIn()) {
             lookWanted = true;
             return null;
           }
@@ -152,6 +208,10 @@ final class RelayWindow {
           return new LookPlan(
               from, room.messagesLeft(), room.bytesLeft(), room.withinMarks(), queues.fullKeys());
         });
+  }
+
+  private boolean mayNotTakeIn() {
+    return stopped || pause.isOn() || enoughWaits() || !room.suffices();
   }
 
   private boolean enoughWaits() {
@@ -180,6 +240,8 @@ final class RelayWindow {
             }
             if (!lanes.isOpen(message.lane) || !queues.accept(message)) {
               left.putIfAbsent(message.lane, message.id);
+            } else if (message.key() == null) {
+              foundFree.add(message.id);
             }
           }
           lookWanted |= !left.isEmpty();

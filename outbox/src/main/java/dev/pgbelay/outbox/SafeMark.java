@@ -84,7 +84,7 @@ final class SafeMark {
     }
     lastFull = now;
     List<LaneClaim> lanes = plan.lanes();
-    lanes.forEach(lane -> lane.mark = 0);
+    lanes.forEach(LaneClaim::forgetMarks);
     return plan;
   }
 }

@@ -1,5 +1,6 @@
 package dev.pgbelay.core.internal;
 
+import dev.pgbelay.core.Tx;
 import org.jooq.Configuration;
 import org.jooq.ExecuteListenerProvider;
 
@@ -11,6 +12,15 @@ public interface StatementStart {
 
   /** Called right before a statement is sent on the transaction's connection. */
   void statementStarts();
+
+  /** Tells whoever wants to know that a statement is about to be sent in this transaction. */
+  static void announce(Tx tx) {
+    if (tx instanceof StatementStart owned) {
+      owned.statementStarts();
+    } else {
+      announce(tx.dsl().configuration());
+    }
+  }
 
   /** Tells whoever wants to know that a statement is about to be sent through these settings. */
   static void announce(Configuration configuration) {

@@ -1,0 +1,49 @@
+package dev.pgbelay.outbox;
+
+import java.util.List;
+import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
+
+/** Tells the destinations of one relay what its process has committed. */
+record CommittedHere(List<RelayDestination> destinations) implements CommitListener {
+  @Override
+  public void committed(AppendedMessages appended) {
+    for (RelayDestination destination : destinations) {
+      Short number = destination.number();
+      if (number != null && appended.destinations().contains(number.intValue())) {
+        destination.wakeUp();
+      }
+    }
+  }
+
+  @Override
+  public void woken(String name) {
+    for (RelayDestination destination : destinations) {
+      if (destination.destination().name().equals(name)) {
+        destination.wakeAll();
+      }
+    }
+  }
+
+  @Override
+  public OptionalInt ownedLane() {
+    for (RelayDestination destination : destinations) {
+      OptionalInt lane = destination.window().anyLane();
+      if (lane.isPresent()) {
+        return lane;
+      }
+    }
+    return OptionalInt.empty();
+  }
+
+  @Override
+  public @Nullable HandOver promise(int number, int lane) {
+    for (RelayDestination destination : destinations) {
+      Short known = destination.number();
+      if (known != null && known == number) {
+        return destination.window().promise(lane);
+      }
+    }
+    return null;
+  }
+}
