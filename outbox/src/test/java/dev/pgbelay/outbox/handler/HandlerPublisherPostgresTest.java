@@ -102,6 +102,22 @@ class HandlerPublisherPostgresTest {
         .isInstanceOf(InterruptedException.class);
   }
 
+  /** Its text may be made by code of its own. */
+  private static final class Speechless extends Exception {
+    private static final long serialVersionUID = 1L;
+
+    @Override
+    public String toString() {
+      throw new IllegalStateException("no words");
+    }
+  }
+
+  @Test
+  void failureThatCannotSayWhatItIs_isAFailedAttempt() throws Exception {
+    assertThat(publish(throwing(new Speechless()), message()))
+        .isEqualTo(Delivery.failed(Speechless.class.getName()));
+  }
+
   @Test
   void messageBehindOneThatFailed_isHeldBackAndNotHandled() throws Exception {
     AtomicInteger calls = new AtomicInteger();
@@ -132,6 +148,23 @@ class HandlerPublisherPostgresTest {
     assertThat(publish(publisher, message)).isEqualTo(Delivery.delivered());
     assertThat(publish(publisher, message)).isEqualTo(Delivery.delivered());
     assertThat(effects(message)).isEqualTo(1);
+  }
+
+  private static HandlerPublisher writing(String consumer) {
+    return HandlerPublisher.inTransaction(
+        Transactions.of(postgres.dataSource()),
+        Inbox.create(),
+        consumer,
+        (tx, given) -> tx.dsl().execute("insert into effect (id) values (?)", given.messageId()));
+  }
+
+  @Test
+  void handlersOfTwoConsumers_handleAMessageEachOnce() throws Exception {
+    Message message = message();
+    for (String consumer : List.of("billing", "stock", "billing", "stock")) {
+      assertThat(publish(writing(consumer), message)).isEqualTo(Delivery.delivered());
+    }
+    assertThat(effects(message)).isEqualTo(2);
   }
 
   @Test

@@ -115,6 +115,31 @@ class WebhookNetworkTest {
     }
   }
 
+  /** Whoever reads such a header takes it for the relay's word. */
+  @Test
+  void headersOfAProducerThatLookLikeTheRelays_doNotTravel() throws Exception {
+    Message message =
+        Messages.of(
+            "m",
+            "key",
+            "{}",
+            Map.of("webhook-mine", "1", "Pgbelay-Mine", "2", "Webhook-Id", "3", "tenant", "4"));
+    try (ServerSocket server = server(5)) {
+      CompletableFuture<Map<String, String>> received =
+          serveOne(
+              server,
+              (connection, headers) -> {
+                say(connection, "HTTP/1.1 204 No Content\r\n\r\n");
+                return headers;
+              });
+      assertThat(send(to(server).build(), message)).isEqualTo(Delivery.delivered());
+      assertThat(received.get(30, TimeUnit.SECONDS))
+          .doesNotContainKeys("webhook-mine", "pgbelay-mine")
+          .containsEntry("webhook-id", "m")
+          .containsEntry("tenant", "4");
+    }
+  }
+
   /** A service that is sent through the JVM's proxy would have its addresses judged by nobody. */
   @Test
   void proxyOfTheJvm_isNotUsed() throws Exception {
