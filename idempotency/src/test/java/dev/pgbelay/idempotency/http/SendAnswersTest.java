@@ -1,20 +1,28 @@
 package dev.pgbelay.idempotency.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
+import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
 import java.net.http.HttpClient;
+import java.net.http.HttpConnectTimeoutException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.net.http.HttpTimeoutException;
+import java.nio.channels.UnresolvedAddressException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
+import java.util.Arrays;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -23,6 +31,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** What the same answer, each time, means. */
 class SendAnswersTest {
+  private static final Duration LONG = Duration.ofMinutes(1);
+
+  private final AtomicBoolean asked = new AtomicBoolean();
   private HttpServer server;
   private volatile int status;
   private volatile Optional<String> retryAfter = Optional.empty();
@@ -34,6 +45,7 @@ class SendAnswersTest {
         "/",
         exchange -> {
           exchange.getRequestBody().readAllBytes();
+          asked.set(true);
           retryAfter.ifPresent(time -> exchange.getResponseHeaders().set("Retry-After", time));
           exchange.sendResponseHeaders(status, -1);
           exchange.close();
@@ -95,5 +107,68 @@ class SendAnswersTest {
     assertThat(send().attempts()).isEqualTo(1);
     retryAfter = Optional.of("soon");
     assertThat(send().attempts()).isEqualTo(3);
+  }
+
+  @Test
+  void retryAfterThatFits_isWaitedFor() throws Exception {
+    status = 503;
+    retryAfter = Optional.of("1");
+    long begin = System.nanoTime();
+    assertThat(send().attempts()).isEqualTo(3);
+    assertThat(Duration.ofNanos(System.nanoTime() - begin)).isGreaterThan(Duration.ofSeconds(2));
+    retryAfter =
+        Optional.of(
+            DateTimeFormatter.RFC_1123_DATE_TIME.format(
+                Instant.now().plusSeconds(2).atOffset(ZoneOffset.UTC)));
+    assertThat(send().attempts()).as("a date, measured from the answer's").isEqualTo(3);
+  }
+
+  @Test
+  void interruptBetweenTwoAttempts_endsTheWait() throws Exception {
+    status = 503;
+    retryAfter = Optional.of("60");
+    AtomicReference<Throwable> ended = new AtomicReference<>();
+    Thread thread =
+        new Thread(
+            () -> {
+              try {
+                send();
+              } catch (Throwable e) {
+                ended.set(e);
+              }
+            });
+    thread.start();
+    await()
+        .atMost(LONG)
+        .until(
+            () ->
+                asked.get()
+                    && Arrays.stream(thread.getStackTrace())
+                        .anyMatch(frame -> frame.getMethodName().equals("sleep")));
+    thread.interrupt();
+    thread.join(LONG.toMillis());
+    assertThat(ended.get()).isInstanceOf(InterruptedException.class);
+  }
+
+  @Test
+  void failuresBeforeAConnection_haveSentNothing() {
+    for (IOException failure :
+        new IOException[] {
+          new ConnectException("refused"),
+          new HttpConnectTimeoutException("too slow"),
+          new IOException(new UnresolvedAddressException())
+        }) {
+      assertThat(new SendAttempt<>(null, failure).meaning())
+          .isEqualTo(SendAttempt.Meaning.NOT_SENT);
+    }
+    assertThat(new SendAttempt<>(null, new HttpTimeoutException("no answer")).meaning())
+        .isEqualTo(SendAttempt.Meaning.UNDETERMINED);
+  }
+
+  @Test
+  void pauseOfItsOwn_isKeptWhereNoneIsAskedFor() {
+    SendHistory history = new SendHistory(number -> 700L, LONG);
+    assertThat(history.mayGoOn(new SendAttempt<>(null, new IOException("cut")))).isTrue();
+    assertThat(history.pause()).isEqualTo(Duration.ofMillis(700));
   }
 }

@@ -116,6 +116,25 @@ class PaymentDurabilityPostgresTest {
     assertThat(shop.state(key)).isEqualTo("RUNNING");
   }
 
+  /** The intent of the second call would be the one that is forgotten. */
+  @Test
+  void stepBetweenTwoCallsThatSwitchesItOff_letsNobodyBeAskedTheSecondTime() {
+    Bank second = new Bank();
+    PaymentOperation<String, String> operation =
+        shop.bare(Shop.freshName())
+            .provider(Shop.CHARGED, bank, Shop.limits())
+            .database(Shop.BOOKED, PaymentDurabilityPostgresTest::switchOff)
+            .provider(Shop.SHIPPED, second, Shop.limits())
+            .respond(Shop::receipt)
+            .build();
+    IdempotencyKey key = operation.key("acme", "k");
+    assertThatThrownBy(() -> operation.execute(key, "10 EUR"))
+        .hasMessageContaining("synchronous_commit is off");
+    assertThat(bank.calls()).hasSize(1);
+    assertThat(second.calls()).isEmpty();
+    assertThat(shop.state(key)).isEqualTo("RUNNING");
+  }
+
   /** No standby is needed: under {@code local} nobody waits for one. */
   @Test
   void localCommitWhereThereAreSynchronousStandbys_isRefused() throws Exception {
