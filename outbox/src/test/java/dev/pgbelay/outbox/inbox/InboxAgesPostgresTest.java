@@ -110,6 +110,20 @@ class InboxAgesPostgresTest {
     }
   }
 
+  /** An id of tomorrow has a mark that is looked for when its day has come. */
+  @Test
+  void markOfOneConsumer_isNoneOfAnotherTheDayAfter() {
+    Inbox inbox = of(2);
+    String id = InboxFixture.bornOn(fixture.today() + 1);
+    fixture.transactions.execute(tx -> inbox.process(tx, id, "first", same -> {}));
+    Outcome ofAnother =
+        fixture.transactions.run(tx -> inbox.ahead(1).process(tx, id, "second", same -> {}));
+    assertThat(ofAnother).isEqualTo(Outcome.PROCESSED);
+    Outcome again =
+        fixture.transactions.run(tx -> inbox.ahead(1).process(tx, id, "first", same -> {}));
+    assertThat(again).isEqualTo(Outcome.DUPLICATE);
+  }
+
   @Test
   void days_areEmptiedOnceNobodyCanAskForThem() {
     Inbox inbox = of(2);

@@ -30,6 +30,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Two transactions with the same message, in each order that matters. */
 class InboxSchedulesPostgresTest {
@@ -132,6 +133,32 @@ class InboxSchedulesPostgresTest {
       b.rollback();
     }
     assertThat(fixture.effects(id)).isEqualTo(1);
+  }
+
+  /** Whoever comes second waits at the first mark that they share, not in the middle of its own. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 99})
+  void batchThatWaitsInItsMiddle_isWaitedForByTheOtherOrder(int age) throws Exception {
+    List<String> ids = new ArrayList<>(List.of(idOf(age), idOf(age), idOf(age)));
+    Collections.sort(ids);
+    List<String> reversed = new ArrayList<>(ids);
+    Collections.reverse(reversed);
+    try (Interleaving script = Interleaving.of(postgres.dataSource())) {
+      Interleaving.Session holder = script.session("holder");
+      Interleaving.Session a = script.session("a");
+      Interleaving.Session b = script.session("b");
+      assertThat(holder.start("middle", c -> all(c, List.of(ids.get(1)))).get())
+          .containsOnly(Outcome.PROCESSED);
+      Interleaving.Step<List<Outcome>> one = a.start("one way", c -> all(c, ids));
+      one.awaitBlockedBy(holder);
+      Interleaving.Step<List<Outcome>> other = b.start("the other", c -> all(c, reversed));
+      other.awaitBlockedBy(a);
+      holder.rollback();
+      assertThat(one.get()).containsOnly(Outcome.PROCESSED);
+      a.commit();
+      assertThat(other.get()).containsOnly(Outcome.DUPLICATE);
+      b.commit();
+    }
   }
 
   @Test
