@@ -111,7 +111,6 @@ final class HoldWriter {
 
   /** What one transaction writes. */
   private final class Step {
-    private final List<RelayHold> holds;
     private final List<LaneMessage> moves;
     private final List<LaneMessage> toHold = new ArrayList<>();
     private final List<LaneMessage> delivered = new ArrayList<>();
@@ -125,7 +124,6 @@ final class HoldWriter {
     private final List<LaneMessage> gone = new ArrayList<>();
 
     Step(List<RelayHold> holds, List<LaneMessage> moves) {
-      this.holds = holds;
       this.moves = moves;
       holds.forEach(this::sort);
       gone.addAll(moves);

@@ -39,7 +39,7 @@ public final class ConsistencyToken {
               + Long.toUnsignedString(other.position.systemIdentifier())
               + " cannot be merged: keep one for each cluster");
     }
-    return Timelines.UNKNOWN.later(position, other.position) == position ? this : other;
+    return Timelines.UNKNOWN.later(position, other.position).equals(position) ? this : other;
   }
 
   @Override

@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -48,7 +49,7 @@ final class Fleet {
   }
 
   Timelines timelines() {
-    return timelines.get();
+    return Objects.requireNonNull(timelines.get());
   }
 
   long systemIdentifier() {

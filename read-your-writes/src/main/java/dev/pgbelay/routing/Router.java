@@ -101,18 +101,17 @@ final class Router {
   /**
    * A node for this read.
    *
-   * @param tried nodes that failed it already
    * @throws RoutingException if there is none
    */
   Choice choose(Session session, ReadOptions read, RouteState state) {
     Floor floor = settled(session);
     if (floor.needsPrimary()) {
-      return toPrimary(Reason.PRIMARY_TOKEN, read, state, floor);
+      return toPrimary(Reason.PRIMARY_TOKEN, read, state);
     }
     long maxWait = read.maxWait(options.maxWait()).toNanos();
     while (true) {
       if (!floor.unknown().isEmpty()) {
-        return toPrimary(Reason.PRIMARY_POSITION_UNKNOWN, read, state, floor);
+        return toPrimary(Reason.PRIMARY_POSITION_UNKNOWN, read, state);
       }
       Choice found = covering(floor, state);
       if (found != null) {
@@ -123,12 +122,11 @@ final class Router {
         return toPrimary(
             state.failed().isEmpty() ? Reason.PRIMARY_NO_REPLICA : Reason.PRIMARY_AFTER_FAILURE,
             read,
-            state,
-            floor);
+            state);
       }
       long left = maxWait - state.waitedNanos();
       if (left <= 0 || !awaitProgress(floor, left, state)) {
-        return toPrimary(Reason.PRIMARY_NONE_CAUGHT_UP, read, state, floor);
+        return toPrimary(Reason.PRIMARY_NONE_CAUGHT_UP, read, state);
       }
       floor = settled(session);
     }
@@ -250,7 +248,7 @@ final class Router {
   }
 
   /** The primary has it, whatever it is; but it must not have to take all reads at once. */
-  private Choice toPrimary(Reason reason, ReadOptions read, RouteState state, Floor floor) {
+  private Choice toPrimary(Reason reason, ReadOptions read, RouteState state) {
     if (read.staysOnReplicas()) {
       throw new RoutingException(
           Kind.NO_REPLICA,
@@ -318,7 +316,7 @@ final class Router {
         return new Choice(node, sight, Floor.NONE, Reason.WITHIN_STALENESS, 0, false);
       }
     }
-    return toPrimary(Reason.PRIMARY_NO_REPLICA, read, state, Floor.NONE);
+    return toPrimary(Reason.PRIMARY_NO_REPLICA, read, state);
   }
 
   void over(Choice choice) {

@@ -1,5 +1,6 @@
 package dev.pgbelay.routing;
 
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.UnaryOperator;
@@ -28,7 +29,7 @@ public final class Session {
   }
 
   Floor floor() {
-    return floor.get();
+    return Objects.requireNonNull(floor.get());
   }
 
   void change(UnaryOperator<Floor> change) {

@@ -15,6 +15,6 @@ class ProviderCallerTest {
     ProviderCaller<String> caller =
         new ProviderCaller<>("pay-charge", limits, ForkJoinPool.commonPool());
     assertThat(caller.mayRepeat(Duration.ofMillis(5_999))).isTrue();
-    assertThat(caller.mayRepeat(Duration.ofMillis(6_000))).isFalse();
+    assertThat(caller.mayRepeat(Duration.ofSeconds(6))).isFalse();
   }
 }
