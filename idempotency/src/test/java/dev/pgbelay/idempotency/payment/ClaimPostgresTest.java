@@ -2,6 +2,7 @@ package dev.pgbelay.idempotency.payment;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.OutcomeUnknownException;
@@ -173,6 +174,33 @@ class ClaimPostgresTest {
     go.countDown();
     assertThat(first.get(60, TimeUnit.SECONDS).outcome()).isEqualTo(Outcome.EXECUTED);
     assertThat(shop.written(key)).containsExactly("reserved", "guarded", "booked");
+  }
+
+  /** While the successor is at work, the state of the payment alone would not tell. */
+  @Test
+  void guardOfAStalledHolder_failsWhileItsSuccessorIsAtWork() throws Exception {
+    CompletableFuture<Execution<String>> held = new CompletableFuture<>();
+    CompletableFuture<Throwable> refused = new CompletableFuture<>();
+    bank.then(
+        (bank, execution, providerKey) -> {
+          held.complete(execution);
+          called.countDown();
+          go.await();
+          return ProviderReply.succeeded(bank.charge(providerKey));
+        });
+    bank.then(
+        (bank, execution, providerKey) -> {
+          refused.complete(
+              catchThrowable(() -> shop.transactions.execute(tx -> held.join().guard(tx))));
+          return ProviderReply.succeeded(bank.charge(providerKey));
+        });
+    Future<Answer<String>> first = start();
+    shop.stall();
+    shop.age(key, "1 hour");
+    assertThat(checkout.execute(key, "10 EUR").response()).isPresent();
+    assertThat(refused.get(60, TimeUnit.SECONDS)).isInstanceOf(ClaimLostException.class);
+    go.countDown();
+    assertThat(first.get(60, TimeUnit.SECONDS).response()).isPresent();
   }
 
   @Test
