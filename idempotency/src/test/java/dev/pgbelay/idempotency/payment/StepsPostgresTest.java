@@ -272,7 +272,7 @@ class StepsPostgresTest {
         .hasMessageContaining("honours its keys for PT24H");
     assertThat(shop.checkout(options -> options.retention(Duration.ofHours(24)))).isNotNull();
     ProviderLimits longer =
-        ProviderLimits.builder("bank", Duration.ofHours(48), Duration.ofSeconds(1)).build();
+        ProviderLimits.builder("bank", Duration.ofDays(2), Duration.ofSeconds(1)).build();
     refused(
         () ->
             shop.checkout(
