@@ -258,6 +258,7 @@ class RelayMetersPostgresTest {
             "stale",
             "relay.lost",
             "publish",
+            "handed",
             "lanes",
             "buffered",
             "calls",
