@@ -243,11 +243,11 @@ class WebhookNetworkTest {
           .doesNotContain(Integer.toString(port));
       assertThat(broken.get(30, TimeUnit.SECONDS)).isTrue();
     }
+    WebhookPublisher nobody;
     try (ServerSocket closed = server(5)) {
-      WebhookPublisher publisher = to(closed).build();
-      closed.close();
-      assertThat(send(publisher, Messages.of("m")).reason())
-          .isEqualTo("the endpoint cannot be connected to");
+      nobody = to(closed).build();
     }
+    assertThat(send(nobody, Messages.of("m")).reason())
+        .isEqualTo("the endpoint cannot be connected to");
   }
 }
