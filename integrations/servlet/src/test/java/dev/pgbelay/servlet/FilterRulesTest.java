@@ -191,8 +191,15 @@ class FilterRulesTest {
     try (Socket socket = new Socket(InetAddress.getByName("localhost"), shop.port())) {
       socket.setSoTimeout((int) LONG.toMillis());
       String head =
-          "POST /orders HTTP/1.1\r\nHost: localhost\r\nX-User: ann\r\nIdempotency-Key: \"k\"\r\n"
-              + "Content-Length: 1048577\r\n\r\n";
+          String.join(
+              "\r\n",
+              "POST /orders HTTP/1.1",
+              "Host: localhost",
+              "X-User: ann",
+              "Idempotency-Key: \"k\"",
+              "Content-Length: 1048577",
+              "",
+              "");
       socket.getOutputStream().write(head.getBytes(US_ASCII));
       socket.getOutputStream().flush();
       String status =
@@ -205,7 +212,7 @@ class FilterRulesTest {
   @Test
   void retryAfter_isRoundedUpToWholeSecondsAndNeverZero() {
     assertThat(Problems.seconds(Duration.ZERO)).isEqualTo(1);
-    assertThat(Problems.seconds(Duration.ofMillis(1_000))).isEqualTo(1);
+    assertThat(Problems.seconds(Duration.ofSeconds(1))).isEqualTo(1);
     assertThat(Problems.seconds(Duration.ofMillis(1_001))).isEqualTo(2);
   }
 
