@@ -19,6 +19,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -408,7 +409,7 @@ class RelaySurvivalTest {
       site.collected.answering(
           message -> {
             called[0].countDown();
-            gate.get().await();
+            Objects.requireNonNull(gate.get()).await();
             return message.attempt() == 1 && message.sequence() % 5 == 0
                 ? Delivery.failed("the first time")
                 : Delivery.delivered();
@@ -430,7 +431,7 @@ class RelaySurvivalTest {
             Statement statement = lock.createStatement()) {
           lock.setAutoCommit(false);
           statement.execute("lock table pgbelay." + table + " in access exclusive mode");
-          gate.get().countDown();
+          Objects.requireNonNull(gate.get()).countDown();
           for (int round = 0; round < 3; round++) {
             RelayFixture.await(() -> waiting(statement) > 0);
             statement.execute(

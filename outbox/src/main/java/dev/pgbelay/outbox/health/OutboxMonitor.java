@@ -24,9 +24,9 @@ import org.jspecify.annotations.Nullable;
  * process is fine, and one in all is enough.
  *
  * <p>Owns one thread, a daemon. A look is a handful of short statements along indexes, which count
- * up to a limit, together bounded to five seconds; it changes nothing and locks no row; it can wait for a relay that empties a day of published messages. Reads
- * of relays what they say with their heartbeats, three times per lease. Safe for several threads;
- * started once, stopped once.
+ * up to a limit, together bounded to five seconds; it changes nothing and locks no row; it can wait
+ * for a relay that empties a day of published messages. Reads of relays what they say with their
+ * heartbeats, three times per lease. Safe for several threads; started once, stopped once.
  */
 public final class OutboxMonitor implements AutoCloseable {
   private final HealthSql sql;

@@ -103,6 +103,7 @@ class HandlerPublisherPostgresTest {
   }
 
   /** Its text may be made by code of its own. */
+  @SuppressWarnings("OverrideThrowableToString") // it is this very method that must not be trusted
   private static final class Speechless extends Exception {
     private static final long serialVersionUID = 1L;
 

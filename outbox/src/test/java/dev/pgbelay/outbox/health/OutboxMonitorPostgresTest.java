@@ -96,7 +96,7 @@ class OutboxMonitorPostgresTest {
     DestinationFigures seen = figures(monitor.look());
     assertThat(seen.lag().messages()).isEqualTo(10);
     assertThat(seen.lag().replays()).isEqualTo(40);
-    assertMinutes(seen.lag().oldest().orElseThrow().toSeconds(), 20);
+    assertMinutes((double) seen.lag().oldest().orElseThrow().toSeconds(), 20);
     assertThat(seen.topics()).containsOnlyKeys(fixture.topic, other);
     assertThat(gauge("waiting")).isEqualTo(10);
     assertThat(gauge("replays")).isEqualTo(40);

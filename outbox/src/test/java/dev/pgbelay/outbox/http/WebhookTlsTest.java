@@ -15,11 +15,13 @@ import java.nio.file.Path;
 import java.security.KeyStore;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -32,11 +34,13 @@ class WebhookTlsTest {
 
   @TempDir private Path folder;
   private final AtomicInteger received = new AtomicInteger();
-  private HttpsServer server;
+  private @Nullable HttpsServer started;
 
   @AfterEach
   void stop() {
-    server.stop(0);
+    if (started != null) {
+      started.stop(0);
+    }
   }
 
   private KeyStore certificateFor(String subjectAlternativeName) throws Exception {
@@ -75,7 +79,8 @@ class WebhookTlsTest {
     identity.init(keys, PASSWORD);
     SSLContext tls = SSLContext.getInstance("TLS");
     tls.init(identity.getKeyManagers(), null, null);
-    server = HttpsServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+    HttpsServer server =
+        HttpsServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
     server.setHttpsConfigurator(new HttpsConfigurator(tls));
     server.createContext(
         "/",
@@ -85,6 +90,7 @@ class WebhookTlsTest {
           exchange.close();
         });
     server.start();
+    started = server;
   }
 
   private static SSLContext trusting(KeyStore keys) throws Exception {
@@ -100,7 +106,11 @@ class WebhookTlsTest {
   }
 
   private WebhookPublisher.Builder here() {
-    URI uri = URI.create("https://127.0.0.1:" + server.getAddress().getPort() + "/hook");
+    URI uri =
+        URI.create(
+            "https://127.0.0.1:"
+                + Objects.requireNonNull(started).getAddress().getPort()
+                + "/hook");
     return WebhookPublisher.to(new WebhookEndpoint(uri, SECRETS), InstantSource.system())
         .allowPrivateAddresses();
   }
