@@ -176,6 +176,9 @@ class InboxAgesPostgresTest {
     fixture.dsl.execute(
         "update pgbelay.inbox_other_mark set processed_at = processed_at - interval '7 days 1 s'"
             + " where message_id = 'old'");
+    fixture.dsl.execute(
+        "update pgbelay.inbox_other_mark set processed_at = processed_at - interval '6 days 23:59'"
+            + " where message_id = 'new'");
     fixture.inbox.retention(fixture.transactions).purge().build().run();
     assertThat(fixture.otherMarks("old")).isZero();
     assertThat(fixture.otherMarks("new")).isEqualTo(1);
