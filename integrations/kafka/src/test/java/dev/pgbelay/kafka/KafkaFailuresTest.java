@@ -94,10 +94,9 @@ class KafkaFailuresTest {
                     });
             sender.start();
             try {
-              wait(1);
-              while (sender.isAlive()) {
+              do {
                 wait(5);
-              }
+              } while (sender.isAlive());
             } catch (InterruptedException e) {
               throw new IllegalStateException(e);
             }
