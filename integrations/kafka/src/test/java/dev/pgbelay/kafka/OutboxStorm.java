@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
@@ -22,6 +23,7 @@ import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.awaitility.Awaitility;
+import org.jspecify.annotations.Nullable;
 
 /** The processes of a storm and what is done to them. */
 final class OutboxStorm implements AutoCloseable {
@@ -51,7 +53,7 @@ final class OutboxStorm implements AutoCloseable {
   private final List<Running> relays = new ArrayList<>();
   private final Map<Fault, Integer> faults = new LinkedHashMap<>();
   private final ConcurrentLinkedQueue<Process> all = new ConcurrentLinkedQueue<>();
-  private Running consumer;
+  private @Nullable Running consumer;
   private int named;
   private int terminated;
 
@@ -125,8 +127,8 @@ final class OutboxStorm implements AutoCloseable {
         one.process().destroy();
       }
       case KILL_CONSUMER -> {
-        StormProcess.signal(consumer.process(), "-KILL");
-        consumer.process().waitFor();
+        StormProcess.signal(consumer().process(), "-KILL");
+        consumer().process().waitFor();
         consumer = begin(Role.CONSUMER);
       }
       case TERMINATE_SESSIONS -> {
@@ -182,13 +184,13 @@ final class OutboxStorm implements AutoCloseable {
       one.process().destroy();
     }
     for (Process process : all) {
-      if (process != consumer.process()) {
+      if (process != consumer().process()) {
         assertThat(process.waitFor(2, TimeUnit.MINUTES)).isTrue();
       }
     }
     await("the consumer has had everything", this::consumedAll);
-    consumer.process().destroy();
-    assertThat(consumer.process().waitFor(2, TimeUnit.MINUTES)).isTrue();
+    consumer().process().destroy();
+    assertThat(consumer().process().waitFor(2, TimeUnit.MINUTES)).isTrue();
     // Those that were killed last: nobody was there to give them up.
     tables.dsl().execute("delete from pgbelay.outbox_relay where expires_at < clock_timestamp()");
   }
@@ -201,11 +203,12 @@ final class OutboxStorm implements AutoCloseable {
               .partitionsToOffsetAndMetadata()
               .get(10, TimeUnit.SECONDS);
       Map<TopicPartition, OffsetSpec> asked = new LinkedHashMap<>();
-      admin
-          .describeTopics(List.of(StormTables.TOPIC))
-          .allTopicNames()
-          .get(10, TimeUnit.SECONDS)
-          .get(StormTables.TOPIC)
+      Objects.requireNonNull(
+              admin
+                  .describeTopics(List.of(StormTables.TOPIC))
+                  .allTopicNames()
+                  .get(10, TimeUnit.SECONDS)
+                  .get(StormTables.TOPIC))
           .partitions()
           .forEach(
               one ->
@@ -240,6 +243,10 @@ final class OutboxStorm implements AutoCloseable {
         + proxy.counters().cutsBeforeCommit()
         + ", behind "
         + proxy.counters().cutsAfterCommit();
+  }
+
+  private Running consumer() {
+    return Objects.requireNonNull(consumer);
   }
 
   @Override

@@ -20,6 +20,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -35,6 +36,7 @@ import org.awaitility.Awaitility;
 import org.jooq.DSLContext;
 import org.jooq.SQLDialect;
 import org.jooq.impl.DSL;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -63,7 +65,7 @@ class RelayToKafkaTest {
   private DSLContext dsl;
   private HikariDataSource heartbeats;
   private KafkaPublisher publisher;
-  private OutboxRelay relay;
+  private @Nullable OutboxRelay relay;
 
   @BeforeAll
   static void start() throws Exception {
@@ -96,7 +98,9 @@ class RelayToKafkaTest {
 
   @AfterEach
   void end() {
-    relay.stop(Duration.ZERO);
+    if (relay != null) {
+      relay.stop(Duration.ZERO);
+    }
     publisher.close();
     heartbeats.close();
   }
@@ -112,7 +116,7 @@ class RelayToKafkaTest {
                         attempts,
                         RetryPauses.exponential(Duration.ofMillis(50), Duration.ofMillis(200))))
             .build();
-    relay.start();
+    Objects.requireNonNull(relay).start();
   }
 
   private void append(int messages, int keys) {
@@ -187,7 +191,9 @@ class RelayToKafkaTest {
     assertThat(count("select count(*) from pgbelay.outbox_dead")).isZero();
   }
 
-  /** What the broker will never take is parked at once, what it may take later after its retries. */
+  /**
+   * What the broker will never take is parked at once, what it may take later after its retries.
+   */
   @Test
   void refusals_areParkedAsThePolicySaysAndResumeInOrder() throws Exception {
     relay(2);
@@ -207,11 +213,8 @@ class RelayToKafkaTest {
     try (Admin admin = broker.admin()) {
       admin.createAcls(acls).all().get(30, TimeUnit.SECONDS);
       append(4, 1);
-      await(
-          () ->
-              count("select count(*) from pgbelay.outbox_held_key where next_at is null") == 2);
-      assertThat(
-              count("select attempts from pgbelay.outbox_held_key where hold_key = 'k:k0'"))
+      await(() -> count("select count(*) from pgbelay.outbox_held_key where next_at is null") == 2);
+      assertThat(count("select attempts from pgbelay.outbox_held_key where hold_key = 'k:k0'"))
           .isEqualTo(2);
       assertThat(
               String.valueOf(
@@ -235,7 +238,7 @@ class RelayToKafkaTest {
     awaitEmpty();
     assertThat(String.valueOf(dsl.fetchValue("select message_id from pgbelay.outbox_dead")))
         .isEqualTo(large);
-    appended.get("large").remove(large);
+    Objects.requireNonNull(appended.get("large")).remove(large);
     assertThat(firsts()).isEqualTo(appended);
   }
 

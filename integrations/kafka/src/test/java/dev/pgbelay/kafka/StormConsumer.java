@@ -7,6 +7,7 @@ import dev.pgbelay.outbox.inbox.Inbox;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -27,7 +28,7 @@ final class StormConsumer implements AutoCloseable {
   private final Inbox inbox = Inbox.create();
   private final KafkaConsumer<String, String> consumer;
   private volatile boolean stopped;
-  private volatile int processed;
+  private final AtomicInteger processed = new AtomicInteger();
 
   StormConsumer(HikariDataSource pool, String bootstrap, String topic, boolean withInbox) {
     this.transactions = Transactions.of(pool);
@@ -53,7 +54,7 @@ final class StormConsumer implements AutoCloseable {
 
   /** Records whose offsets are committed. */
   int processed() {
-    return processed;
+    return processed.get();
   }
 
   void run() throws InterruptedException {
@@ -71,7 +72,7 @@ final class StormConsumer implements AutoCloseable {
         if (!polled.isEmpty()) {
           process(polled);
           consumer.commitSync();
-          processed += polled.count();
+          processed.addAndGet(polled.count());
         }
       } catch (KafkaException e) {
         // The broker is away; what was processed and not committed comes again.

@@ -13,6 +13,7 @@ import java.util.Collection;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -94,7 +95,7 @@ final class StormProducers implements AutoCloseable {
         Work work = new Work(random.nextLong(), name + "-" + i);
         try {
           work.run(kind);
-          transactionsOf.get(kind).incrementAndGet();
+          Objects.requireNonNull(transactionsOf.get(kind)).incrementAndGet();
         } catch (RuntimeException e) {
           // The server is away, or nobody knows what became of it: the facts will tell.
           failures.incrementAndGet();
