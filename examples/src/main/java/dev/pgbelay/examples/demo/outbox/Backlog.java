@@ -79,6 +79,7 @@ final class Backlog implements Study {
     return (System.nanoTime() - start) / 1e9;
   }
 
+  @SuppressWarnings("try") // a relay works until it is closed
   private static double drained(DemoContext context) throws Exception {
     Outbox outbox = Outbox.create();
     for (int from = 0; from < EVENTS; from += BULK) {

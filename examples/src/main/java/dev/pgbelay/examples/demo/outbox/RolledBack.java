@@ -64,6 +64,7 @@ final class RolledBack implements Study {
     return Purchases.all(context.primary());
   }
 
+  @SuppressWarnings("try") // a relay works until it is closed
   private static Set<String> append(DemoContext context, Broker broker) throws Exception {
     Purchases.create(context.primary());
     Outbox outbox = Outbox.create();
