@@ -36,14 +36,12 @@ class CommitPositionTest {
     assertThat(lsn).isEqualTo(0x16_B374_D848L);
     assertThat(new CommitPosition(CLUSTER, 3, lsn).lsnText()).isEqualTo("16/B374D848");
     assertThat(new CommitPosition(CLUSTER, 3, lsn)).hasToString(CLUSTER + "/3/16/B374D848");
-    assertThatThrownBy(() -> LogPosition.parse("16B374D848"))
-        .hasMessageContaining("16B374D848");
+    assertThatThrownBy(() -> LogPosition.parse("16B374D848")).hasMessageContaining("16B374D848");
   }
 
   @Test
   void insertPositionBehindPageHeader_isThePagesStart() {
-    assertThat(LogPosition.withoutHeader(SEGMENT + 8192 + 24, SEGMENT))
-        .isEqualTo(SEGMENT + 8192);
+    assertThat(LogPosition.withoutHeader(SEGMENT + 8192 + 24, SEGMENT)).isEqualTo(SEGMENT + 8192);
     assertThat(LogPosition.withoutHeader(SEGMENT + 8192 + 32, SEGMENT))
         .isEqualTo(SEGMENT + 8192 + 32);
     assertThat(LogPosition.withoutHeader(SEGMENT + 8192 + 40, SEGMENT))

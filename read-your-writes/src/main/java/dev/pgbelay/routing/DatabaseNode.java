@@ -13,9 +13,9 @@ import javax.sql.DataSource;
  * @param pool for the work, usually a HikariCP pool; every connection of it leads to this one
  *     server, so not a pooler or name that spreads over several
  * @param probes for this module alone, so that an exhausted pool blinds nobody: one connection is
- *     kept, a {@code PGSimpleDataSource} does. Its role needs {@code pg_monitor}; with the attribute
- *     {@code REPLICATION} and the driver's {@code replication=database} it also sees where timelines
- *     fork
+ *     kept, a {@code PGSimpleDataSource} does. Its role needs {@code pg_monitor}; with the
+ *     attribute {@code REPLICATION} and the driver's {@code replication=database} it also sees
+ *     where timelines fork
  */
 public record DatabaseNode(String name, DataSource pool, DataSource probes) {
   private static final int LONGEST_NAME = 40;

@@ -229,7 +229,9 @@ final class Fleet {
     return (sight.recovering() ? "replica" : "primary")
         + " of timeline "
         + sight.timeline()
-        + (isFresh(sight) ? "" : ", silent for " + sight.ageNanos(System.nanoTime()) / 1_000_000 + " ms");
+        + (isFresh(sight)
+            ? ""
+            : ", silent for " + sight.ageNanos(System.nanoTime()) / 1_000_000 + " ms");
   }
 
   /** How far the primary, as last seen, is ahead of that. */

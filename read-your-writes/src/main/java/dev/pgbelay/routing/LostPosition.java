@@ -10,8 +10,8 @@ import java.util.OptionalLong;
  * @param session whose
  * @param position what it had to see
  * @param timeline the timeline that the cluster is on now
- * @param fork where the position's timeline was left; empty where no probe may ask for it (it
- *     takes {@code REPLICATION}), so that it is not known whether anything is gone
+ * @param fork where the position's timeline was left; empty where no probe may ask for it (it takes
+ *     {@code REPLICATION}), so that it is not known whether anything is gone
  */
 public record LostPosition(
     Session session, CommitPosition position, int timeline, OptionalLong fork) {}

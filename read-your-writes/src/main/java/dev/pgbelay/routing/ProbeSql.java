@@ -16,8 +16,8 @@ final class ProbeSql {
 
   /**
    * The position first, then the timeline: what was replayed before the timeline was asked belongs
-   * to its history, also if it has changed in between. A replica's control file follows it late; the
-   * receiver knows it from the first byte.
+   * to its history, also if it has changed in between. A replica's control file follows it late;
+   * the receiver knows it from the first byte.
    */
   static final String PROBE =
       """

@@ -20,8 +20,9 @@ import org.jspecify.annotations.Nullable;
  * waits for a synchronous standby, unless reads stay on replicas.
  *
  * <p>Owns a thread and a connection for each node; {@link #close()} ends them. Each read or write
- * takes one connection of one node's pool for as long as its work runs; while it waits for a replica
- * it holds none. Blocks the calling thread. Safe for several threads; build one per cluster.
+ * takes one connection of one node's pool for as long as its work runs; while it waits for a
+ * replica it holds none. Blocks the calling thread. Safe for several threads; build one per
+ * cluster.
  */
 public final class ReadYourWrites implements AutoCloseable {
   private final Fleet fleet;
@@ -38,9 +39,7 @@ public final class ReadYourWrites implements AutoCloseable {
     this.membership = membership;
   }
 
-  /**
-   * For a cluster whose primary is this node now; after a fail-over it is found by asking all.
-   */
+  /** For a cluster whose primary is this node now; after a fail-over it is found by asking all. */
   public static ReadYourWritesBuilder builder(DatabaseNode primary) {
     return new ReadYourWritesBuilder(primary);
   }
@@ -120,8 +119,8 @@ public final class ReadYourWrites implements AutoCloseable {
 
   /**
    * Runs {@code work} in a read-only transaction on a replica that has all that the session wrote
-   * and saw: the least loaded one; else the nearest, after a bounded wait; else the primary, with
-   * a bounded number of others. Work that a replica cancels, cannot run or loses is run again
+   * and saw: the least loaded one; else the nearest, after a bounded wait; else the primary, with a
+   * bounded number of others. Work that a replica cancels, cannot run or loses is run again
    * elsewhere, unless it has called {@link dev.pgbelay.core.Tx#noRetryAfterThis()}.
    *
    * @throws RoutingException if no node can take it; nothing was run
@@ -173,7 +172,6 @@ public final class ReadYourWrites implements AutoCloseable {
   public List<NodeState> nodes() {
     return membership.states();
   }
-
 
   Fleet fleet() {
     return fleet;

@@ -17,7 +17,9 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Options of a {@link ReadYourWrites}; begin with {@link ReadYourWrites#builder}. Not thread-safe. */
+/**
+ * Options of a {@link ReadYourWrites}; begin with {@link ReadYourWrites#builder}. Not thread-safe.
+ */
 public final class ReadYourWritesBuilder {
   private static final Logger LOG = LoggerFactory.getLogger(ReadYourWrites.class);
 

@@ -214,8 +214,7 @@ final class Reads {
         return;
       }
       CommitPosition first =
-          new CommitPosition(
-              seen.server().systemIdentifier(), sight.timeline(), seen.lsn());
+          new CommitPosition(seen.server().systemIdentifier(), sight.timeline(), seen.lsn());
       if (!fleet.timelines().covers(first, floor.position())) {
         throw new NotFitException("is newer than what its node said", seen.seenNanos());
       }

@@ -66,8 +66,7 @@ final class SeenConnections {
     }
   }
 
-  private static Seen identify(
-      Connection connection, PGConnection driver, @Nullable Seen before)
+  private static Seen identify(Connection connection, PGConnection driver, @Nullable Seen before)
       throws SQLException {
     long nanos = before == null ? System.nanoTime() : before.seenNanos();
     try (PreparedStatement ask = connection.prepareStatement(IDENTIFY);

@@ -12,8 +12,8 @@ import org.jspecify.annotations.Nullable;
  * ReadYourWrites#session(ConsistencyToken)}; another process goes on with {@link
  * ReadYourWrites#token}.
  *
- * <p>Holds no connection and no thread; forget it when it is done. Safe for several threads: a
- * read that begins after another one has returned sees at least what that one saw.
+ * <p>Holds no connection and no thread; forget it when it is done. Safe for several threads: a read
+ * that begins after another one has returned sees at least what that one saw.
  */
 public final class Session {
   private final ReadYourWrites owner;

@@ -91,8 +91,7 @@ class ConsistencyStormTest {
           how == Position.RIGHT
               ? line.db().write(line.session(), tx -> increment(tx.connection(), key))
               : withWrongPosition(line, key, how);
-      history.add(
-          new Op(line.name(), true, key, value, begun, System.nanoTime(), node(line)));
+      history.add(new Op(line.name(), true, key, value, begun, System.nanoTime(), node(line)));
     } catch (OutcomeUnknownException e) {
       unknown.incrementAndGet();
     } catch (RuntimeException | SQLException e) {
@@ -166,8 +165,7 @@ class ConsistencyStormTest {
                   });
       // A session that was told of a loss owes nothing from that very read on.
       if (!gone.contains(line.session())) {
-        history.add(
-            new Op(line.name(), false, key, value, begun, System.nanoTime(), node(line)));
+        history.add(new Op(line.name(), false, key, value, begun, System.nanoTime(), node(line)));
       }
     } catch (RuntimeException | SQLException e) {
       refused.incrementAndGet();
@@ -182,7 +180,10 @@ class ConsistencyStormTest {
   private Line handOver(Line line, ReadYourWrites to) {
     Optional<ConsistencyToken> token = line.db().token(line.session());
     long at = System.nanoTime();
-    Line next = token.isPresent() ? new Line(names.incrementAndGet(), to.session(token.get()), to) : begin(to);
+    Line next =
+        token.isPresent()
+            ? new Line(names.incrementAndGet(), to.session(token.get()), to)
+            : begin(to);
     if (token.isPresent()) {
       history.add(new Handed(line.name(), next.name(), at));
     }

@@ -125,10 +125,7 @@ class FailoverTest {
       ReadYourWrites db =
           cluster.open(
               builder ->
-                  builder
-                      .maxAge(Duration.ofMillis(500))
-                      .failoverWait(LONG)
-                      .onLost(lost::add));
+                  builder.maxAge(Duration.ofMillis(500)).failoverWait(LONG).onLost(lost::add));
       Session session = db.session();
       db.write(session, tx -> rename(tx, 1, "kept"));
       cluster.replica(1).awaitCaughtUp();
@@ -153,7 +150,8 @@ class FailoverTest {
       cluster.replica(1).promote();
       await()
           .atMost(LONG)
-          .until(() -> db.nodes().stream().anyMatch(one -> one.role() == NodeState.Role.LEFT_BEHIND));
+          .until(
+              () -> db.nodes().stream().anyMatch(one -> one.role() == NodeState.Role.LEFT_BEHIND));
 
       db.write(session, tx -> rename(tx, 1, "after"));
 
@@ -192,8 +190,7 @@ class FailoverTest {
   @Test
   void twoPrimariesOfOneTimeline_areBothLeftAlone() {
     try (Cluster cluster = new Cluster(2)) {
-      ReadYourWrites db =
-          cluster.start(exact(cluster).failoverWait(Duration.ofMillis(300)));
+      ReadYourWrites db = cluster.start(exact(cluster).failoverWait(Duration.ofMillis(300)));
       cluster.primary().crash();
       cluster.replica(1).promote();
       cluster.replica(2).promote();
@@ -201,9 +198,7 @@ class FailoverTest {
           .atMost(LONG)
           .until(
               () ->
-                  db.nodes().stream()
-                          .filter(one -> one.role() == NodeState.Role.PRIMARY)
-                          .count()
+                  db.nodes().stream().filter(one -> one.role() == NodeState.Role.PRIMARY).count()
                       == 2);
 
       assertThatThrownBy(() -> db.write(db.session(), tx -> rename(tx, 1, "split")))

@@ -80,7 +80,10 @@ final class History {
     List<Violation> found = new ArrayList<>();
     for (Object event : events) {
       if (event instanceof Begun begun) {
-        Seen seen = known.computeIfAbsent(begun.op().session(), any -> new HashMap<>()).get(begun.op().key());
+        Seen seen =
+            known
+                .computeIfAbsent(begun.op().session(), any -> new HashMap<>())
+                .get(begun.op().key());
         if (seen != null) {
           due.put(begun.op(), seen);
         }
@@ -101,7 +104,8 @@ final class History {
             .getOrDefault(hand.from(), Map.of())
             .forEach(
                 (key, seen) ->
-                    to.merge(key, seen, (one, other) -> one.value() >= other.value() ? one : other));
+                    to.merge(
+                        key, seen, (one, other) -> one.value() >= other.value() ? one : other));
       }
     }
     return found;
