@@ -86,7 +86,7 @@ final class NodeProbe implements AutoCloseable {
       return Optional.empty();
     }
     try (Statement ask = current.connection().createStatement();
-        ResultSet row = ask.executeQuery(ProbeSql.TIMELINE_HISTORY + timeline)) {
+        ResultSet row = ask.executeQuery(ProbeSql.timelineHistory(timeline))) {
       return row.next() ? Optional.of(row.getString(2)) : Optional.empty();
     }
   }

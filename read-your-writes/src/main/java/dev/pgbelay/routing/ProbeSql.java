@@ -14,6 +14,20 @@ final class ProbeSql {
              pg_has_role('pg_read_all_stats', 'USAGE')
       """;
 
+  /** Of a pooled connection, when it is first seen. */
+  static final String IDENTIFY_CONNECTION =
+      """
+      SELECT (SELECT system_identifier FROM pg_control_system()),
+             CAST(extract(epoch FROM pg_postmaster_start_time()) * 1000000 AS bigint),
+             pg_is_in_recovery(),
+             CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+                  ELSE pg_current_wal_insert_lsn() END,
+             CASE WHEN NOT pg_is_in_recovery()
+                  THEN ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int
+                  END,
+             pg_backend_pid()
+      """;
+
   /**
    * The position first, then the timeline: what was replayed before the timeline was asked belongs
    * to its history, also if it has changed in between. A replica's control file follows it late;
@@ -35,11 +49,16 @@ final class ProbeSql {
   /** Of the replication protocol: exact, also where a replica has its log from an archive. */
   static final String IDENTIFY_SYSTEM = "IDENTIFY_SYSTEM";
 
-  static final String TIMELINE_HISTORY = "TIMELINE_HISTORY ";
+  private static final String TIMELINE_HISTORY = "TIMELINE_HISTORY ";
 
   /** Those sessions of a list that still live. */
   static final String LIVING =
       """
       SELECT pid FROM pg_stat_activity WHERE pid = ANY (CAST(? AS integer[]))
       """;
+
+  /** Of the replication protocol, which binds no values. */
+  static String timelineHistory(int timeline) {
+    return TIMELINE_HISTORY + timeline;
+  }
 }

@@ -17,19 +17,6 @@ import org.postgresql.PGConnection;
  * long as one lives, its server has not crashed, and so not gone back. Safe for several threads.
  */
 final class SeenConnections {
-  private static final String IDENTIFY =
-      """
-      SELECT (SELECT system_identifier FROM pg_control_system()),
-             CAST(extract(epoch FROM pg_postmaster_start_time()) * 1000000 AS bigint),
-             pg_is_in_recovery(),
-             CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
-                  ELSE pg_current_wal_insert_lsn() END,
-             CASE WHEN NOT pg_is_in_recovery()
-                  THEN ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int
-                  END,
-             pg_backend_pid()
-      """;
-
   /**
    * @param lsn how far the server was when the connection was first seen
    * @param primaryTimeline 0 while it recovers
@@ -69,7 +56,7 @@ final class SeenConnections {
   private static Seen identify(Connection connection, PGConnection driver, @Nullable Seen before)
       throws SQLException {
     long nanos = before == null ? System.nanoTime() : before.seenNanos();
-    try (PreparedStatement ask = connection.prepareStatement(IDENTIFY);
+    try (PreparedStatement ask = connection.prepareStatement(ProbeSql.IDENTIFY_CONNECTION);
         ResultSet row = ask.executeQuery()) {
       row.next();
       int pid = row.getInt(6);

@@ -54,18 +54,17 @@ public final class DayRing {
 
   /** Until the transaction ends; waits for whoever reads or writes the slot. */
   public void lock(Connection connection, int slot) throws SQLException {
-    execute(connection, DayRingSql.LOCK_SLOT, slot);
+    try (PreparedStatement lock =
+        connection.prepareStatement(DayRingSql.lockSlot(name(slotName(slot))))) {
+      lock.execute();
+    }
   }
 
   /** Waits for whoever reads or writes the slot, with an exclusive lock on it. */
   public void empty(Connection connection, int slot) throws SQLException {
-    execute(connection, DayRingSql.EMPTY_SLOT, slot);
-  }
-
-  private void execute(Connection connection, String sql, int slot) throws SQLException {
-    try (PreparedStatement statement =
-        connection.prepareStatement(sql.replace("<slot>", name(slotName(slot))))) {
-      statement.execute();
+    try (PreparedStatement truncate =
+        connection.prepareStatement(DayRingSql.emptySlot(name(slotName(slot))))) {
+      truncate.execute();
     }
   }
 

@@ -23,9 +23,17 @@ final class DayRingSql {
        ORDER BY slots.slot\
       """;
 
-  static final String LOCK_SLOT = "LOCK TABLE <slot> IN ACCESS EXCLUSIVE MODE";
+  private static final String LOCK_SLOT = "LOCK TABLE <slot> IN ACCESS EXCLUSIVE MODE";
 
-  static final String EMPTY_SLOT = "TRUNCATE <slot>";
+  private static final String EMPTY_SLOT = "TRUNCATE <slot>";
 
   private DayRingSql() {}
+
+  static String lockSlot(String table) {
+    return LOCK_SLOT.replace("<slot>", table);
+  }
+
+  static String emptySlot(String table) {
+    return EMPTY_SLOT.replace("<slot>", table);
+  }
 }

@@ -4,7 +4,7 @@ import static java.nio.charset.StandardCharsets.US_ASCII;
 
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.internal.OptionRange;
-import dev.pgbelay.idempotency.webhook.SignatureVerdict.Outcome;
+import dev.pgbelay.idempotency.webhook.SignatureVerifier.Verdict.Outcome;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -72,15 +72,15 @@ public final class HmacSignatures implements SignatureVerifier {
   }
 
   @Override
-  public SignatureVerdict verify(Function<String, List<String>> headers, byte[] body) {
+  public SignatureVerifier.Verdict verify(Function<String, List<String>> headers, byte[] body) {
     List<String> values = headers.apply(header);
     if (values.isEmpty()) {
-      return SignatureVerdict.missing(header);
+      return SignatureJudgement.missing(header);
     }
     Optional<SignatureFields.Parsed> parsed =
         values.size() == 1 ? fields.parse(values.get(0)) : Optional.empty();
     if (parsed.isEmpty()) {
-      return SignatureVerdict.refused(
+      return SignatureVerifier.Verdict.refused(
           Outcome.MALFORMED,
           "header '%s' is not of the form %s: is it this provider's?"
               .formatted(header, fields.form()));
@@ -88,9 +88,9 @@ public final class HmacSignatures implements SignatureVerifier {
     return judge(parsed.get(), body);
   }
 
-  private SignatureVerdict judge(SignatureFields.Parsed parsed, byte[] body) {
+  private SignatureVerifier.Verdict judge(SignatureFields.Parsed parsed, byte[] body) {
     List<byte[]> signatures = parsed.signatures().stream().map(this::decode).toList();
-    return SignatureVerdict.judged(
+    return SignatureJudgement.judged(
         header,
         secrets.fitting(signatures, signedBefore(parsed.seconds()), body),
         secrets.names(),

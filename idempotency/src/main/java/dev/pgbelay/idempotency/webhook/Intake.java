@@ -57,7 +57,7 @@ final class Intake {
       return Reception.refused(
           Outcome.TOO_LARGE, "the body has more than " + options.maxBodyBytes() + " bytes");
     }
-    SignatureVerdict verdict = options.signatures().verify(headers, body);
+    SignatureVerifier.Verdict verdict = options.signatures().verify(headers, body);
     if (!verdict.isValid()) {
       return Reception.refused(Outcome.BAD_SIGNATURE, verdict.outcome() + ": " + verdict.detail());
     }

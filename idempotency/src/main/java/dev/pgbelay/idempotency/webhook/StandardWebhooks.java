@@ -4,7 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.internal.OptionRange;
-import dev.pgbelay.idempotency.webhook.SignatureVerdict.Outcome;
+import dev.pgbelay.idempotency.webhook.SignatureVerifier.Verdict.Outcome;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -66,11 +66,11 @@ public final class StandardWebhooks implements SignatureVerifier {
   }
 
   @Override
-  public SignatureVerdict verify(Function<String, List<String>> headers, byte[] body) {
+  public SignatureVerifier.Verdict verify(Function<String, List<String>> headers, byte[] body) {
     for (String name : List.of(ID, TIME, SIGNATURE)) {
       List<String> values = headers.apply(name);
       if (values.isEmpty()) {
-        return SignatureVerdict.missing(name);
+        return SignatureJudgement.missing(name);
       }
       if (values.size() > 1 || values.get(0).length() > LONGEST_HEADER) {
         return malformed(name);
@@ -90,7 +90,7 @@ public final class StandardWebhooks implements SignatureVerifier {
     }
     Optional<String> fitting =
         secrets.fitting(signatures, (id + '.' + seconds + '.').getBytes(UTF_8), body);
-    return SignatureVerdict.judged(
+    return SignatureJudgement.judged(
         SIGNATURE,
         fitting,
         secrets.names(),
@@ -99,8 +99,8 @@ public final class StandardWebhooks implements SignatureVerifier {
         tolerance);
   }
 
-  private static SignatureVerdict malformed(String header) {
-    return SignatureVerdict.refused(
+  private static SignatureVerifier.Verdict malformed(String header) {
+    return SignatureVerifier.Verdict.refused(
         Outcome.MALFORMED,
         "header '%s' is not as Standard Webhooks has it: is it this provider's?".formatted(header));
   }

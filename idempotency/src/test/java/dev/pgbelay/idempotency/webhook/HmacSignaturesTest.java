@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pgbelay.core.PgBelayException;
-import dev.pgbelay.idempotency.webhook.SignatureVerdict.Outcome;
+import dev.pgbelay.idempotency.webhook.SignatureVerifier.Verdict.Outcome;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -28,7 +28,7 @@ class HmacSignaturesTest {
     return HmacSignatures.builder(() -> time).secret("today", SECRET).build();
   }
 
-  private static SignatureVerdict verify(HmacSignatures signatures, byte[] body, String... values) {
+  private static SignatureVerifier.Verdict verify(HmacSignatures signatures, byte[] body, String... values) {
     return signatures.verify(
         name -> name.equals(signatures.header()) ? List.of(values) : List.of(), body);
   }
@@ -37,7 +37,7 @@ class HmacSignaturesTest {
   void signatureMadeByAnotherProgram_isValidAndTheSameAsOurs() {
     String value = "t=1700000000,v1=" + BY_OPENSSL;
     assertThat(at(NOW).sign(BODY)).isEqualTo(value);
-    SignatureVerdict verdict = verify(at(NOW), BODY, value);
+    SignatureVerifier.Verdict verdict = verify(at(NOW), BODY, value);
     assertThat(verdict.outcome()).isEqualTo(Outcome.VALID);
     assertThat(verdict.isValid()).isTrue();
     assertThat(verdict.signedAt()).contains(NOW);
@@ -124,7 +124,7 @@ class HmacSignaturesTest {
   void nothingThatIsPrinted_holdsASecretOrASignature() {
     String value = at(NOW).sign(BODY);
     String signature = value.substring(value.indexOf("v1=") + 3);
-    SignatureVerdict verdict = verify(at(NOW), "{}".getBytes(UTF_8), value);
+    SignatureVerifier.Verdict verdict = verify(at(NOW), "{}".getBytes(UTF_8), value);
     assertThat(at(NOW).toString() + verdict)
         .doesNotContain(new String(SECRET, UTF_8))
         .doesNotContain(signature)

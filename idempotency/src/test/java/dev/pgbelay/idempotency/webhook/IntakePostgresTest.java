@@ -349,9 +349,9 @@ class IntakePostgresTest {
 
   @Test
   void verdictsOfOnesOwn_areValidOrARefusal() {
-    assertThat(SignatureVerdict.valid().isValid()).isTrue();
-    assertThat(SignatureVerdict.refused(SignatureVerdict.Outcome.WRONG, "why").isValid()).isFalse();
-    assertThatThrownBy(() -> SignatureVerdict.refused(SignatureVerdict.Outcome.VALID, "why"))
+    assertThat(SignatureVerifier.Verdict.valid().isValid()).isTrue();
+    assertThat(SignatureVerifier.Verdict.refused(SignatureVerifier.Verdict.Outcome.WRONG, "why").isValid()).isFalse();
+    assertThatThrownBy(() -> SignatureVerifier.Verdict.refused(SignatureVerifier.Verdict.Outcome.VALID, "why"))
         .isInstanceOf(PgBelayException.class);
   }
 }

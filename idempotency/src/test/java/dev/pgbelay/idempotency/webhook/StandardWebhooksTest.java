@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pgbelay.core.PgBelayException;
-import dev.pgbelay.idempotency.webhook.SignatureVerdict.Outcome;
+import dev.pgbelay.idempotency.webhook.SignatureVerifier.Verdict.Outcome;
 import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.time.Instant;
@@ -41,7 +41,7 @@ class StandardWebhooksTest {
     return StandardWebhooks.builder(() -> time).secret("today", SECRET).build();
   }
 
-  private static SignatureVerdict verify(
+  private static SignatureVerifier.Verdict verify(
       StandardWebhooks signatures, String id, String time, String signature, byte[] body) {
     Map<String, String> headers =
         Map.of("webhook-id", id, "webhook-timestamp", time, "webhook-signature", signature);
@@ -62,7 +62,7 @@ class StandardWebhooksTest {
 
   @Test
   void signatureMadeByAnotherProgram_isValid() {
-    SignatureVerdict verdict = verify(at(NOW), ID, TIME, BY_OPENSSL, BODY);
+    SignatureVerifier.Verdict verdict = verify(at(NOW), ID, TIME, BY_OPENSSL, BODY);
     assertThat(verdict.outcome()).isEqualTo(Outcome.VALID);
     assertThat(verdict.signedAt()).contains(NOW);
     assertThat(verdict.secret()).contains("today");
@@ -78,7 +78,7 @@ class StandardWebhooksTest {
         .isEqualTo(Outcome.WRONG);
     assertThat(verify(at(NOW), "msg_other", TIME, BY_OPENSSL, BODY).outcome())
         .isEqualTo(Outcome.WRONG);
-    SignatureVerdict others =
+    SignatureVerifier.Verdict others =
         verify(
             StandardWebhooks.builder(() -> NOW).secret("other", OTHER).build(),
             ID,
@@ -145,13 +145,13 @@ class StandardWebhooksTest {
   void headersThatAreMissingTwiceOrTooLong_areSaidSo(String header) {
     Map<String, String> headers =
         Map.of("webhook-id", ID, "webhook-timestamp", TIME, "webhook-signature", BY_OPENSSL);
-    SignatureVerdict missing =
+    SignatureVerifier.Verdict missing =
         at(NOW).verify(name -> name.equals(header) ? List.of() : List.of(headers.get(name)), BODY);
     assertThat(missing.outcome()).isEqualTo(Outcome.MISSING);
     assertThat(missing.detail()).contains(header);
     for (List<String> values :
         List.of(List.of(headers.get(header), headers.get(header)), List.of("1".repeat(4_097)))) {
-      SignatureVerdict refused =
+      SignatureVerifier.Verdict refused =
           at(NOW).verify(name -> name.equals(header) ? values : List.of(headers.get(name)), BODY);
       assertThat(refused.outcome()).isEqualTo(Outcome.MALFORMED);
       assertThat(refused.detail()).contains(header);
@@ -168,7 +168,7 @@ class StandardWebhooksTest {
 
   @Test
   void nothingThatIsPrinted_holdsASecretOrASignature() {
-    SignatureVerdict verdict = verify(at(NOW), ID, TIME, BY_OPENSSL, new byte[0]);
+    SignatureVerifier.Verdict verdict = verify(at(NOW), ID, TIME, BY_OPENSSL, new byte[0]);
     assertThat(at(NOW).toString() + verdict)
         .doesNotContain("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
         .doesNotContain("g0hM9SsE")
