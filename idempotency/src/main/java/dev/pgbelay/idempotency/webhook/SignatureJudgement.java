@@ -12,7 +12,8 @@ final class SignatureJudgement {
   private SignatureJudgement() {}
 
   static Verdict missing(String header) {
-    return Verdict.refused(Outcome.MISSING, "there is no header '%s': who sent this?".formatted(header));
+    return Verdict.refused(
+        Outcome.MISSING, "there is no header '%s': who sent this?".formatted(header));
   }
 
   /** The time counts for nothing where no secret fits. */

@@ -31,7 +31,8 @@ public interface SignatureVerifier {
    * @param outcome whether to believe the message, and if not, why
    * @param signedAt when the provider says that it signed; present only if the signature is right
    * @param secret the name of the secret that fits, to see when an old one is no longer in use
-   * @param detail for the log: what is wrong and what to look at, without secrets, signatures or body
+   * @param detail for the log: what is wrong and what to look at, without secrets, signatures or
+   *     body
    */
   record Verdict(
       Outcome outcome, Optional<Instant> signedAt, Optional<String> secret, String detail) {

@@ -28,7 +28,8 @@ class HmacSignaturesTest {
     return HmacSignatures.builder(() -> time).secret("today", SECRET).build();
   }
 
-  private static SignatureVerifier.Verdict verify(HmacSignatures signatures, byte[] body, String... values) {
+  private static SignatureVerifier.Verdict verify(
+      HmacSignatures signatures, byte[] body, String... values) {
     return signatures.verify(
         name -> name.equals(signatures.header()) ? List.of(values) : List.of(), body);
   }

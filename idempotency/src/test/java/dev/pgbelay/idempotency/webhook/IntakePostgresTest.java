@@ -350,8 +350,12 @@ class IntakePostgresTest {
   @Test
   void verdictsOfOnesOwn_areValidOrARefusal() {
     assertThat(SignatureVerifier.Verdict.valid().isValid()).isTrue();
-    assertThat(SignatureVerifier.Verdict.refused(SignatureVerifier.Verdict.Outcome.WRONG, "why").isValid()).isFalse();
-    assertThatThrownBy(() -> SignatureVerifier.Verdict.refused(SignatureVerifier.Verdict.Outcome.VALID, "why"))
+    assertThat(
+            SignatureVerifier.Verdict.refused(SignatureVerifier.Verdict.Outcome.WRONG, "why")
+                .isValid())
+        .isFalse();
+    assertThatThrownBy(
+            () -> SignatureVerifier.Verdict.refused(SignatureVerifier.Verdict.Outcome.VALID, "why"))
         .isInstanceOf(PgBelayException.class);
   }
 }
