@@ -42,11 +42,12 @@ class DestinationPauseTest {
 
   @Test
   void rejections_sayNothingOfTheDestination() {
-    DestinationPause pause = new DestinationPause(2, LONG);
+    DestinationPause pause = new DestinationPause(3, LONG);
     pause.ended(0, 1);
     for (int i = 0; i < 10; i++) {
       pause.ended(0, 0);
     }
+    pause.ended(0, 1);
     assertThat(pause.isOn()).isFalse();
     pause.ended(0, 1);
     assertThat(pause.isOn()).isTrue();
