@@ -83,6 +83,7 @@ class BufferedResponseTest {
     shop.counter =
         (request, response) -> {
           response.getWriter().print("draft");
+          response.getWriter().flush();
           response.sendRedirect("/orders/1");
           assertThat(response.isCommitted()).isTrue();
           response.setStatus(200);
@@ -128,6 +129,17 @@ class BufferedResponseTest {
       assertThat(answer.headers().firstValue("Content-Type").orElseThrow())
           .isEqualToIgnoringCase("text/plain;charset=UTF-8");
       assertThat(answer.body()).isEqualTo("longer than that");
+    }
+  }
+
+  @Test
+  void lengthThatAServletSetsWithoutABody_isNotWaitedFor() throws Exception {
+    Shop shop = shops.shop();
+    shop.counter = (request, response) -> response.setHeader("Content-Length", "5");
+    for (int i = 0; i < 2; i++) {
+      HttpResponse<String> answer = shop.post("k", "{}");
+      assertThat(answer.statusCode()).isEqualTo(200);
+      assertThat(answer.body()).isEmpty();
     }
   }
 
