@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /**
  * Producers of all kinds, three relay processes, a broker and a consumer with an inbox, while
@@ -110,6 +111,7 @@ class OutboxStormTest {
    * what stands in the new primary was ever committed: all of that arrives, and nothing else.
    */
   @Test
+  @EnabledIfSystemProperty(named = "pgbelay.scale", matches = "full")
   void failOverToASynchronousStandby_losesNothingThatWasCommitted() throws Exception {
     long seed = seed();
     int events = FULL ? 20_000 : 1_500;
