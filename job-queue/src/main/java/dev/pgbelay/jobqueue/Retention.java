@@ -1,6 +1,7 @@
 package dev.pgbelay.jobqueue;
 
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.jobqueue.inspect.JobState;
 import java.time.Duration;
 import java.util.List;
@@ -48,11 +49,7 @@ record Retention(int ofFinished, Map<String, Integer> longer, OptionalInt ofDead
   }
 
   private static int days(String option, Duration time, Duration most) {
-    Options.require(option, time, LEAST, most);
-    if (!Duration.ofDays(time.toDays()).equals(time)) {
-      throw new PgBelayException(
-          option + " must be whole days, is " + time + ": records go a day at a time");
-    }
+    OptionRange.requireWholeDays(option, time, LEAST, most, "records");
     return (int) time.toDays();
   }
 

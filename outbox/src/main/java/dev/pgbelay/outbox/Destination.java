@@ -172,12 +172,12 @@ public final class Destination {
    * @throws PgBelayException if it is not so many whole days
    */
   public Destination withRetention(Duration time) {
-    String option = "retention of '" + name + "'";
-    OptionRange.require(option, time, Duration.ofDays(1), Duration.ofDays(DayRing.MOST_DAYS));
-    if (!Duration.ofDays(time.toDays()).equals(time)) {
-      throw new PgBelayException(
-          option + " must be whole days, is " + time + ": messages go a day at a time");
-    }
+    OptionRange.requireWholeDays(
+        "retention of '" + name + "'",
+        time,
+        Duration.ofDays(1),
+        Duration.ofDays(DayRing.MOST_DAYS),
+        "messages");
     return new Destination(
         name,
         publisher,

@@ -1,6 +1,7 @@
 package dev.pgbelay.core.internal;
 
 import dev.pgbelay.core.PgBelayException;
+import java.time.Duration;
 
 /** Refuses a builder's option outside of its range, naming option, range and value. */
 public final class OptionRange {
@@ -17,6 +18,20 @@ public final class OptionRange {
     if (value.compareTo(least) < 0 || value.compareTo(most) > 0) {
       throw new PgBelayException(
           option + " must be between " + least + " and " + most + ", is " + value);
+    }
+  }
+
+  /**
+   * Passes whole days from {@code least} to {@code most}.
+   *
+   * @param what goes a day at a time, in the plural
+   */
+  public static void requireWholeDays(
+      String option, Duration time, Duration least, Duration most, String what) {
+    require(option, time, least, most);
+    if (!Duration.ofDays(time.toDays()).equals(time)) {
+      throw new PgBelayException(
+          option + " must be whole days, is " + time + ": " + what + " go a day at a time");
     }
   }
 }

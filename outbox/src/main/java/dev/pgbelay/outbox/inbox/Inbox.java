@@ -279,11 +279,7 @@ public final class Inbox {
      * @throws PgBelayException naming the option, its value and its range
      */
     public Inbox build() {
-      OptionRange.require("retention", retention, MarkDays.LEAST, MarkDays.MOST);
-      if (!Duration.ofDays(retention.toDays()).equals(retention)) {
-        throw new PgBelayException(
-            "retention must be whole days, is " + retention + ": marks go a day at a time");
-      }
+      OptionRange.requireWholeDays("retention", retention, MarkDays.LEAST, MarkDays.MOST, "marks");
       return new Inbox(this, 0);
     }
   }
