@@ -27,7 +27,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import javax.sql.DataSource;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -94,8 +96,14 @@ class StormHarmTest {
 
   private OutboxRelayBuilder relay(Transactions on, String node, MessagePublisher publisher)
       throws Exception {
+    return relay(on, heartbeats, node, publisher);
+  }
+
+  private OutboxRelayBuilder relay(
+      Transactions on, DataSource ofHeartbeats, String node, MessagePublisher publisher)
+      throws Exception {
     StormAnswers answers = new StormAnswers(publisher, folder, node);
-    return OutboxRelay.builder(on, heartbeats)
+    return OutboxRelay.builder(on, ofHeartbeats)
         .name(node)
         .node(node)
         .lease(Duration.ofHours(1))
@@ -145,6 +153,10 @@ class StormHarmTest {
         .pollInterval(Duration.ofMillis(10))
         .ignoreExceptions()
         .until(check::holds);
+  }
+
+  private static void await(String what, CountDownLatch latch) throws InterruptedException {
+    assertThat(latch.await(1, TimeUnit.MINUTES)).as(what).isTrue();
   }
 
   private boolean isEmpty() {
@@ -197,7 +209,7 @@ class StormHarmTest {
     Thread second =
         new Thread(() -> appendUnlocked(strict, new CountDownLatch(1), new CountDownLatch(0)));
     first.start();
-    appended.await();
+    await("the first id is drawn", appended);
     second.start();
     if (strict) {
       await(
@@ -279,21 +291,24 @@ class StormHarmTest {
     // So that it does not find out in any other way than by its fence.
     Transactions ofFirst =
         Transactions.builder(pool).bulkhead(LANES, 1, Duration.ofMillis(10)).build();
-    OutboxRelayBuilder builder = relay(ofFirst, "one", stalled).meterRegistry(meters);
+    // Nor does a heartbeat come in late and take back that it was not heard of.
+    HikariDataSource silent = StormTables.pool(database.jdbcUrl(), 1);
+    silent.close();
+    OutboxRelayBuilder builder = relay(ofFirst, silent, "one", stalled).meterRegistry(meters);
     started(fenced ? builder : UnfencedRelay.unfenced(builder));
-    stalled.called.await();
+    await("the first relay delivers", stalled.called);
     CountDownLatch lanesGo = new CountDownLatch(1);
     CountDownLatch lanesStand = new CountDownLatch(1);
     Thread lanes = new Thread(() -> standInTheWay(ofFirst, lanesStand, lanesGo));
     lanes.start();
-    lanesStand.await();
+    await("no pass of the first relay's lanes is under way", lanesStand);
     try {
       tables
           .dsl()
           .execute("update pgbelay.outbox_relay set expires_at = now() - interval '1 minute'");
       Gated gated = new Gated(kafka(), new CountDownLatch(1), new CountDownLatch(1));
       OutboxRelay second = started(relay(transactions, "two", gated));
-      gated.called.await();
+      await("the second relay delivers", gated.called);
       append("a1");
       stalled.fail.countDown();
       await(
@@ -348,7 +363,7 @@ class StormHarmTest {
     CountDownLatch called = new CountDownLatch(1);
     CountDownLatch go = new CountDownLatch(1);
     OutboxRelay relay = started(relay(transactions, "one", new Gated(kafka(), called, go)));
-    called.await();
+    await("the relay delivers", called);
     try (Connection holder = database.connect()) {
       holder.setAutoCommit(false);
       try (var statement = holder.createStatement()) {
