@@ -96,7 +96,7 @@ final class Appender {
         throw unknown(Set.of(message.topic()));
       }
       count(appended, 1);
-      alarm.afterCommit(tx, added.destinations(), Set.of(lane));
+      alarm.afterCommit(tx, added.destinations());
       return new Appended(messageId, Outcome.APPENDED);
     } catch (SQLException e) {
       throw refused(e);
@@ -246,9 +246,7 @@ final class Appender {
 
   private void tell(Tx tx, Set<Integer> destinations, EncodedMessages messages) {
     if (!destinations.isEmpty() && alarm.isHeard()) {
-      Set<Integer> lanes = new HashSet<>();
-      messages.all().forEach(one -> lanes.add(one.lane()));
-      alarm.afterCommit(tx, destinations, lanes);
+      alarm.afterCommit(tx, destinations);
     }
   }
 

@@ -67,9 +67,9 @@ final class CommitAlarm {
     return announced != null || !listeners.isEmpty();
   }
 
-  void afterCommit(Tx tx, Set<Integer> destinations, Set<Integer> lanes) {
+  void afterCommit(Tx tx, Set<Integer> destinations) {
     if (isHeard()) {
-      whenCommitted(() -> PlainHooks.add(tx, () -> tell(destinations, lanes)));
+      whenCommitted(() -> PlainHooks.add(tx, () -> tell(destinations)));
     }
   }
 
@@ -96,9 +96,8 @@ final class CommitAlarm {
     }
   }
 
-  private void tell(Set<Integer> destinations, Set<Integer> lanes) {
-    AppendedMessages appended = new AppendedMessages(destinations, lanes);
-    listeners.forEach(listener -> listener.committed(appended));
+  private void tell(Set<Integer> destinations) {
+    listeners.forEach(listener -> listener.committed(destinations));
     if (announced != null) {
       destinations.forEach(destination -> announced.announce(topic(destination)));
     }
@@ -123,7 +122,7 @@ final class CommitAlarm {
       }
     }
     if (promised.isEmpty()) {
-      afterCommit(tx, others, Set.of(lane));
+      afterCommit(tx, others);
       return;
     }
     whenCommitted(
@@ -143,7 +142,7 @@ final class CommitAlarm {
                         }
                       });
                   if (!others.isEmpty()) {
-                    tell(others, Set.of(lane));
+                    tell(others);
                   }
                 }));
   }

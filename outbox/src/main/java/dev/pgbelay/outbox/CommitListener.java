@@ -1,6 +1,7 @@
 package dev.pgbelay.outbox;
 
 import java.util.OptionalInt;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,8 +14,10 @@ interface CommitListener {
    * not be there: a transaction that somebody else opened, or that went back to a savepoint by SQL
    * text, is not seen to take it back. So look before you deliver; what is known to be there is
    * handed over by {@link #promise}.
+   *
+   * @param destinations where something was appended, by their numbers
    */
-  void committed(AppendedMessages appended);
+  void committed(Set<Integer> destinations);
 
   /**
    * Called after the commit, on the thread that committed: there may be something to deliver or to

@@ -2,15 +2,16 @@ package dev.pgbelay.outbox;
 
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Tells the destinations of one relay what its process has committed. */
 record CommittedHere(List<RelayDestination> destinations) implements CommitListener {
   @Override
-  public void committed(AppendedMessages appended) {
+  public void committed(Set<Integer> appended) {
     for (RelayDestination destination : destinations) {
       Short number = destination.number();
-      if (number != null && appended.destinations().contains(number.intValue())) {
+      if (number != null && appended.contains(number.intValue())) {
         destination.wakeUp();
       }
     }

@@ -4,6 +4,7 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.internal.OptionName;
 import dev.pgbelay.core.internal.OptionRange;
+import dev.pgbelay.core.internal.PollPace;
 import dev.pgbelay.core.internal.WorkThreads;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.core.wakeup.WakeUps;
@@ -21,6 +22,8 @@ import org.jspecify.annotations.Nullable;
 
 /** Options of an {@link OutboxRelay}; begin with {@link OutboxRelay#builder}. Not thread-safe. */
 public final class OutboxRelayBuilder {
+  private static final Duration NEVER = Duration.ofHours(1);
+
   private final Transactions transactions;
   private final DataSource heartbeats;
   private final Map<String, Destination> destinations = new LinkedHashMap<>();
@@ -29,6 +32,7 @@ public final class OutboxRelayBuilder {
   private String node = ManagementFactory.getRuntimeMXBean().getName();
   private Duration lease = Duration.ofSeconds(30);
   private Duration pollInterval = Duration.ofSeconds(1);
+  private boolean pollsNever;
   private Duration closeDeadline = Duration.ofSeconds(30);
   private int window = 10_000;
   private long windowBytes = 16L << 20;
@@ -163,6 +167,12 @@ public final class OutboxRelayBuilder {
     return this;
   }
 
+  /** For tests of who is woken, and by what: a poll would hide it. */
+  OutboxRelayBuilder pollsNever() {
+    this.pollsNever = true;
+    return this;
+  }
+
   /** For tests that take a fence away. */
   OutboxRelayBuilder statements(AckSql otherAcks, HoldSql otherHolds) {
     this.ackSql = otherAcks;
@@ -207,12 +217,11 @@ public final class OutboxRelayBuilder {
             schema,
             node,
             lease,
-            pollInterval,
+            pollsNever ? new PollPace(NEVER, wakeUps, NEVER) : new PollPace(pollInterval, wakeUps),
             closeDeadline,
             threadFactory,
             List.copyOf(destinations.values()),
             List.copyOf(outboxes),
-            wakeUps,
             registry,
             window,
             windowBytes,

@@ -45,7 +45,7 @@ final class RelayDestination {
         options.registry() == null
             ? new RelayMeters.Unregistered()
             : new RelayMeters.OfMicrometer(options.registry(), options.name(), destination.name());
-    this.pace = new PollPace(options.pollInterval(), options.wakeUps());
+    this.pace = options.pace();
     this.mark =
         new SafeMark(
             new MarkSql(options.schema()), Math.min(pace.interval().toNanos(), 100_000_000L));

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -140,11 +141,11 @@ final class RelayDispatch implements Runnable {
 
   /** A process that was stopped does not go on before it knows that nobody has taken over. */
   private boolean awaitLive(List<LaneMessage> call) throws InterruptedException {
-    LaneClaim lane = call.get(0).lane;
+    UUID claimant = call.get(0).lane.fence.claimant();
     boolean live = false;
     try {
-      while (!lane.lost && !calls.isStopped()) {
-        if (identity.isLive(lane.fence.claimant())) {
+      while (call.stream().noneMatch(message -> message.lane.lost) && !calls.isStopped()) {
+        if (identity.isLive(claimant)) {
           live = true;
           return true;
         }

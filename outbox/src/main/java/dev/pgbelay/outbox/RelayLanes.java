@@ -57,7 +57,7 @@ final class RelayLanes {
     this.found = found;
     this.write = stoppedAtMost(options.lease(), "outbox-lanes");
     Duration third = options.lease().dividedBy(3);
-    Duration most = shorter(Duration.ofSeconds(5), options.pollInterval().multipliedBy(50));
+    Duration most = shorter(Duration.ofSeconds(5), options.pace().interval().multipliedBy(50));
     this.pause = shorter(third, most);
   }
 

@@ -1,6 +1,7 @@
 package dev.pgbelay.outbox;
 
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.internal.PollPace;
 import dev.pgbelay.core.wakeup.WakeUps;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
@@ -24,12 +25,11 @@ record RelayOptions(
     String schema,
     String node,
     Duration lease,
-    Duration pollInterval,
+    PollPace pace,
     Duration closeDeadline,
     @Nullable ThreadFactory threadFactory,
     List<Destination> destinations,
     List<Outbox> outboxes,
-    @Nullable WakeUps wakeUps,
     @Nullable MeterRegistry registry,
     int window,
     long windowBytes,
@@ -39,5 +39,10 @@ record RelayOptions(
   RelayOptions {
     destinations = List.copyOf(destinations);
     outboxes = List.copyOf(outboxes);
+  }
+
+  /** Who tells of commits of other processes, if anybody does. */
+  @Nullable WakeUps wakeUps() {
+    return pace.wakeUps();
   }
 }

@@ -12,6 +12,7 @@ import dev.pgbelay.outbox.replay.Published;
 import dev.pgbelay.outbox.replay.Replay;
 import dev.pgbelay.testing.PostgresExtension;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -27,7 +28,7 @@ class OperatorWakeUpPostgresTest {
   private final CommitListener relay =
       new CommitListener() {
         @Override
-        public void committed(AppendedMessages appended) {}
+        public void committed(Set<Integer> appended) {}
 
         @Override
         public void woken(String destination) {

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What is appended, replayed, redriven or resumed is found without a poll. */
+/** What is appended, replayed, redriven or resumed is found by a relay that polls never. */
 class RelayWakeUpPostgresTest {
   private static final int ROUNDS = 3;
 
@@ -45,9 +45,8 @@ class RelayWakeUpPostgresTest {
         .withPoisonPolicy(policy);
   }
 
-  /** Polls every minute: whoever is not woken cannot do several rounds of this in one. */
   private OutboxRelayBuilder relay(PoisonPolicy policy) {
-    return fixture.relay(destination(policy)).pollInterval(Duration.ofMinutes(1));
+    return fixture.relay(destination(policy)).pollsNever();
   }
 
   private void run(TxWork.Action<RuntimeException> work) {
@@ -66,20 +65,14 @@ class RelayWakeUpPostgresTest {
     RelayFixture.await(() -> refusing.get() || collected.count() == before + 1);
   }
 
-  private static Duration since(long begin) {
-    return Duration.ofNanos(System.nanoTime() - begin);
-  }
-
   @Test
   void commitOfThisProcess_wakesTheRelay() {
     String topic = route();
     Outbox outbox = Outbox.create();
     fixture.start(relay(PoisonPolicy.BLOCK_KEY).wokenBy(outbox));
-    long begin = System.nanoTime();
     for (int i = 0; i < 5; i++) {
       append(outbox, topic);
     }
-    assertThat(since(begin)).isLessThan(Duration.ofMinutes(1));
     assertThat(collected.texts("k")).hasSize(5);
   }
 
@@ -118,13 +111,11 @@ class RelayWakeUpPostgresTest {
           RelayFixture.await(fixture::isEmpty);
           Published all = Published.to(fixture.destination).withIds(0, Long.MAX_VALUE);
           Replay replay = Replay.of(fixture.transactions).waking(outbox);
-          long begin = System.nanoTime();
           for (int i = 0; i < ROUNDS; i++) {
             int count = collected.count() + 1;
             assertThat(replay.replay(all)).isEqualTo(1);
             RelayFixture.await(() -> collected.count() == count);
           }
-          assertThat(since(begin)).isLessThan(Duration.ofMinutes(1));
           assertThat(started.stop(Duration.ofSeconds(5)).isClean()).isTrue();
         });
   }
@@ -139,7 +130,6 @@ class RelayWakeUpPostgresTest {
         (outbox, relay) -> {
           OutboxRelay started = fixture.start(relay);
           DeadLetters letters = DeadLetters.create().waking(outbox);
-          long begin = System.nanoTime();
           for (int i = 0; i < ROUNDS; i++) {
             refusing.set(true);
             append(outbox, topic);
@@ -154,7 +144,6 @@ class RelayWakeUpPostgresTest {
             }
             RelayFixture.await(() -> collected.count() == count);
           }
-          assertThat(since(begin)).isLessThan(Duration.ofMinutes(1));
           assertThat(started.stop(Duration.ofSeconds(5)).isClean()).isTrue();
         });
   }
@@ -169,7 +158,6 @@ class RelayWakeUpPostgresTest {
         (outbox, relay) -> {
           OutboxRelay started = fixture.start(relay);
           HeldKeys keys = HeldKeys.create().waking(outbox);
-          long begin = System.nanoTime();
           for (int i = 0; i < ROUNDS; i++) {
             refusing.set(true);
             append(outbox, topic);
@@ -188,7 +176,6 @@ class RelayWakeUpPostgresTest {
                 });
             RelayFixture.await(() -> collected.count() == count && fixture.isEmpty());
           }
-          assertThat(since(begin)).isLessThan(Duration.ofMinutes(1));
           assertThat(started.stop(Duration.ofSeconds(5)).isClean()).isTrue();
         });
   }

@@ -7,14 +7,17 @@ import org.jspecify.annotations.Nullable;
 /**
  * How often one looks where nothing was found: more seldom while notifications are known to arrive,
  * since looking is only for those that are lost then.
+ *
+ * @param first the pause after something was found; pauses double from there
  */
-public record PollPace(Duration interval, @Nullable WakeUps wakeUps) {
+public record PollPace(Duration interval, @Nullable WakeUps wakeUps, Duration first) {
   private static final Duration FIRST = Duration.ofMillis(50);
   private static final Duration MOST_SELDOM = Duration.ofMinutes(1);
   private static final int SLOWER = 10;
 
-  public Duration first() {
-    return interval.compareTo(FIRST) < 0 ? interval : FIRST;
+  /** One that begins with short pauses. */
+  public PollPace(Duration interval, @Nullable WakeUps wakeUps) {
+    this(interval, wakeUps, interval.compareTo(FIRST) < 0 ? interval : FIRST);
   }
 
   /** The longest pause there is. */
@@ -29,6 +32,7 @@ public record PollPace(Duration interval, @Nullable WakeUps wakeUps) {
 
   private Duration slow() {
     Duration slow = interval.multipliedBy(SLOWER);
-    return slow.compareTo(MOST_SELDOM) > 0 ? MOST_SELDOM : slow;
+    Duration most = interval.compareTo(MOST_SELDOM) > 0 ? interval : MOST_SELDOM;
+    return slow.compareTo(most) > 0 ? most : slow;
   }
 }

@@ -240,7 +240,7 @@ public final class Inbox {
    * @param transactions of a role that may empty the tables; not necessarily the consumer's
    */
   public InboxRetention retention(Transactions transactions) {
-    return new InboxRetention(transactions, schema, days, daysAhead, meters);
+    return new InboxRetention(transactions, schema, days, () -> daysAhead, meters);
   }
 
   /** Collects an inbox's options. Not safe for several threads. */

@@ -13,6 +13,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntSupplier;
 import org.jooq.exception.DataAccessException;
 
 /**
@@ -25,12 +26,19 @@ public final class InboxRetention {
   private final Transactions transactions;
   private final String schema;
   private final MarkDays days;
-  private final int daysAhead;
+  private final IntSupplier daysAhead;
   private final DayRing ring;
   private final InboxMeters meters;
 
+  /**
+   * @param daysAhead of the database's clock; other than 0 in tests only
+   */
   InboxRetention(
-      Transactions transactions, String schema, MarkDays days, int daysAhead, InboxMeters meters) {
+      Transactions transactions,
+      String schema,
+      MarkDays days,
+      IntSupplier daysAhead,
+      InboxMeters meters) {
     this.transactions = transactions;
     this.schema = schema;
     this.days = days;
@@ -84,8 +92,8 @@ public final class InboxRetention {
 
   private List<Integer> expired(Connection connection) {
     try {
-      return ring.expired(
-          connection, daysAhead - days.oldestKept(), daysAhead + 1 - MarkDays.YOUNGEST);
+      int ahead = daysAhead.getAsInt();
+      return ring.expired(connection, ahead - days.oldestKept(), ahead + 1 - MarkDays.YOUNGEST);
     } catch (SQLException e) {
       throw failed(e);
     }

@@ -4,12 +4,14 @@ import static dev.pgbelay.outbox.inbox.InboxFixture.CONSUMER;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pgbelay.core.Tx;
+import dev.pgbelay.outbox.OutboxFixture;
 import dev.pgbelay.outbox.inbox.Inbox.Outcome;
 import dev.pgbelay.testing.Interleaving;
 import dev.pgbelay.testing.PostgresExtension;
 import java.sql.Savepoint;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -149,6 +151,45 @@ class InboxAgesPostgresTest {
     assertThat(later.retention(fixture.transactions).emptyDays().emptied()).isZero();
     assertThat(probe(later, reused)).isEqualTo(Outcome.DUPLICATE);
     assertThat(List.of(fixture.datedMarks(old), fixture.datedMarks(reused))).containsOnly(1);
+  }
+
+  /** Days pass between the two looks of one run: the slot is then that of a day that is kept. */
+  @Test
+  void slotThatIsWrittenToBetweenTwoLooks_isNotEmptied() throws Exception {
+    Inbox inbox = of(2);
+    int slot = Math.floorMod(fixture.today() - 1, MarkDays.SLOTS);
+    once(inbox, InboxFixture.bornOn(fixture.today() - 1));
+    Inbox later = inbox.ahead(MarkDays.SLOTS);
+    String reused = InboxFixture.bornOn(fixture.today() - 1 + MarkDays.SLOTS);
+    AtomicInteger daysAhead = new AtomicInteger(12);
+    InboxRetention retention =
+        new InboxRetention(
+            fixture.transactions, "pgbelay", inbox.days(), daysAhead::get, InboxMeters.NONE);
+    try (Interleaving script = Interleaving.of(postgres.dataSource())) {
+      Interleaving.Session writer = script.session("writer");
+      Interleaving.Session upkeep = script.session("upkeep");
+      writer.run(
+          c -> later.process(Tx.join(c), reused, CONSUMER, tx -> InboxFixture.effect(tx, reused)));
+      Interleaving.Step<InboxRetention.Emptied> emptying =
+          upkeep.start("empty", c -> retention.emptyDays());
+      OutboxFixture.await(() -> waitsForSlot(slot));
+      daysAhead.set(MarkDays.SLOTS);
+      writer.commit();
+      assertThat(emptying.get()).isEqualTo(new InboxRetention.Emptied(0, 0));
+    }
+    assertThat(fixture.datedMarks(reused)).isEqualTo(1);
+    assertThat(probe(later, reused)).isEqualTo(Outcome.DUPLICATE);
+  }
+
+  private boolean waitsForSlot(int slot) {
+    return fixture
+            .dsl
+            .fetch(
+                "select 1 from pg_locks where not granted and relation ="
+                    + " format('pgbelay.inbox_mark_%s', lpad(?::text, 2, '0'))::regclass",
+                slot)
+            .size()
+        == 1;
   }
 
   @Test
