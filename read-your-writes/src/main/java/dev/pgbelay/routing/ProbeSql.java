@@ -25,7 +25,10 @@ final class ProbeSql {
              CASE WHEN NOT pg_is_in_recovery()
                   THEN ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int
                   END,
-             pg_backend_pid()
+             pg_backend_pid(),
+             (SELECT setting::bigint * CASE unit WHEN '8kB' THEN 8192 WHEN 'kB' THEN 1024
+                                                 WHEN 'MB' THEN 1048576 ELSE 1 END
+                FROM pg_settings WHERE name = 'wal_segment_size')
       """;
 
   /**

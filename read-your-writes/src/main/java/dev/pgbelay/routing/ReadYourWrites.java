@@ -30,13 +30,21 @@ public final class ReadYourWrites implements AutoCloseable {
   private final Writes writes;
   private final Tokens tokens;
   private final Membership membership;
+  private final ConnectionLender lender;
 
-  ReadYourWrites(Fleet fleet, Reads reads, Writes writes, Tokens tokens, Membership membership) {
+  ReadYourWrites(
+      Fleet fleet,
+      Reads reads,
+      Writes writes,
+      Tokens tokens,
+      Membership membership,
+      ConnectionLender lender) {
     this.fleet = fleet;
     this.reads = reads;
     this.writes = writes;
     this.tokens = tokens;
     this.membership = membership;
+    this.lender = lender;
   }
 
   /** For a cluster whose primary is this node now; after a fail-over it is found by asking all. */
@@ -166,6 +174,22 @@ public final class ReadYourWrites implements AutoCloseable {
    */
   public int removeReplica(String name, Duration deadline) {
     return membership.remove(name, deadline);
+  }
+
+  /**
+   * Whether a session is one of this, so that it may be used here: for those who keep sessions of
+   * several clusters.
+   */
+  public boolean owns(Session session) {
+    return session.owner() == this;
+  }
+
+  /**
+   * Single connections, for those who run statements and end transactions themselves; {@code
+   * dev.pgbelay.routing.jdbc.RoutingDataSource} is what applications use.
+   */
+  public NodeConnections connections() {
+    return lender;
   }
 
   /** What each node said last. */

@@ -209,12 +209,13 @@ public final class ReadYourWritesBuilder {
                 .maxWaitDuration(Duration.ZERO)
                 .build());
     Router router = new Router(fleet, options, meters, bulkhead);
-    SeenConnections connections = new SeenConnections();
+    ConnectionFit fit = new ConnectionFit(fleet, new SeenConnections(), options);
     return new ReadYourWrites(
         fleet,
-        new Reads(fleet, router, connections, meters, options),
-        new Writes(fleet, router, connections, meters, options),
+        new Reads(fleet, router, fit, meters),
+        new Writes(fleet, router, fit, meters, options),
         new Tokens(fleet, router, maxWait),
-        membership);
+        membership,
+        new ConnectionLender(fleet, router, fit, meters));
   }
 }

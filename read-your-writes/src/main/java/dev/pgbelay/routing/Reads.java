@@ -1,6 +1,5 @@
 package dev.pgbelay.routing;
 
-import dev.pgbelay.core.CommitPosition;
 import dev.pgbelay.core.FailureKind;
 import dev.pgbelay.core.Failures;
 import dev.pgbelay.core.Transactions;
@@ -20,25 +19,18 @@ import org.jspecify.annotations.Nullable;
 
 /** Runs reads where the router sends them. Safe for several threads. */
 final class Reads {
-  private static final int MOST_ATTEMPTS = 5;
+  static final int MOST_ATTEMPTS = 5;
 
   private final Fleet fleet;
   private final Router router;
-  private final SeenConnections connections;
+  private final ConnectionFit fit;
   private final RoutingMeters meters;
-  private final RoutingOptions options;
 
-  Reads(
-      Fleet fleet,
-      Router router,
-      SeenConnections connections,
-      RoutingMeters meters,
-      RoutingOptions options) {
+  Reads(Fleet fleet, Router router, ConnectionFit fit, RoutingMeters meters) {
     this.fleet = fleet;
     this.router = router;
-    this.connections = connections;
+    this.fit = fit;
     this.meters = meters;
-    this.options = options;
   }
 
   /** Where the next attempt goes. */
@@ -86,9 +78,9 @@ final class Reads {
         return run.run(read);
       } catch (NotFitException e) {
         if (!mayTryAgain) {
-          throw noneFit(e);
+          throw ConnectionFit.noneFit(e);
         }
-        awaitSight(choice, e, state);
+        fit.awaitSight(choice.node(), e, state);
       } catch (Throwable failure) {
         if (!mayTryAgain || !run.mayRunElsewhere(failure)) {
           throw failure;
@@ -100,31 +92,6 @@ final class Reads {
         }
       }
     }
-  }
-
-  private static RoutingException noneFit(NotFitException e) {
-    return new RoutingException(
-        RoutingException.Kind.NO_REPLICA,
-        "connections kept leading elsewhere than their nodes' probes do: " + e.getMessage(),
-        e);
-  }
-
-  private void awaitSight(Choice choice, NotFitException e, RouteState state) {
-    long begun = System.nanoTime();
-    try {
-      boolean came =
-          choice
-              .node()
-              .monitor()
-              .await(
-                  sight -> sight.askedNanos() - e.untilNanos() >= 0, options.maxWait().toNanos());
-      if (!came) {
-        state.failed().add(choice.node());
-      }
-    } catch (InterruptedException interrupted) {
-      Thread.currentThread().interrupt();
-    }
-    state.waited(System.nanoTime() - begun);
   }
 
   /** One attempt on one node. */
@@ -175,48 +142,9 @@ final class Reads {
 
     private void requireFit(Tx opened) {
       try {
-        Seen seen = connections.of(opened.connection());
-        if (choice.floor() == null) {
-          requirePrimary(opened, seen);
-        } else {
-          requireCovered(seen, choice.floor());
-        }
+        Seen ignored = fit.require(opened.connection(), choice);
       } catch (SQLException e) {
         throw new DataAccessException("the node could not be identified", e);
-      }
-    }
-
-    private void requirePrimary(Tx opened, Seen seen) throws SQLException {
-      if (choice.reason().isReplica()) {
-        return;
-      }
-      if (seen.recovering() || seen.primaryTimeline() != fleet.timelines().newest()) {
-        SeenConnections.evict(opened.connection());
-        throw new NotFitException("is not the primary", System.nanoTime());
-      }
-    }
-
-    /** Also a replica that has crashed and is back says so: it may stand further back then. */
-    private void requireCovered(Seen seen, Floor floor) {
-      if (!options.compares()) {
-        return;
-      }
-      NodeSight sight = choice.sight();
-      if (!seen.server().equals(sight.server())) {
-        throw new NotFitException("leads to another server or start of it", seen.seenNanos());
-      }
-      for (Shown shown : floor.shown()) {
-        if (seen.seenNanos() - shown.untilNanos() > 0) {
-          throw new NotFitException("is newer than what was shown", shown.untilNanos());
-        }
-      }
-      if (floor.position() == null || sight.askedNanos() - seen.seenNanos() >= 0) {
-        return;
-      }
-      CommitPosition first =
-          new CommitPosition(seen.server().systemIdentifier(), sight.timeline(), seen.lsn());
-      if (!fleet.timelines().covers(first, floor.position())) {
-        throw new NotFitException("is newer than what its node said", seen.seenNanos());
       }
     }
 

@@ -161,7 +161,7 @@ final class Router {
   }
 
   /** What a replica says that may be used now. */
-  private @Nullable NodeSight replica(Member node, Set<Member> failed) {
+  @Nullable NodeSight replica(Member node, Set<Member> failed) {
     NodeSight sight = fleet.believed(node);
     return sight != null
             && sight.recovering()
@@ -173,7 +173,7 @@ final class Router {
   }
 
   /** What is not bounded yet has been shown by the node itself, or is not covered. */
-  private boolean covers(Member node, NodeSight sight, Floor floor) {
+  boolean covers(Member node, NodeSight sight, Floor floor) {
     if (!options.compares()) {
       return true;
     }

@@ -29,6 +29,7 @@ final class SeenConnections {
       long lsn,
       int primaryTimeline,
       int pid,
+      long segmentSize,
       long seenNanos) {}
 
   private final Cache<PGConnection, Seen> known = Caffeine.newBuilder().weakKeys().build();
@@ -66,6 +67,7 @@ final class SeenConnections {
           LogPosition.parse(row.getString(4)),
           row.getInt(5),
           pid == driver.getBackendPID() ? pid : 0,
+          row.getLong(7),
           nanos);
     }
   }

@@ -23,23 +23,18 @@ import org.jspecify.annotations.Nullable;
 /** Runs writes on the primary, and keeps where they are to be seen. Safe for several threads. */
 final class Writes {
   private static final ThreadLocal<Boolean> WRITING = ThreadLocal.withInitial(() -> false);
-  private static final Duration PAUSE = Duration.ofMillis(5);
 
   private final Fleet fleet;
   private final Router router;
-  private final SeenConnections connections;
+  private final ConnectionFit fit;
   private final RoutingMeters meters;
   private final RoutingOptions options;
 
   Writes(
-      Fleet fleet,
-      Router router,
-      SeenConnections connections,
-      RoutingMeters meters,
-      RoutingOptions options) {
+      Fleet fleet, Router router, ConnectionFit fit, RoutingMeters meters, RoutingOptions options) {
     this.fleet = fleet;
     this.router = router;
-    this.connections = connections;
+    this.fit = fit;
     this.meters = meters;
     this.options = options;
   }
@@ -59,52 +54,22 @@ final class Writes {
       Session session, TxOptions how, TxWork<T, X> work) throws X {
     long begun = System.nanoTime();
     while (true) {
-      Member primary = primary(begun);
+      Member primary = fit.primary(begun);
       Run<T, X> run = new Run<>(primary, session, work);
       try {
         return run.run(how, System.nanoTime() - begun);
       } catch (NotFitException e) {
         if (System.nanoTime() - begun > options.failoverWait().toNanos()) {
-          throw new RoutingException(
-              RoutingException.Kind.NO_PRIMARY,
-              "connections of node '"
-                  + primary.name()
-                  + "' lead to no primary of timeline "
-                  + fleet.timelines().newest()
-                  + ": nothing was committed",
-              e);
+          throw fit.noPrimaryBehind(primary, e);
         }
-        pause();
+        ConnectionFit.pause();
       } catch (Throwable failure) {
         if (System.nanoTime() - begun > options.failoverWait().toNanos()
             || !run.mayRunAgain(failure)) {
           throw failure;
         }
-        pause();
+        ConnectionFit.pause();
       }
-    }
-  }
-
-  /** Waits while a fail-over is under way. */
-  private Member primary(long begun) {
-    while (true) {
-      Member primary = fleet.primaryOrNull();
-      if (primary != null) {
-        return primary;
-      }
-      if (Thread.currentThread().isInterrupted()
-          || System.nanoTime() - begun > options.failoverWait().toNanos()) {
-        return fleet.primary();
-      }
-      pause();
-    }
-  }
-
-  private static void pause() {
-    try {
-      Thread.sleep(PAUSE.toMillis());
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
     }
   }
 
@@ -157,14 +122,7 @@ final class Writes {
 
     private void requirePrimary(Tx opened) {
       try {
-        Seen now = connections.of(opened.connection());
-        seen = now;
-        if (now.recovering() || now.primaryTimeline() != fleet.timelines().newest()) {
-          SeenConnections.evict(opened.connection());
-          throw new NotFitException(
-              "is " + (now.recovering() ? "a replica" : "of timeline " + now.primaryTimeline()),
-              System.nanoTime());
-        }
+        seen = fit.requirePrimary(opened.connection());
       } catch (SQLException e) {
         throw new DataAccessException("the node could not be identified", e);
       }

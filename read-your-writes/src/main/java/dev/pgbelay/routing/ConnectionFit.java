@@ -1,0 +1,134 @@
+package dev.pgbelay.routing;
+
+import dev.pgbelay.core.CommitPosition;
+import dev.pgbelay.routing.Floor.Shown;
+import dev.pgbelay.routing.SeenConnections.Seen;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+
+/** Whether a pooled connection leads where its node was chosen for. Safe for several threads. */
+final class ConnectionFit {
+  private static final Duration PAUSE = Duration.ofMillis(5);
+
+  private final Fleet fleet;
+  private final SeenConnections connections;
+  private final RoutingOptions options;
+
+  ConnectionFit(Fleet fleet, SeenConnections connections, RoutingOptions options) {
+    this.fleet = fleet;
+    this.connections = connections;
+    this.options = options;
+  }
+
+  /**
+   * What is known of a connection that does.
+   *
+   * @throws NotFitException if it does not
+   */
+  Seen require(Connection connection, Choice choice) throws SQLException {
+    Floor floor = choice.floor();
+    if (floor == null) {
+      return choice.reason().isReplica() ? connections.of(connection) : requirePrimary(connection);
+    }
+    Seen seen = connections.of(connection);
+    requireCovered(seen, choice.sight(), floor);
+    return seen;
+  }
+
+  /** The same for the primary of the newest timeline; any other connection is given up. */
+  Seen requirePrimary(Connection connection) throws SQLException {
+    Seen seen = connections.of(connection);
+    if (seen.recovering() || seen.primaryTimeline() != fleet.timelines().newest()) {
+      SeenConnections.evict(connection);
+      throw new NotFitException(
+          "is " + (seen.recovering() ? "a replica" : "of timeline " + seen.primaryTimeline()),
+          System.nanoTime());
+    }
+    return seen;
+  }
+
+  /** Also a replica that has crashed and is back says so: it may stand further back then. */
+  private void requireCovered(Seen seen, NodeSight sight, Floor floor) {
+    if (!options.compares()) {
+      return;
+    }
+    if (!seen.server().equals(sight.server())) {
+      throw new NotFitException("leads to another server or start of it", seen.seenNanos());
+    }
+    for (Shown shown : floor.shown()) {
+      if (seen.seenNanos() - shown.untilNanos() > 0) {
+        throw new NotFitException("is newer than what was shown", shown.untilNanos());
+      }
+    }
+    if (floor.position() == null || sight.askedNanos() - seen.seenNanos() >= 0) {
+      return;
+    }
+    CommitPosition first =
+        new CommitPosition(seen.server().systemIdentifier(), sight.timeline(), seen.lsn());
+    if (!fleet.timelines().covers(first, floor.position())) {
+      throw new NotFitException("is newer than what its node said", seen.seenNanos());
+    }
+  }
+
+  /** Until the node has said something that settles it. */
+  void awaitSight(Member node, NotFitException e, RouteState state) {
+    long begun = System.nanoTime();
+    try {
+      boolean came =
+          node.monitor()
+              .await(
+                  sight -> sight.askedNanos() - e.untilNanos() >= 0, options.maxWait().toNanos());
+      if (!came) {
+        state.failed().add(node);
+      }
+    } catch (InterruptedException interrupted) {
+      Thread.currentThread().interrupt();
+    }
+    state.waited(System.nanoTime() - begun);
+  }
+
+  /** Waits while a fail-over is under way. */
+  Member primary(long begun) {
+    while (true) {
+      Member primary = fleet.primaryOrNull();
+      if (primary != null) {
+        return primary;
+      }
+      if (Thread.currentThread().isInterrupted() || isTooLate(begun)) {
+        return fleet.primary();
+      }
+      pause();
+    }
+  }
+
+  boolean isTooLate(long begun) {
+    return System.nanoTime() - begun > options.failoverWait().toNanos();
+  }
+
+  static void pause() {
+    try {
+      Thread.sleep(PAUSE.toMillis());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  static RoutingException noneFit(NotFitException e) {
+    return new RoutingException(
+        RoutingException.Kind.NO_REPLICA,
+        "connections kept leading elsewhere than their nodes' probes do: " + e.getMessage(),
+        e);
+  }
+
+  RoutingException noPrimaryBehind(Member primary, NotFitException e) {
+    return new RoutingException(
+        RoutingException.Kind.NO_PRIMARY,
+        "connections of node '"
+            + primary.name()
+            + "' lead to no primary of timeline "
+            + fleet.timelines().newest()
+            + ": nothing was committed",
+        e);
+  }
+}

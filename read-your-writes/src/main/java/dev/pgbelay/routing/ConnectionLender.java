@@ -1,0 +1,151 @@
+package dev.pgbelay.routing;
+
+import dev.pgbelay.core.FailureKind;
+import dev.pgbelay.core.Failures;
+import dev.pgbelay.routing.RouteDecision.Reason;
+import dev.pgbelay.routing.SeenConnections.Seen;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/** Lends connections where the router sends them. Safe for several threads. */
+final class ConnectionLender implements NodeConnections {
+  private final Fleet fleet;
+  private final Router router;
+  private final ConnectionFit fit;
+  private final RoutingMeters meters;
+
+  ConnectionLender(Fleet fleet, Router router, ConnectionFit fit, RoutingMeters meters) {
+    this.fleet = fleet;
+    this.router = router;
+    this.fit = fit;
+    this.meters = meters;
+  }
+
+  Router router() {
+    return router;
+  }
+
+  Fleet fleet() {
+    return fleet;
+  }
+
+  ConnectionFit fit() {
+    return fit;
+  }
+
+  RoutingMeters meters() {
+    return meters;
+  }
+
+  @Override
+  public Lent forRead(Session session, ReadOptions read) throws SQLException {
+    return routed(null, state -> router.choose(session, read, state));
+  }
+
+  @Override
+  public Lent forAnyReplica(Duration maxStaleness, ReadOptions read) throws SQLException {
+    return routed(maxStaleness, state -> router.within(maxStaleness, read, state));
+  }
+
+  private Lent routed(@Nullable Duration maxStaleness, Function<RouteState, Choice> next)
+      throws SQLException {
+    RouteState state = new RouteState();
+    while (true) {
+      Choice choice = next.apply(state);
+      boolean mayTryAgain = state.attempt() < Reads.MOST_ATTEMPTS;
+      try {
+        return lent(choice, maxStaleness);
+      } catch (NotFitException e) {
+        if (!mayTryAgain) {
+          throw ConnectionFit.noneFit(e);
+        }
+        fit.awaitSight(choice.node(), e, state);
+      } catch (SQLException e) {
+        if (!mayTryAgain || !choice.reason().isReplica()) {
+          throw e;
+        }
+        state.failed().add(choice.node());
+      }
+    }
+  }
+
+  private Lent lent(Choice choice, @Nullable Duration maxStaleness) throws SQLException {
+    Member node = choice.node();
+    long begun = System.nanoTime();
+    Connection connection = null;
+    try {
+      connection = node.node().pool().getConnection();
+      Seen seen = fit.require(connection, choice);
+      endLook(connection);
+      return new LentConnection(
+          this,
+          choice,
+          connection,
+          seen,
+          choice.waitedNanos(),
+          Math.max(1, System.nanoTime() - begun),
+          maxStaleness);
+    } catch (NotFitException e) {
+      node.notRun();
+      router.over(choice);
+      close(connection, e);
+      throw e;
+    } catch (Throwable e) {
+      FailureKind kind = Failures.classify(e);
+      node.failed(kind, e, System.nanoTime() - begun);
+      router.over(choice);
+      close(connection, e);
+      throw e;
+    }
+  }
+
+  @Override
+  public Lent forWrite() throws SQLException {
+    long begun = System.nanoTime();
+    while (true) {
+      Member primary = fit.primary(begun);
+      NodeSight sight = fleet.believed(primary);
+      if (sight == null) {
+        continue;
+      }
+      Connection connection = null;
+      try {
+        connection = primary.node().pool().getConnection();
+        Seen seen = fit.requirePrimary(connection);
+        endLook(connection);
+        long waited = System.nanoTime() - begun;
+        Choice choice = new Choice(primary, sight, null, Reason.PRIMARY_DECLARED, 0, false);
+        return new LentConnection(this, choice, connection, seen, waited, 0, null);
+      } catch (NotFitException e) {
+        close(connection, e);
+        if (fit.isTooLate(begun)) {
+          throw fit.noPrimaryBehind(primary, e);
+        }
+        ConnectionFit.pause();
+      } catch (Throwable e) {
+        close(connection, e);
+        throw e;
+      }
+    }
+  }
+
+  /** A pool may give its connections out with autocommit off. */
+  private static void endLook(Connection connection) throws SQLException {
+    if (!connection.getAutoCommit()) {
+      connection.rollback();
+    }
+  }
+
+  private static void close(@Nullable Connection connection, Throwable failure) {
+    try {
+      if (connection != null) {
+        connection.close();
+      }
+    } catch (SQLException e) {
+      failure.addSuppressed(e);
+    }
+  }
+}
