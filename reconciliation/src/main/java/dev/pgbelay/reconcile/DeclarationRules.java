@@ -1,0 +1,47 @@
+package dev.pgbelay.reconcile;
+
+import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.internal.OptionRange;
+import java.time.Duration;
+import java.util.List;
+import java.util.regex.Pattern;
+import org.jooq.Field;
+import org.jspecify.annotations.Nullable;
+
+/** What every declaration must be, as far as that shows without a database. */
+final class DeclarationRules {
+  private static final Pattern NAME = Pattern.compile("[a-z0-9][a-z0-9._-]{0,62}");
+
+  private DeclarationRules() {}
+
+  static void require(String name, Duration grace) {
+    if (!NAME.matcher(name).matches()) {
+      throw new PgBelayException(
+          "declaration '%s': a name is 1 to 63 lower-case letters, digits, '.', '-' or '_'"
+              .formatted(name));
+    }
+    OptionRange.require("grace", grace, Duration.ZERO, Duration.ofDays(7));
+  }
+
+  static <T> T given(String declaration, String option, @Nullable T value) {
+    if (value == null) {
+      throw new PgBelayException("declaration '%s': %s is missing".formatted(declaration, option));
+    }
+    return value;
+  }
+
+  static List<Field<?>> columns(String declaration, String option, List<Field<?>> columns) {
+    if (columns.isEmpty() || columns.size() > 32) {
+      throw new PgBelayException(
+          "declaration '%s': %s must have 1 to 32 columns, has %d"
+              .formatted(declaration, option, columns.size()));
+    }
+    long distinct = columns.stream().map(Field::getName).distinct().count();
+    if (distinct < columns.size()) {
+      throw new PgBelayException(
+          "declaration '%s': %s names a column twice: %s"
+              .formatted(declaration, option, columns.stream().map(Field::getName).toList()));
+    }
+    return List.copyOf(columns);
+  }
+}

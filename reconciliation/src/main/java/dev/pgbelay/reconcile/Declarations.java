@@ -1,0 +1,80 @@
+package dev.pgbelay.reconcile;
+
+import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.reconcile.DeclarationException.Problem;
+import dev.pgbelay.reconcile.DeclarationException.Reason;
+import dev.pgbelay.reconcile.internal.DeclarationCheck;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * All that a service declares, under one version: what guards, propagation, checker and repairs
+ * work from, so that they cannot mean different things. Immutable and safe for several threads.
+ *
+ * @param version changes whenever a declaration does; kept with every run
+ * @param all in the order in which they are checked
+ */
+public record Declarations(String version, List<Declaration> all) {
+  private static final TxOptions READ =
+      TxOptions.builder()
+          .path("reconcile-declarations")
+          .readOnly(true)
+          .deadline(Duration.ofSeconds(30))
+          .lockTimeout(Duration.ofSeconds(2))
+          .build();
+
+  public Declarations {
+    all = List.copyOf(all);
+    if (version.isBlank() || version.length() > 100) {
+      throw new PgBelayException("version must have 1 to 100 characters, is '" + version + "'");
+    }
+    List<Problem> problems = new ArrayList<>();
+    Set<String> names = new HashSet<>();
+    for (Declaration each : all) {
+      if (!names.add(each.name())) {
+        problems.add(
+            new Problem(
+                each.name(),
+                Reason.NAME_TAKEN,
+                "another one has this name; give it one of its own"));
+      }
+    }
+    refuse(problems);
+  }
+
+  public static Declarations of(String version, Declaration... all) {
+    return new Declarations(version, List.of(all));
+  }
+
+  /** The references among them. */
+  public List<Reference> references() {
+    return all.stream().filter(Reference.class::isInstance).map(Reference.class::cast).toList();
+  }
+
+  public Optional<Declaration> find(String name) {
+    return all.stream().filter(each -> each.name().equals(name)).findFirst();
+  }
+
+  /**
+   * The check for a service's start: compares every declaration with the catalog, and has the
+   * server plan what the checker would ask. One read-only transaction; blocks for at most half a
+   * minute. Needs SELECT on the tables.
+   *
+   * @throws DeclarationException with everything that does not fit
+   */
+  public void requireMatching(Transactions transactions) {
+    refuse(transactions.run(READ, tx -> new DeclarationCheck(tx.dsl()).problems(this)));
+  }
+
+  private static void refuse(List<Problem> problems) {
+    if (!problems.isEmpty()) {
+      throw new DeclarationException(problems);
+    }
+  }
+}

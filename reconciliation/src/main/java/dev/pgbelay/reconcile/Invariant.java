@@ -1,0 +1,93 @@
+package dev.pgbelay.reconcile;
+
+import dev.pgbelay.core.PgBelayException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import org.jooq.Condition;
+import org.jooq.Field;
+import org.jooq.Record;
+import org.jooq.Select;
+import org.jooq.Table;
+
+/**
+ * A rule about the data: either a condition that every row of a table must meet, which is checked
+ * range by range, or a query that must return no rows, which is one statement each time.
+ *
+ * <p>A condition that is unknown because of a NULL is met, as with CHECK. Nothing is asked of the
+ * database here: {@link Declarations#requireMatching} does that. Immutable and safe for several
+ * threads.
+ *
+ * @param table whose rows must meet {@code holds}; empty for a query
+ * @param holds the condition; empty for a query
+ * @param offenders the query; empty for a condition
+ * @param key columns of the query that tell one offender from another
+ * @param reads the tables that decide
+ * @param grace see {@link Declaration#grace()}
+ */
+public record Invariant(
+    String name,
+    Optional<Table<?>> table,
+    Optional<Condition> holds,
+    Optional<Select<? extends Record>> offenders,
+    List<Field<?>> key,
+    List<Table<?>> reads,
+    Duration grace)
+    implements Declaration {
+
+  public Invariant {
+    DeclarationRules.require(name, grace);
+    reads = List.copyOf(reads);
+    if (reads.isEmpty()) {
+      throw new PgBelayException(
+          "declaration '%s': name the tables that the query reads".formatted(name));
+    }
+    if (table.isPresent() != holds.isPresent() || table.isPresent() == offenders.isPresent()) {
+      throw new PgBelayException(
+          "declaration '%s': an invariant is a table with a condition, or a query".formatted(name));
+    }
+    key = offenders.isPresent() ? DeclarationRules.columns(name, "key", key) : List.copyOf(key);
+  }
+
+  /**
+   * Every row of a table must meet a condition: a domain of statuses, a sign, an order of two
+   * times.
+   */
+  public static Invariant everyRow(String name, Table<?> table, Condition holds) {
+    return new Invariant(
+        name,
+        Optional.of(table),
+        Optional.of(holds),
+        Optional.empty(),
+        List.of(),
+        List.of(table),
+        Duration.ZERO);
+  }
+
+  /**
+   * A query must return nothing: overlaps, balances that are not the sum of their ledger.
+   *
+   * @param key columns that the query returns and that name an offender the same way each time; not
+   *     NULL
+   * @param reads the tables that the query reads
+   */
+  public static Invariant noRows(
+      String name,
+      Select<? extends Record> offenders,
+      List<? extends Field<?>> key,
+      List<? extends Table<?>> reads) {
+    return new Invariant(
+        name,
+        Optional.empty(),
+        Optional.empty(),
+        Optional.of(offenders),
+        List.copyOf(key),
+        List.copyOf(reads),
+        Duration.ZERO);
+  }
+
+  /** The same with a time in which a later transaction may mend it: 0 to 7 days. */
+  public Invariant withGrace(Duration time) {
+    return new Invariant(name, table, holds, offenders, key, reads, time);
+  }
+}

@@ -1,0 +1,208 @@
+package dev.pgbelay.reconcile.internal;
+
+import static dev.pgbelay.reconcile.OnDelete.Action.CASCADE;
+import static dev.pgbelay.reconcile.OnDelete.Action.SET_DEFAULT;
+import static dev.pgbelay.reconcile.OnDelete.Action.SET_NULL;
+
+import dev.pgbelay.reconcile.Declaration;
+import dev.pgbelay.reconcile.DeclarationException.Problem;
+import dev.pgbelay.reconcile.DeclarationException.Reason;
+import dev.pgbelay.reconcile.Declarations;
+import dev.pgbelay.reconcile.DerivedValue;
+import dev.pgbelay.reconcile.Reference;
+import dev.pgbelay.reconcile.internal.TableShape.Column;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.jooq.DSLContext;
+import org.jooq.Field;
+import org.jooq.Table;
+import org.jooq.exception.DataAccessException;
+import org.jooq.impl.DSL;
+
+/** Compares declarations with the catalog, in one transaction. Not safe for several threads. */
+public final class DeclarationCheck {
+  private final DSLContext dsl;
+  private final List<Problem> problems = new ArrayList<>();
+  private final Map<Long, Set<Reference>> cascadesFrom = new HashMap<>();
+  private final Map<Reference, Long> cascadesTo = new HashMap<>();
+
+  public DeclarationCheck(DSLContext dsl) {
+    this.dsl = dsl;
+  }
+
+  /** Everything that does not fit. The server is asked to plan only what fits the catalog. */
+  public List<Problem> problems(Declarations declarations) {
+    List<Probe> probes = new ArrayList<>();
+    for (Declaration each : declarations.all()) {
+      int before = problems.size();
+      Optional<TableShape> walked = walked(each);
+      if (each instanceof Reference reference) {
+        walked.ifPresent(child -> reference(reference, child));
+      } else if (each instanceof DerivedValue derived) {
+        walked.ifPresent(table -> columns(each, table, List.of(derived.column())));
+      }
+      each.reads().forEach(table -> shape(each, table));
+      if (problems.size() == before) {
+        plan(each, ProbeSql.of(each, walked));
+      }
+    }
+    cascadesFrom.keySet().forEach(start -> follow(start, start, new LinkedHashSet<>()));
+    return problems;
+  }
+
+  private Optional<TableShape> walked(Declaration declaration) {
+    Optional<Table<?>> table = ProbeSql.walked(declaration);
+    if (table.isEmpty()) {
+      return Optional.empty();
+    }
+    Optional<TableShape> shape = CatalogSql.find(dsl, table.get());
+    shape
+        .filter(found -> found.primaryKey().isEmpty())
+        .ifPresent(
+            found ->
+                refuse(
+                    declaration,
+                    Reason.NO_PRIMARY_KEY,
+                    "%s has no primary key, by which the checker walks it and names its rows; add one"
+                        .formatted(found.name())));
+    return shape;
+  }
+
+  private void reference(Reference reference, TableShape child) {
+    List<Column> from = columns(reference, child, reference.childColumns());
+    Optional<TableShape> parent = CatalogSql.find(dsl, reference.parent());
+    List<Column> to =
+        parent.map(found -> columns(reference, found, reference.parentColumns())).orElse(List.of());
+    if (from.size() != to.size() || parent.isEmpty()) {
+      return;
+    }
+    for (int k = 0; k < from.size(); k++) {
+      types(reference, k, from.get(k), to.get(k));
+    }
+    if (!CatalogSql.hasUniqueIndex(dsl, parent.get(), to)) {
+      refuse(
+          reference,
+          Reason.PARENT_NOT_UNIQUE,
+          "no unique index without a WHERE serves the columns of the parent. Run: "
+              + CatalogSql.uniqueIndexDdl(parent.get(), names(reference.parentColumns())));
+    }
+    if (!CatalogSql.hasLeadingIndex(dsl, child, from)) {
+      refuse(
+          reference,
+          Reason.CHILD_NOT_INDEXED,
+          "no index begins with the columns of the child, so each deleted parent would read the whole table. Run: "
+              + CatalogSql.indexDdl(child, names(reference.childColumns())));
+    }
+    action(reference, from);
+    if (reference.onDelete().action() == CASCADE && parent.get().oid() != child.oid()) {
+      cascadesFrom.computeIfAbsent(parent.get().oid(), oid -> new LinkedHashSet<>()).add(reference);
+      cascadesTo.put(reference, child.oid());
+    }
+  }
+
+  private void types(Reference reference, int place, Column from, Column to) {
+    if (from.typeId() != to.typeId() || from.collation() != to.collation()) {
+      refuse(
+          reference,
+          Reason.TYPES_DIFFER,
+          "column %s of the child is %s, column %s of the parent is %s%s; give both one type"
+              .formatted(
+                  reference.childColumns().get(place).getName(),
+                  from.type(),
+                  reference.parentColumns().get(place).getName(),
+                  to.type(),
+                  from.typeId() == to.typeId() ? " of another collation" : ""));
+    }
+  }
+
+  private void action(Reference reference, List<Column> from) {
+    for (int k = 0; k < from.size(); k++) {
+      Column column = from.get(k);
+      boolean toNull =
+          reference.onDelete().action() == SET_NULL
+              || (reference.onDelete().action() == SET_DEFAULT && !column.hasDefault());
+      if (toNull && column.notNull()) {
+        refuse(
+            reference,
+            Reason.ACTION_IMPOSSIBLE,
+            "on delete %s would set %s to NULL, and it is NOT NULL; choose another action, or drop the NOT NULL"
+                .formatted(
+                    reference.onDelete().action(), reference.childColumns().get(k).getName()));
+      }
+    }
+  }
+
+  /** Walks cascades from a table; only the smallest table of a circle tells of it. */
+  private void follow(long start, long from, LinkedHashSet<Reference> path) {
+    for (Reference each : cascadesFrom.getOrDefault(from, Set.of())) {
+      if (!path.add(each)) {
+        continue;
+      }
+      long to = cascadesTo.getOrDefault(each, 0L);
+      if (to == start) {
+        refuse(
+            path.iterator().next(),
+            Reason.CASCADE_CYCLE,
+            "cascades lead back to where they began: %s; let one of them set NULL, or restrict"
+                .formatted(path.stream().map(Reference::name).toList()));
+      } else if (to > start) {
+        follow(start, to, path);
+      }
+      path.remove(each);
+    }
+  }
+
+  /** Within a savepoint, so that the other declarations can be asked about afterwards. */
+  private void plan(Declaration declaration, Probe probe) {
+    try {
+      dsl.transaction(inner -> inner.dsl().explain(probe.over(DSL.noCondition())));
+    } catch (DataAccessException e) {
+      refuse(
+          declaration,
+          Reason.QUERY_REFUSED,
+          "the server refuses what the checker would ask: " + e.getMessage());
+    }
+  }
+
+  private Optional<TableShape> shape(Declaration declaration, Table<?> table) {
+    Optional<TableShape> shape = CatalogSql.find(dsl, table);
+    if (shape.isEmpty()) {
+      refuse(
+          declaration,
+          Reason.TABLE_NOT_FOUND,
+          "no table %s on the search path; check the name and the schema"
+              .formatted(dsl.render(table)));
+    }
+    return shape;
+  }
+
+  private List<Column> columns(Declaration declaration, TableShape table, List<Field<?>> fields) {
+    List<Column> found = new ArrayList<>();
+    for (Field<?> field : fields) {
+      table
+          .column(field.getName())
+          .ifPresentOrElse(
+              found::add,
+              () ->
+                  refuse(
+                      declaration,
+                      Reason.COLUMN_NOT_FOUND,
+                      "%s has no column %s; it has %s"
+                          .formatted(table.name(), field.getName(), table.columns().keySet())));
+    }
+    return found;
+  }
+
+  private static List<String> names(List<Field<?>> fields) {
+    return fields.stream().map(Field::getName).toList();
+  }
+
+  private void refuse(Declaration declaration, Reason reason, String text) {
+    problems.add(new Problem(declaration.name(), reason, text));
+  }
+}

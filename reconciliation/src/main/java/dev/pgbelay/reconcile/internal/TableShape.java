@@ -1,0 +1,39 @@
+package dev.pgbelay.reconcile.internal;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * A table as the catalog has it.
+ *
+ * @param name qualified and quoted
+ * @param oid of its class
+ * @param columns by name, in the table's order
+ * @param primaryKey its columns in the key's order; empty without one
+ */
+public record TableShape(
+    String name, long oid, Map<String, Column> columns, List<String> primaryKey) {
+  /**
+   * One column.
+   *
+   * @param number in the catalog
+   * @param typeId of the catalog
+   * @param type as SQL writes it
+   * @param collation of the catalog; 0 for none
+   * @param hasDefault whether it has one, or is generated
+   * @param isGenerated whether nobody can write it
+   */
+  public record Column(
+      int number,
+      long typeId,
+      String type,
+      long collation,
+      boolean notNull,
+      boolean hasDefault,
+      boolean isGenerated) {}
+
+  public Optional<Column> column(String column) {
+    return Optional.ofNullable(columns.get(column));
+  }
+}

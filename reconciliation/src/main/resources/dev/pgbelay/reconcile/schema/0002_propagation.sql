@@ -1,0 +1,24 @@
+-- Keys of parents that were deleted or changed, one row for each reference to the parent's table: written by the
+-- triggers in the transaction that deletes, or by call. A row goes when its children have been treated.
+CREATE TABLE ${schema}.reconcile_deleted (
+  id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  reference     text NOT NULL,
+  -- The parent's columns as an array of texts, in the order of the reference; NULL for a TRUNCATE: all of them.
+  parent_key    jsonb,
+  cause         text NOT NULL CHECK (cause IN ('DELETE', 'UPDATE', 'TRUNCATE', 'CALL', 'CASCADE')),
+  urgency       smallint NOT NULL,
+  captured_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+  due_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+  attempts      integer NOT NULL DEFAULT 0,
+  rows_treated  bigint NOT NULL DEFAULT 0,
+  -- Why nobody goes on with it by himself, such as a limit that was exceeded; NULL while it is to be treated.
+  held_because  text,
+  claimant      uuid,
+  claim_number  bigint,
+  lease_until   timestamptz,
+  CHECK ((claimant IS NULL) = (claim_number IS NULL)),
+  CHECK ((parent_key IS NULL) = (cause = 'TRUNCATE'))
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+
+CREATE INDEX reconcile_deleted_due ON ${schema}.reconcile_deleted (urgency, due_at, id) WHERE held_because IS NULL;
+CREATE INDEX reconcile_deleted_key ON ${schema}.reconcile_deleted (reference, parent_key);
