@@ -60,6 +60,11 @@ public final class ConsistencyTokens {
     return new ConsistencyTokens(ring, timeToLive);
   }
 
+  /** For how long a token holds. */
+  public Duration timeToLive() {
+    return timeToLive;
+  }
+
   /** The token as text, until its time is over. */
   public String write(ConsistencyToken token) {
     CommitPosition at = token.position();

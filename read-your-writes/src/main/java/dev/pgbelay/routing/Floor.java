@@ -14,7 +14,8 @@ import org.jspecify.annotations.Nullable;
  * @param position up to which everything committed has to be there
  * @param shown what nodes have shown, where no position is known that bounds it
  * @param unknown commits of which nothing is known but the session that sent them
- * @param needsPrimary nothing else can be told: the next read goes to the primary
+ * @param needsPrimary nothing else can be told: the next read goes to the primary, whose answer
+ *     settles it
  */
 record Floor(
     @Nullable CommitPosition position,
@@ -49,6 +50,11 @@ record Floor(
 
   Floor forPrimary() {
     return new Floor(position, shown, unknown, true);
+  }
+
+  /** The primary has answered, so that its own position bounds whatever could not be told. */
+  Floor answeredByPrimary() {
+    return needsPrimary ? new Floor(position, shown, unknown, false) : this;
   }
 
   Floor with(PendingCommit commit) {

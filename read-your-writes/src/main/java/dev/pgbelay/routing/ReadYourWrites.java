@@ -75,8 +75,16 @@ public final class ReadYourWrites implements AutoCloseable {
    */
   public Session sessionOnPrimary() {
     Session session = session();
-    session.change(Floor::forPrimary);
+    joinUnreadable(session);
     return session;
+  }
+
+  /**
+   * From now on the session sees at least what the primary has now: for a token that should have
+   * been joined and could not be read. Its next read goes to the primary.
+   */
+  public void joinUnreadable(Session session) {
+    own(session).change(Floor::forPrimary);
   }
 
   /**

@@ -23,6 +23,9 @@ import org.slf4j.LoggerFactory;
 public final class ReadYourWritesBuilder {
   private static final Logger LOG = LoggerFactory.getLogger(ReadYourWrites.class);
 
+  /** A token that is not waited for sends whoever has it to the primary. */
+  private static final Duration TOKEN_WAIT = Duration.ofMillis(100);
+
   private final DatabaseNode primary;
   private final Map<String, DatabaseNode> replicas = new LinkedHashMap<>();
   private Duration probeInterval = Duration.ofMillis(50);
@@ -214,7 +217,7 @@ public final class ReadYourWritesBuilder {
         fleet,
         new Reads(fleet, router, fit, meters),
         new Writes(fleet, router, fit, meters, options),
-        new Tokens(fleet, router, maxWait),
+        new Tokens(fleet, router, maxWait.compareTo(TOKEN_WAIT) < 0 ? TOKEN_WAIT : maxWait),
         membership,
         new ConnectionLender(fleet, router, fit, meters));
   }

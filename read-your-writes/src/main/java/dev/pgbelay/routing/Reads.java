@@ -162,6 +162,9 @@ final class Reads {
       meters.decided(decision, choice.waitedNanos());
       shown(ended);
       if (session != null) {
+        if (!choice.reason().isReplica()) {
+          session.change(Floor::answeredByPrimary);
+        }
         session.decided(decision);
       }
     }

@@ -84,18 +84,20 @@ final class Router {
   }
 
   private Floor lost(Session session, CommitPosition position) {
-    session.change(now -> position.equals(now.position()) ? now.withoutPosition() : now);
+    session.change(
+        now -> position.equals(now.position()) ? now.withoutPosition().forPrimary() : now);
     Timelines timelines = fleet.timelines();
     LostPosition lost =
         new LostPosition(
             session, position, timelines.newest(), timelines.fork(position.timeline()));
     meters.lost();
+    session.hasLost(lost);
     try {
       options.onLost().accept(lost);
     } catch (RuntimeException e) {
       LOG.error("the callback for a lost position failed", e);
     }
-    return session.floor().forPrimary();
+    return session.floor();
   }
 
   /**
@@ -110,7 +112,7 @@ final class Router {
     }
     long maxWait = read.maxWait(options.maxWait()).toNanos();
     while (true) {
-      if (!floor.unknown().isEmpty()) {
+      if (!floor.unknown().isEmpty() || Tokens.isBeyondAll(floor.position())) {
         return toPrimary(Reason.PRIMARY_POSITION_UNKNOWN, read, state);
       }
       Choice found = covering(floor, state);

@@ -19,6 +19,7 @@ public final class Session {
   private final ReadYourWrites owner;
   private final AtomicReference<Floor> floor = new AtomicReference<>(Floor.NONE);
   private volatile @Nullable RouteDecision lastDecision;
+  private volatile @Nullable LostPosition lost;
 
   Session(ReadYourWrites owner) {
     this.owner = owner;
@@ -38,6 +39,18 @@ public final class Session {
 
   void decided(RouteDecision decision) {
     lastDecision = decision;
+  }
+
+  void hasLost(LostPosition position) {
+    lost = position;
+  }
+
+  /**
+   * What of this session may be gone with an older timeline, as the callback of {@link
+   * ReadYourWritesBuilder#onLost} was told last; empty while it was told nothing.
+   */
+  public Optional<LostPosition> lost() {
+    return Optional.ofNullable(lost);
   }
 
   /** Where the last read or write of this session went, and why; empty before the first. */

@@ -132,8 +132,9 @@ final class Writes {
       Optional<CommitPosition> position = commit.position();
       if (commit.effect() == Commit.Effect.READ_ONLY) {
         shown();
+        session.change(Floor::answeredByPrimary);
       } else if (position.isPresent()) {
-        session.change(floor -> router.raised(floor, position.get()));
+        session.change(floor -> router.raised(floor, position.get()).answeredByPrimary());
       } else {
         unknown();
       }
@@ -167,9 +168,10 @@ final class Writes {
       }
     }
 
-    /** The node has become a replica; nothing was committed, and another may be the primary. */
+    /** The node has become a replica or is gone; nothing was done, and another may be primary. */
     boolean mayRunAgain(Throwable failure) {
-      return Failures.classify(failure) == FailureKind.READ_ONLY
+      FailureKind kind = Failures.classify(failure);
+      return (kind == FailureKind.READ_ONLY || kind.fate() == FailureKind.Fate.NEVER_BEGUN)
           && fleet.primaryOrNull() != primary
           && (tx == null || RetryBar.isOpen(tx));
     }

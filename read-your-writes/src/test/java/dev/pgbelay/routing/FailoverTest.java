@@ -111,6 +111,8 @@ class FailoverTest {
       assertThat(seen(db, late, 2)).isEqualTo("name 2");
       assertThat(lost).hasSize(1);
       assertThat(lost.get(0).session()).isSameAs(late);
+      assertThat(late.lost()).contains(lost.get(0));
+      assertThat(early.lost()).isEmpty();
       assertThat(lost.get(0).timeline()).isEqualTo(2);
       assertThat(lost.get(0).fork()).isPresent();
       assertThat(seen(db, late, 2)).isEqualTo("name 2");

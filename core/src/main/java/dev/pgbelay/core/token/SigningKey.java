@@ -13,15 +13,47 @@ final class SigningKey {
 
   private final String name;
   private final byte[] asciiName;
-  private final SecretKeySpec macKey;
-  private final SecretKeySpec digestKey;
+  private final Keyed macKey;
+  private final Keyed digestKey;
+
+  /**
+   * A key with a Mac that was made for it and is only ever copied: to look one up and key it costs
+   * more than to sign. Safe for several threads.
+   */
+  private record Keyed(SecretKeySpec key, Mac fresh) {
+    static Keyed of(SecretKeySpec key) {
+      try {
+        Mac mac = Mac.getInstance(ALGORITHM);
+        mac.init(key);
+        return new Keyed(key, mac);
+      } catch (GeneralSecurityException e) {
+        throw noAlgorithm(e);
+      }
+    }
+
+    byte[] hmac(byte[] bytes, int length) {
+      Mac mac = copy();
+      mac.update(bytes, 0, length);
+      return mac.doFinal();
+    }
+
+    private Mac copy() {
+      try {
+        return (Mac) fresh.clone();
+      } catch (CloneNotSupportedException e) {
+        // Such as a provider whose keys stay in hardware.
+        return of(key).fresh();
+      }
+    }
+  }
 
   SigningKey(String name, byte[] secret, String purpose) {
     this.name = name;
     this.asciiName = name.getBytes(US_ASCII);
     SecretKeySpec root = new SecretKeySpec(secret, ALGORITHM);
-    macKey = derive(root, "sign", purpose);
-    digestKey = derive(root, "fingerprint", purpose);
+    Keyed rootKey = Keyed.of(root);
+    macKey = derive(rootKey, "sign", purpose);
+    digestKey = derive(rootKey, "fingerprint", purpose);
   }
 
   String name() {
@@ -33,27 +65,20 @@ final class SigningKey {
     return asciiName;
   }
 
-  private static SecretKeySpec derive(SecretKeySpec root, String use, String purpose) {
+  private static Keyed derive(Keyed root, String use, String purpose) {
     byte[] label = ("pgbelay.token/1 " + use + "\0" + purpose).getBytes(UTF_8);
-    return new SecretKeySpec(hmac(root, label, label.length), ALGORITHM);
+    return Keyed.of(new SecretKeySpec(root.hmac(label, label.length), ALGORITHM));
   }
 
   byte[] mac(byte[] bytes, int length) {
-    return hmac(macKey, bytes, length);
+    return macKey.hmac(bytes, length);
   }
 
   byte[] digest(byte[] bytes) {
-    return hmac(digestKey, bytes, bytes.length);
+    return digestKey.hmac(bytes, bytes.length);
   }
 
-  private static byte[] hmac(SecretKeySpec key, byte[] bytes, int length) {
-    try {
-      Mac mac = Mac.getInstance(ALGORITHM);
-      mac.init(key);
-      mac.update(bytes, 0, length);
-      return mac.doFinal();
-    } catch (GeneralSecurityException e) {
-      throw new IllegalStateException("this JVM has no " + ALGORITHM, e);
-    }
+  private static IllegalStateException noAlgorithm(GeneralSecurityException e) {
+    return new IllegalStateException("this JVM has no " + ALGORITHM, e);
   }
 }

@@ -11,8 +11,16 @@ enum Problem {
       400, "Idempotency-Key must be one string in double quotes, of 1 to 255 ASCII characters."),
   REQUEST_UNFIT(400, "The body can be read in two ways or not at all, and so cannot be compared."),
   REQUEST_UNREADABLE(400, "This is not a request that is understood here."),
+  TOKEN_INVALID(
+      400, "The consistency token was not made here, or was changed. Send the request without it."),
+  TOKEN_EXPIRED(400, "The time of the consistency token is over. Send the request without it."),
+  TOKEN_FOREIGN(400, "The consistency token is of another database. Send the request without it."),
   NOT_AUTHENTICATED(401, "Keys belong to whoever is authenticated, and nobody is."),
   RUNNING(409, "Another request with this key is not finished. Send the same request again later."),
+  TOKEN_LOST(
+      409,
+      "What was written or seen may have been lost when the database failed over. Look again,"
+          + " without the token."),
   EXPIRED(410, "The answer to this key is no longer kept. Use a new key for a new request."),
   BODY_TOO_LARGE(413, "The body is larger than requests with a key may be."),
   BODY_OF_PARTS(415, "Requests of several parts have no place under a key."),

@@ -1,0 +1,88 @@
+package dev.pgbelay.servlet;
+
+import dev.pgbelay.routing.ConsistencyToken;
+import dev.pgbelay.routing.RouteDecision;
+import dev.pgbelay.routing.Session;
+import jakarta.servlet.http.HttpServletResponse;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** One request's session, and what its client has been told of it. Safe for several threads. */
+final class TokenExchange {
+  private static final Logger LOG = LoggerFactory.getLogger(ReadYourWritesFilter.class);
+
+  private final TokenTransport transport;
+  private final Session session;
+  private final @Nullable String owner;
+  private final @Nullable ConsistencyToken came;
+  private @Nullable ConsistencyToken told;
+  private @Nullable RouteDecision toldAfter;
+
+  /**
+   * @param owner whose token is stored; null where none is
+   * @param came what the client has; null if it needs another one in any case
+   */
+  TokenExchange(
+      TokenTransport transport,
+      Session session,
+      @Nullable String owner,
+      @Nullable ConsistencyToken came) {
+    this.transport = transport;
+    this.session = session;
+    this.owner = owner;
+    this.came = came;
+    this.told = came;
+  }
+
+  Session session() {
+    return session;
+  }
+
+  /** Before anything that could commit the response: afterwards it is too late. */
+  synchronized void tell(HttpServletResponse response) {
+    if (response.isCommitted()) {
+      return;
+    }
+    toldAfter = session.lastDecision().orElse(null);
+    Optional<ConsistencyToken> token = transport.token(session);
+    if (token.isPresent() && !token.get().equals(told)) {
+      transport.write(token.get(), response);
+      store(token.get());
+      told = token.get();
+    }
+  }
+
+  /** The response is empty again, or another one. */
+  synchronized void forgotten() {
+    told = came;
+  }
+
+  /** Nothing is read or written any more. */
+  synchronized void over(HttpServletResponse response) {
+    tell(response);
+    if (session.lastDecision().orElse(null) == toldAfter) {
+      return;
+    }
+    toldAfter = session.lastDecision().orElse(null);
+    Optional<ConsistencyToken> token = transport.token(session);
+    if (token.isPresent() && !token.get().equals(told)) {
+      store(token.get());
+      transport.late();
+    }
+  }
+
+  private void store(ConsistencyToken token) {
+    if (owner != null) {
+      try {
+        transport.store(owner, token);
+      } catch (RuntimeException e) {
+        LOG.error(
+            "what a session wrote and saw could not be stored: other processes may show its owner"
+                + " less, unless its client carries a token",
+            e);
+      }
+    }
+  }
+}
