@@ -35,7 +35,8 @@ class AppendSql {
       """
       , id, CAST(ctid AS text), CAST(extract(epoch FROM appended_at) * 1000000 AS bigint),
              CASE WHEN xmin = CAST(pg_catalog.pg_current_xact_id() AS xid)
-                  THEN CAST(pg_catalog.pg_current_xact_id() AS text) END\
+                  THEN CAST(pg_catalog.pg_current_xact_id() AS text) END,
+             current_database()\
       """;
 
   /** Binds locks, whether they are held, and what {@link #APPEND} binds. */
@@ -108,7 +109,8 @@ class AppendSql {
                   row.getLong(2),
                   row.getString(3),
                   row.getLong(4),
-                  row.getString(5)));
+                  row.getString(5),
+                  row.getString(6)));
         }
       }
       return rows;

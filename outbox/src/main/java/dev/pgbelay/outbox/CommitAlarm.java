@@ -114,7 +114,7 @@ final class CommitAlarm {
     Map<WrittenRow, HandOver> promised = new LinkedHashMap<>();
     Set<Integer> others = new LinkedHashSet<>();
     for (WrittenRow row : rows) {
-      HandOver place = row.transactionId() == null ? null : promise(row.destination(), lane);
+      HandOver place = row.transactionId() == null ? null : promise(row, lane);
       if (place == null) {
         others.add(row.destination());
       } else {
@@ -147,9 +147,9 @@ final class CommitAlarm {
                 }));
   }
 
-  private @Nullable HandOver promise(int destination, int lane) {
+  private @Nullable HandOver promise(WrittenRow row, int lane) {
     for (CommitListener listener : listeners) {
-      HandOver place = listener.promise(destination, lane);
+      HandOver place = listener.promise(row, lane);
       if (place != null) {
         return place;
       }

@@ -33,9 +33,10 @@ interface CommitListener {
   /**
    * Asked before the commit of a message without key.
    *
-   * @return null if another relay delivers that lane of that destination
+   * @return null if another relay delivers that lane of that destination, or the row is in another
+   *     database than this relay's
    */
-  default @Nullable HandOver promise(int destination, int lane) {
+  default @Nullable HandOver promise(WrittenRow row, int lane) {
     return null;
   }
 }

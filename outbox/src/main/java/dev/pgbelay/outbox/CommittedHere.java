@@ -6,7 +6,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Tells the destinations of one relay what its process has committed. */
-record CommittedHere(List<RelayDestination> destinations) implements CommitListener {
+record CommittedHere(List<RelayDestination> destinations, RelayIdentity identity)
+    implements CommitListener {
   @Override
   public void committed(Set<Integer> appended) {
     for (RelayDestination destination : destinations) {
@@ -38,11 +39,18 @@ record CommittedHere(List<RelayDestination> destinations) implements CommitListe
   }
 
   @Override
-  public @Nullable HandOver promise(int number, int lane) {
+  public @Nullable HandOver promise(WrittenRow row, int lane) {
+    if (!identity.isIn(row.database())) {
+      return null;
+    }
     for (RelayDestination destination : destinations) {
       Short known = destination.number();
-      if (known != null && known == number) {
-        return destination.window().promise(lane);
+      if (known != null && known == row.destination()) {
+        HandOver place = destination.window().promise(lane);
+        return place == null
+            ? null
+            : (same, content, payload, position) ->
+                identity.isInClusterOf(position) && place.give(same, content, payload, position);
       }
     }
     return null;

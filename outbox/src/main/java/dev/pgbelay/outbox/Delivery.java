@@ -1,6 +1,7 @@
 package dev.pgbelay.outbox;
 
 import java.time.Duration;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -9,10 +10,22 @@ import java.util.Optional;
  * @param outcome which of the four
  * @param reason why not, a short text that is stored and logged: no payloads, no secrets; empty if
  *     it was delivered
- * @param retryAfter not sooner, as the other side asked; only with {@link Outcome#FAILED}
+ * @param retryAfter not sooner, as the other side asked; only with {@link Outcome#FAILED}. What is
+ *     longer than 30 days is taken for 30 days, what is negative for none
  */
 public record Delivery(Outcome outcome, String reason, Optional<Duration> retryAfter) {
+  private static final Duration LONGEST_PAUSE = Duration.ofDays(30);
   private static final Delivery DELIVERED = new Delivery(Outcome.DELIVERED, "", Optional.empty());
+
+  /** What the other side asks for is not always what can be stored. */
+  public Delivery {
+    Objects.requireNonNull(outcome, "outcome");
+    Objects.requireNonNull(reason, "reason");
+    retryAfter =
+        retryAfter
+            .filter(asked -> !asked.isNegative())
+            .map(asked -> asked.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : asked);
+  }
 
   /** What became of a message. */
   public enum Outcome {

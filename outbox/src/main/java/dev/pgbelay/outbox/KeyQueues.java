@@ -163,6 +163,7 @@ final class KeyQueues {
       room.leave(message);
       if (queue != null) {
         queue.here--;
+        queue.forgotten = true;
         again.add(queue);
       }
     } else if (queue == null) {
@@ -199,6 +200,9 @@ final class KeyQueues {
     if (!queue.waiting.isEmpty()) {
       dispatchable += queue.waiting.size();
       ready.add(queue);
+    } else if (queue.held && queue.forgotten && queue.delivered.isEmpty()) {
+      // Nothing has become of it: its attempts and its pause are what they were.
+      due.remove(queue.holdKey, queue);
     } else if (queue.held) {
       writes.hold(RelayHold.deliveredAll(queue));
       writes.tellOfHolds();
@@ -267,6 +271,7 @@ final class KeyQueues {
     ready.removeIf(queue -> queue.lane == claim);
     forgetWaiting(flowing, claim);
     forgetWaiting(due, claim);
+    writes.tellOfHolds();
     writes.takeMoves(message -> message.lane == claim).forEach(room::leave);
   }
 
@@ -276,13 +281,15 @@ final class KeyQueues {
       if (queue.lane == claim) {
         if (!queue.running) {
           dispatchable -= queue.waiting.size();
-          queue.delivered.forEach(room::leave);
-          queue.delivered.clear();
-          each.remove();
         }
         queue.here -= queue.waiting.size();
         queue.waiting.forEach(room::leave);
         queue.waiting.clear();
+        if (!queue.running && queue.delivered.isEmpty()) {
+          each.remove();
+        } else if (!queue.running) {
+          writes.hold(RelayHold.deliveredAll(queue));
+        }
       }
     }
   }

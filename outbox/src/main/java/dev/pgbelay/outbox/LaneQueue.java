@@ -24,6 +24,9 @@ final class LaneQueue {
 
   boolean running;
 
+  /** Some of its messages were forgotten, neither delivered nor failed: their lane goes. */
+  boolean forgotten;
+
   /** How many of its messages are here, wherever. */
   int here;
 

@@ -44,7 +44,7 @@ public final class OutboxRelay implements AutoCloseable {
   private final BackgroundLoop lanesLoop;
   private final BackgroundLoop retention;
   private final Consumer<String> heard = this::heard;
-  private final CommitListener committed = new CommittedHere(destinations);
+  private final CommitListener committed;
   private final AtomicBoolean started = new AtomicBoolean();
 
   OutboxRelay(RelayOptions options) {
@@ -55,6 +55,7 @@ public final class OutboxRelay implements AutoCloseable {
       destinations.add(
           new RelayDestination(options, destinations.size() + 1, destination, identity));
     }
+    this.committed = new CommittedHere(destinations, identity);
     PublishedUpkeep upkeep =
         new PublishedUpkeep(options.transactions(), options.schema(), this::retentions);
     this.retention =

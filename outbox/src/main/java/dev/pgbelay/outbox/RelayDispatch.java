@@ -174,16 +174,22 @@ final class RelayDispatch implements Runnable {
     Throwable thrown = null;
     List<Delivery> results;
     try {
-      results = given.isEmpty() ? List.of() : publisher.publish(given);
+      // Copied, so that whatever is wrong with the list shows here, where it counts as a failure.
+      results = given.isEmpty() ? List.of() : List.copyOf(publisher.publish(List.copyOf(given)));
       if (results.size() != given.size()) {
         thrown =
             new IllegalStateException(
                 "the publisher returned " + results.size() + " results for " + given.size());
       }
     } catch (InterruptedException e) {
-      Duration took = Duration.ofNanos(System.nanoTime() - begin);
-      call.forEach(message -> permit.end(took, Optional.of(e)));
-      throw e;
+      if (calls.isStopped()) {
+        Duration took = Duration.ofNanos(System.nanoTime() - begin);
+        call.forEach(message -> permit.end(took, Optional.of(e)));
+        throw e;
+      }
+      // Nobody here has interrupted it.
+      thrown = e;
+      results = List.of();
     } catch (Throwable e) {
       thrown = e;
       results = List.of();

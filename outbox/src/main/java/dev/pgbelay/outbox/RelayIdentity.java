@@ -9,6 +9,7 @@ import dev.pgbelay.core.internal.Fence;
 import dev.pgbelay.core.internal.LeaseKeepAlive;
 import java.sql.SQLException;
 import java.util.List;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -31,7 +32,8 @@ final class RelayIdentity implements AutoCloseable {
   private volatile @Nullable Identity current;
 
   /** One identity, from its registration to its loss. */
-  record Identity(Claimant claimant, Fence row, @Nullable CommitPosition registeredAt) {
+  record Identity(
+      Claimant claimant, Fence row, String database, @Nullable CommitPosition registeredAt) {
     UUID id() {
       return claimant.id();
     }
@@ -65,15 +67,16 @@ final class RelayIdentity implements AutoCloseable {
   Identity begin(Short[] destinations) throws SQLException {
     Claimant claimant = Claimant.random();
     long asked = System.nanoTime();
-    Commit<Boolean> commit =
+    Commit<String> commit =
         transactions.commit(
             WRITE,
             tx -> {
               sql.register(
                   tx.connection(), claimant.id(), options.node(), options.lease(), destinations);
-              return true;
+              return sql.database(tx.connection());
             });
-    Identity next = new Identity(claimant, claimant.next(), commit.position().orElse(null));
+    Identity next =
+        new Identity(claimant, claimant.next(), commit.value(), commit.position().orElse(null));
     current = next;
     keepAlive.add(next.row(), asked, () -> lost(next.id(), "was not heard of in time"));
     return next;
@@ -85,6 +88,21 @@ final class RelayIdentity implements AutoCloseable {
     return identity != null
         && identity.id().equals(claimant)
         && !keepAlive.remaining(identity.row()).isZero();
+  }
+
+  /** Whether it delivers what is in a database of that name. */
+  boolean isIn(String database) {
+    Identity identity = current;
+    return identity != null && identity.database().equals(database);
+  }
+
+  /** Whether something was committed where it is registered; false where that is not known. */
+  boolean isInClusterOf(Optional<CommitPosition> position) {
+    Identity identity = current;
+    CommitPosition registered = identity == null ? null : identity.registeredAt();
+    return registered != null
+        && position.isPresent()
+        && position.get().systemIdentifier() == registered.systemIdentifier();
   }
 
   /** Somebody has retired it. */

@@ -31,6 +31,8 @@ final class RelaySql {
       ON CONFLICT (claimant) DO NOTHING\
       """;
 
+  private static final String READ_DATABASE = "SELECT current_database()";
+
   private static final String NAME_DESTINATIONS =
       "UPDATE <relay> SET destinations = CAST(? AS smallint[]) WHERE claimant = ?";
 
@@ -103,6 +105,15 @@ final class RelaySql {
       insert.setLong(3, lease.toMillis());
       insert.setArray(4, connection.createArrayOf("smallint", destinations));
       insert.executeUpdate();
+    }
+  }
+
+  /** Which one this is. */
+  String database(Connection connection) throws SQLException {
+    try (PreparedStatement select = connection.prepareStatement(READ_DATABASE);
+        ResultSet row = select.executeQuery()) {
+      row.next();
+      return row.getString(1);
     }
   }
 

@@ -31,7 +31,7 @@ class RelayWindowTest {
 
   private static boolean give(HandOver place, long id) {
     return place.give(
-        new WrittenRow(1, id, "(0,1)", 0, "7"),
+        new WrittenRow(1, id, "(0,1)", 0, "7", "db"),
         new LaneMessage.Content("m" + id, "t", null, null, Map.of(), 0, false),
         new byte[0],
         Optional.empty());

@@ -1,0 +1,80 @@
+package dev.pgbelay.outbox;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.pgbelay.testing.PostgresExtension;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Keys that were held and whose pause is over, while relays stop and start. */
+class RelayHeldKeysPostgresTest {
+  @RegisterExtension
+  @Order(1)
+  static final PostgresExtension postgres =
+      PostgresExtension.create().withTemplate(RelayFixture.SCHEMA);
+
+  @RegisterExtension
+  @Order(2)
+  static final RelayFixture.Relays relays = new RelayFixture.Relays(postgres);
+
+  private final RelayFixture fixture = new RelayFixture(postgres, relays);
+
+  /** As a relay does once the first one of each key was delivered after all. */
+  private void holdAllUntilNow() {
+    fixture.dsl.execute(
+        "with gone as (delete from pgbelay.outbox_message where destination = ? returning *)"
+            + " insert into pgbelay.outbox_held (id, appended_at, destination, lane, replay,"
+            + " message_id, topic, key, hold_key, payload)"
+            + " select id, appended_at, destination, lane, replay, message_id, topic, key,"
+            + " 'k:' || key, payload from gone",
+        fixture.number);
+    fixture.dsl.execute(
+        "insert into pgbelay.outbox_held_key (destination, lane, hold_key, attempts, next_at, reason)"
+            + " select distinct destination, lane, hold_key, 0, now(), ''"
+            + " from pgbelay.outbox_held where destination = ?",
+        fixture.number);
+  }
+
+  /** One thread, two keys by turns: it stands still in one while the other has some delivered. */
+  @Test
+  void stopWhileAHeldKeyIsHalfDelivered_repeatsNothing() throws Exception {
+    for (int i = 0; i < 10; i++) {
+      fixture.append("a", "a" + i);
+      fixture.append("b", "b" + i);
+    }
+    holdAllUntilNow();
+    CountDownLatch within = new CountDownLatch(1);
+    CountDownLatch goOn = new CountDownLatch(1);
+    Collected collected = new Collected();
+    collected.answering(
+        message -> {
+          if (collected.count() == 5) {
+            within.countDown();
+            assertThat(goOn.await(60, TimeUnit.SECONDS)).isTrue();
+          }
+          return Delivery.delivered();
+        });
+    Destination to = Destination.of(fixture.destination, collected).withConcurrency(1);
+    OutboxRelay first = fixture.start(to);
+    assertThat(within.await(60, TimeUnit.SECONDS)).isTrue();
+    Thread stop =
+        new Thread(() -> assertThat(first.stop(Duration.ofSeconds(30)).isClean()).isTrue(), "stop");
+    stop.start();
+    RelayFixture.await(() -> stop.getState() == Thread.State.TIMED_WAITING);
+    goOn.countDown();
+    stop.join();
+    assertThat(collected.texts()).hasSize(6);
+    assertThat(fixture.held()).as("what was delivered is written down").isEqualTo(14);
+    fixture.start(to);
+    RelayFixture.await(fixture::isEmpty);
+    assertThat(collected.texts()).doesNotHaveDuplicates().hasSize(20);
+    assertThat(collected.texts("a"))
+        .isEqualTo(List.of("a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9"));
+    collected.assertOrdered();
+  }
+}
