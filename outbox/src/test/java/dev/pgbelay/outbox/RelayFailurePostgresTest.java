@@ -248,7 +248,7 @@ class RelayFailurePostgresTest {
             .withConcurrency(2)
             .withMostFailingKeys(20)
             .withRetries(
-                1_000, RetryPauses.exponential(Duration.ofSeconds(1), Duration.ofHours(1))));
+                1_000, RetryPauses.exponential(Duration.ofMillis(200), Duration.ofHours(1))));
     RelayFixture.await(
         () ->
             registry

@@ -204,6 +204,7 @@ class RelayGrantsPostgresTest {
   @Test
   void eachOfThem_isNeeded() {
     List<String> all = all();
+    List<Thread> closing = new ArrayList<>();
     for (int from = 0; from < all.size(); from += AT_ONCE) {
       List<Scene> scenes = new ArrayList<>();
       List<String> missing = all.subList(from, Math.min(all.size(), from + AT_ONCE));
@@ -222,16 +223,12 @@ class RelayGrantsPostgresTest {
           assertThat(scene.failed()).as("without %s", missing.get(i)).isTrue();
         }
       } finally {
-        closeAll(scenes);
+        // Each waits for what it cannot write.
+        scenes.forEach(scene -> closing.add(new Thread(scene::close)));
+        closing.subList(closing.size() - scenes.size(), closing.size()).forEach(Thread::start);
       }
     }
-  }
-
-  /** Each waits for what it cannot write. */
-  private static void closeAll(List<Scene> scenes) {
-    List<Thread> threads = scenes.stream().map(scene -> new Thread(scene::close)).toList();
-    threads.forEach(Thread::start);
-    RelayFixture.await(() -> threads.stream().noneMatch(Thread::isAlive));
+    RelayFixture.await(() -> closing.stream().noneMatch(Thread::isAlive));
   }
 
   /** Nothing more can fail. */

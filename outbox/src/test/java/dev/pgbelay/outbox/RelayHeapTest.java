@@ -11,7 +11,8 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /** A relay with default settings in a JVM whose whole heap has 64 MiB, in front of a backlog. */
 class RelayHeapTest {
   private static final boolean FULL = "full".equals(System.getProperty("pgbelay.scale"));
-  private static final int SMALL = FULL ? 1_000_000 : 100_000;
+  private static final int SMALL = FULL ? 1_000_000 : 50_000;
+  private static final int ONE_KEY = FULL ? 1_000_000 : 25_000;
   private static final int LARGE = FULL ? 100_000 : 10_000;
   private static final int KEYS = 1_000;
 
@@ -39,8 +40,8 @@ class RelayHeapTest {
   /** All of one key, which one call at a time delivers. */
   @Test
   void backlogOfOneKey_isDeliveredWithin64MiB() throws Exception {
-    append(SMALL / 2, 200, 5_000, 1);
-    SmallRelay.deliver(postgres.jdbcUrl(), fixture.destination, SMALL / 2);
+    append(ONE_KEY, 200, 5_000, 1);
+    SmallRelay.deliver(postgres.jdbcUrl(), fixture.destination, ONE_KEY);
     assertThat(fixture.payloads()).isEmpty();
   }
 

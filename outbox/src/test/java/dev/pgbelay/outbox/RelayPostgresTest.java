@@ -142,14 +142,16 @@ class RelayPostgresTest {
                   }
                   return Delivery.delivered();
                 });
-    for (int i = 0; i < 5_000; i++) {
-      fixture.append("slow", "s" + i);
-      if (i == 100) {
-        fixture.appendMany(3_000, 30);
+    try (Connection connection = postgres.dataSource().getConnection()) {
+      connection.setAutoCommit(false);
+      for (int i = 0; i < 1_500; i++) {
+        fixture.append(connection, "slow", "s" + i);
+        if (i == 100) {
+          connection.commit();
+          fixture.appendMany(3_000, 30);
+        }
       }
-      if (i > 1_500) {
-        break;
-      }
+      connection.commit();
     }
     fixture.start(
         fixture.relay(Destination.of(fixture.destination, collected)).window(200, 1 << 20));

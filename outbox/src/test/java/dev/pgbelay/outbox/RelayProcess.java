@@ -4,11 +4,13 @@ import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.Transactions;
 import java.io.File;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -33,13 +35,20 @@ final class RelayProcess {
     /** The same, but the first call fails. */
     ONE_FAILURE_BEHIND_THE_GATE,
     /** Delivers, slowly. */
-    ON_AND_ON
+    ON_AND_ON,
+    /**
+     * Delivers the first messages of keys at the second attempt, keeps what it delivered, and says
+     * what its clock shows.
+     */
+    SECOND_ATTEMPT
   }
 
   static final int BATCH = 10;
 
   /** Longer than a test: it is over when the test says so. */
   static final Duration LEASE = Duration.ofMinutes(2);
+
+  static final Duration RETRY = Duration.ofSeconds(1);
 
   private static final Path LOGS = Path.of("target", "relay-process");
 
@@ -50,15 +59,24 @@ final class RelayProcess {
         "create table if not exists delivered (place bigserial, node text not null,"
             + " claim text not null, message_id text not null, key text, payload text not null)");
     dsl.execute("create table if not exists gate (node text not null)");
+    dsl.execute("create table if not exists clock (node text not null, millis bigint not null)");
   }
 
   static Process start(String url, String node, String destination, Script script)
       throws IOException {
+    return start(url, node, destination, script, Map.of());
+  }
+
+  static Process start(
+      String url, String node, String destination, Script script, Map<String, String> environment)
+      throws IOException {
     Files.createDirectories(LOGS);
-    return new ProcessBuilder(
+    ProcessBuilder jvm =
+        new ProcessBuilder(
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
             "-XX:TieredStopAtLevel=1",
             "-Xmx128m",
+            "-Duser.timezone=Pacific/Kiritimati",
             "-Dorg.jooq.no-logo=true",
             "-Dorg.jooq.no-tips=true",
             "-cp",
@@ -67,11 +85,18 @@ final class RelayProcess {
             url + "&ApplicationName=" + node,
             node,
             destination,
-            script.name())
-        .redirectErrorStream(true)
+            script.name());
+    jvm.environment().putAll(environment);
+    return jvm.redirectErrorStream(true)
         .redirectOutput(ProcessBuilder.Redirect.appendTo(LOGS.resolve(node + ".log").toFile()))
         .redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")))
         .start();
+  }
+
+  /** Of the first message of each key. */
+  private static boolean isFirstTry(Message message) {
+    return message.attempt() == 1
+        && new String(message.payload(), StandardCharsets.UTF_8).equals("0");
   }
 
   static void signal(Process process, String signal) throws Exception {
@@ -113,6 +138,11 @@ final class RelayProcess {
       return deliveries;
     }
 
+    void tellTime() {
+      dsl.execute(
+          "insert into clock (node, millis) values (?, ?)", node, System.currentTimeMillis());
+    }
+
     void awaitGate() throws InterruptedException {
       while (dsl.fetch("select 1 from gate where node = ?", node).isEmpty()) {
         Thread.sleep(10);
@@ -148,6 +178,11 @@ final class RelayProcess {
           }
         }
         case ON_AND_ON -> Thread.sleep(20);
+        case SECOND_ATTEMPT -> {
+          if (messages.stream().anyMatch(RelayProcess::isFirstTry)) {
+            return messages.stream().map(one -> Delivery.failed("the first time")).toList();
+          }
+        }
       }
       return super.publish(messages);
     }
@@ -164,14 +199,22 @@ final class RelayProcess {
     HikariDataSource pool = RelayFixture.pool(args[0], 8);
     HikariDataSource heartbeats = RelayFixture.pool(args[0], 1);
     HikariDataSource other = RelayFixture.pool(args[0] + "-other", 4);
+    Script script = Script.valueOf(args[3]);
+    Scripted publisher = new Scripted(other, args[1], script);
+    Destination to =
+        Destination.of(args[2], publisher)
+            .withConcurrency(args[3].startsWith("ONE") ? 1 : 3)
+            .withRetries(10, RetryPauses.exponential(RETRY, RETRY));
+    if (script == Script.SECOND_ATTEMPT) {
+      to = to.withRetention(Duration.ofDays(1));
+      publisher.tellTime();
+    }
     OutboxRelay relay =
         OutboxRelay.builder(Transactions.of(pool), heartbeats)
             .node(args[1])
             .lease(LEASE)
             .pollInterval(Duration.ofMillis(20))
-            .deliver(
-                Destination.of(args[2], new Scripted(other, args[1], Script.valueOf(args[3])))
-                    .withConcurrency(args[3].startsWith("ONE") ? 1 : 3))
+            .deliver(to)
             .build();
     Runtime.getRuntime()
         .addShutdownHook(new Thread(() -> System.out.println(relay.stop(Duration.ofSeconds(20)))));

@@ -35,6 +35,7 @@ import org.junit.jupiter.api.Test;
  */
 class RelaySurvivalTest {
   private static final int KEYS = 20;
+  private static final Duration LEASE = Duration.ofSeconds(2);
   private static final AtomicInteger NAMES = new AtomicInteger();
 
   /** A server of its own, which may be crashed. */
@@ -78,7 +79,7 @@ class RelaySurvivalTest {
       OutboxRelay relay =
           OutboxRelay.builder(Transactions.of(pool), heartbeats)
               .name("s" + NAMES.incrementAndGet())
-              .lease(Duration.ofSeconds(3))
+              .lease(LEASE)
               .pollInterval(Duration.ofMillis(20))
               .meterRegistry(meters)
               .deliver(to)
@@ -355,7 +356,7 @@ class RelaySurvivalTest {
       site.start();
       assertThat(exhausted.await(60, TimeUnit.SECONDS)).isTrue();
       String relay = "select count(*) from pgbelay.outbox_relay where expires_at > now()";
-      long until = System.nanoTime() + Duration.ofSeconds(6).toNanos();
+      long until = System.nanoTime() + LEASE.multipliedBy(2).toNanos();
       while (System.nanoTime() < until) {
         assertThat(site.count(relay)).as("alive for two leases").isEqualTo(1);
         Thread.sleep(200);

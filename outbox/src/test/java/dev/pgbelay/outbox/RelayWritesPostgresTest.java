@@ -101,7 +101,13 @@ class RelayWritesPostgresTest {
           } catch (SQLException e) {
             throw new IllegalStateException(e);
           }
-        });
+        },
+        RelayWritesPostgresTest::inAThreadOfItsOwn);
+  }
+
+  /** The common pool may have a single one, and both that are started here wait. */
+  private static void inAThreadOfItsOwn(Runnable task) {
+    new Thread(task).start();
   }
 
   /** Where a message lay, another one may lie by now. */
@@ -156,7 +162,8 @@ class RelayWritesPostgresTest {
                 } catch (SQLException e) {
                   throw new IllegalStateException(e);
                 }
-              });
+              },
+              RelayWritesPostgresTest::inAThreadOfItsOwn);
       RelayFixture.await(() -> waiting() == 1);
       CompletableFuture<Void> retired = retire(claim);
       RelayFixture.await(() -> waiting() == 2 || retired.isDone());

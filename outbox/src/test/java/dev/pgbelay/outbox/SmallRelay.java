@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.Transactions;
+import java.lang.management.ManagementFactory;
+import java.lang.management.MemoryType;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -48,8 +50,18 @@ final class SmallRelay {
           OutboxRelay.builder(Transactions.of(pool), heartbeats)
               .deliver(Destination.of(args[1], new Counting(left)))
               .build();
+      long begin = System.nanoTime();
       relay.start();
       left.await();
+      long millis = Duration.ofNanos(System.nanoTime() - begin).toMillis();
+      long peak =
+          ManagementFactory.getMemoryPoolMXBeans().stream()
+              .filter(memory -> memory.getType() == MemoryType.HEAP)
+              .mapToLong(memory -> memory.getPeakUsage().getUsed())
+              .sum();
+      System.out.printf(
+          "%s messages in %d ms, heap of %d MiB, highest use of its parts in all %d MiB%n",
+          args[2], millis, Runtime.getRuntime().maxMemory() >> 20, peak >> 20);
       System.exit(relay.stop(Duration.ofSeconds(60)).isClean() ? 0 : 4);
     }
   }

@@ -104,6 +104,11 @@ class HealthRulesTest {
         Status.DOWN,
         "destination 'd': 9 messages wait, the oldest for PT3M, and none was delivered by a relay"
             + " that is alive; 2 relays are alive, but none that delivers there");
+    assertThat(
+            judge(waiting("d", MINUTE.multipliedBy(3), service(1, MINUTE.multipliedBy(2))))
+                .status())
+        .as("one was delivered just in time")
+        .isEqualTo(Status.UP);
     assertThat(judge(waiting("slow", MINUTE.multipliedBy(14), service(1, days))).status())
         .as("has a threshold of its own")
         .isEqualTo(Status.UP);

@@ -265,6 +265,18 @@ class OutboxMonitorPostgresTest {
         .extracting(Reason::text)
         .anyMatch(text -> text.contains("no relay that is alive delivers there"));
     assertThat(gaugeOfAll("health")).isEqualTo(2);
+    fixture.dsl.execute(
+        "with relay as (insert into pgbelay.outbox_relay (claimant, node, expires_at,"
+            + " destinations) values (gen_random_uuid(), 'one', now() + interval '1 minute',"
+            + " array[?]) returning claimant) update pgbelay.outbox_lane set claim_number = 1,"
+            + " claimant = relay.claimant from relay where destination = ?",
+        id(),
+        id());
+    assertThat(figures(monitor.look()).service().freeFor()).isZero();
+    fixture.dsl.execute("truncate pgbelay.outbox_relay");
+    assertThat(figures(monitor.look()).service().freeFor())
+        .as("counted anew")
+        .isLessThan(Duration.ofMillis(900));
   }
 
   @Test

@@ -71,7 +71,7 @@ class InboxAgesPostgresTest {
       String id = InboxFixture.bornOn(today - age);
       nothingIsMarked();
       assertThat(once(inbox, id)).isEqualTo(Outcome.PROCESSED);
-      for (int days = 0; days <= retention; days++) {
+      for (int days = 0; days <= retention; days += days < 5 || days > retention - 3 ? 1 : 2) {
         Inbox later = inbox.ahead(days);
         later.retention(fixture.transactions).emptyDays();
         if (days < retention) {
