@@ -23,6 +23,7 @@ import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.awaitility.Awaitility;
+import org.awaitility.core.ConditionTimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /** The processes of a storm and what is done to them. */
@@ -95,13 +96,8 @@ final class OutboxStorm implements AutoCloseable {
     consumer = begin(Role.CONSUMER);
   }
 
-  void awaitEffects(int count) {
-    Awaitility.await(count + " effects")
-        .atMost(limit)
-        .pollDelay(Duration.ZERO)
-        .pollInterval(Duration.ofMillis(50))
-        .ignoreExceptions()
-        .until(() -> tables.effects() >= count);
+  void awaitEffects(int count) throws Exception {
+    await(count + " effects", limit, () -> tables.effects() >= count);
   }
 
   void provoke(Fault fault, PostgresCluster cluster) throws Exception {
@@ -116,7 +112,7 @@ final class OutboxStorm implements AutoCloseable {
       case STOP_RELAY_PAST_ITS_LEASE -> {
         StormProcess.signal(one.process(), "-STOP");
         await(
-            "others give it up",
+            "others give up " + one.name(),
             () ->
                 tables.count("select count(*) from pgbelay.outbox_relay where node = ?", one.name())
                     == 0);
@@ -128,7 +124,7 @@ final class OutboxStorm implements AutoCloseable {
       }
       case KILL_CONSUMER -> {
         StormProcess.signal(consumer().process(), "-KILL");
-        consumer().process().waitFor();
+        assertThat(consumer().process().waitFor(1, TimeUnit.MINUTES)).isTrue();
         consumer = begin(Role.CONSUMER);
       }
       case TERMINATE_SESSIONS -> {
@@ -165,13 +161,23 @@ final class OutboxStorm implements AutoCloseable {
     boolean holds() throws Exception;
   }
 
-  private static void await(String what, Check check) {
-    Awaitility.await(what)
-        .atMost(LIMIT)
-        .pollDelay(Duration.ZERO)
-        .pollInterval(Duration.ofMillis(20))
-        .ignoreExceptions()
-        .until(check::holds);
+  private void await(String what, Check check) throws Exception {
+    await(what, LIMIT, check);
+  }
+
+  /** Where it is in vain, the folder has where everybody stood. */
+  private void await(String what, Duration most, Check check) throws Exception {
+    try {
+      Awaitility.await(what)
+          .atMost(most)
+          .pollDelay(Duration.ZERO)
+          .pollInterval(Duration.ofMillis(20))
+          .ignoreExceptions()
+          .until(check::holds);
+    } catch (ConditionTimeoutException e) {
+      throw new AssertionError(
+          "waited in vain for " + what + ": " + StormStandstill.write(folder, tables, all), e);
+    }
   }
 
   /** Waits until everything has gone its way, and ends all in good order. */

@@ -76,7 +76,7 @@ class OutboxStormTest {
           storm.provoke(plan.get(i), cluster);
         }
         producers.allow(EVENTS);
-        producers.await();
+        producers.await(LIMIT);
         storm.awaitEffects(tables.committed());
         proxy.cutCommitsAtRandom(seed, 0, 0);
         storm.calm();
@@ -147,7 +147,7 @@ class OutboxStormTest {
           cluster.primary().crash();
           cluster.replica().promote();
           direct.getHikariPoolMXBean().softEvictConnections();
-          producers.await();
+          producers.await(LIMIT);
           storm.awaitEffects(tables.committed());
           storm.calm();
           StormHistory history = storm.history(producers);

@@ -8,6 +8,7 @@ import dev.pgbelay.outbox.NewMessage;
 import dev.pgbelay.outbox.Outbox;
 import java.sql.SQLException;
 import java.sql.Savepoint;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.EnumMap;
@@ -112,9 +113,18 @@ final class StormProducers implements AutoCloseable {
     allowed = messages;
   }
 
-  void await() throws InterruptedException {
+  void await(Duration most) throws InterruptedException {
+    long until = System.nanoTime() + most.toNanos();
     for (Thread thread : threads) {
-      thread.join();
+      TimeUnit.NANOSECONDS.timedJoin(thread, Math.max(1, until - System.nanoTime()));
+      if (thread.isAlive()) {
+        throw new IllegalStateException(
+            thread.getName()
+                + " does not end, "
+                + report()
+                + ", it stands at "
+                + List.of(thread.getStackTrace()));
+      }
     }
     Throwable failure = broken.get();
     if (failure != null) {
@@ -135,7 +145,7 @@ final class StormProducers implements AutoCloseable {
     stopped = true;
     for (Thread thread : threads) {
       try {
-        thread.join();
+        thread.join(TimeUnit.SECONDS.toMillis(30));
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         return;
