@@ -93,6 +93,11 @@ final class LentConnection implements Lent {
   }
 
   @Override
+  public boolean isInTransaction() {
+    return PgDriver.state(driver) != PgDriver.State.IDLE;
+  }
+
+  @Override
   public boolean fits(Optional<Session> session) {
     if (isLost()) {
       return false;

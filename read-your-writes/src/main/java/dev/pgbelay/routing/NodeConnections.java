@@ -75,6 +75,9 @@ public interface NodeConnections {
      */
     void commit(Collection<Session> sessions) throws SQLException;
 
+    /** Whether a transaction is open, sound or failed, by the server's last answer. */
+    boolean isInTransaction();
+
     /** Whether the driver has given it up. */
     boolean isLost();
 
