@@ -1,0 +1,185 @@
+package dev.pgbelay.reconcile.check;
+
+import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.internal.MissingTable;
+import dev.pgbelay.reconcile.Declaration;
+import dev.pgbelay.reconcile.check.DeclarationReport.Outcome;
+import dev.pgbelay.reconcile.check.FindingSql.Open;
+import dev.pgbelay.reconcile.check.RunSql.Run;
+import dev.pgbelay.reconcile.internal.CatalogSql;
+import dev.pgbelay.reconcile.internal.Probe;
+import dev.pgbelay.reconcile.internal.ProbeSql;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** One declaration, from the first look to the report, on the thread that calls it. */
+final class CheckRun {
+  private static final Logger LOG = LoggerFactory.getLogger(CheckRun.class);
+  private static final String DECLARED_OTHERWISE =
+      "the declarations have another version now; a run of theirs begins anew";
+
+  private final CheckPlan plan;
+  private final Declaration declaration;
+  private final RunSql runs;
+  private final FindingSql findings;
+  private final long began = System.nanoTime();
+
+  CheckRun(CheckPlan plan, Declaration declaration) {
+    this.plan = plan;
+    this.declaration = declaration;
+    this.runs = new RunSql(plan.schema());
+    this.findings = new FindingSql(plan.schema(), declaration);
+  }
+
+  DeclarationReport run() {
+    try {
+      return check();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return unfinished(null, "interrupted; the next run goes on");
+    } catch (Scan.RunClosed e) {
+      return unfinished(null, "the run was ended by another process");
+    } catch (RuntimeException e) {
+      RuntimeException told = MissingTable.explained(e, "runs and findings", "reconcile");
+      LOG.warn(
+          "declaration '{}': the check failed, the next run goes on", declaration.name(), told);
+      return unfinished(null, "failed, the next run goes on: " + told.getMessage());
+    }
+  }
+
+  private DeclarationReport check() throws InterruptedException {
+    Probe probe =
+        plan.transactions()
+            .run(
+                plan.brief(),
+                tx ->
+                    ProbeSql.of(
+                        declaration,
+                        ProbeSql.walked(declaration)
+                            .flatMap(table -> CatalogSql.find(tx.dsl(), table))));
+    Run run = open();
+    Scan scan = new Scan(plan, declaration, probe, runs, findings, run.id());
+    switch (scan.look()) {
+      case HELD_ELSEWHERE -> {
+        return report(run, Outcome.HELD_ELSEWHERE, "another checker is at it", 0, 0, List.of());
+      }
+      case OUT_OF_TIME -> {
+        return unfinished(
+            run, "the scan took longer than " + plan.scanWithin() + "; the next run goes on");
+      }
+      case INTERRUPTED -> {
+        return unfinished(run, "interrupted; the next run goes on");
+      }
+      case CANCELLED -> {
+        DeclarationReport report =
+            unfinished(run, "cancelled by an operator; the next run begins anew");
+        close(run, Outcome.INCOMPLETE, report.reason().orElseThrow(), report.unsettled());
+        scan.forget();
+        return report;
+      }
+      case WHOLE -> {
+        DeclarationReport report = confirm(run, probe);
+        scan.forget();
+        return report;
+      }
+    }
+    throw new IllegalStateException("every end of a scan is known");
+  }
+
+  /** The run that is open, or a new one. */
+  private Run open() {
+    Optional<Run> open = find();
+    if (open.isPresent() && !open.get().version().equals(plan.declarations().version())) {
+      close(open.get(), Outcome.INCOMPLETE, DECLARED_OTHERWISE, 0);
+      open = Optional.empty();
+    }
+    if (open.isEmpty()) {
+      plan.transactions()
+          .execute(
+              plan.brief(),
+              tx -> runs.open(tx.dsl(), declaration.name(), plan.declarations().version()));
+      open = find();
+    }
+    return open.orElseThrow(
+        () -> new PgBelayException("the run was ended by another process as soon as it began"));
+  }
+
+  private Optional<Run> find() {
+    return plan.transactions().run(plan.brief(), tx -> runs.findOpen(tx.dsl(), declaration.name()));
+  }
+
+  private DeclarationReport confirm(Run run, Probe probe) throws InterruptedException {
+    Confirmation.Result result =
+        new Confirmation(plan, declaration, probe, runs, findings).run(run.id());
+    Run end = plan.transactions().run(plan.brief(), tx -> runs.find(tx.dsl(), run.id()));
+    Open open = result.open();
+    String reason = incomplete(end, result);
+    Outcome outcome =
+        reason != null
+            ? Outcome.INCOMPLETE
+            : open.confirmed() > 0 ? Outcome.FINDINGS : Outcome.CLEAN;
+    close(run, outcome, reason, open.candidates());
+    return report(end, outcome, reason, open.candidates(), open.confirmed(), result.blockers());
+  }
+
+  private void close(Run run, Outcome outcome, @Nullable String reason, long unsettled) {
+    boolean closed =
+        plan.transactions()
+            .run(plan.brief(), tx -> runs.close(tx.dsl(), run.id(), outcome, reason, unsettled));
+    if (!closed) {
+      throw new Scan.RunClosed();
+    }
+  }
+
+  private static @Nullable String incomplete(Run run, Confirmation.Result result) {
+    if (!result.blockers().isEmpty()) {
+      return "candidates could not be confirmed, since transactions have not ended that held locks on the tables: "
+          + result.blockers().stream().limit(5).map(Blocker::toString).toList();
+    }
+    if (run.notKept() > 0) {
+      return run.notKept()
+          + " candidates were counted and not kept; mend what is found, or raise maxCandidates";
+    }
+    if (result.open().candidates() > 0) {
+      return result.open().candidates()
+          + " candidates are younger than the grace, or have changed meanwhile; the next run settles them";
+    }
+    return null;
+  }
+
+  private DeclarationReport unfinished(@Nullable Run run, String reason) {
+    Run known = run == null ? new Run(0, "", 0, 0, 0, 0, 0, 0) : fresh(run);
+    return report(known, Outcome.INCOMPLETE, reason, known.kept(), 0, List.of());
+  }
+
+  private Run fresh(Run run) {
+    return plan.transactions().run(plan.brief(), tx -> runs.find(tx.dsl(), run.id()));
+  }
+
+  private DeclarationReport report(
+      Run run,
+      Outcome outcome,
+      @Nullable String reason,
+      long unsettled,
+      long open,
+      List<Blocker> blockers) {
+    return new DeclarationReport(
+        declaration.name(),
+        outcome,
+        run.checked(),
+        run.skipped(),
+        run.candidates(),
+        run.notKept(),
+        run.confirmed(),
+        run.resolved(),
+        unsettled,
+        open,
+        Duration.ofNanos(System.nanoTime() - began),
+        Optional.ofNullable(reason),
+        blockers);
+  }
+}

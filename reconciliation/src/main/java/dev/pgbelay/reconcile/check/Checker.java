@@ -1,0 +1,197 @@
+package dev.pgbelay.reconcile.check;
+
+import dev.pgbelay.batch.chunk.ThrottleSignal;
+import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.schema.SchemaInstaller;
+import dev.pgbelay.reconcile.Declaration;
+import dev.pgbelay.reconcile.DeclarationException;
+import dev.pgbelay.reconcile.Declarations;
+import dev.pgbelay.reconcile.check.CheckPlan.Sizing;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Looks for rows that break a declaration, and reports those that it has confirmed.
+ *
+ * <p><b>Guarantee.</b> A run that ends as {@code CLEAN} or {@code FINDINGS} has looked at every row
+ * that was committed before it began and not deleted meanwhile. What it confirms was wrong in two
+ * snapshots: in the second one after every transaction had ended that held a lock on one of the
+ * declaration's tables at the time of the first, prepared ones included, and after the
+ * declaration's grace. A row that a transaction mends which begins after the first snapshot, and
+ * commits after the grace, can still be reported.
+ *
+ * <p>Scans are {@linkplain dev.pgbelay.batch.chunk.ChunkedJob chunked jobs}: a run that died is
+ * gone on with by whoever runs next, in whatever process; two at once are one run, of which one is
+ * turned away. Nothing of the application's tables is written or locked.
+ *
+ * <p>{@link #run()} blocks the calling thread, with one connection at a time, and none while it
+ * waits. Needs the tables of the modules {@code batch} and {@code reconcile} (see {@link
+ * SchemaInstaller}), on the primary, and for the names of blockers the role {@code
+ * pg_read_all_stats}. Works behind PgBouncer in transaction mode. Immutable and safe for several
+ * threads.
+ */
+public final class Checker {
+  private final CheckPlan plan;
+
+  private Checker(CheckPlan plan) {
+    this.plan = plan;
+  }
+
+  public static Builder builder(Transactions transactions, Declarations declarations) {
+    return new Builder(transactions, declarations);
+  }
+
+  /**
+   * Checks every declaration, one after the other. What keeps one of them from being checked stands
+   * in its report, and the others are checked all the same; an interrupt ends the run, with
+   * incomplete reports.
+   *
+   * @throws DeclarationException before anything is checked, if they do not fit the database
+   */
+  public CheckReport run() {
+    return run(plan.declarations().all());
+  }
+
+  /**
+   * Checks one of the declarations.
+   *
+   * @throws PgBelayException if none has that name
+   * @throws DeclarationException as {@link #run()}
+   */
+  public DeclarationReport run(String declaration) {
+    Declaration found =
+        plan.declarations()
+            .find(declaration)
+            .orElseThrow(
+                () ->
+                    new PgBelayException(
+                        "no declaration '%s'; there are %s"
+                            .formatted(
+                                declaration,
+                                plan.declarations().all().stream()
+                                    .map(Declaration::name)
+                                    .toList())));
+    return run(List.of(found)).declarations().get(0);
+  }
+
+  private CheckReport run(List<Declaration> chosen) {
+    long began = System.nanoTime();
+    plan.declarations().requireMatching(plan.transactions());
+    List<DeclarationReport> reports = new ArrayList<>();
+    for (Declaration each : chosen) {
+      reports.add(new CheckRun(plan, each).run());
+    }
+    return new CheckReport(
+        plan.declarations().version(), reports, Duration.ofNanos(System.nanoTime() - began));
+  }
+
+  /** Collects what a checker does. Not safe for several threads. */
+  public static final class Builder {
+    private final Transactions transactions;
+    private final Declarations declarations;
+    private String schema = SchemaInstaller.DEFAULT_SCHEMA;
+    private Duration scanWithin = Duration.ofDays(1);
+    private Duration confirmWithin = Duration.ofMinutes(1);
+    private Duration poll = Duration.ofMillis(50);
+    private Duration rangeTimeout = Duration.ofSeconds(30);
+    private long maxCandidates = 10_000;
+    private Sizing sizing = new Sizing(5_000, 100, 1_000_000);
+    private List<ThrottleSignal> throttle = ThrottleSignal.defaults();
+    private @Nullable Long maxRowsPerSecond;
+
+    private Builder(Transactions transactions, Declarations declarations) {
+      this.transactions = transactions;
+      this.declarations = declarations;
+    }
+
+    /** The schema of the tables; {@value SchemaInstaller#DEFAULT_SCHEMA} unless said. */
+    public Builder schema(String schema) {
+      this.schema = schema;
+      return this;
+    }
+
+    /**
+     * How long the scan of one declaration may take in this call: 1 ms to 7 days, 1 day unless
+     * said. What is left is incomplete, and the next run goes on behind it.
+     */
+    public Builder scanWithin(Duration time) {
+      this.scanWithin = time;
+      return this;
+    }
+
+    /**
+     * How long to wait for transactions that may mend what was seen, and for the grace, for one
+     * declaration: 0 to 1 day, 1 minute unless said. What is not settled by then stays a candidate
+     * for the next run.
+     */
+    public Builder confirmWithin(Duration time) {
+      this.confirmWithin = time;
+      return this;
+    }
+
+    /** Between two looks while it waits: 1 ms to 1 minute, 50 ms unless said. */
+    public Builder pollInterval(Duration time) {
+      this.poll = time;
+      return this;
+    }
+
+    /** For one range, or the query of an invariant: 100 ms to 1 hour, 30 seconds unless said. */
+    public Builder rangeTimeout(Duration time) {
+      this.rangeTimeout = time;
+      return this;
+    }
+
+    /**
+     * How many candidates of one declaration a run keeps: 1 to 1,000,000, 10,000 unless said. More
+     * are counted, and make the run incomplete.
+     */
+    public Builder maxCandidates(long most) {
+      this.maxCandidates = most;
+      return this;
+    }
+
+    /**
+     * The rows of the first range, and the bounds that the adaptation keeps within; 5,000, 100 and
+     * 1,000,000 unless said.
+     */
+    public Builder rangeRows(int first, int min, int max) {
+      this.sizing = new Sizing(first, min, max);
+      return this;
+    }
+
+    /** What the scan gives way to; {@link ThrottleSignal#defaults()} unless said. */
+    public Builder throttle(List<? extends ThrottleSignal> signals) {
+      this.throttle = List.copyOf(signals);
+      return this;
+    }
+
+    /** At most so many rows per second, on average over each range; at least 1. */
+    public Builder maxRowsPerSecond(long rows) {
+      this.maxRowsPerSecond = rows;
+      return this;
+    }
+
+    /**
+     * @throws PgBelayException naming the option and what is wrong with it
+     */
+    public Checker build() {
+      return new Checker(
+          new CheckPlan(
+              transactions,
+              declarations,
+              schema,
+              scanWithin,
+              confirmWithin,
+              poll,
+              rangeTimeout,
+              maxCandidates,
+              sizing,
+              List.copyOf(throttle),
+              Optional.ofNullable(maxRowsPerSecond)));
+    }
+  }
+}

@@ -1,0 +1,117 @@
+package dev.pgbelay.reconcile.check;
+
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.reconcile.Declaration;
+import dev.pgbelay.reconcile.check.FindingSql.Answer;
+import dev.pgbelay.reconcile.check.FindingSql.Open;
+import dev.pgbelay.reconcile.internal.Probe;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import org.jooq.JSONB;
+import org.jspecify.annotations.Nullable;
+
+/** The second look: after whoever may have been about to mend what the first one saw. */
+final class Confirmation {
+  private static final int AT_ONCE = 500;
+
+  private final CheckPlan plan;
+  private final Declaration declaration;
+  private final Probe probe;
+  private final RunSql runs;
+  private final FindingSql findings;
+
+  Confirmation(
+      CheckPlan plan, Declaration declaration, Probe probe, RunSql runs, FindingSql findings) {
+    this.plan = plan;
+    this.declaration = declaration;
+    this.probe = probe;
+    this.runs = runs;
+    this.findings = findings;
+  }
+
+  /**
+   * How it ended.
+   *
+   * @param blockers that had not ended
+   * @param open what is left
+   */
+  record Result(List<Blocker> blockers, Open open) {}
+
+  /** Who held locks, and when that was asked, which was before. */
+  private record Listed(Instant at, List<Blocker> blockers) {}
+
+  Result run(long run) throws InterruptedException {
+    Transactions transactions = plan.transactions();
+    Open seen = transactions.run(plan.brief(), tx -> findings.open(tx.dsl()));
+    if (seen.candidates() + seen.confirmed() == 0) {
+      return new Result(List.of(), seen);
+    }
+    long until = System.nanoTime() + plan.confirmWithin().toNanos();
+    Listed listed = list();
+    List<Blocker> left = outwait(listed.blockers(), until);
+    outwaitGrace(seen, until);
+    askAgain(run, left.isEmpty() ? listed.at() : null);
+    Open open =
+        transactions.run(
+            plan.brief(),
+            tx -> {
+              findings.forgetCandidatesThatAreGone(tx.dsl());
+              return findings.open(tx.dsl());
+            });
+    return new Result(left, open);
+  }
+
+  private Listed list() {
+    return plan.transactions()
+        .run(
+            plan.brief(),
+            tx -> {
+              Instant at = BlockerSql.now(tx.dsl());
+              List<String> tables =
+                  declaration.reads().stream().map(table -> tx.dsl().render(table)).toList();
+              return new Listed(at, BlockerSql.list(tx.dsl(), tables));
+            });
+  }
+
+  private List<Blocker> outwait(List<Blocker> listed, long until) throws InterruptedException {
+    List<Blocker> left = listed;
+    while (!left.isEmpty()) {
+      List<Blocker> asked = left;
+      left = plan.transactions().run(plan.brief(), tx -> BlockerSql.running(tx.dsl(), asked));
+      if (left.isEmpty() || System.nanoTime() - until >= 0) {
+        break;
+      }
+      Thread.sleep(plan.poll().toMillis());
+    }
+    return left;
+  }
+
+  private void outwaitGrace(Open seen, long until) throws InterruptedException {
+    Long youngest = seen.youngestMillis();
+    if (youngest == null || declaration.grace().isZero()) {
+      return;
+    }
+    Duration rest = declaration.grace().minusMillis(youngest).plusMillis(1);
+    Duration time = Duration.ofNanos(until - System.nanoTime());
+    if (!rest.isNegative() && rest.compareTo(time) <= 0) {
+      Thread.sleep(rest.toMillis());
+    }
+  }
+
+  private void askAgain(long run, @Nullable Instant seenBefore) {
+    JSONB after = null;
+    do {
+      JSONB from = after;
+      after =
+          plan.transactions()
+              .run(
+                  plan.brief(),
+                  tx -> {
+                    Answer answer = findings.askAgain(tx.dsl(), probe, from, AT_ONCE, seenBefore);
+                    runs.countConfirmation(tx.dsl(), run, answer.confirmed(), answer.resolved());
+                    return answer.lastKey();
+                  });
+    } while (after != null);
+  }
+}

@@ -1,0 +1,203 @@
+package dev.pgbelay.reconcile.check;
+
+import static org.jooq.impl.DSL.val;
+
+import dev.pgbelay.reconcile.Declaration;
+import dev.pgbelay.reconcile.DerivedValue;
+import dev.pgbelay.reconcile.Reference;
+import dev.pgbelay.reconcile.internal.KeyRowsSql;
+import dev.pgbelay.reconcile.internal.Probe;
+import java.time.Instant;
+import java.util.List;
+import org.jooq.Condition;
+import org.jooq.DSLContext;
+import org.jooq.Field;
+import org.jooq.JSONB;
+import org.jooq.Record;
+import org.jooq.Table;
+import org.jooq.impl.DSL;
+import org.jooq.impl.SQLDataType;
+import org.jspecify.annotations.Nullable;
+
+/** The statements on the table of findings, {@code {0}}, of one declaration, {@code {1}}. */
+final class FindingSql {
+  /** {0}: the probe of the range, {1}: how many candidates are wanted at most */
+  private static final String SCAN =
+      """
+      SELECT count(*) FILTER (WHERE pgbelay_scope) AS checked,
+             count(*) FILTER (WHERE NOT pgbelay_scope) AS skipped,
+             count(*) FILTER (WHERE pgbelay_scope AND pgbelay_wrong) AS wrong,
+             to_jsonb((array_agg(jsonb_build_array(pgbelay_key, pgbelay_evidence))
+                         FILTER (WHERE pgbelay_scope AND pgbelay_wrong))[1:{1}]) AS kept
+        FROM ({0}) AS probed\
+      """;
+
+  /** {2}: pairs of key and evidence, {3}: whether other evidence is another candidate */
+  private static final String KEEP =
+      """
+      INSERT INTO {0} AS f (declaration, row_key, state, evidence)
+      SELECT {1}, pair -> 0, 'CANDIDATE', pair -> 1
+        FROM jsonb_array_elements(cast({2} AS jsonb)) AS c(pair)
+       ORDER BY pair -> 0
+      ON CONFLICT (declaration, row_key) DO UPDATE
+         SET state = CASE WHEN f.state IN ('REPAIRED', 'RESOLVED') OR ({3} AND f.evidence <> excluded.evidence)
+                          THEN 'CANDIDATE' ELSE f.state END,
+             evidence = excluded.evidence,
+             evidence_since = CASE WHEN f.state IN ('REPAIRED', 'RESOLVED') OR ({3} AND f.evidence <> excluded.evidence)
+                                   THEN clock_timestamp() ELSE f.evidence_since END,
+             last_seen = clock_timestamp(),
+             closed_at = NULL,
+             reopened = f.reopened + CASE WHEN f.closed_at IS NULL THEN 0 ELSE 1 END\
+      """;
+
+  /**
+   * {2}: the key after which to go on, {3}: how many, {4}: the probe of these keys, {5}: whether
+   * other evidence is another candidate, {6}: whether anything may be confirmed, {7}: what was seen
+   * after that is too young, {8}: the grace
+   */
+  private static final String ASK_AGAIN =
+      """
+      WITH asked AS MATERIALIZED (
+        SELECT row_key, state, evidence FROM {0}
+         WHERE declaration = {1} AND state IN ('CANDIDATE', 'CONFIRMED')
+           AND ({2} IS NULL OR row_key > {2})
+         ORDER BY row_key LIMIT {3}),
+      seen AS MATERIALIZED (
+        SELECT pgbelay_key AS key, pgbelay_evidence AS evidence FROM ({4}) AS probed
+         WHERE pgbelay_scope AND pgbelay_wrong),
+      judged AS (
+        SELECT asked.row_key, asked.state AS old_state, asked.evidence AS old_evidence, seen.evidence,
+               seen.key IS NULL AS gone, {5} AND seen.evidence <> asked.evidence AS changed
+          FROM asked LEFT JOIN seen ON seen.key = asked.row_key),
+      told AS (
+        UPDATE {0} AS f
+           SET state = CASE WHEN gone THEN 'RESOLVED'
+                            WHEN changed THEN 'CANDIDATE'
+                            WHEN {6} AND evidence_since <= {7}
+                                 AND evidence_since <= clock_timestamp() - {8} * interval '1 millisecond'
+                            THEN 'CONFIRMED' ELSE f.state END,
+               evidence = coalesce(j.evidence, f.evidence),
+               evidence_since = CASE WHEN changed THEN clock_timestamp() ELSE evidence_since END,
+               last_seen = CASE WHEN gone THEN last_seen ELSE clock_timestamp() END,
+               confirmed_at = CASE WHEN confirmed_at IS NULL AND NOT gone AND NOT changed
+                                        AND {6} AND evidence_since <= {7}
+                                        AND evidence_since <= clock_timestamp() - {8} * interval '1 millisecond'
+                                   THEN clock_timestamp() ELSE confirmed_at END,
+               closed_at = CASE WHEN gone THEN clock_timestamp() END
+          FROM judged AS j
+         WHERE f.declaration = {1} AND f.row_key = j.row_key
+           AND f.state = j.old_state AND f.evidence = j.old_evidence
+        RETURNING f.state, j.old_state)
+      SELECT (SELECT row_key FROM asked ORDER BY row_key DESC LIMIT 1) AS last_key,
+             count(*) FILTER (WHERE state = 'CONFIRMED' AND old_state = 'CANDIDATE') AS confirmed,
+             count(*) FILTER (WHERE state = 'RESOLVED' AND old_state = 'CONFIRMED') AS resolved
+        FROM told\
+      """;
+
+  /** What was never confirmed was never a finding. */
+  private static final String FORGET_CANDIDATES_THAT_ARE_GONE =
+      """
+      DELETE FROM {0} WHERE declaration = {1} AND state = 'RESOLVED' AND confirmed_at IS NULL\
+      """;
+
+  private static final String COUNT_OPEN =
+      """
+      SELECT count(*) FILTER (WHERE state = 'CANDIDATE') AS candidates,
+             count(*) FILTER (WHERE state = 'CONFIRMED') AS confirmed,
+             cast(extract(epoch FROM clock_timestamp()
+                    - max(evidence_since) FILTER (WHERE state = 'CANDIDATE')) * 1000 AS bigint)
+               AS youngest_millis
+        FROM {0}
+       WHERE declaration = {1} AND state IN ('CANDIDATE', 'CONFIRMED')\
+      """;
+
+  private static final String LIST =
+      """
+      SELECT * FROM {0}
+       WHERE declaration = {1} AND state = {2} AND id > {3} ORDER BY id LIMIT {4}\
+      """;
+
+  private final Table<?> table;
+  private final Field<String> declaration;
+  private final Field<Boolean> evidenceCounts;
+  private final long graceMillis;
+
+  FindingSql(String schema, Declaration declaration) {
+    this.table = DSL.table(DSL.name(schema, "reconcile_finding"));
+    this.declaration = val(declaration.name());
+    this.evidenceCounts = DSL.inline(evidenceCounts(declaration));
+    this.graceMillis = declaration.grace().toMillis();
+  }
+
+  /** Where one transaction writes both sides, a row that is always wrong is wrong. */
+  private static boolean evidenceCounts(Declaration declaration) {
+    return declaration instanceof Reference
+        || (declaration instanceof DerivedValue && !declaration.grace().isZero());
+  }
+
+  /**
+   * What a range holds.
+   *
+   * @param kept pairs of key and evidence, no more than was asked for
+   */
+  record Range(long checked, long skipped, long wrong, @Nullable JSONB kept) {}
+
+  /** What asking again found; no last key at the end. */
+  record Answer(@Nullable JSONB lastKey, long confirmed, long resolved) {}
+
+  /** What is open; how long ago the youngest candidate was first seen so. */
+  record Open(long candidates, long confirmed, @Nullable Long youngestMillis) {}
+
+  static Range scan(DSLContext dsl, Probe probe, Condition rows, long most) {
+    Record row = dsl.resultQuery(SCAN, probe.over(rows), DSL.inline(most)).fetchSingle();
+    return new Range(
+        row.get("checked", Long.class),
+        row.get("skipped", Long.class),
+        row.get("wrong", Long.class),
+        row.get("kept", JSONB.class));
+  }
+
+  void keep(DSLContext dsl, JSONB pairs) {
+    dsl.query(KEEP, table, declaration, val(pairs), evidenceCounts).execute();
+  }
+
+  /** Asks about the next open findings behind a key. */
+  Answer askAgain(
+      DSLContext dsl, Probe probe, @Nullable JSONB after, int most, @Nullable Instant seenBefore) {
+    Record row =
+        dsl.resultQuery(
+                ASK_AGAIN,
+                table,
+                declaration,
+                val(after, SQLDataType.JSONB).cast(SQLDataType.JSONB),
+                DSL.inline(most),
+                probe.over(KeyRowsSql.among(probe)),
+                evidenceCounts,
+                DSL.inline(seenBefore != null),
+                val(seenBefore, SQLDataType.INSTANT).cast(SQLDataType.TIMESTAMPWITHTIMEZONE),
+                val(graceMillis))
+            .fetchSingle();
+    return new Answer(
+        row.get("last_key", JSONB.class),
+        row.get("confirmed", Long.class),
+        row.get("resolved", Long.class));
+  }
+
+  void forgetCandidatesThatAreGone(DSLContext dsl) {
+    dsl.query(FORGET_CANDIDATES_THAT_ARE_GONE, table, declaration).execute();
+  }
+
+  Open open(DSLContext dsl) {
+    Record row = dsl.resultQuery(COUNT_OPEN, table, declaration).fetchSingle();
+    return new Open(
+        row.get("candidates", Long.class),
+        row.get("confirmed", Long.class),
+        row.get("youngest_millis", Long.class));
+  }
+
+  List<Finding> list(DSLContext dsl, Finding.State state, long afterId, int most) {
+    return dsl.resultQuery(
+            LIST, table, declaration, val(state.name()), val(afterId), DSL.inline(most))
+        .fetch(Finding::of);
+  }
+}
