@@ -61,12 +61,12 @@ final class ConnectionFit {
         throw new NotFitException("is newer than what was shown", shown.untilNanos());
       }
     }
-    if (floor.position() == null || sight.askedNanos() - seen.seenNanos() >= 0) {
+    if (floor.positions().isEmpty() || sight.askedNanos() - seen.seenNanos() >= 0) {
       return;
     }
     CommitPosition first =
         new CommitPosition(seen.server().systemIdentifier(), sight.timeline(), seen.lsn());
-    if (!fleet.timelines().covers(first, floor.position())) {
+    if (!Settlement.covered(fleet.timelines(), first, floor.positions())) {
       throw new NotFitException("is newer than what its node said", seen.seenNanos());
     }
   }
@@ -74,16 +74,11 @@ final class ConnectionFit {
   /** Until the node has said something that settles it. */
   void awaitSight(Member node, NotFitException e, RouteState state) {
     long begun = System.nanoTime();
-    try {
-      boolean came =
-          node.monitor()
-              .await(
-                  sight -> sight.askedNanos() - e.untilNanos() >= 0, options.maxWait().toNanos());
-      if (!came) {
-        state.failed().add(node);
-      }
-    } catch (InterruptedException interrupted) {
-      Thread.currentThread().interrupt();
+    boolean came =
+        node.monitor()
+            .await(sight -> sight.askedNanos() - e.untilNanos() >= 0, options.maxWait().toNanos());
+    if (!came) {
+      state.failed().add(node);
     }
     state.waited(System.nanoTime() - begun);
   }

@@ -14,18 +14,25 @@ import org.jspecify.annotations.Nullable;
 final class ConnectionLender implements NodeConnections {
   private final Fleet fleet;
   private final Router router;
+  private final Settlement settlement;
   private final ConnectionFit fit;
   private final RoutingMeters meters;
 
-  ConnectionLender(Fleet fleet, Router router, ConnectionFit fit, RoutingMeters meters) {
+  ConnectionLender(
+      Fleet fleet, Router router, Settlement settlement, ConnectionFit fit, RoutingMeters meters) {
     this.fleet = fleet;
     this.router = router;
+    this.settlement = settlement;
     this.fit = fit;
     this.meters = meters;
   }
 
   Router router() {
     return router;
+  }
+
+  Settlement settlement() {
+    return settlement;
   }
 
   Fleet fleet() {

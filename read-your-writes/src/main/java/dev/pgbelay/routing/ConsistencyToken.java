@@ -25,7 +25,8 @@ public final class ConsistencyToken {
   }
 
   /**
-   * The later of both: who has it sees what either would.
+   * The later of both: who has it sees what either would. Of two timelines that is the newer one's,
+   * and a loss of what the older one stands for is not told: let a session join both for that.
    *
    * @throws RoutingException of kind {@code FOREIGN_TOKEN} if they are of two clusters
    */

@@ -1,6 +1,7 @@
 package dev.pgbelay.routing;
 
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.internal.OptionName;
 import javax.sql.DataSource;
 
 /**
@@ -9,7 +10,8 @@ import javax.sql.DataSource;
  *
  * <p>Immutable and as safe for several threads as its two {@code DataSource}s.
  *
- * @param name in decisions, metrics and messages: 1 to 40 characters
+ * @param name in decisions, metrics and messages: 1 to 40 of a-z, 0-9, dot and hyphen, a letter
+ *     first
  * @param pool for the work, usually a HikariCP pool; every connection of it leads to this one
  *     server, so not a pooler or name that spreads over several
  * @param probes for this module alone, so that an exhausted pool blinds nobody: one connection is
@@ -25,16 +27,7 @@ public record DatabaseNode(String name, DataSource pool, DataSource probes) {
    *     DataSource} for both
    */
   public DatabaseNode {
-    if (name.isEmpty()
-        || name.length() > LONGEST_NAME
-        || name.chars().anyMatch(Character::isISOControl)) {
-      throw new PgBelayException(
-          "a node is named \""
-              + name
-              + "\": must be 1 to "
-              + LONGEST_NAME
-              + " characters, and none of them a control character");
-    }
+    name = OptionName.require("name of a node", name, LONGEST_NAME);
     if (pool == probes) {
       throw new PgBelayException(
           "node '"

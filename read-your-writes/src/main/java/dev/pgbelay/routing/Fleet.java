@@ -62,9 +62,24 @@ final class Fleet {
 
   /** A token or a node tells of a timeline. */
   void seen(int timeline) {
-    Timelines before = timelines.getAndUpdate(known -> known.seen(timeline));
+    noted(timelines.getAndUpdate(known -> known.seen(timeline)), timeline);
+  }
+
+  private static void noted(Timelines before, int timeline) {
     if (before.newest() > 0 && timeline > before.newest()) {
       LOG.warn("the cluster is on timeline {} now, was on {}", timeline, before.newest());
+    }
+  }
+
+  /**
+   * Before anybody sees what a node said: who finds a primary of a new timeline finds its history,
+   * too. Called within the node's pass.
+   */
+  void learn(Member node, NodeSight sight) {
+    if (sight.position().systemIdentifier() == systemIdentifier
+        && !sight.recovering()
+        && sight.timeline() >= timelines().newest()) {
+      learnHistory(node, sight.timeline());
     }
   }
 
@@ -102,15 +117,21 @@ final class Fleet {
   }
 
   private void learnHistory(Member node, int timeline) {
-    if (timelines().isHistoryKnown()) {
+    if (timeline == 1 || timelines().known() == timeline) {
       return;
     }
     try {
-      node.history(timeline)
-          .ifPresent(text -> timelines.updateAndGet(known -> known.with(timeline, text)));
+      node.history(timeline).ifPresent(text -> knowsHistory(timeline, text));
     } catch (SQLException e) {
       LOG.warn("node '{}' does not tell the history of timeline {}", node.name(), timeline, e);
     }
+  }
+
+  void knowsHistory(int timeline, String text) {
+    Timelines before =
+        timelines.getAndUpdate(
+            known -> known.newest() > timeline ? known : known.with(timeline, text));
+    noted(before, timeline);
   }
 
   /** Whether the fork of the newest timeline may still become known. */

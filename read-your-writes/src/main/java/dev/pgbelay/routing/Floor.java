@@ -3,6 +3,7 @@ package dev.pgbelay.routing;
 import dev.pgbelay.core.CommitPosition;
 import dev.pgbelay.routing.NodeSight.ServerStart;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -11,74 +12,122 @@ import org.jspecify.annotations.Nullable;
 /**
  * What a session must never see less of. Immutable.
  *
- * @param position up to which everything committed has to be there
+ * @param positions up to which everything committed has to be there, oldest timeline first: one for
+ *     each timeline, for whether an older one's is part of the newest's history may not be known
+ *     yet, and must not be forgotten for a newer one's
  * @param shown what nodes have shown, where no position is known that bounds it
  * @param unknown commits of which nothing is known but the session that sent them
  * @param needsPrimary nothing else can be told: the next read goes to the primary, whose answer
  *     settles it
  */
 record Floor(
-    @Nullable CommitPosition position,
+    List<CommitPosition> positions,
     List<Shown> shown,
     Set<PendingCommit> unknown,
     boolean needsPrimary) {
-  static final Floor NONE = new Floor(null, List.of(), Set.of(), false);
+  static final Floor NONE = new Floor(List.of(), List.of(), Set.of(), false);
+
+  /** No replica ever has replayed that far: all that the primary has by the time of the read. */
+  static final long BEYOND_ALL = -1L;
 
   /**
    * A node has shown something, until then. What the same server says later bounds it.
    *
-   * @param timeline the newest one known when it did
+   * @param sight what the node had said when it was chosen
    */
-  record Shown(Member node, ServerStart server, int timeline, long untilNanos) {}
+  record Shown(Member node, NodeSight sight, long untilNanos) {
+    ServerStart server() {
+      return sight.server();
+    }
+
+    /** The newest one that was known when it was shown. */
+    int timeline() {
+      return sight.timeline();
+    }
+  }
 
   Floor {
+    positions = List.copyOf(positions);
     shown = List.copyOf(shown);
     unknown = Set.copyOf(unknown);
   }
 
   boolean isNone() {
-    return position == null && shown.isEmpty() && unknown.isEmpty() && !needsPrimary;
+    return positions.isEmpty() && shown.isEmpty() && unknown.isEmpty() && !needsPrimary;
   }
 
-  Floor with(CommitPosition raised) {
+  /** Whether it is known only that the primary had it: its answer says more. */
+  boolean isBeyondAll() {
+    for (CommitPosition position : positions) {
+      if (isBeyondAll(position)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  static boolean isBeyondAll(CommitPosition position) {
+    return position.lsn() == BEYOND_ALL;
+  }
+
+  /** Of the newest timeline that the session has a position of; null if it has none. */
+  @Nullable CommitPosition newest() {
+    return positions.isEmpty() ? null : positions.get(positions.size() - 1);
+  }
+
+  Floor raised(CommitPosition position) {
+    if (positions.isEmpty()) {
+      return new Floor(List.of(position), shown, unknown, needsPrimary);
+    }
+    List<CommitPosition> raised = new ArrayList<>(positions.size() + 1);
+    CommitPosition highest = position;
+    for (CommitPosition one : positions) {
+      if (one.timeline() != position.timeline()) {
+        raised.add(one);
+      } else if (Long.compareUnsigned(one.lsn(), position.lsn()) > 0) {
+        highest = one;
+      }
+    }
+    raised.add(highest);
+    raised.sort(Comparator.comparingInt(CommitPosition::timeline));
     return new Floor(raised, shown, unknown, needsPrimary);
   }
 
-  Floor withoutPosition() {
-    return new Floor(null, shown, unknown, needsPrimary);
+  Floor without(CommitPosition position) {
+    List<CommitPosition> fewer = new ArrayList<>(positions);
+    return fewer.remove(position) ? new Floor(fewer, shown, unknown, needsPrimary) : this;
   }
 
   Floor forPrimary() {
-    return new Floor(position, shown, unknown, true);
+    return new Floor(positions, shown, unknown, true);
   }
 
-  /** The primary has answered, so that its own position bounds whatever could not be told. */
+  /** The primary has answered: what it has shown, or where it wrote, stands for all before. */
   Floor answeredByPrimary() {
-    return needsPrimary ? new Floor(position, shown, unknown, false) : this;
+    return needsPrimary ? new Floor(positions, shown, unknown, false) : this;
   }
 
   Floor with(PendingCommit commit) {
     Set<PendingCommit> more = new HashSet<>(unknown);
     more.add(commit);
-    return new Floor(position, shown, more, needsPrimary);
+    return new Floor(positions, shown, more, needsPrimary);
   }
 
   Floor without(PendingCommit commit) {
     Set<PendingCommit> fewer = new HashSet<>(unknown);
     fewer.remove(commit);
-    return new Floor(position, shown, fewer, needsPrimary);
+    return new Floor(positions, shown, fewer, needsPrimary);
   }
 
   Floor without(Shown bounded) {
     List<Shown> fewer = new ArrayList<>(shown);
-    fewer.remove(bounded);
-    return new Floor(position, fewer, unknown, needsPrimary);
+    return fewer.remove(bounded) ? new Floor(positions, fewer, unknown, needsPrimary) : this;
   }
 
   /** A node keeps what it has shown last. */
   Floor with(Shown latest) {
     if (shown.isEmpty()) {
-      return new Floor(position, List.of(latest), unknown, needsPrimary);
+      return new Floor(positions, List.of(latest), unknown, needsPrimary);
     }
     List<Shown> kept = new ArrayList<>(shown.size() + 1);
     for (Shown one : shown) {
@@ -89,6 +138,6 @@ record Floor(
       }
     }
     kept.add(latest);
-    return new Floor(position, kept, unknown, needsPrimary);
+    return new Floor(positions, kept, unknown, needsPrimary);
   }
 }

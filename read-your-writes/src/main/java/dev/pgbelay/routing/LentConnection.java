@@ -123,7 +123,7 @@ final class LentConnection implements Lent {
     if (session.isEmpty()) {
       return false;
     }
-    Floor floor = lender.router().settled(session.get());
+    Floor floor = lender.settlement().settled(session.get());
     return !floor.needsPrimary()
         && floor.unknown().isEmpty()
         && lender.router().covers(node, sight, floor);
@@ -135,6 +135,9 @@ final class LentConnection implements Lent {
 
   @Override
   public void begins(Optional<Session> session) {
+    if (!isOfReplica()) {
+      session.ifPresent(lender.settlement()::judge);
+    }
     lender.meters().decided(decision, decision.waited().toNanos());
     session.ifPresent(each -> each.decided(decision));
   }
@@ -142,11 +145,13 @@ final class LentConnection implements Lent {
   @Override
   public void shown(Session session) {
     NodeSight now = choice.node().sight();
-    int timeline =
-        isOfReplica()
-            ? Math.max(choice.sight().timeline(), now == null ? 0 : now.timeline())
-            : seen.primaryTimeline();
-    Shown shown = new Shown(choice.node(), seen.server(), timeline, System.nanoTime());
+    NodeSight latest =
+        now != null
+                && now.server().equals(seen.server())
+                && now.timeline() > choice.sight().timeline()
+            ? now
+            : choice.sight();
+    Shown shown = new Shown(choice.node(), latest, System.nanoTime());
     session.change(floor -> floor.with(shown));
   }
 
@@ -179,8 +184,8 @@ final class LentConnection implements Lent {
     if (transactionId == null || position == null) {
       sessions.forEach(this::shown);
     } else {
-      Router router = lender.router();
-      sessions.forEach(session -> session.change(floor -> router.raised(floor, position)));
+      sessions.forEach(
+          session -> session.change(floor -> floor.raised(position).answeredByPrimary()));
     }
   }
 

@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -28,6 +29,7 @@ final class Member {
       Transactions transactions,
       CircuitBreaker breaker,
       RoutingOptions options,
+      BiConsumer<Member, NodeSight> learned,
       Consumer<Member> sighted) {
     this.node = node;
     this.transactions = transactions;
@@ -38,6 +40,7 @@ final class Member {
             options.probeInterval(),
             options.probeTimeout(),
             options.registry(),
+            seen -> learned.accept(this, seen),
             () -> sighted.accept(this));
   }
 

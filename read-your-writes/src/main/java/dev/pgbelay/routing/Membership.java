@@ -43,35 +43,46 @@ final class Membership {
         builder.build(),
         CircuitBreaker.of("routing-" + node.name(), breakers),
         options,
+        fleet::learn,
         fleet::sighted);
   }
 
-  /** The first ones, which have to be what they are declared to be. */
+  /** The first ones, which have to be what they are declared to be; none is left watched if not. */
   void begin(DatabaseNode primary, List<DatabaseNode> replicas) {
     List<Member> members = new ArrayList<>();
-    Member first = member(primary);
-    NodeSight sight = asked(first);
-    if (sight.recovering()) {
-      throw misconfigured(
-          primary,
-          "is declared as the primary, but is a replica: give the primary's pool to builder(…) and"
-              + " this one to replica(…)");
+    try {
+      members.add(member(primary));
+      replicas.forEach(replica -> members.add(member(replica)));
+      requireAsDeclared(members);
+      members.forEach(fleet::add);
+      members.forEach(fleet::sighted);
+      members.forEach(this::start);
+    } catch (RuntimeException | Error e) {
+      members.forEach(member -> member.monitor().stop());
+      throw e;
     }
-    fleet.isCluster(sight.position().systemIdentifier());
-    members.add(first);
-    for (DatabaseNode replica : replicas) {
-      Member member = member(replica);
-      NodeSight seen = asked(member);
-      requireSameCluster(replica, seen);
-      if (!seen.recovering()) {
-        throw misconfigured(
-            replica, "is declared as a replica, but accepts writes: it is not one of this primary");
+  }
+
+  private void requireAsDeclared(List<Member> members) {
+    for (Member member : members) {
+      NodeSight sight = asked(member);
+      if (member == members.get(0)) {
+        if (sight.recovering()) {
+          throw misconfigured(
+              member.node(),
+              "is declared as the primary, but is a replica: give the primary's pool to builder(…)"
+                  + " and this one to replica(…)");
+        }
+        fleet.isCluster(sight.position().systemIdentifier());
+      } else {
+        requireSameCluster(member.node(), sight);
+        if (!sight.recovering()) {
+          throw misconfigured(
+              member.node(),
+              "is declared as a replica, but accepts writes: it is not one of this primary");
+        }
       }
-      members.add(member);
     }
-    members.forEach(fleet::add);
-    members.forEach(fleet::sighted);
-    members.forEach(this::start);
   }
 
   private void start(Member member) {
@@ -85,7 +96,6 @@ final class Membership {
     } catch (RoutingException e) {
       throw e;
     } catch (Exception e) {
-      member.monitor().stop();
       throw new RoutingException(
           Kind.MISCONFIGURED,
           "node '" + member.name() + "' does not answer its first probe: " + e.getMessage(),
@@ -115,10 +125,15 @@ final class Membership {
       throw misconfigured(node, "is there already: give each node a name of its own");
     }
     Member member = member(node);
-    requireSameCluster(node, asked(member));
+    try {
+      requireSameCluster(node, asked(member));
+      start(member);
+    } catch (RuntimeException | Error e) {
+      member.monitor().stop();
+      throw e;
+    }
     fleet.add(member);
     fleet.sighted(member);
-    start(member);
   }
 
   synchronized int remove(String name, Duration deadline) {

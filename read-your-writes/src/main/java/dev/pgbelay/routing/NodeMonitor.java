@@ -14,6 +14,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiPredicate;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -54,6 +55,7 @@ final class NodeMonitor {
   private final DatabaseNode node;
   private final NodeProbe probe;
   private final Duration interval;
+  private final Consumer<NodeSight> learned;
   private final Runnable changed;
   private final BackgroundLoop loop;
   private final List<Waiting> waiting = new CopyOnWriteArrayList<>();
@@ -61,14 +63,20 @@ final class NodeMonitor {
   private volatile boolean failing;
   private int polls;
 
+  /**
+   * @param learned is told what the node said before anybody else sees it
+   * @param changed is told that it has said something
+   */
   NodeMonitor(
       DatabaseNode node,
       Duration interval,
       Duration timeout,
       @Nullable MeterRegistry registry,
+      Consumer<NodeSight> learned,
       Runnable changed) {
     this.node = node;
     this.interval = interval;
+    this.learned = learned;
     this.changed = changed;
     this.probe = new NodeProbe(node, timeout);
     this.loop =
@@ -117,11 +125,7 @@ final class NodeMonitor {
       failing = false;
       LOG.info("node '{}' answers probes again", name());
     }
-    sight = seen;
-    changed.run();
-    for (Waiting one : waiting) {
-      one.sighted(seen);
-    }
+    said(seen);
     if (waiting.isEmpty()) {
       polls = 0;
       return Pass.idle(interval);
@@ -131,19 +135,28 @@ final class NodeMonitor {
     return Pass.idle(Duration.ofNanos(Math.min(pause, interval.toNanos())));
   }
 
+  /** The node has said something. */
+  void said(NodeSight seen) {
+    learned.accept(seen);
+    sight = seen;
+    changed.run();
+    for (Waiting one : waiting) {
+      one.sighted(seen);
+    }
+  }
+
   /**
    * Waits until the node says something that fits, at most so long. Holds nothing meanwhile.
    *
-   * @return whether it did
+   * @return whether it did; not if the thread is interrupted, which it stays
    */
-  boolean await(Predicate<NodeSight> until, long nanos) throws InterruptedException {
+  boolean await(Predicate<NodeSight> until, long nanos) {
     return awaitAny(List.of(this), (node, sight) -> until.test(sight), nanos);
   }
 
   /** {@link #await} for the first of several nodes of which it is true. */
   static boolean awaitAny(
-      Collection<NodeMonitor> nodes, BiPredicate<NodeMonitor, NodeSight> until, long nanos)
-      throws InterruptedException {
+      Collection<NodeMonitor> nodes, BiPredicate<NodeMonitor, NodeSight> until, long nanos) {
     CountDownLatch seen = new CountDownLatch(1);
     List<Waiting> entered = new ArrayList<>(nodes.size());
     try {
@@ -160,6 +173,9 @@ final class NodeMonitor {
         node.loop.wakeUp();
       }
       return seen.await(nanos, TimeUnit.NANOSECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
     } finally {
       entered.forEach(one -> one.node().waiting.remove(one));
     }

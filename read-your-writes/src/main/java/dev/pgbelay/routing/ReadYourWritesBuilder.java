@@ -3,14 +3,13 @@ package dev.pgbelay.routing;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.internal.OptionRange;
-import io.github.resilience4j.bulkhead.Bulkhead;
-import io.github.resilience4j.bulkhead.BulkheadConfig;
 import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Semaphore;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -72,10 +71,11 @@ public final class ReadYourWritesBuilder {
   }
 
   /**
-   * Between two questions to a node while no session waits for it: 5 ms to 10 s, 50 ms unless said.
+   * Between two questions to a node while no session waits for it: 10 ms to 10 s, 50 ms unless
+   * said.
    */
   public ReadYourWritesBuilder probeInterval(Duration interval) {
-    OptionRange.require("probeInterval", interval, Duration.ofMillis(5), Duration.ofSeconds(10));
+    OptionRange.require("probeInterval", interval, Duration.ofMillis(10), Duration.ofSeconds(10));
     this.probeInterval = interval;
     return this;
   }
@@ -136,7 +136,8 @@ public final class ReadYourWritesBuilder {
 
   /**
    * Is told when what a session had written or seen may have been lost with an older timeline; a
-   * warning is logged unless said. Called on the thread of the read, which goes on afterwards.
+   * warning is logged unless said. Called on the thread of the session's next read, write or token,
+   * which goes on afterwards.
    */
   public ReadYourWritesBuilder onLost(Consumer<LostPosition> callback) {
     this.onLost = callback;
@@ -204,21 +205,15 @@ public final class ReadYourWritesBuilder {
     Fleet fleet = new Fleet(options);
     Membership membership = new Membership(fleet, options, meters, transactions, breakers);
     membership.begin(primary, List.copyOf(replicas.values()));
-    Bulkhead bulkhead =
-        Bulkhead.of(
-            "routing-primary-reads",
-            BulkheadConfig.custom()
-                .maxConcurrentCalls(primaryReads)
-                .maxWaitDuration(Duration.ZERO)
-                .build());
-    Router router = new Router(fleet, options, meters, bulkhead);
+    Settlement settlement = new Settlement(fleet, options, meters);
+    Router router = new Router(fleet, settlement, options, meters, new Semaphore(primaryReads));
     ConnectionFit fit = new ConnectionFit(fleet, new SeenConnections(), options);
     return new ReadYourWrites(
         fleet,
-        new Reads(fleet, router, fit, meters),
-        new Writes(fleet, router, fit, meters, options),
-        new Tokens(fleet, router, maxWait.compareTo(TOKEN_WAIT) < 0 ? TOKEN_WAIT : maxWait),
+        new Reads(fleet, router, settlement, fit, meters),
+        new Writes(fleet, settlement, fit, meters, options),
+        new Tokens(fleet, settlement, maxWait.compareTo(TOKEN_WAIT) < 0 ? TOKEN_WAIT : maxWait),
         membership,
-        new ConnectionLender(fleet, router, fit, meters));
+        new ConnectionLender(fleet, router, settlement, fit, meters));
   }
 }

@@ -23,12 +23,15 @@ final class Reads {
 
   private final Fleet fleet;
   private final Router router;
+  private final Settlement settlement;
   private final ConnectionFit fit;
   private final RoutingMeters meters;
 
-  Reads(Fleet fleet, Router router, ConnectionFit fit, RoutingMeters meters) {
+  Reads(
+      Fleet fleet, Router router, Settlement settlement, ConnectionFit fit, RoutingMeters meters) {
     this.fleet = fleet;
     this.router = router;
+    this.settlement = settlement;
     this.fit = fit;
     this.meters = meters;
   }
@@ -57,6 +60,7 @@ final class Reads {
         state -> {
           Member primary = fleet.primary();
           NodeSight sight = fleet.believed(primary);
+          settlement.judge(session);
           if (sight == null || !primary.tryBegin()) {
             throw new RoutingException(
                 RoutingException.Kind.NO_PRIMARY,
@@ -172,8 +176,7 @@ final class Reads {
     /** Also work that failed may have seen something, and told. */
     private void shown(long ended) {
       if (session != null) {
-        Shown shown =
-            new Shown(choice.node(), choice.sight().server(), choice.sight().timeline(), ended);
+        Shown shown = new Shown(choice.node(), choice.sight(), ended);
         session.change(floor -> floor.with(shown));
       }
     }

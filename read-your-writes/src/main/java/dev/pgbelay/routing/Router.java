@@ -1,103 +1,39 @@
 package dev.pgbelay.routing;
 
-import dev.pgbelay.core.CommitPosition;
 import dev.pgbelay.routing.Floor.Shown;
 import dev.pgbelay.routing.RouteDecision.Reason;
 import dev.pgbelay.routing.RoutingException.Kind;
-import io.github.resilience4j.bulkhead.Bulkhead;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** Chooses the node of a read. Safe for several threads. */
 final class Router {
-  private static final Logger LOG = LoggerFactory.getLogger(Router.class);
-
   private final Fleet fleet;
   private final RoutingOptions options;
   private final RoutingMeters meters;
-  private final Bulkhead primaryReads;
+  private final Semaphore primaryReads;
+  private final Settlement settlement;
   private final AtomicInteger turn = new AtomicInteger();
 
-  Router(Fleet fleet, RoutingOptions options, RoutingMeters meters, Bulkhead primaryReads) {
+  Router(
+      Fleet fleet,
+      Settlement settlement,
+      RoutingOptions options,
+      RoutingMeters meters,
+      Semaphore primaryReads) {
+    this.settlement = settlement;
     this.fleet = fleet;
     this.options = options;
     this.meters = meters;
     this.primaryReads = primaryReads;
-  }
-
-  /**
-   * What a session must not see less of, as it is known now: bounds for what it was shown, unless
-   * nothing is known yet that bounds it.
-   */
-  Floor settled(Session session) {
-    Floor floor = session.floor();
-    if (floor.isNone()) {
-      return floor;
-    }
-    for (PendingCommit commit : floor.unknown()) {
-      CommitPosition covered = commit.covered();
-      if (covered != null) {
-        session.change(now -> raised(now.without(commit), covered));
-      }
-    }
-    for (Shown shown : floor.shown()) {
-      CommitPosition bound = bound(shown);
-      if (bound != null) {
-        session.change(now -> raised(now.without(shown), bound));
-      }
-    }
-    Floor settled = session.floor();
-    CommitPosition position = settled.position();
-    if (position != null && fleet.timelines().mayBeLost(position) && !fleet.awaitsHistory()) {
-      return lost(session, position);
-    }
-    return settled;
-  }
-
-  /** What nodes say later than the node has shown it, and is not less than that. */
-  private @Nullable CommitPosition bound(Shown shown) {
-    NodeSight own = shown.node().sight();
-    if (own != null && own.bounds(shown.server(), shown.untilNanos())) {
-      return own.position();
-    }
-    // No replica has more than its primary had written.
-    Member primary = fleet.primaryOrNull();
-    NodeSight sight = primary == null ? null : primary.sight();
-    if (sight == null || sight.askedNanos() - shown.untilNanos() < 0) {
-      return null;
-    }
-    return sight.timeline() == shown.timeline() ? sight.position() : null;
-  }
-
-  Floor raised(Floor floor, CommitPosition position) {
-    CommitPosition before = floor.position();
-    return floor.with(before == null ? position : fleet.timelines().later(before, position));
-  }
-
-  private Floor lost(Session session, CommitPosition position) {
-    session.change(
-        now -> position.equals(now.position()) ? now.withoutPosition().forPrimary() : now);
-    Timelines timelines = fleet.timelines();
-    LostPosition lost =
-        new LostPosition(
-            session, position, timelines.newest(), timelines.fork(position.timeline()));
-    meters.lost();
-    session.hasLost(lost);
-    try {
-      options.onLost().accept(lost);
-    } catch (RuntimeException e) {
-      LOG.error("the callback for a lost position failed", e);
-    }
-    return session.floor();
   }
 
   /**
@@ -106,14 +42,18 @@ final class Router {
    * @throws RoutingException if there is none
    */
   Choice choose(Session session, ReadOptions read, RouteState state) {
-    Floor floor = settled(session);
+    boolean isBeyondAll = session.floor().isBeyondAll();
+    Floor floor = settlement.settled(session);
     if (floor.needsPrimary()) {
-      return toPrimary(Reason.PRIMARY_TOKEN, read, state);
+      return toPrimary(session, Reason.PRIMARY_TOKEN, read, state);
+    }
+    if (isBeyondAll && !read.staysOnReplicas()) {
+      return toPrimary(session, Reason.PRIMARY_POSITION_UNKNOWN, read, state);
     }
     long maxWait = read.maxWait(options.maxWait()).toNanos();
     while (true) {
-      if (!floor.unknown().isEmpty() || Tokens.isBeyondAll(floor.position())) {
-        return toPrimary(Reason.PRIMARY_POSITION_UNKNOWN, read, state);
+      if (!floor.unknown().isEmpty()) {
+        return toPrimary(session, Reason.PRIMARY_POSITION_UNKNOWN, read, state);
       }
       Choice found = covering(floor, state);
       if (found != null) {
@@ -122,15 +62,16 @@ final class Router {
       Member nearest = nearest(state.failed());
       if (nearest == null) {
         return toPrimary(
+            session,
             state.failed().isEmpty() ? Reason.PRIMARY_NO_REPLICA : Reason.PRIMARY_AFTER_FAILURE,
             read,
             state);
       }
       long left = maxWait - state.waitedNanos();
       if (left <= 0 || !awaitProgress(floor, left, state)) {
-        return toPrimary(Reason.PRIMARY_NONE_CAUGHT_UP, read, state);
+        return toPrimary(session, Reason.PRIMARY_NONE_CAUGHT_UP, read, state);
       }
-      floor = settled(session);
+      floor = settlement.settled(session);
     }
   }
 
@@ -184,8 +125,7 @@ final class Router {
         return false;
       }
     }
-    CommitPosition position = floor.position();
-    return position == null || fleet.timelines().covers(sight.position(), position);
+    return Settlement.covered(fleet.timelines(), sight.position(), floor.positions());
   }
 
   private @Nullable Member nearest(Set<Member> failed) {
@@ -205,21 +145,15 @@ final class Router {
   /** Waits for what is missing: a bound of what was shown, or a replica that has it. */
   private boolean awaitProgress(Floor floor, long nanos, RouteState state) {
     long begun = System.nanoTime();
-    try {
-      boolean came =
-          floor.shown().isEmpty()
-              ? awaitCovering(floor, nanos, state)
-              : awaitBound(floor.shown().get(0), nanos);
-      state.waited(System.nanoTime() - begun);
-      return came;
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      return false;
-    }
+    boolean came =
+        floor.shown().isEmpty()
+            ? awaitCovering(floor, nanos, state)
+            : settlement.awaitBound(floor.shown().get(0), nanos);
+    state.waited(System.nanoTime() - begun);
+    return came;
   }
 
-  private boolean awaitCovering(Floor floor, long nanos, RouteState state)
-      throws InterruptedException {
+  private boolean awaitCovering(Floor floor, long nanos, RouteState state) {
     Map<NodeMonitor, Member> usable = new HashMap<>();
     for (Member node : fleet.nodes()) {
       if (replica(node, state.failed()) != null) {
@@ -235,22 +169,9 @@ final class Router {
         nanos);
   }
 
-  /** Until something is known that bounds what was shown; one probe answers all who wait. */
-  boolean awaitBound(Shown shown, long nanos) throws InterruptedException {
-    Member asked = shown.node();
-    NodeSight own = fleet.believed(asked);
-    Member primary = fleet.primaryOrNull();
-    if (primary != null
-        && (own == null
-            || !own.server().equals(shown.server())
-            || own.openedNanos() - shown.untilNanos() > 0)) {
-      asked = primary;
-    }
-    return asked.monitor().await(sight -> sight.askedNanos() - shown.untilNanos() >= 0, nanos);
-  }
-
   /** The primary has it, whatever it is; but it must not have to take all reads at once. */
-  private Choice toPrimary(Reason reason, ReadOptions read, RouteState state) {
+  private Choice toPrimary(
+      @Nullable Session session, Reason reason, ReadOptions read, RouteState state) {
     if (read.staysOnReplicas()) {
       throw new RoutingException(
           Kind.NO_REPLICA,
@@ -262,14 +183,17 @@ final class Router {
     }
     Member primary = fleet.primary();
     NodeSight sight = fleet.believed(primary);
+    if (session != null) {
+      settlement.judge(session);
+    }
     if (sight == null) {
       throw new RoutingException(Kind.NO_PRIMARY, "the primary has fallen silent: nothing was run");
     }
-    if (primaryReads.tryAcquirePermission()) {
+    if (primaryReads.tryAcquire()) {
       if (primary.tryBegin()) {
         return new Choice(primary, sight, null, reason, state.waitedNanos(), true);
       }
-      primaryReads.onComplete();
+      primaryReads.release();
       throw new RoutingException(
           Kind.NO_PRIMARY,
           "the primary '" + primary.name() + "' could not be reached of late: nothing was run");
@@ -318,12 +242,12 @@ final class Router {
         return new Choice(node, sight, Floor.NONE, Reason.WITHIN_STALENESS, 0, false);
       }
     }
-    return toPrimary(Reason.PRIMARY_NO_REPLICA, read, state);
+    return toPrimary(null, Reason.PRIMARY_NO_REPLICA, read, state);
   }
 
   void over(Choice choice) {
     if (choice.full()) {
-      primaryReads.onComplete();
+      primaryReads.release();
     }
   }
 }

@@ -37,6 +37,20 @@ public final class Session {
     floor.updateAndGet(change);
   }
 
+  /** Whether the change made another floor of it: of several who try, one is told so. */
+  boolean replaced(UnaryOperator<Floor> change) {
+    while (true) {
+      Floor before = floor();
+      Floor after = change.apply(before);
+      if (after == before) {
+        return false;
+      }
+      if (floor.compareAndSet(before, after)) {
+        return true;
+      }
+    }
+  }
+
   void decided(RouteDecision decision) {
     lastDecision = decision;
   }

@@ -4,26 +4,17 @@ import dev.pgbelay.core.CommitPosition;
 import dev.pgbelay.routing.Floor.Shown;
 import java.time.Duration;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
 /** What sessions take along to others. Safe for several threads. */
 final class Tokens {
-  /** No replica ever has replayed that far. */
-  private static final long BEYOND_ALL = -1L;
-
   private final Fleet fleet;
-  private final Router router;
+  private final Settlement settlement;
   private final Duration maxWait;
 
-  Tokens(Fleet fleet, Router router, Duration maxWait) {
+  Tokens(Fleet fleet, Settlement settlement, Duration maxWait) {
     this.fleet = fleet;
-    this.router = router;
+    this.settlement = settlement;
     this.maxWait = maxWait;
-  }
-
-  /** Of a token that stands for a commit whose position nobody knew: only the primary has it. */
-  static boolean isBeyondAll(@Nullable CommitPosition position) {
-    return position != null && position.lsn() == BEYOND_ALL;
   }
 
   void join(Session session, ConsistencyToken token) {
@@ -38,23 +29,26 @@ final class Tokens {
               + ": keep tokens of several clusters apart, or begin with sessionOnPrimary()");
     }
     fleet.seen(position.timeline());
-    session.change(floor -> router.raised(floor, position));
+    session.change(floor -> floor.raised(position));
   }
 
   Optional<ConsistencyToken> of(Session session) {
     long until = System.nanoTime() + maxWait.toNanos();
-    Floor floor = asOfPrimary(session, router.settled(session));
+    if (fleet.primaryOrNull() != null) {
+      settlement.judge(session);
+    }
+    Floor floor = asOfPrimary(session, settlement.settled(session));
     while (!floor.shown().isEmpty() || !floor.unknown().isEmpty()) {
       long left = until - System.nanoTime();
       if (left <= 0 || !settles(session, floor, left)) {
-        return Optional.of(beyondAll());
+        return Optional.of(beyondAll(floor));
       }
-      floor = router.settled(session);
+      floor = settlement.settled(session);
     }
-    if (floor.needsPrimary()) {
-      return Optional.of(beyondAll());
+    if (floor.needsPrimary() || floor.positions().size() > 1) {
+      return Optional.of(beyondAll(floor));
     }
-    return Optional.ofNullable(floor.position()).map(ConsistencyToken::of);
+    return Optional.ofNullable(floor.newest()).map(ConsistencyToken::of);
   }
 
   /** Whatever a token could not tell, the primary has by now: what it says next bounds that. */
@@ -64,24 +58,19 @@ final class Tokens {
     if (!floor.needsPrimary() || primary == null || sight == null) {
       return floor;
     }
-    Shown now = new Shown(primary, sight.server(), sight.timeline(), System.nanoTime());
+    Shown now = new Shown(primary, sight, System.nanoTime());
     session.change(before -> before.with(now).answeredByPrimary());
-    return router.settled(session);
+    return settlement.settled(session);
   }
 
   private boolean settles(Session session, Floor floor, long nanos) {
-    try {
-      return floor.shown().isEmpty()
-          ? awaitCommits(session, nanos)
-          : router.awaitBound(floor.shown().get(0), nanos);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      return false;
-    }
+    return floor.shown().isEmpty()
+        ? awaitCommits(session, nanos)
+        : settlement.awaitBound(floor.shown().get(0), nanos);
   }
 
   /** Until the primary says what became of COMMITs that got no answer. */
-  private boolean awaitCommits(Session session, long nanos) throws InterruptedException {
+  private boolean awaitCommits(Session session, long nanos) {
     Member primary = fleet.primaryOrNull();
     return primary != null
         && primary
@@ -91,9 +80,18 @@ final class Tokens {
                 nanos);
   }
 
-  private ConsistencyToken beyondAll() {
+  /** Of the oldest timeline that is in doubt, so that who has it is told of its loss. */
+  private ConsistencyToken beyondAll(Floor floor) {
+    int timeline = Math.max(1, fleet.timelines().newest());
+    for (CommitPosition position : floor.positions()) {
+      if (fleet.timelines().mayBeLost(position)) {
+        timeline = Math.min(timeline, position.timeline());
+      }
+    }
+    for (Shown shown : floor.shown()) {
+      timeline = Math.min(timeline, shown.timeline());
+    }
     return ConsistencyToken.of(
-        new CommitPosition(
-            fleet.systemIdentifier(), Math.max(1, fleet.timelines().newest()), BEYOND_ALL));
+        new CommitPosition(fleet.systemIdentifier(), timeline, Floor.BEYOND_ALL));
   }
 }

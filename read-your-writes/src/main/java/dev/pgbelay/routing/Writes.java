@@ -25,15 +25,19 @@ final class Writes {
   private static final ThreadLocal<Boolean> WRITING = ThreadLocal.withInitial(() -> false);
 
   private final Fleet fleet;
-  private final Router router;
+  private final Settlement settlement;
   private final ConnectionFit fit;
   private final RoutingMeters meters;
   private final RoutingOptions options;
 
   Writes(
-      Fleet fleet, Router router, ConnectionFit fit, RoutingMeters meters, RoutingOptions options) {
+      Fleet fleet,
+      Settlement settlement,
+      ConnectionFit fit,
+      RoutingMeters meters,
+      RoutingOptions options) {
     this.fleet = fleet;
-    this.router = router;
+    this.settlement = settlement;
     this.fit = fit;
     this.meters = meters;
     this.options = options;
@@ -55,7 +59,13 @@ final class Writes {
     long begun = System.nanoTime();
     while (true) {
       Member primary = fit.primary(begun);
-      Run<T, X> run = new Run<>(primary, session, work);
+      NodeSight sight = fleet.believed(primary);
+      if (sight == null) {
+        ConnectionFit.pause();
+        continue;
+      }
+      settlement.judge(session);
+      Run<T, X> run = new Run<>(primary, sight, session, work);
       try {
         return run.run(how, System.nanoTime() - begun);
       } catch (NotFitException e) {
@@ -76,13 +86,15 @@ final class Writes {
   /** One attempt, which may be several of the node's own retries. */
   private final class Run<T extends @Nullable Object, X extends Exception> {
     private final Member primary;
+    private final NodeSight sight;
     private final Session session;
     private final TxWork<T, X> work;
     private @Nullable Tx tx;
     private @Nullable Seen seen;
 
-    Run(Member primary, Session session, TxWork<T, X> work) {
+    Run(Member primary, NodeSight sight, Session session, TxWork<T, X> work) {
       this.primary = primary;
+      this.sight = sight;
       this.session = session;
       this.work = work;
     }
@@ -134,7 +146,7 @@ final class Writes {
         shown();
         session.change(Floor::answeredByPrimary);
       } else if (position.isPresent()) {
-        session.change(floor -> router.raised(floor, position.get()).answeredByPrimary());
+        session.change(floor -> floor.raised(position.get()).answeredByPrimary());
       } else {
         unknown();
       }
@@ -160,20 +172,22 @@ final class Writes {
     }
 
     private void shown() {
-      Seen known = seen;
-      if (known != null) {
-        Shown shown =
-            new Shown(primary, known.server(), known.primaryTimeline(), System.nanoTime());
+      if (seen != null) {
+        Shown shown = new Shown(primary, sight, System.nanoTime());
         session.change(floor -> floor.with(shown));
       }
     }
 
-    /** The node has become a replica or is gone; nothing was done, and another may be primary. */
+    /**
+     * Nothing was done: the node is a replica now, or cannot be reached, and another may come to be
+     * the primary.
+     */
     boolean mayRunAgain(Throwable failure) {
       FailureKind kind = Failures.classify(failure);
-      return (kind == FailureKind.READ_ONLY || kind.fate() == FailureKind.Fate.NEVER_BEGUN)
-          && fleet.primaryOrNull() != primary
-          && (tx == null || RetryBar.isOpen(tx));
+      boolean moved =
+          (kind == FailureKind.READ_ONLY || kind.fate() == FailureKind.Fate.NEVER_BEGUN)
+              && fleet.primaryOrNull() != primary;
+      return (moved || kind == FailureKind.CANNOT_CONNECT) && (tx == null || RetryBar.isOpen(tx));
     }
   }
 }

@@ -1,11 +1,17 @@
 package dev.pgbelay.routing;
 
+import java.io.BufferedReader;
+import java.io.BufferedWriter;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * What sessions wrote and were shown, and the judgement of it, which knows nothing of positions: of
@@ -18,44 +24,69 @@ final class History {
    *
    * @param session whose; tokens make another session of the same line
    * @param node which answered
+   * @param timeline of a write: where it was committed; else 0
+   * @param known the newest timeline that its process knew of before it began
    */
   record Op(
-      long session, boolean write, int key, long value, long begun, long ended, String node) {}
+      long session,
+      boolean write,
+      int key,
+      long value,
+      long begun,
+      long ended,
+      String node,
+      int timeline,
+      int known) {
+    String done() {
+      return (write ? "written on " : "seen on ") + node;
+    }
+  }
 
   /** From then on the one has to see what the other had by then. */
   record Handed(long from, long to, long at) {}
 
-  record Violation(Op op, long expected, String by) {
+  record Violation(Op op, Op missed) {
     @Override
     public String toString() {
       return "session "
           + op.session()
-          + " saw "
+          + (op.write() ? " wrote " : " saw ")
           + op.value()
           + " of key "
           + op.key()
           + " on "
           + op.node()
           + ", after "
-          + expected
+          + missed.value()
           + " "
-          + by;
+          + missed.done()
+          + ": "
+          + missed
+          + " then "
+          + op;
     }
   }
 
   private final ConcurrentLinkedQueue<Op> ops = new ConcurrentLinkedQueue<>();
   private final ConcurrentLinkedQueue<Handed> handed = new ConcurrentLinkedQueue<>();
+  private final AtomicInteger size = new AtomicInteger();
 
   void add(Op op) {
     ops.add(op);
+    size.incrementAndGet();
   }
 
   void add(Handed hand) {
     handed.add(hand);
   }
 
+  void addAll(History other) {
+    other.ops.forEach(this::add);
+    other.handed.forEach(this::add);
+  }
+
   int size() {
-    return ops.size();
+    return size.get();
   }
 
   long reads() {
@@ -66,54 +97,103 @@ final class History {
     return ops.stream().filter(op -> !op.write() && op.node().equals(node)).count();
   }
 
+  long handed() {
+    return handed.size();
+  }
+
+  void write(Path file) throws IOException {
+    try (BufferedWriter out = Files.newBufferedWriter(file)) {
+      for (Op op : ops) {
+        out.write(
+            "%s %d %d %d %d %d %s %d %d%n"
+                .formatted(
+                    op.write() ? "w" : "r",
+                    op.session(),
+                    op.key(),
+                    op.value(),
+                    op.begun(),
+                    op.ended(),
+                    op.node(),
+                    op.timeline(),
+                    op.known()));
+      }
+      for (Handed hand : handed) {
+        out.write("h %d %d %d%n".formatted(hand.from(), hand.to(), hand.at()));
+      }
+    }
+  }
+
+  void read(Path file) throws IOException {
+    try (BufferedReader in = Files.newBufferedReader(file)) {
+      for (String line = in.readLine(); line != null; line = in.readLine()) {
+        String[] at = line.split(" ");
+        if (at[0].equals("h")) {
+          add(new Handed(Long.parseLong(at[1]), Long.parseLong(at[2]), Long.parseLong(at[3])));
+        } else {
+          add(
+              new Op(
+                  Long.parseLong(at[1]),
+                  at[0].equals("w"),
+                  Integer.parseInt(at[2]),
+                  Long.parseLong(at[3]),
+                  Long.parseLong(at[4]),
+                  Long.parseLong(at[5]),
+                  at[6].intern(),
+                  Integer.parseInt(at[7]),
+                  Integer.parseInt(at[8])));
+        }
+      }
+    }
+  }
+
+  /** Writes that went to a primary of which their process knew that it had been left behind. */
+  List<Op> writesToDemoted() {
+    return ops.stream().filter(op -> op.write() && op.timeline() < op.known()).toList();
+  }
+
   /** In the order in which they begin; what ends before one begins, it has to see. */
   List<Violation> violations() {
-    List<Object> events = new ArrayList<>();
+    List<Object> events = new ArrayList<>(2 * size());
     for (Op op : ops) {
       events.add(new Begun(op));
       events.add(op);
     }
     events.addAll(handed);
     events.sort(Comparator.comparingLong(History::time).thenComparingInt(History::rank));
-    Map<Long, Map<Integer, Seen>> known = new HashMap<>();
-    Map<Op, Seen> due = new HashMap<>();
+    Map<Long, Map<Integer, Op>> known = new HashMap<>();
+    Map<Op, Op> due = new HashMap<>();
     List<Violation> found = new ArrayList<>();
     for (Object event : events) {
       if (event instanceof Begun begun) {
-        Seen seen =
-            known
-                .computeIfAbsent(begun.op().session(), any -> new HashMap<>())
-                .get(begun.op().key());
-        if (seen != null) {
-          due.put(begun.op(), seen);
+        Op before = known(known, begun.op().session()).get(begun.op().key());
+        if (before != null) {
+          due.put(begun.op(), before);
         }
       } else if (event instanceof Op op) {
-        Seen expected = due.remove(op);
+        Op expected = due.remove(op);
         if (expected != null && op.value() < expected.value()) {
-          found.add(new Violation(op, expected.value(), expected.by()));
+          found.add(new Violation(op, expected));
         }
-        known
-            .computeIfAbsent(op.session(), any -> new HashMap<>())
-            .merge(
-                op.key(),
-                new Seen(op.value(), (op.write() ? "written on " : "seen on ") + op.node()),
-                (one, other) -> one.value() >= other.value() ? one : other);
+        known(known, op.session()).merge(op.key(), op, History::higher);
       } else if (event instanceof Handed hand) {
-        Map<Integer, Seen> to = known.computeIfAbsent(hand.to(), any -> new HashMap<>());
+        Map<Integer, Op> to = known(known, hand.to());
         known
             .getOrDefault(hand.from(), Map.of())
-            .forEach(
-                (key, seen) ->
-                    to.merge(
-                        key, seen, (one, other) -> one.value() >= other.value() ? one : other));
+            .forEach((key, op) -> to.merge(key, op, History::higher));
       }
     }
     return found;
   }
 
-  private record Begun(Op op) {}
+  private static Map<Integer, Op> known(Map<Long, Map<Integer, Op>> all, long session) {
+    return all.computeIfAbsent(session, any -> new HashMap<>());
+  }
 
-  private record Seen(long value, String by) {}
+  private static Op higher(Op one, Op other) {
+    return one.value() >= other.value() ? one : other;
+  }
+
+  private record Begun(Op op) {}
 
   private static long time(Object event) {
     if (event instanceof Begun begun) {

@@ -4,13 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pgbelay.routing.History.Handed;
 import dev.pgbelay.routing.History.Op;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class HistoryTest {
   private final History history = new History();
 
   private void op(long session, boolean write, long value, long begun, long ended) {
-    history.add(new Op(session, write, 1, value, begun, ended, "n"));
+    history.add(new Op(session, write, 1, value, begun, ended, "n", 1, 1));
   }
 
   @Test
@@ -63,5 +65,28 @@ class HistoryTest {
     op(1, false, 9, 21, 30);
 
     assertThat(history.violations()).isEmpty();
+  }
+
+  @Test
+  void writeToAPrimaryThatWasKnownToBeLeftBehind_isFound() {
+    history.add(new Op(1, true, 1, 5, 10, 20, "n", 1, 2));
+    history.add(new Op(1, true, 1, 6, 30, 40, "m", 2, 2));
+
+    assertThat(history.writesToDemoted()).hasSize(1);
+  }
+
+  @Test
+  void historyThatWasWrittenOut_isJudgedAlike(@TempDir Path folder) throws Exception {
+    op(1, true, 5, 10, 20);
+    history.add(new Handed(1, 3, 25));
+    op(3, false, 4, 30, 40);
+    Path file = folder.resolve("history");
+
+    history.write(file);
+    History read = new History();
+    read.read(file);
+
+    assertThat(read.violations()).isEqualTo(history.violations()).hasSize(1);
+    assertThat(read.size()).isEqualTo(2);
   }
 }

@@ -117,11 +117,13 @@ final class ProxyFaults {
     notifyAll();
   }
 
-  synchronized void awaitThaw(Direction direction, ProxyConnection connection)
+  /** Returns false for a connection that was lost while its direction was frozen. */
+  synchronized boolean awaitThaw(Direction direction, ProxyConnection connection)
       throws InterruptedException {
     while (frozen.contains(direction) && connection.isOpen()) {
       wait();
     }
+    return !frozen.contains(direction);
   }
 
   synchronized void delay(Duration roundTrip) {

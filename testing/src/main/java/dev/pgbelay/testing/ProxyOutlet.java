@@ -56,7 +56,11 @@ final class ProxyOutlet {
     if (length == 0) {
       return true;
     }
-    faults.awaitThaw(direction, connection);
+    if (!faults.awaitThaw(direction, connection)) {
+      // What was held back must not arrive with the end of its connection.
+      length = 0;
+      return false;
+    }
     int allowed = faults.bytesAllowed(direction, length);
     boolean cut = allowed < length;
     send(Arrays.copyOf(collected, allowed));
