@@ -3,7 +3,6 @@ package dev.pgbelay.reconcile.check;
 import java.time.Instant;
 import java.util.Optional;
 import org.jooq.JSONB;
-import org.jooq.Record;
 
 /**
  * Something that is wrong, once however many runs see it.
@@ -38,19 +37,5 @@ public record Finding(
     REPAIRED,
     /** Not there any more. */
     RESOLVED
-  }
-
-  static Finding of(Record row) {
-    return new Finding(
-        row.get("id", Long.class),
-        row.get("declaration", String.class),
-        row.get("row_key", JSONB.class),
-        State.valueOf(row.get("state", String.class)),
-        row.get("evidence", JSONB.class),
-        row.get("first_seen", Instant.class),
-        row.get("last_seen", Instant.class),
-        Optional.ofNullable(row.get("confirmed_at", Instant.class)),
-        Optional.ofNullable(row.get("closed_at", Instant.class)),
-        row.get("reopened", Integer.class));
   }
 }

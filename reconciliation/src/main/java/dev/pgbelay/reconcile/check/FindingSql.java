@@ -5,6 +5,7 @@ import static org.jooq.impl.DSL.val;
 import dev.pgbelay.reconcile.Declaration;
 import dev.pgbelay.reconcile.DerivedValue;
 import dev.pgbelay.reconcile.Reference;
+import dev.pgbelay.reconcile.internal.FindingRow;
 import dev.pgbelay.reconcile.internal.KeyRowsSql;
 import dev.pgbelay.reconcile.internal.Probe;
 import java.time.Instant;
@@ -198,6 +199,6 @@ final class FindingSql {
   List<Finding> list(DSLContext dsl, Finding.State state, long afterId, int most) {
     return dsl.resultQuery(
             LIST, table, declaration, val(state.name()), val(afterId), DSL.inline(most))
-        .fetch(Finding::of);
+        .fetch(FindingRow::read);
   }
 }

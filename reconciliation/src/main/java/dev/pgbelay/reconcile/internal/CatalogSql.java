@@ -63,7 +63,12 @@ public final class CatalogSql {
 
   /** Empty where there is no such table. */
   public static Optional<TableShape> find(DSLContext dsl, Table<?> table) {
-    Result<Record> rows = dsl.resultQuery(READ_COLUMNS, val(dsl.render(table))).fetch();
+    return find(dsl, dsl.render(table));
+  }
+
+  /** The same by a name as SQL writes it. */
+  public static Optional<TableShape> find(DSLContext dsl, String table) {
+    Result<Record> rows = dsl.resultQuery(READ_COLUMNS, val(table)).fetch();
     if (rows.isEmpty()) {
       return Optional.empty();
     }

@@ -58,6 +58,8 @@ CREATE TABLE ${schema}.reconcile_undo (
   -- Of one call: what is undone together.
   batch        uuid NOT NULL,
   action       text NOT NULL,
+  -- Why: what the finding showed.
+  evidence     jsonb,
   -- Qualified and quoted.
   table_name   text NOT NULL,
   -- Columns of the table at that time, in its order: a row's text can be read back only while they are the same.
