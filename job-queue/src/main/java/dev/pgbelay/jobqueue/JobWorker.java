@@ -7,6 +7,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import javax.sql.DataSource;
 import org.slf4j.Logger;
@@ -136,7 +137,7 @@ public final class JobWorker implements AutoCloseable {
    */
   public StopReport stop(Duration deadline) {
     parts.stopping.set(true);
-    parts.threads.endBy(System.nanoTime() + deadline.toNanos());
+    parts.threads.endBy(System.nanoTime() + TimeUnit.NANOSECONDS.convert(deadline));
     if (!started.get()) {
       return new StopReport(0, 0);
     }

@@ -5,6 +5,7 @@ import dev.pgbelay.core.internal.DayRing;
 import dev.pgbelay.core.internal.GuardedPermit;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.permit.ClaimPermit;
+import dev.pgbelay.outbox.internal.Names;
 import java.time.Duration;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -65,12 +66,11 @@ public final class Destination {
    *
    * @param name as in the routes of the outbox
    * @param publisher stays the caller's, who closes it after the relay
+   * @throws PgBelayException if no route can have that name, or the publisher's batch size is not 1
+   *     to 10,000
    */
   public static Destination of(String name, MessagePublisher publisher) {
-    if (name.isEmpty() || name.length() > 200 || name.indexOf(0) >= 0) {
-      throw new PgBelayException(
-          "a destination's name must have 1 to 200 characters without NUL, has " + name.length());
-    }
+    Names.requireDestination(name);
     OptionRange.require(
         "batchSize of the publisher for '" + name + "'", publisher.batchSize(), 1, 10_000);
     return new Destination(

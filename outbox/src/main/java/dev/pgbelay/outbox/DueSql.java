@@ -24,6 +24,9 @@ final class DueSql {
          AND k.hold_key LIKE 'k:%'\
       """;
 
+  /** How many keys one statement brings. */
+  static final int MOST_KEYS = 200;
+
   /** The first message alone where it has failed before: those behind it wait for it. */
   private static final String LIST_DUE =
       """
@@ -33,7 +36,7 @@ final class DueSql {
                  AND k.lane = ANY (CAST(? AS smallint[]))
                  AND k.hold_key <> ALL (CAST(? AS text[]))
                ORDER BY k.next_at
-               LIMIT 200) AS k
+               LIMIT <keys>) AS k
         LEFT JOIN LATERAL (
              SELECT \
       """
@@ -43,7 +46,7 @@ final class DueSql {
                FROM <held> AS h
               WHERE h.destination = k.destination AND h.lane = k.lane AND h.hold_key = k.hold_key
               ORDER BY h.id
-              LIMIT CASE WHEN k.attempts > 0 THEN 1 ELSE 100 END) AS h ON true
+              LIMIT CASE WHEN k.attempts > 0 THEN 1 ELSE CAST(? AS integer) END) AS h ON true
        ORDER BY k.next_at, k.hold_key, h.id\
       """;
 
@@ -62,7 +65,7 @@ final class DueSql {
   DueSql(String schema) {
     TablesSql tables = new TablesSql(schema);
     this.listKeys = tables.fill(LIST_KEYS);
-    this.listDue = tables.fill(LIST_DUE);
+    this.listDue = tables.fill(LIST_DUE.replace("<keys>", Integer.toString(MOST_KEYS)));
     this.untilDue = tables.fill(UNTIL_DUE);
   }
 
@@ -94,7 +97,8 @@ final class DueSql {
       TxOptions options,
       short destination,
       List<LaneClaim> claims,
-      List<String> here)
+      List<String> here,
+      int mostOfKey)
       throws SQLException {
     var commit =
         transactions.commitStatement(
@@ -103,6 +107,7 @@ final class DueSql {
             select -> {
               PgDriver.planEachTime(select);
               bindLook(select, destination, claims, here);
+              select.setInt(4, mostOfKey);
             },
             select -> readDue(select, claims));
     List<Due> found = commit.value();

@@ -240,7 +240,7 @@ final class HoldWriter {
     if (here == null || lanes.isEmpty()) {
       return 0;
     }
-    List<Due> due = dueSql.due(transactions, LOOK, number, lanes, here);
+    List<Due> due = dueSql.due(transactions, LOOK, number, lanes, here, window.mostDueOfKey());
     for (Due key : due) {
       // One of which nothing is held is written about as if all had been delivered.
       window.addDue(key.lane(), key.holdKey(), key.messages());

@@ -52,8 +52,16 @@ final class LaneMessage {
     this.at = at;
     this.content = content;
     this.payload = payload;
-    this.weight =
-        OVERHEAD + content.headers().size() * 100 + (payload == null ? 0 : payload.length);
+    this.weight = OVERHEAD + weight(content.headers()) + (payload == null ? 0 : payload.length);
+  }
+
+  /** A message may have 32 headers of 4,096 characters, which is more than its payload then. */
+  private static int weight(Map<String, String> headers) {
+    int weight = 0;
+    for (Map.Entry<String, String> header : headers.entrySet()) {
+      weight += 100 + header.getKey().length() + header.getValue().length();
+    }
+    return weight;
   }
 
   @Nullable String key() {

@@ -45,6 +45,11 @@ final class MarkSql {
         });
   }
 
+  /** What a prepared transaction is called since the server was restarted; not before. */
+  static boolean wasPrepared(String writer) {
+    return writer.startsWith("-1/");
+  }
+
   /** Transactions that have written messages or may be about to. */
   Set<String> writers(Transactions transactions, TxOptions options) throws SQLException {
     return transactions.runStatement(

@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import javax.sql.DataSource;
@@ -45,7 +46,8 @@ public final class OutboxRelay implements AutoCloseable {
   private final BackgroundLoop retention;
   private final Consumer<String> heard = this::heard;
   private final CommitListener committed;
-  private final AtomicBoolean started = new AtomicBoolean();
+  private final AtomicBoolean startedOrStopped = new AtomicBoolean();
+  private volatile boolean running;
 
   OutboxRelay(RelayOptions options) {
     this.options = options;
@@ -100,15 +102,20 @@ public final class OutboxRelay implements AutoCloseable {
   /**
    * Starts the threads; asks no database.
    *
-   * @throws PgBelayException if it was started or stopped before
+   * @throws PgBelayException if it was started or stopped before, or another relay of its name
+   *     reports to the same registry; nothing runs then
    */
   public void start() {
-    if (started.getAndSet(true)) {
+    if (startedOrStopped.getAndSet(true)) {
       throw new PgBelayException(
-          "relay '" + options.name() + "' was started before: build a new one to start again");
+          "relay '"
+              + options.name()
+              + "' was started or stopped before: build a new one to start again");
     }
-    destinations.forEach(RelayDestination::start);
+    // First, since it is refused where another of its name reports to the registry.
     lanesLoop.start();
+    running = true;
+    destinations.forEach(RelayDestination::start);
     retention.start();
     options.outboxes().forEach(outbox -> outbox.attach(committed));
     if (options.wakeUps() != null) {
@@ -157,13 +164,13 @@ public final class OutboxRelay implements AutoCloseable {
    * Begins nothing more, lets calls of publishers end until the deadline, then interrupts them and
    * waits a second more; writes what became of their messages and gives its lanes to others. Where
    * that is not clean its lanes go to others once the lease is over, and messages are delivered
-   * again.
+   * again. One that was not started is not started any more.
    */
   public StopReport stop(Duration deadline) {
-    if (!started.get()) {
+    if (!startedOrStopped.getAndSet(true) || !running) {
       return new StopReport(0, 0);
     }
-    long until = System.nanoTime() + deadline.toNanos();
+    long until = System.nanoTime() + TimeUnit.NANOSECONDS.convert(deadline);
     options.outboxes().forEach(outbox -> outbox.detach(committed));
     if (options.wakeUps() != null) {
       options.wakeUps().removeListener(heard);

@@ -301,6 +301,12 @@ final class RelayWindow {
                 : List.copyOf(queues.due()));
   }
 
+  /** How many messages of a key may be read then, so that what is here stays within its bytes. */
+  int mostDueOfKey() {
+    return lock.locked(
+        () -> (int) Math.max(1, Math.min(100, room.bytesLeft() / (DueSql.MOST_KEYS * 5_000L))));
+  }
+
   /** A key's first messages, whose pause is over. */
   void addDue(LaneClaim lane, String holdKey, List<LaneMessage> messages) {
     lock.change(

@@ -66,7 +66,7 @@ final class SafeMark {
       waiting = true;
     } else {
       Set<String> left = new HashSet<>(sql.writers(transactions, READ));
-      left.retainAll(writers);
+      left.removeIf(one -> !writers.contains(one) && !MarkSql.wasPrepared(one));
       writers = left;
     }
     if (writers.isEmpty()) {

@@ -3,6 +3,7 @@ package dev.pgbelay.outbox;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pgbelay.testing.PostgresExtension;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -75,6 +76,42 @@ class RelayHeldKeysPostgresTest {
     assertThat(collected.texts()).doesNotHaveDuplicates().hasSize(20);
     assertThat(collected.texts("a"))
         .isEqualTo(List.of("a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9"));
+    collected.assertOrdered();
+  }
+
+  /** A destination that was down for long: many keys are due at once, with much behind each. */
+  @Test
+  void keysThatAreDueAtOnce_areReadAsFarAsThereIsRoom() {
+    Integer[] lanes = new Integer[50];
+    for (int i = 0; i < lanes.length; i++) {
+      lanes[i] = KeyPlace.lane("k" + i);
+    }
+    fixture.dsl.execute(
+        "insert into pgbelay.outbox_message (destination, lane, message_id, topic, key, payload)"
+            + " select ?, (?::int[])[1 + n % 50], 'm' || n, 't', 'k' || n % 50,"
+            + " convert_to(repeat('x', 4096), 'UTF8') from generate_series(0, 999) as n order by n",
+        fixture.number, lanes);
+    holdAllUntilNow();
+    SimpleMeterRegistry registry = new SimpleMeterRegistry();
+    CountDownLatch goOn = new CountDownLatch(1);
+    CountDownLatch within = new CountDownLatch(4);
+    Collected collected =
+        new Collected()
+            .answering(
+                message -> {
+                  within.countDown();
+                  assertThat(goOn.await(60, TimeUnit.SECONDS)).isTrue();
+                  return Delivery.delivered();
+                });
+    fixture.start(
+        fixture
+            .relay(Destination.of(fixture.destination, collected))
+            .window(100, 1 << 20)
+            .meterRegistry(registry));
+    RelayFixture.await(() -> within.getCount() == 0);
+    assertThat(registry.get("pgbelay.outbox.buffered").gauge().value() * 4096).isLessThan(2 << 20);
+    goOn.countDown();
+    RelayFixture.await(fixture::isEmpty);
     collected.assertOrdered();
   }
 }

@@ -2,8 +2,13 @@ package dev.pgbelay.outbox;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.zaxxer.hikari.HikariDataSource;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.outbox.route.Routes;
+import dev.pgbelay.testing.PostgresCluster;
 import dev.pgbelay.testing.PostgresExtension;
 import java.sql.Connection;
+import java.sql.Statement;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -49,6 +54,28 @@ class SafeMarkPostgresTest {
     assertThat(fixture.append("a", "1")).isEqualTo(1_000_000);
   }
 
+  /** By two-phase commit: it goes on without its session, under another name in the locks. */
+  @Test
+  void transactionThatIsPrepared_isStillWaitedFor() throws Exception {
+    try (Connection open = postgres.dataSource().getConnection()) {
+      open.setAutoCommit(false);
+      long low = fixture.append(open, "a", "1");
+      assertThat(decided()).isLessThan(low);
+      try (var statement = open.createStatement()) {
+        statement.execute("prepare transaction 'append'");
+      }
+      open.rollback();
+      for (int i = 0; i < 5; i++) {
+        assertThat(decided()).isLessThan(low);
+      }
+      open.setAutoCommit(true);
+      try (var statement = open.createStatement()) {
+        statement.execute("commit prepared 'append'");
+      }
+      RelayFixture.await(() -> decided() >= low);
+    }
+  }
+
   /** Transactions without the lock on the table, whatever else they do, hold nothing up. */
   @Test
   void otherTransactions_doNotHoldTheMark() throws Exception {
@@ -61,6 +88,38 @@ class SafeMarkPostgresTest {
       long id = fixture.append("b", "2");
       RelayFixture.await(() -> decided() >= id);
       open.rollback();
+    }
+  }
+
+  /** A server that comes back knows prepared transactions by another name. */
+  @Test
+  void transactionThatIsPreparedAcrossARestart_isStillWaitedFor() throws Exception {
+    try (PostgresCluster cluster = PostgresCluster.builder().start();
+        HikariDataSource pool = RelayFixture.pool(cluster.primary().jdbcUrl(), 2)) {
+      RelayFixture.SCHEMA.initialize(pool);
+      Transactions transactions = Transactions.of(pool);
+      SafeMark ofThat = new SafeMark(new MarkSql("pgbelay"), 0);
+      transactions.execute(tx -> Routes.create().add(tx, "t", "d"));
+      try (Connection open = pool.getConnection();
+          Statement statement = open.createStatement()) {
+        open.setAutoCommit(false);
+        statement.execute(
+            "insert into pgbelay.outbox_message (destination, lane, message_id, topic, payload)"
+                + " values (1, 0, 'm', 't', '')");
+        assertThat(ofThat.decided(transactions)).isZero();
+        statement.execute("prepare transaction 'append'");
+      }
+      cluster.primary().stop();
+      cluster.primary().restart();
+      pool.getHikariPoolMXBean().softEvictConnections();
+      for (int i = 0; i < 5; i++) {
+        assertThat(ofThat.decided(transactions)).isZero();
+      }
+      try (Connection open = pool.getConnection();
+          Statement statement = open.createStatement()) {
+        statement.execute("commit prepared 'append'");
+      }
+      RelayFixture.await(() -> ofThat.decided(transactions) >= 1);
     }
   }
 }

@@ -9,10 +9,13 @@ import org.jooq.impl.DSL;
 
 /** {@code {0}} are the routes, {@code {1}} the destinations, {@code {2}} their lanes. */
 class RouteSql {
+  /** Looks first: each attempt to insert uses up one of 32,767 numbers. */
   private static final String MAKE_DESTINATION =
       """
       WITH made AS (
-        INSERT INTO {1} (name) VALUES ({3}) ON CONFLICT (name) DO NOTHING RETURNING id)
+        INSERT INTO {1} (name)
+        SELECT {3} WHERE NOT EXISTS (SELECT FROM {1} WHERE name = {3})
+            ON CONFLICT (name) DO NOTHING RETURNING id)
       INSERT INTO {2} (destination, lane)
       SELECT made.id, CAST(numbered.lane AS smallint)
         FROM made CROSS JOIN generate_series(0, 31) AS numbered(lane)\
