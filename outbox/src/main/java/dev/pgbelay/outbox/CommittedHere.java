@@ -30,7 +30,7 @@ record CommittedHere(List<RelayDestination> destinations, RelayIdentity identity
   @Override
   public OptionalInt ownedLane() {
     for (RelayDestination destination : destinations) {
-      OptionalInt lane = destination.window().anyLane();
+      OptionalInt lane = destination.window().handOvers().anyLane();
       if (lane.isPresent()) {
         return lane;
       }
@@ -46,7 +46,7 @@ record CommittedHere(List<RelayDestination> destinations, RelayIdentity identity
     for (RelayDestination destination : destinations) {
       Short known = destination.number();
       if (known != null && known == row.destination()) {
-        HandOver place = destination.window().promise(lane);
+        HandOver place = destination.window().handOvers().promise(lane);
         return place == null
             ? null
             : (same, content, payload, position) ->

@@ -8,6 +8,7 @@ import dev.pgbelay.core.permit.ClaimPermit;
 import dev.pgbelay.outbox.internal.Names;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,25 +41,47 @@ public final class Destination {
   private final int retentionDays;
   private final @Nullable ClaimPermit permit;
 
-  private Destination(
-      String name,
-      MessagePublisher publisher,
-      int concurrency,
-      PoisonPolicy poisonPolicy,
-      int maxAttempts,
-      RetryPauses pauses,
-      int mostHeldKeys,
-      int retentionDays,
-      @Nullable ClaimPermit permit) {
-    this.name = name;
-    this.publisher = publisher;
-    this.concurrency = concurrency;
-    this.poisonPolicy = poisonPolicy;
-    this.maxAttempts = maxAttempts;
-    this.pauses = pauses;
-    this.mostHeldKeys = mostHeldKeys;
-    this.retentionDays = retentionDays;
-    this.permit = permit;
+  private Destination(Draft draft) {
+    this.name = draft.name;
+    this.publisher = draft.publisher;
+    this.concurrency = draft.concurrency;
+    this.poisonPolicy = draft.poisonPolicy;
+    this.maxAttempts = draft.maxAttempts;
+    this.pauses = draft.pauses;
+    this.mostHeldKeys = draft.mostHeldKeys;
+    this.retentionDays = draft.retentionDays;
+    this.permit = draft.permit;
+  }
+
+  /** One that is not like another yet. */
+  private static final class Draft {
+    private final String name;
+    private final MessagePublisher publisher;
+    private int concurrency = 4;
+    private PoisonPolicy poisonPolicy = PoisonPolicy.BLOCK_KEY;
+    private int maxAttempts = 10;
+    private RetryPauses pauses = RetryPauses.defaults();
+    private int mostHeldKeys = 1_000;
+    private int retentionDays;
+    private @Nullable ClaimPermit permit;
+
+    private Draft(String name, MessagePublisher publisher) {
+      this.name = name;
+      this.publisher = publisher;
+    }
+  }
+
+  private Destination but(Consumer<Draft> change) {
+    Draft draft = new Draft(name, publisher);
+    draft.concurrency = concurrency;
+    draft.poisonPolicy = poisonPolicy;
+    draft.maxAttempts = maxAttempts;
+    draft.pauses = pauses;
+    draft.mostHeldKeys = mostHeldKeys;
+    draft.retentionDays = retentionDays;
+    draft.permit = permit;
+    change.accept(draft);
+    return new Destination(draft);
   }
 
   /**
@@ -73,37 +96,18 @@ public final class Destination {
     Names.requireDestination(name);
     OptionRange.require(
         "batchSize of the publisher for '" + name + "'", publisher.batchSize(), 1, 10_000);
-    return new Destination(
-        name, publisher, 4, PoisonPolicy.BLOCK_KEY, 10, RetryPauses.defaults(), 1_000, 0, null);
+    return new Destination(new Draft(name, publisher));
   }
 
   /** How many calls of its publisher a relay makes at once, 1 to 1,000. */
   public Destination withConcurrency(int calls) {
     OptionRange.require("concurrency of '" + name + "'", calls, 1, 1_000);
-    return new Destination(
-        name,
-        publisher,
-        calls,
-        poisonPolicy,
-        maxAttempts,
-        pauses,
-        mostHeldKeys,
-        retentionDays,
-        permit);
+    return but(draft -> draft.concurrency = calls);
   }
 
   /** What is done about a message that was rejected, or failed as often as it may. */
   public Destination withPoisonPolicy(PoisonPolicy policy) {
-    return new Destination(
-        name,
-        publisher,
-        concurrency,
-        policy,
-        maxAttempts,
-        pauses,
-        mostHeldKeys,
-        retentionDays,
-        permit);
+    return but(draft -> draft.poisonPolicy = policy);
   }
 
   /**
@@ -113,16 +117,11 @@ public final class Destination {
    */
   public Destination withRetries(int attempts, RetryPauses between) {
     OptionRange.require("attempts of '" + name + "'", attempts, 1, 1_000);
-    return new Destination(
-        name,
-        publisher,
-        concurrency,
-        poisonPolicy,
-        attempts,
-        between,
-        mostHeldKeys,
-        retentionDays,
-        permit);
+    return but(
+        draft -> {
+          draft.maxAttempts = attempts;
+          draft.pauses = between;
+        });
   }
 
   /**
@@ -132,16 +131,7 @@ public final class Destination {
    */
   public Destination withMostFailingKeys(int keys) {
     OptionRange.require("mostFailingKeys of '" + name + "'", keys, 1, 100_000);
-    return new Destination(
-        name,
-        publisher,
-        concurrency,
-        poisonPolicy,
-        maxAttempts,
-        pauses,
-        keys,
-        retentionDays,
-        permit);
+    return but(draft -> draft.mostHeldKeys = keys);
   }
 
   /**
@@ -150,16 +140,8 @@ public final class Destination {
    * counted. A message that is rejected counts as a success there: the other side has answered.
    */
   public Destination withPermit(ClaimPermit admitting) {
-    return new Destination(
-        name,
-        publisher,
-        concurrency,
-        poisonPolicy,
-        maxAttempts,
-        pauses,
-        mostHeldKeys,
-        retentionDays,
-        new GuardedPermit("destination '" + name + "'", admitting));
+    ClaimPermit guarded = new GuardedPermit("destination '" + name + "'", admitting);
+    return but(draft -> draft.permit = guarded);
   }
 
   /**
@@ -178,16 +160,7 @@ public final class Destination {
         Duration.ofDays(1),
         Duration.ofDays(DayRing.MOST_DAYS),
         "messages");
-    return new Destination(
-        name,
-        publisher,
-        concurrency,
-        poisonPolicy,
-        maxAttempts,
-        pauses,
-        mostHeldKeys,
-        (int) time.toDays(),
-        permit);
+    return but(draft -> draft.retentionDays = (int) time.toDays());
   }
 
   String name() {

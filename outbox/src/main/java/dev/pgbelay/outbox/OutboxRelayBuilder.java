@@ -186,6 +186,10 @@ public final class OutboxRelayBuilder {
    * @throws PgBelayException if there is no destination, or heartbeats have no pool of their own
    */
   public OutboxRelay build() {
+    return new OutboxRelay(options());
+  }
+
+  RelayOptions options() {
     if (destinations.isEmpty()) {
       throw new PgBelayException(
           "relay '" + name + "' has no destination: name one with deliver(Destination.of(…))");
@@ -209,23 +213,22 @@ public final class OutboxRelayBuilder {
               + "' is to send its heartbeats through the pool of its transactions, which they could"
               + " exhaust: give it a DataSource of its own");
     }
-    return new OutboxRelay(
-        new RelayOptions(
-            transactions,
-            heartbeats,
-            name,
-            schema,
-            node,
-            lease,
-            pollsNever ? new PollPace(NEVER, wakeUps, NEVER) : new PollPace(pollInterval, wakeUps),
-            closeDeadline,
-            threadFactory,
-            List.copyOf(destinations.values()),
-            List.copyOf(outboxes),
-            registry,
-            window,
-            windowBytes,
-            ackSql == null ? new AckSql(schema) : ackSql,
-            holdSql == null ? new HoldSql(schema) : holdSql));
+    return new RelayOptions(
+        transactions,
+        heartbeats,
+        name,
+        schema,
+        node,
+        lease,
+        pollsNever ? new PollPace(NEVER, wakeUps, NEVER) : new PollPace(pollInterval, wakeUps),
+        closeDeadline,
+        threadFactory,
+        List.copyOf(destinations.values()),
+        List.copyOf(outboxes),
+        registry,
+        window,
+        windowBytes,
+        ackSql == null ? new AckSql(schema) : ackSql,
+        holdSql == null ? new HoldSql(schema) : holdSql);
   }
 }

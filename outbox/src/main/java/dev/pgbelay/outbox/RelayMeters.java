@@ -111,7 +111,7 @@ interface RelayMeters {
       gauge("lanes", window, RelayWindow::lanes, "Lanes that this relay has, of 32");
       gauge("buffered", window, RelayWindow::here, "Messages in this process");
       gauges.add(
-          FunctionCounter.builder(PREFIX + "handed", window, RelayWindow::handedOver)
+          FunctionCounter.builder(PREFIX + "handed", window.handOvers(), HandOvers::count)
               .description("Messages of this process that needed no look")
               .tag("destination", destination)
               .tag("relay", relay)

@@ -1,14 +1,10 @@
 package dev.pgbelay.outbox;
 
-import dev.pgbelay.core.CommitPosition;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.Set;
-import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,11 +21,12 @@ final class RelayWindow {
   private final KeyQueues queues;
   private final FreeIds foundFree = new FreeIds();
   private final WindowCalls calls;
+  private final HandOvers handOvers =
+      new HandOvers(lock, lanes, foundFree, this::acceptOfThisProcess);
 
   /** There was no room for a look, or it left something. */
   private boolean lookWanted;
 
-  private long handedOver;
   private boolean stopped;
   private Runnable roomFound = () -> {};
 
@@ -115,54 +112,9 @@ final class RelayWindow {
         });
   }
 
-  // Messages that this process appends itself.
-
-  /** A lane for a message without key; empty while this relay has none. */
-  OptionalInt anyLane() {
-    List<LaneClaim> open = lanes.open();
-    return open.isEmpty()
-        ? OptionalInt.empty()
-        : OptionalInt.of(open.get(ThreadLocalRandom.current().nextInt(open.size())).lane);
-  }
-
-  /** For a message of that lane that is about to be committed; null if it is not this relay's. */
-  @Nullable HandOver promise(int lane) {
-    for (LaneClaim claim : lanes.open()) {
-      if (claim.lane == lane) {
-        long found = foundFree.count();
-        return (row, content, payload, position) ->
-            handOver(claim, found, row, content, payload, position);
-      }
-    }
-    return null;
-  }
-
-  private boolean handOver(
-      LaneClaim claim,
-      long found,
-      WrittenRow row,
-      LaneMessage.Content content,
-      byte[] payload,
-      Optional<CommitPosition> position) {
-    LaneMessage message = new LaneMessage(claim, row.id(), row.at(), content, payload);
-    message.position = position.orElse(null);
-    return lock.locked(
-        () -> {
-          if (!lanes.isOpen(claim)
-              || mayNotTakeIn()
-              || foundFree.mayHave(row.id(), found)
-              || !queues.accept(message)) {
-            return false;
-          }
-          handedOver++;
-          lock.wakeOne();
-          return true;
-        });
-  }
-
-  /** So many were delivered, or will be, without a look. */
-  long handedOver() {
-    return lock.locked(() -> handedOver);
+  /** Places for messages that this process appends itself. */
+  HandOvers handOvers() {
+    return handOvers;
   }
 
   /** What is done with messages between a look and the writing. */
@@ -208,6 +160,10 @@ final class RelayWindow {
           return new LookPlan(
               from, room.messagesLeft(), room.bytesLeft(), room.withinMarks(), queues.fullKeys());
         });
+  }
+
+  private boolean acceptOfThisProcess(LaneMessage message) {
+    return !mayNotTakeIn() && queues.accept(message);
   }
 
   private boolean mayNotTakeIn() {

@@ -2,20 +2,13 @@ package dev.pgbelay.outbox;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.zaxxer.hikari.HikariDataSource;
-import dev.pgbelay.core.Transactions;
 import dev.pgbelay.testing.PostgresCluster;
-import dev.pgbelay.testing.PostgresNode;
-import io.micrometer.core.instrument.Timer;
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.sql.Connection;
-import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -34,153 +27,8 @@ import org.junit.jupiter.api.Test;
  * has, and keeps the order of each key.
  */
 class RelaySurvivalTest {
-  private static final int KEYS = 20;
-  private static final Duration LEASE = Duration.ofSeconds(2);
-  private static final AtomicInteger NAMES = new AtomicInteger();
-
-  /** A server of its own, which may be crashed. */
-  private static final class Site implements AutoCloseable {
-    final PostgresCluster cluster;
-    final SimpleMeterRegistry meters = new SimpleMeterRegistry();
-    final Collected collected = new Collected(5);
-    final HikariDataSource pool;
-    private final HikariDataSource heartbeats;
-    private final List<OutboxRelay> relays = new ArrayList<>();
-
-    Site(PostgresCluster.Builder builder, int size, String options) throws Exception {
-      cluster = builder.start();
-      String url =
-          url(
-                  cluster.replicas().isEmpty()
-                      ? List.of(cluster.primary())
-                      : List.of(cluster.primary(), cluster.replica()))
-              + options;
-      pool = RelayFixture.pool(url, size);
-      pool.setConnectionTimeout(1_000);
-      heartbeats = RelayFixture.pool(url, 1);
-      try (HikariDataSource owner = RelayFixture.pool(cluster.primary().jdbcUrl(), 1)) {
-        RelayFixture.SCHEMA.initialize(owner);
-      }
-      sql("insert into pgbelay.outbox_destination (name) values ('d')");
-      sql(
-          "insert into pgbelay.outbox_route (topic, destination) select 't', id from"
-              + " pgbelay.outbox_destination");
-    }
-
-    Site(PostgresCluster.Builder builder) throws Exception {
-      this(builder, 6, "");
-    }
-
-    OutboxRelay start() {
-      return start(Destination.of("d", collected).withConcurrency(3));
-    }
-
-    OutboxRelay start(Destination to) {
-      OutboxRelay relay =
-          OutboxRelay.builder(Transactions.of(pool), heartbeats)
-              .name("s" + NAMES.incrementAndGet())
-              .lease(LEASE)
-              .pollInterval(Duration.ofMillis(20))
-              .meterRegistry(meters)
-              .deliver(to)
-              .build();
-      relays.add(relay);
-      relay.start();
-      return relay;
-    }
-
-    Connection connect() throws SQLException {
-      return (cluster.replicas().isEmpty() || !cluster.replica().isReplica()
-              ? cluster.replicas().isEmpty() ? cluster.primary() : cluster.replica()
-              : cluster.primary())
-          .connect("postgres");
-    }
-
-    void sql(String statement) throws SQLException {
-      try (Connection connection = connect();
-          Statement one = connection.createStatement()) {
-        one.execute(statement);
-      }
-    }
-
-    int count(String statement) throws SQLException {
-      try (Connection connection = connect();
-          Statement one = connection.createStatement();
-          ResultSet row = one.executeQuery(statement)) {
-        row.next();
-        return row.getInt(1);
-      }
-    }
-
-    /** By one transaction of one producer: of each key in the order of the numbers. */
-    void append(int from, int to) throws SQLException {
-      try (Connection connection = connect();
-          PreparedStatement insert =
-              connection.prepareStatement(
-                  "insert into pgbelay.outbox_message"
-                      + " (destination, lane, message_id, topic, key, payload)"
-                      + " select id, ?, ?, 't', ?, ''::bytea from pgbelay.outbox_destination")) {
-        connection.setAutoCommit(false);
-        for (int i = from; i < to; i++) {
-          String key = "k" + i % KEYS;
-          insert.setInt(1, KeyPlace.lane(key));
-          insert.setString(2, "m" + i);
-          insert.setString(3, key);
-          insert.addBatch();
-        }
-        insert.executeBatch();
-        connection.commit();
-      }
-    }
-
-    boolean isEmpty() throws SQLException {
-      return count(
-              "select (select count(*) from pgbelay.outbox_message)"
-                  + " + (select count(*) from pgbelay.outbox_held)"
-                  + " + (select count(*) from pgbelay.outbox_dead)")
-          == 0;
-    }
-
-    long failedPasses() {
-      return meters.find("pgbelay.background.pass").tag("outcome", "failed").timers().stream()
-          .mapToLong(Timer::count)
-          .sum();
-    }
-
-    /** All are delivered, the first time in the order of their numbers. */
-    void assertComplete(int total) {
-      assertThat(collected.all().stream().map(Message::messageId).collect(Collectors.toSet()))
-          .hasSize(total);
-      Map<String, List<Integer>> expected = new LinkedHashMap<>();
-      for (int i = 0; i < total; i++) {
-        expected.computeIfAbsent("k" + i % KEYS, key -> new ArrayList<>()).add(i);
-      }
-      assertThat(collected.firsts(message -> Integer.valueOf(message.messageId().substring(1))))
-          .containsExactlyInAnyOrderEntriesOf(expected);
-      collected.assertOrdered();
-    }
-
-    @Override
-    public void close() {
-      relays.forEach(relay -> relay.stop(Duration.ZERO));
-      pool.close();
-      heartbeats.close();
-      cluster.close();
-    }
-  }
-
-  private static String url(List<PostgresNode> nodes) {
-    String hosts =
-        nodes.stream()
-            .map(node -> node.address().getHostString() + ":" + node.address().getPort())
-            .collect(Collectors.joining(","));
-    String first = nodes.get(0).jdbcUrl("postgres");
-    return "jdbc:postgresql://"
-        + hosts
-        + "/postgres"
-        + first.substring(first.indexOf('?'))
-        + "&targetServerType=primary&hostRecheckSeconds=1&connectTimeout=5";
-  }
+  private static final RetryPauses SHORT =
+      RetryPauses.exponential(Duration.ofMillis(10), Duration.ofMillis(50));
 
   /** Calls of the publisher after which something happens, once. */
   private static Collected.Answer after(int calls, Runnable happens) {
@@ -195,7 +43,7 @@ class RelaySurvivalTest {
 
   @Test
   void serverThatIsRestarted_andOneThatCrashes_areOutlived() throws Exception {
-    try (Site site = new Site(PostgresCluster.builder())) {
+    try (RelaySite site = new RelaySite(PostgresCluster.builder())) {
       CountDownLatch stopped = new CountDownLatch(2);
       AtomicInteger count = new AtomicInteger();
       site.collected.answering(
@@ -233,8 +81,8 @@ class RelaySurvivalTest {
    */
   @Test
   void failOverThatLosesTheTail_losesNothingThatTheNewPrimaryHas() throws Exception {
-    try (Site site =
-        new Site(PostgresCluster.builder().replicas(1).replicasThroughProxy(), 6, "")) {
+    try (RelaySite site =
+        new RelaySite(PostgresCluster.builder().replicas(1).replicasThroughProxy(), 6, "")) {
       AtomicBoolean promoted = new AtomicBoolean();
       Set<String> before = new LinkedHashSet<>();
       CountDownLatch go = new CountDownLatch(1);
@@ -280,7 +128,7 @@ class RelaySurvivalTest {
       assertThat(ids).hasSize(600);
       Map<String, List<Integer>> firsts =
           site.collected.firsts(message -> Integer.valueOf(message.messageId().substring(1)));
-      assertThat(firsts).hasSize(KEYS);
+      assertThat(firsts).hasSize(RelaySite.KEYS);
       firsts.forEach((key, numbers) -> assertThat(numbers).as(key).isSorted());
       Message last = site.collected.all().get(site.collected.count() - 1);
       synchronized (before) {
@@ -308,7 +156,7 @@ class RelaySurvivalTest {
     return claim.substring(0, claim.indexOf('/'));
   }
 
-  private static Set<Long> sequences(Site site, String ofMessages) {
+  private static Set<Long> sequences(RelaySite site, String ofMessages) {
     return site.collected.all().stream()
         .filter(message -> message.messageId().startsWith(ofMessages))
         .map(Message::sequence)
@@ -318,12 +166,17 @@ class RelaySurvivalTest {
   /** As between a switch-over's two servers, or with a full disk. */
   @Test
   void timeInWhichNothingCanBeWritten_isOutlived() throws Exception {
-    try (Site site = new Site(PostgresCluster.builder())) {
+    try (RelaySite site = new RelaySite(PostgresCluster.builder())) {
+      Collected.Answer readOnly =
+          after(100, () -> site.cluster.primary().configure("default_transaction_read_only", "on"));
       site.collected.answering(
-          after(
-              100, () -> site.cluster.primary().configure("default_transaction_read_only", "on")));
+          message -> {
+            Delivery delivered = readOnly.to(message);
+            boolean fails = message.attempt() == 1 && message.sequence() % 20 == 0;
+            return fails ? Delivery.failed("the first time") : delivered;
+          });
       site.append(0, 1_000);
-      site.start();
+      site.start(Destination.of("d", site.collected).withConcurrency(3).withRetries(50, SHORT));
       RelayFixture.await(() -> site.failedPasses() >= 5);
       int delivered = site.collected.count();
       site.cluster.primary().configure("default_transaction_read_only", "off");
@@ -336,7 +189,7 @@ class RelaySurvivalTest {
   /** Heartbeats have a connection of their own: the relay stays alive while it can do nothing. */
   @Test
   void poolThatIsExhaustedPastTheLease_isOutlivedWithoutLosingLanes() throws Exception {
-    try (Site site = new Site(PostgresCluster.builder(), 2, "")) {
+    try (RelaySite site = new RelaySite(PostgresCluster.builder(), 2, "")) {
       CountDownLatch exhausted = new CountDownLatch(1);
       List<Connection> taken = new ArrayList<>();
       site.collected.answering(
@@ -356,7 +209,7 @@ class RelaySurvivalTest {
       site.start();
       assertThat(exhausted.await(60, TimeUnit.SECONDS)).isTrue();
       String relay = "select count(*) from pgbelay.outbox_relay where expires_at > now()";
-      long until = System.nanoTime() + LEASE.multipliedBy(2).toNanos();
+      long until = System.nanoTime() + RelaySite.LEASE.multipliedBy(2).toNanos();
       while (System.nanoTime() < until) {
         assertThat(site.count(relay)).as("alive for two leases").isEqualTo(1);
         Thread.sleep(200);
@@ -374,7 +227,8 @@ class RelaySurvivalTest {
 
   @Test
   void statementsThatRunIntoTheirTimeout_areTriedAgain() throws Exception {
-    try (Site site = new Site(PostgresCluster.builder(), 6, "&options=-c%20statement_timeout=200");
+    try (RelaySite site =
+            new RelaySite(PostgresCluster.builder(), 6, "&options=-c%20statement_timeout=200");
         Connection lock = site.connect();
         Statement statement = lock.createStatement()) {
       CountDownLatch locked = new CountDownLatch(1);
@@ -404,7 +258,7 @@ class RelaySurvivalTest {
   /** One after the other, in the middle of a statement of that loop. */
   @Test
   void sessionOfEachLoopThatIsKilled_isReplaced() throws Exception {
-    try (Site site = new Site(PostgresCluster.builder())) {
+    try (RelaySite site = new RelaySite(PostgresCluster.builder())) {
       AtomicReference<CountDownLatch> gate = new AtomicReference<>(new CountDownLatch(1));
       CountDownLatch[] called = {new CountDownLatch(1)};
       site.collected.answering(
@@ -415,10 +269,7 @@ class RelaySurvivalTest {
                 ? Delivery.failed("the first time")
                 : Delivery.delivered();
           });
-      site.start(
-          Destination.of("d", site.collected)
-              .withRetries(
-                  50, RetryPauses.exponential(Duration.ofMillis(10), Duration.ofMillis(50))));
+      site.start(Destination.of("d", site.collected).withRetries(50, SHORT));
       int appended = 0;
       for (String table :
           List.of("outbox_relay", "outbox_lane", "outbox_message", "outbox_held_key")) {

@@ -26,7 +26,7 @@ class RelayWindowTest {
   }
 
   private HandOver promise() {
-    return Objects.requireNonNull(window.promise(LANE));
+    return Objects.requireNonNull(window.handOvers().promise(LANE));
   }
 
   private static boolean give(HandOver place, long id) {
@@ -41,7 +41,7 @@ class RelayWindowTest {
   void messageOfALaneThatIsOwned_isTakenIn() {
     assertThat(give(promise(), 1)).isTrue();
     assertThat(window.here()).isEqualTo(1);
-    assertThat(window.promise(LANE + 1)).as("of a lane that it does not have").isNull();
+    assertThat(window.handOvers().promise(LANE + 1)).as("of a lane that it does not have").isNull();
   }
 
   @Test
@@ -73,7 +73,7 @@ class RelayWindowTest {
   void lanesOfOneCall_areLostAtOnceAndNotGivenBackBefore() {
     window.add(List.of(new LaneClaim(LANE + 1, relay.next())), Map.of());
     assertThat(give(promise(), 1)).isTrue();
-    assertThat(give(Objects.requireNonNull(window.promise(LANE + 1)), 2)).isTrue();
+    assertThat(give(Objects.requireNonNull(window.handOvers().promise(LANE + 1)), 2)).isTrue();
     List<LaneMessage> call = window.calls().take(10);
     assertThat(call).hasSize(2);
     window.drain(2);

@@ -25,4 +25,8 @@ public record DestinationFigures(
   public DestinationFigures {
     topics = Map.copyOf(topics);
   }
+
+  DestinationFigures withService(ServiceFigures other) {
+    return new DestinationFigures(destination, routed, lag, topics, held, deadLetters, other);
+  }
 }

@@ -110,6 +110,10 @@ final class HealthSql {
                  FROM (SELECT FROM {2} WHERE destination = d.id LIMIT {4}) AS few) AS dead\
       """;
 
+  /** {0} destinations. */
+  private static final String LONGEST_RETENTION =
+      "SELECT CAST(coalesce(max(retention_days), 0) AS integer) FROM {0}";
+
   private final Table<?> destination;
   private final Table<?> route;
   private final Table<?> relay;
@@ -230,10 +234,14 @@ final class HealthSql {
     return dsl.resultQuery(COUNT_RELAYS, relay).fetchSingle().get(0, Integer.class);
   }
 
-  /** How many slots hold only days that are no longer kept; relays empty them within a day. */
-  int overdueDays(DSLContext dsl, int days) {
+  /**
+   * How many slots hold only days that no destination keeps, as relays have written it; they empty
+   * them within a day.
+   */
+  int overdueDays(DSLContext dsl) {
+    int kept = dsl.resultQuery(LONGEST_RETENTION, destination).fetchSingle().get(0, Integer.class);
     return dsl.connectionResult(
-            connection -> published.expired(connection, Math.min(DayRing.MOST_DAYS, days + 1)))
+            connection -> published.expired(connection, Math.min(DayRing.MOST_DAYS, kept + 1)))
         .size();
   }
 

@@ -4,7 +4,7 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.health.Health;
 import dev.pgbelay.core.horizon.HorizonGuard;
-import dev.pgbelay.core.internal.DayRing;
+import dev.pgbelay.core.horizon.HorizonPin;
 import dev.pgbelay.core.internal.Monitoring;
 import dev.pgbelay.core.internal.OptionName;
 import dev.pgbelay.core.internal.OptionRange;
@@ -13,9 +13,12 @@ import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import org.jooq.DSLContext;
+import org.jooq.exception.DataAccessException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,7 +36,6 @@ public final class OutboxMonitor implements AutoCloseable {
   private final HealthRules rules;
   private final HorizonGuard horizon;
   private final int countUpTo;
-  private final int publishedDays;
   private final Monitoring<OutboxSnapshot> monitoring;
   private final @Nullable HealthMeters meters;
 
@@ -53,7 +55,6 @@ public final class OutboxMonitor implements AutoCloseable {
             builder.mostDeadLetters);
     this.horizon = HorizonGuard.after(builder.pinned);
     this.countUpTo = builder.countUpTo;
-    this.publishedDays = builder.publishedDays;
     this.monitoring =
         new Monitoring<>(
             "outbox-" + builder.name + "-monitor",
@@ -118,13 +119,28 @@ public final class OutboxMonitor implements AutoCloseable {
     }
   }
 
+  /** Who pins the horizon comes first: dead rows may be why nothing else can be read in time. */
   private OutboxSnapshot read(DSLContext dsl) {
+    List<HorizonPin> pins = horizon.look(dsl);
+    try {
+      return read(dsl, pins);
+    } catch (DataAccessException e) {
+      if (pins.isEmpty()) {
+        throw e;
+      }
+      throw new PgBelayException(
+          "the outbox could not be read, and dead rows are not cleaned up because of "
+              + pins.stream().map(HorizonPin::toString).collect(Collectors.joining(", ")),
+          e);
+    }
+  }
+
+  private OutboxSnapshot read(DSLContext dsl, List<HorizonPin> pins) {
     Map<String, DestinationFigures> destinations = new HashMap<>();
     sql.destinations(dsl, countUpTo)
         .forEach((name, figures) -> destinations.put(name, remembered(figures)));
     freeSince.keySet().retainAll(destinations.keySet());
-    return new OutboxSnapshot(
-        destinations, sql.relays(dsl), sql.overdueDays(dsl, publishedDays), horizon.look(dsl));
+    return new OutboxSnapshot(destinations, sql.relays(dsl), sql.overdueDays(dsl), pins);
   }
 
   /** With how long lanes have been without an owner; looks do not overlap. */
@@ -135,20 +151,7 @@ public final class OutboxMonitor implements AutoCloseable {
       return one;
     }
     long since = freeSince.computeIfAbsent(one.destination(), name -> System.nanoTime());
-    return new DestinationFigures(
-        one.destination(),
-        one.routed(),
-        one.lag(),
-        one.topics(),
-        one.held(),
-        one.deadLetters(),
-        new ServiceFigures(
-            now.relays(),
-            now.freeLanes(),
-            Duration.ofNanos(System.nanoTime() - since),
-            now.paused(),
-            now.refused(),
-            now.sinceDelivered()));
+    return one.withService(now.withFreeFor(Duration.ofNanos(System.nanoTime() - since)));
   }
 
   /** Options of an {@link OutboxMonitor}. Not thread-safe. */
@@ -164,7 +167,6 @@ public final class OutboxMonitor implements AutoCloseable {
     private Duration free = Duration.ofMinutes(1);
     private Duration pinned = Duration.ofMinutes(10);
     private Duration interval = Duration.ofSeconds(15);
-    private int publishedDays = DayRing.MOST_DAYS;
     private int countUpTo = 10_000;
     private @Nullable Integer mostDeadLetters;
     private @Nullable MeterRegistry registry;
@@ -247,16 +249,6 @@ public final class OutboxMonitor implements AutoCloseable {
     public Builder mostDeadLetters(int letters) {
       OptionRange.require("mostDeadLetters", letters, 0, 1_000_000);
       this.mostDeadLetters = letters;
-      return this;
-    }
-
-    /**
-     * For how many days relays keep what they delivered, 1 to 28, which it is unless said. Degraded
-     * if days that are older by one more are still there.
-     */
-    public Builder publishedDays(int days) {
-      OptionRange.require("publishedDays", days, 1, DayRing.MOST_DAYS);
-      this.publishedDays = days;
       return this;
     }
 

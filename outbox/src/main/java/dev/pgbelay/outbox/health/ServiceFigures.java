@@ -21,4 +21,8 @@ public record ServiceFigures(
     Duration freeFor,
     int paused,
     int refused,
-    Optional<Duration> sinceDelivered) {}
+    Optional<Duration> sinceDelivered) {
+  ServiceFigures withFreeFor(Duration time) {
+    return new ServiceFigures(relays, freeLanes, time, paused, refused, sinceDelivered);
+  }
+}

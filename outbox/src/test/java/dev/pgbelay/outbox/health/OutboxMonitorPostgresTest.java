@@ -12,20 +12,14 @@ import java.sql.Connection;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.IntStream;
-import org.jooq.conf.ParamType;
-import org.jooq.exception.DataAccessException;
-import org.jooq.impl.DSL;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** What a monitor reads from the tables, shows, and costs. */
 class OutboxMonitorPostgresTest {
-  private static final boolean FULL = "full".equals(System.getProperty("pgbelay.scale"));
-
   @RegisterExtension
   static final PostgresExtension postgres =
       PostgresExtension.create().withTemplate(OutboxFixture.SCHEMA);
@@ -38,6 +32,7 @@ class OutboxMonitorPostgresTest {
     fixture.dsl.execute(
         "truncate pgbelay.outbox_message, pgbelay.outbox_relay, pgbelay.outbox_held,"
             + " pgbelay.outbox_held_key, pgbelay.outbox_dead, pgbelay.outbox_published");
+    fixture.dsl.execute("update pgbelay.outbox_destination set retention_days = null");
   }
 
   private OutboxMonitor.Builder monitor() {
@@ -212,7 +207,8 @@ class OutboxMonitorPostgresTest {
   void publishedDays_areOverdueADayAfterTheirRetention() {
     fixture.append(fixture.message("x"));
     fixture.publishAll();
-    OutboxMonitor monitor = monitor().publishedDays(3).build();
+    keepFor(3);
+    OutboxMonitor monitor = monitor().build();
     for (int days : new int[] {3, 4}) {
       moveDay(days);
       assertThat(monitor.look().overdueDays()).as("%d days old", days).isZero();
@@ -221,7 +217,21 @@ class OutboxMonitorPostgresTest {
     assertThat(monitor.look().overdueDays()).isEqualTo(1);
     assertThat(gaugeOfAll("published.overdue")).isEqualTo(1);
     assertThat(monitor.health().status()).isEqualTo(Status.DEGRADED);
-    assertThat(monitor().name("other").publishedDays(4).build().look().overdueDays()).isZero();
+    keepFor(4);
+    assertThat(monitor.look().overdueDays()).as("kept for a day longer").isZero();
+    keepFor(null);
+    moveDay(1);
+    assertThat(monitor.look().overdueDays()).as("kept by nobody").isZero();
+    moveDay(2);
+    assertThat(monitor.look().overdueDays()).as("kept by nobody, a day later").isEqualTo(1);
+  }
+
+  /** As relays write it. */
+  private void keepFor(@Nullable Integer days) {
+    fixture.dsl.execute(
+        "update pgbelay.outbox_destination set retention_days = ?::smallint where id = ?",
+        days,
+        id());
   }
 
   /** All that is published becomes so many days old. */
@@ -249,6 +259,26 @@ class OutboxMonitorPostgresTest {
       OutboxFixture.await(() -> monitor.look().pins().isEmpty());
       assertThat(gaugeOfAll("horizon.pinned")).isZero();
     }
+  }
+
+  @Test
+  void lookThatFailsUnderAPinnedHorizon_namesWhoPinsIt() throws Exception {
+    OutboxMonitor monitor = monitor().pinnedHorizon(Duration.ofSeconds(1)).build();
+    try (Connection old = postgres.database().connect()) {
+      old.setAutoCommit(false);
+      old.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
+      old.createStatement().execute("select 1");
+      OutboxFixture.await(() -> !monitor.look().pins().isEmpty());
+      fixture.dsl.execute("alter table pgbelay.outbox_message rename to not_now");
+      assertThatThrownBy(monitor::look)
+          .hasMessageContaining("could not be read, and dead rows are not cleaned up because of")
+          .hasMessageContaining("session")
+          .hasStackTraceContaining("outbox_message");
+      old.rollback();
+    } finally {
+      fixture.dsl.execute("alter table if exists pgbelay.not_now rename to outbox_message");
+    }
+    OutboxFixture.await(() -> monitor.look().pins().isEmpty());
   }
 
   @Test
@@ -290,117 +320,6 @@ class OutboxMonitorPostgresTest {
   }
 
   @Test
-  void grantsOfTheGuide_areEnoughAndEachIsNeeded() {
-    List<String> tables =
-        List.of(
-            "outbox_destination",
-            "outbox_route",
-            "outbox_relay",
-            "outbox_lane",
-            "outbox_message",
-            "outbox_held_key",
-            "outbox_held",
-            "outbox_dead");
-    fixture.dsl.execute(
-        "do $$ begin create role outbox_watcher; exception when duplicate_object then null;"
-            + " end $$");
-    fixture.dsl.execute("grant usage on schema pgbelay to outbox_watcher");
-    tables.forEach(
-        table -> fixture.dsl.execute("grant select on pgbelay." + table + " to outbox_watcher"));
-    HealthSql sql = new HealthSql("pgbelay");
-    readAsWatcher(sql);
-    for (String table : tables) {
-      fixture.dsl.execute("revoke select on pgbelay." + table + " from outbox_watcher");
-      assertThatThrownBy(() -> readAsWatcher(sql))
-          .as(table)
-          .isInstanceOf(DataAccessException.class)
-          .hasMessageContaining("permission denied for table " + table);
-      fixture.dsl.execute("grant select on pgbelay." + table + " to outbox_watcher");
-    }
-  }
-
-  private void readAsWatcher(HealthSql sql) {
-    fixture.transactions.execute(
-        dev.pgbelay.core.TxOptions.builder().setting("role", "outbox_watcher").build(),
-        tx -> {
-          sql.destinations(tx.dsl(), 10);
-          sql.relays(tx.dsl());
-          sql.overdueDays(tx.dsl(), 7);
-          dev.pgbelay.core.horizon.HorizonGuard.after(Duration.ofSeconds(1)).look(tx.dsl());
-        });
-  }
-
-  /** Along the index and up to a limit, in one lane and over all. */
-  @Test
-  void cost_isBoundedWhateverWaits() {
-    int many = FULL ? 1_000_000 : 60_000;
-    long few = 0;
-    for (int rows : new int[] {2_000, many}) {
-      for (String lane : List.of("n % 32", "7")) {
-        fixture.dsl.execute("truncate pgbelay.outbox_message, pgbelay.outbox_held");
-        fixture.dsl.execute(
-            "insert into pgbelay.outbox_message (destination, lane, message_id, topic, payload)"
-                + " select ?, "
-                + lane
-                + ", 'm' || n, ?, '' from generate_series(1, ?) n",
-            id(),
-            fixture.topic,
-            rows);
-        fixture.dsl.execute(
-            "insert into pgbelay.outbox_held (id, appended_at, destination, lane, replay,"
-                + " message_id, topic, hold_key, payload) select id, appended_at, destination,"
-                + " lane, replay, message_id, topic, 'k' || id % 9, '' from pgbelay.outbox_message");
-        fixture.dsl.execute("analyze pgbelay.outbox_message, pgbelay.outbox_held");
-        long buffers = buffers();
-        if (rows == 2_000) {
-          few = Math.max(few, buffers);
-        } else {
-          System.out.println(
-              "OutboxMonitorPostgresTest: "
-                  + rows
-                  + " rows in lane "
-                  + lane
-                  + ", buffers "
-                  + buffers);
-          assertThat(buffers).as("lane %s, with 2,000 rows %d", lane, few).isLessThan(2_500);
-        }
-      }
-    }
-  }
-
-  private long buffers() {
-    var message = DSL.table(DSL.name("pgbelay", "outbox_message"));
-    var destination = DSL.table(DSL.name("pgbelay", "outbox_destination"));
-    var key = DSL.table(DSL.name("pgbelay", "outbox_held_key"));
-    var held = DSL.table(DSL.name("pgbelay", "outbox_held"));
-    var dead = DSL.table(DSL.name("pgbelay", "outbox_dead"));
-    var limit = DSL.val(1_000);
-    return explained(fixture.dsl.resultQuery(HealthSql.COUNT_WAITING, message, destination, limit))
-        + explained(
-            fixture.dsl.resultQuery(HealthSql.READ_FRONTS, message, destination, DSL.val(31)))
-        + explained(
-            fixture.dsl.resultQuery(HealthSql.READ_HELD, key, held, dead, destination, limit));
-  }
-
-  private long explained(org.jooq.ResultQuery<?> query) {
-    String plan =
-        String.join(
-            "\n",
-            fixture
-                .dsl
-                .fetch("explain (analyze, buffers) " + query.getSQL(ParamType.INLINED))
-                .getValues(0, String.class));
-    Matcher first = Pattern.compile("Buffers:[^\n]*").matcher(plan);
-    assertThat(first.find()).as(plan).isTrue();
-    long sum = 0;
-    Matcher part = Pattern.compile("(?:hit|read)=(\\d+)").matcher(first.group());
-    while (part.find()) {
-      sum += Long.parseLong(part.group(1));
-    }
-    return sum;
-  }
-
-  @Test
   void badOptions_areRefusedByName() {
     assertThatThrownBy(() -> monitor().standstill(Duration.ofSeconds(1)))
         .hasMessageContaining("standstill must be between");
@@ -412,8 +331,6 @@ class OutboxMonitorPostgresTest {
     assertThatThrownBy(() -> monitor().parked(Duration.ofDays(31)))
         .hasMessageContaining("parked must be");
     assertThatThrownBy(() -> monitor().free(Duration.ZERO)).hasMessageContaining("free must be");
-    assertThatThrownBy(() -> monitor().publishedDays(29))
-        .hasMessageContaining("publishedDays must be");
     assertThatThrownBy(() -> monitor().countUpTo(0)).hasMessageContaining("countUpTo must be");
     assertThatThrownBy(() -> monitor().mostDeadLetters(-1))
         .hasMessageContaining("mostDeadLetters must be");

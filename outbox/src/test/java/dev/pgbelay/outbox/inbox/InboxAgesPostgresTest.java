@@ -153,6 +153,21 @@ class InboxAgesPostgresTest {
     assertThat(List.of(fixture.datedMarks(old), fixture.datedMarks(reused))).containsOnly(1);
   }
 
+  /** A statement that has read the clock before midnight may write behind an upkeep after it. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 21})
+  void upkeepOfTheNextDay_leavesWhatMayStillBeAskedFor(int retention) throws Exception {
+    Inbox inbox = of(retention);
+    for (int age = 0; age <= MarkDays.FRESH; age++) {
+      String id = InboxFixture.bornOn(fixture.today() - age);
+      assertThat(once(inbox, id)).isEqualTo(Outcome.PROCESSED);
+      inbox.ahead(retention + 1).retention(fixture.transactions).emptyDays();
+      assertThat(probe(inbox.ahead(retention), id))
+          .as("age %s, on the last day of its retention", age)
+          .isEqualTo(Outcome.DUPLICATE);
+    }
+  }
+
   /** Days pass between the two looks of one run: the slot is then that of a day that is kept. */
   @Test
   void slotThatIsWrittenToBetweenTwoLooks_isNotEmptied() throws Exception {
