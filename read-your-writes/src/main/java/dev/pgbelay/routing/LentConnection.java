@@ -168,10 +168,11 @@ final class LentConnection implements Lent {
 
   @Override
   public void commit(Collection<Session> sessions) throws SQLException {
+    requireNotLost();
     requireStillPrimary();
     String transactionId;
     String reached;
-    try (PreparedStatement end = connection.prepareStatement(CommitSql.COMMIT)) {
+    try (PreparedStatement end = prepare()) {
       end.execute();
       transactionId = firstColumn(end);
       end.getMoreResults();
@@ -187,6 +188,30 @@ final class LentConnection implements Lent {
       sessions.forEach(
           session -> session.change(floor -> floor.raised(position).answeredByPrimary()));
     }
+  }
+
+  private void requireNotLost() throws SQLException {
+    if (isLost()) {
+      throw neverSent(null);
+    }
+  }
+
+  /** Sends nothing: what fails here, such as a pool that has closed the connection, ran nothing. */
+  private PreparedStatement prepare() throws SQLException {
+    try {
+      return connection.prepareStatement(CommitSql.COMMIT);
+    } catch (SQLException e) {
+      throw neverSent(e);
+    }
+  }
+
+  private SQLException neverSent(@Nullable SQLException cause) {
+    return new SQLNonTransientConnectionException(
+        "the connection to node '"
+            + choice.node().name()
+            + "' was lost before COMMIT was sent: nothing was committed. Run the transaction again",
+        "08003",
+        cause);
   }
 
   private static @Nullable String firstColumn(PreparedStatement statement) throws SQLException {

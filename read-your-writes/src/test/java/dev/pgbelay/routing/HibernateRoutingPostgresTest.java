@@ -66,7 +66,9 @@ class HibernateRoutingPostgresTest {
     db = cluster.open(builder -> builder.maxWait(Duration.ofMillis(50)));
     Configuration configuration = new Configuration();
     configuration.addAnnotatedClass(Profile.class);
-    configuration.getProperties().put(AvailableSettings.DATASOURCE, RoutingDataSource.of(db));
+    configuration
+        .getProperties()
+        .put(AvailableSettings.JAKARTA_NON_JTA_DATASOURCE, RoutingDataSource.of(db));
     entities = configuration.buildSessionFactory();
     session = db.session();
     scope = ScopedSession.open(session);

@@ -289,6 +289,7 @@ class RoutedConnectionPostgresTest {
     assertThat(node(session)).isEqualTo("primary");
     cluster.replica(1).resumeReplay();
     Awaitility.await()
+        .pollInSameThread()
         .untilAsserted(
             () -> {
               assertThat(name(source, 26)).isEqualTo("who knows");
