@@ -58,7 +58,7 @@ final class Membership {
       members.forEach(fleet::sighted);
       members.forEach(this::start);
     } catch (RuntimeException | Error e) {
-      members.forEach(member -> member.monitor().stop());
+      members.forEach(this::stop);
       throw e;
     }
   }
@@ -129,7 +129,7 @@ final class Membership {
       requireSameCluster(node, asked(member));
       start(member);
     } catch (RuntimeException | Error e) {
-      member.monitor().stop();
+      stop(member);
       throw e;
     }
     fleet.add(member);
@@ -156,8 +156,17 @@ final class Membership {
       }
     }
     fleet.remove(member);
-    member.monitor().stop();
+    stop(member);
     return member.reads();
+  }
+
+  private void stop(Member member) {
+    member.monitor().stop();
+    meters.unwatch(member);
+  }
+
+  synchronized void close() {
+    fleet.nodes().forEach(this::stop);
   }
 
   List<NodeState> states() {

@@ -220,6 +220,6 @@ public final class ReadYourWrites implements AutoCloseable {
   /** Ends the probes. Pools stay the caller's to close. */
   @Override
   public void close() {
-    fleet.nodes().forEach(node -> node.monitor().stop());
+    membership.close();
   }
 }

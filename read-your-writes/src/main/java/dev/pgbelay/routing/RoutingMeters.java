@@ -4,6 +4,7 @@ import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
@@ -15,6 +16,7 @@ final class RoutingMeters {
 
   private final @Nullable MeterRegistry registry;
   private final Map<Route, Counter> routes = new ConcurrentHashMap<>();
+  private final Map<Member, List<Gauge>> gauges = new ConcurrentHashMap<>();
   private final @Nullable Timer waited;
   private final @Nullable Counter lost;
   private final @Nullable Counter full;
@@ -41,19 +43,30 @@ final class RoutingMeters {
     if (registry == null) {
       return;
     }
-    Gauge.builder("pgbelay.routing.lag.bytes", node, each -> each.lagBytes())
-        .description("How far the node is behind the primary, as both were last seen")
-        .tag("node", node.name())
-        .register(registry);
-    Gauge.builder("pgbelay.routing.sight.age", node, each -> each.sightAgeSeconds())
-        .description("Seconds since the node last answered a probe")
-        .baseUnit("seconds")
-        .tag("node", node.name())
-        .register(registry);
-    Gauge.builder("pgbelay.routing.waiters", node, each -> each.monitor().waiters())
-        .description("Sessions that wait for the node")
-        .tag("node", node.name())
-        .register(registry);
+    gauges.put(
+        node,
+        List.of(
+            Gauge.builder("pgbelay.routing.lag.bytes", node, each -> each.lagBytes())
+                .description("How far the node is behind the primary, as both were last seen")
+                .tag("node", node.name())
+                .register(registry),
+            Gauge.builder("pgbelay.routing.sight.age", node, each -> each.sightAgeSeconds())
+                .description("Seconds since the node last answered a probe")
+                .baseUnit("seconds")
+                .tag("node", node.name())
+                .register(registry),
+            Gauge.builder("pgbelay.routing.waiters", node, each -> each.monitor().waiters())
+                .description("Sessions that wait for the node")
+                .tag("node", node.name())
+                .register(registry)));
+  }
+
+  /** What it said last would be taken for what is; and its name may be another node's next. */
+  void unwatch(Member node) {
+    List<Gauge> gone = gauges.remove(node);
+    if (registry != null && gone != null) {
+      gone.forEach(registry::remove);
+    }
   }
 
   void decided(RouteDecision decision, long waitedNanos) {

@@ -5,6 +5,7 @@ import dev.pgbelay.routing.ConsistencyToken;
 import dev.pgbelay.routing.ReadYourWrites;
 import dev.pgbelay.routing.Session;
 import dev.pgbelay.routing.carrier.TokenCarrier;
+import dev.pgbelay.routing.jdbc.ScopedSession;
 import dev.pgbelay.routing.session.SessionStore;
 import dev.pgbelay.routing.session.StoredSessions;
 import io.micrometer.core.instrument.MeterRegistry;
@@ -85,7 +86,8 @@ public final class ReadYourWritesFilter implements Filter {
   }
 
   /**
-   * The request's session.
+   * The request's session. It is also the {@link ScopedSession} of the thread that serves the
+   * request; others take it from here, or by {@link ScopedSession#carry}.
    *
    * @throws PgBelayException if the request did not come through a ReadYourWritesFilter
    */
@@ -110,7 +112,7 @@ public final class ReadYourWritesFilter implements Filter {
         run(http, new TokenResponse(answer, begun), chain);
       }
     } else if (isTelling(response)) {
-      goOn(http, response, chain);
+      goOn(known, http, response, chain);
     } else {
       // The container's own response, as for a page of errors.
       known.forgotten();
@@ -119,11 +121,17 @@ public final class ReadYourWritesFilter implements Filter {
   }
 
   /** Mapped twice, forwarded to, or dispatched again. */
-  private static void goOn(HttpServletRequest request, ServletResponse response, FilterChain chain)
+  private static void goOn(
+      TokenExchange exchange,
+      HttpServletRequest request,
+      ServletResponse response,
+      FilterChain chain)
       throws IOException, ServletException {
+    ScopedSession scope = ScopedSession.open(exchange.session());
     try {
       chain.doFilter(request, response);
     } finally {
+      scope.close();
       if (request.getDispatcherType() == DispatcherType.ASYNC && !request.isAsyncStarted()) {
         telling(response).ifPresent(TokenResponse::over);
       }
@@ -132,9 +140,11 @@ public final class ReadYourWritesFilter implements Filter {
 
   private static void run(HttpServletRequest request, TokenResponse response, FilterChain chain)
       throws IOException, ServletException {
+    ScopedSession scope = ScopedSession.open(response.exchange().session());
     try {
       chain.doFilter(new TokenRequest(request, response), response);
     } finally {
+      scope.close();
       if (!request.isAsyncStarted()) {
         response.over();
       }
