@@ -165,7 +165,7 @@ final class Appender {
               ? guarded(
                   connection, locks, asked, now -> manySql.appendGuarded(connection, now, messages))
               : known(manySql.append(connection, topics, messages));
-      tell(tx, answer.destinations(), messages);
+      tell(tx, answer.destinations());
       return answer.taken();
     }
     Answer answer = guarded(connection, locks, asked, now -> manySql.guard(connection, now));
@@ -178,7 +178,7 @@ final class Appender {
                       one -> one.message().messageId().isEmpty() || taken.contains(one.messageId()))
                   .toList());
       if (!fresh.all().isEmpty()) {
-        tell(tx, known(manySql.append(connection, topics, fresh)).destinations(), fresh);
+        tell(tx, known(manySql.append(connection, topics, fresh)).destinations());
       }
     }
     return taken;
@@ -244,7 +244,7 @@ final class Appender {
     return List.copyOf(judged);
   }
 
-  private void tell(Tx tx, Set<Integer> destinations, EncodedMessages messages) {
+  private void tell(Tx tx, Set<Integer> destinations) {
     if (!destinations.isEmpty() && alarm.isHeard()) {
       alarm.afterCommit(tx, destinations);
     }

@@ -38,6 +38,7 @@ public final class Session {
   }
 
   /** Whether the change made another floor of it: of several who try, one is told so. */
+  @SuppressWarnings("ReferenceEquality") // a floor that is the same object was not changed
   boolean replaced(UnaryOperator<Floor> change) {
     while (true) {
       Floor before = floor();

@@ -127,6 +127,8 @@ public record Reference(
     }
 
     /**
+     * Reads no database: what the catalog has is compared when the registry is.
+     *
      * @throws PgBelayException naming the declaration, the option and what is wrong with it
      */
     public Reference build() {
