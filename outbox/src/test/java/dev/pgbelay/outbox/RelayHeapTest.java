@@ -11,9 +11,9 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /** A relay with default settings in a JVM whose whole heap has 64 MiB, in front of a backlog. */
 class RelayHeapTest {
   private static final boolean FULL = "full".equals(System.getProperty("pgbelay.scale"));
-  private static final int SMALL = FULL ? 1_000_000 : 50_000;
-  private static final int ONE_KEY = FULL ? 1_000_000 : 25_000;
-  private static final int LARGE = FULL ? 100_000 : 10_000;
+  private static final int SMALL = FULL ? 1_000_000 : 30_000;
+  private static final int ONE_KEY = FULL ? 1_000_000 : 15_000;
+  private static final int LARGE = FULL ? 100_000 : 5_000;
   private static final int KEYS = 1_000;
 
   @RegisterExtension
