@@ -19,8 +19,8 @@ public record Delivery(Outcome outcome, String reason, Optional<Duration> retryA
 
   /** What the other side asks for is not always what can be stored. */
   public Delivery {
-    Objects.requireNonNull(outcome, "outcome");
-    Objects.requireNonNull(reason, "reason");
+    Objects.requireNonNull(outcome, "the outcome of a delivery is null");
+    Objects.requireNonNull(reason, "the reason of a delivery is null: make it empty");
     retryAfter =
         retryAfter
             .filter(asked -> !asked.isNegative())

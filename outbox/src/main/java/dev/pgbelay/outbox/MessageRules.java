@@ -21,6 +21,17 @@ final class MessageRules {
       throw new PgBelayException(
           "the " + what + " holds a NUL, which PostgreSQL does not store: encode it");
     }
+    if (!isWhole(text)) {
+      throw new PgBelayException(
+          "the "
+              + what
+              + " holds half of a surrogate pair, which UTF-8 cannot say: two that differ only there"
+              + " would be the same");
+    }
+  }
+
+  private static boolean isWhole(String text) {
+    return text.codePoints().noneMatch(point -> Character.getType(point) == Character.SURROGATE);
   }
 
   /** What is asked of a message only when it is appended. */

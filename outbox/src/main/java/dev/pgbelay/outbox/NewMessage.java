@@ -53,7 +53,8 @@ public record NewMessage(
 
   /** A message whose payload is text, in UTF-8. */
   public static NewMessage text(String topic, String payload) {
-    return bytes(topic, payload.getBytes(StandardCharsets.UTF_8));
+    return bytes(
+        topic, given("payload", payload, "make it empty").getBytes(StandardCharsets.UTF_8));
   }
 
   /** A message whose payload is these bytes; they are not copied. */
@@ -85,10 +86,17 @@ public record NewMessage(
         topic, key, Optional.of(given("type", type)), payload, headers, messageId, strictOrder);
   }
 
-  /** This message with one more header, or another value of one. */
+  /**
+   * This message with one more header, or another value of one.
+   *
+   * @throws PgBelayException if name or value is null, too long or holds a NUL, or there are too
+   *     many
+   */
   public NewMessage withHeader(String name, String value) {
     Map<String, String> more = new LinkedHashMap<>(headers);
-    more.put(name, value);
+    more.put(
+        given("name of a header", name, "leave the header out"),
+        given("value of header '" + name + "'", value, "leave the header out"));
     return withHeaders(more);
   }
 
@@ -119,8 +127,12 @@ public record NewMessage(
   }
 
   private static String given(String what, @Nullable String text) {
+    return given(what, text, "leave it out");
+  }
+
+  private static String given(String what, @Nullable String text, String remedy) {
     if (text == null) {
-      throw new PgBelayException("the " + what + " is null: leave it out where there is none");
+      throw new PgBelayException("the " + what + " is null: " + remedy + " where there is none");
     }
     return text;
   }

@@ -20,7 +20,12 @@ import org.jspecify.annotations.Nullable;
  */
 final class PublishedUpkeep {
   private static final TxOptions EMPTYING =
-      TxOptions.builder().path("outbox-retention").lockTimeout(Duration.ofSeconds(2)).build();
+      TxOptions.builder()
+          .path("outbox-retention")
+          .lockTimeout(Duration.ofSeconds(2))
+          // A process that is stopped with a day's lock in its hands must not keep others waiting.
+          .setting("idle_in_transaction_session_timeout", "10s")
+          .build();
 
   private final Transactions transactions;
   private final PublishedSql sql;

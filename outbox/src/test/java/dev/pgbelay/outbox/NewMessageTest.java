@@ -48,6 +48,25 @@ class NewMessageTest {
     refused(() -> MESSAGE.withMessageId("a\0"), "the message id holds a NUL");
   }
 
+  /** UTF-8 would make one key of two, and one message id. */
+  @Test
+  void halfOfASurrogatePair_isRefused() {
+    for (String bad : new String[] {"a\uD83D", "\uDE00a", "a\uD83Db", "\uDE00\uD83D"}) {
+      refused(() -> MESSAGE.withKey(bad), "the key holds half of a surrogate pair");
+      refused(() -> MESSAGE.withMessageId(bad), "the message id holds half");
+      refused(() -> MESSAGE.withType(bad), "the type holds half");
+    }
+    assertThat(MESSAGE.withKey("\uD83D\uDE00").key()).contains("\uD83D\uDE00");
+  }
+
+  @Test
+  @SuppressWarnings("NullAway") // what callers without a checker can do
+  void whatIsNull_isNamed() {
+    refused(() -> NewMessage.text("orders", null), "the payload is null: make it empty");
+    refused(() -> MESSAGE.withHeader("trace", null), "the value of header 'trace' is null");
+    refused(() -> MESSAGE.withHeader(null, "x"), "the name of a header is null");
+  }
+
   @Test
   void headers_areFewAndShort() {
     Function<Integer, Map<String, String>> many =

@@ -7,6 +7,7 @@ import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.outbox.Outbox;
+import dev.pgbelay.outbox.internal.Installed;
 import dev.pgbelay.outbox.internal.Names;
 import dev.pgbelay.outbox.internal.Waking;
 import java.time.Duration;
@@ -75,12 +76,12 @@ public final class DeadLetters {
    */
   public List<DeadLetter> list(DSLContext dsl, String destination, long after, int limit) {
     OptionRange.require("limit", limit, 1, LARGEST_PAGE);
-    return sql.list(dsl, destination, after, limit);
+    return Installed.explained(() -> sql.list(dsl, destination, after, limit));
   }
 
   /** One of them; one statement. */
   public Optional<DeadLetter> find(DSLContext dsl, String destination, long id) {
-    return sql.find(dsl, destination, id);
+    return Installed.explained(() -> sql.find(dsl, destination, id));
   }
 
   /**
@@ -90,7 +91,7 @@ public final class DeadLetters {
    * @return empty if the destination has no dead letter of that id
    */
   public Optional<byte[]> payload(DSLContext dsl, String destination, long id) {
-    return sql.payload(dsl, destination, id);
+    return Installed.explained(() -> sql.payload(dsl, destination, id));
   }
 
   /**
@@ -98,7 +99,7 @@ public final class DeadLetters {
    * to be delivered by now. Its message id stays; its number is a new one.
    */
   public Outcome redrive(Tx tx, String destination, long id) {
-    if (sql.redrive(tx.dsl(), destination, id) == 0) {
+    if (Installed.explained(() -> sql.redrive(tx.dsl(), destination, id)) == 0) {
       return Outcome.NOT_FOUND;
     }
     waking.afterCommit(tx, destination);
@@ -115,7 +116,7 @@ public final class DeadLetters {
    */
   public int redriveMany(Tx tx, String destination, int limit) {
     OptionRange.require("limit", limit, 1, LARGEST_PAGE);
-    int redriven = sql.redriveMany(tx.dsl(), destination, limit);
+    int redriven = Installed.explained(() -> sql.redriveMany(tx.dsl(), destination, limit));
     if (redriven > 0) {
       waking.afterCommit(tx, destination);
     }
@@ -124,7 +125,8 @@ public final class DeadLetters {
 
   /** Throws one away. */
   public Outcome delete(Tx tx, String destination, long id) {
-    return sql.delete(tx.dsl(), destination, id) == 1 ? Outcome.DONE : Outcome.NOT_FOUND;
+    int deleted = Installed.explained(() -> sql.delete(tx.dsl(), destination, id));
+    return deleted == 1 ? Outcome.DONE : Outcome.NOT_FOUND;
   }
 
   /**

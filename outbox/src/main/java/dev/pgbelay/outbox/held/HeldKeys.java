@@ -5,9 +5,11 @@ import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.outbox.Outbox;
+import dev.pgbelay.outbox.internal.Installed;
 import dev.pgbelay.outbox.internal.Waking;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import org.jooq.DSLContext;
 
 /**
@@ -57,7 +59,11 @@ public final class HeldKeys {
     DONE,
     /** It is not parked: a relay may be delivering its first message just now. */
     NOT_PARKED,
-    /** The destination holds no key of that name. */
+    /** Another message than the one that is meant is the first of the key by now. */
+    NOT_FIRST,
+    /**
+     * The destination holds no key of that name: {@link HeldKey#name}, such as {@code k:order-42}.
+     */
     NOT_FOUND
   }
 
@@ -75,7 +81,7 @@ public final class HeldKeys {
    */
   public List<HeldKey> list(DSLContext dsl, String destination, String after, int limit) {
     OptionRange.require("limit", limit, 1, LARGEST_PAGE);
-    return sql.list(dsl, destination, after, limit);
+    return Installed.explained(() -> sql.list(dsl, destination, after, limit));
   }
 
   /**
@@ -89,7 +95,7 @@ public final class HeldKeys {
   public List<HeldMessage> messages(
       DSLContext dsl, String destination, String name, long after, int limit) {
     OptionRange.require("limit", limit, 1, LARGEST_PAGE);
-    return sql.messages(dsl, destination, name, after, limit);
+    return Installed.explained(() -> sql.messages(dsl, destination, name, after, limit));
   }
 
   /**
@@ -98,7 +104,7 @@ public final class HeldKeys {
    * @return empty if it does not wait any more
    */
   public Optional<byte[]> payload(DSLContext dsl, String destination, String name, long id) {
-    return sql.payload(dsl, destination, name, id);
+    return Installed.explained(() -> sql.payload(dsl, destination, name, id));
   }
 
   /**
@@ -106,7 +112,7 @@ public final class HeldKeys {
    * delivered, those behind it follow.
    */
   public Outcome resume(Tx tx, String destination, String name) {
-    if (sql.resume(tx.dsl(), destination, name) == 0) {
+    if (Installed.explained(() -> sql.resume(tx.dsl(), destination, name)) == 0) {
       return Outcome.NOT_FOUND;
     }
     waking.afterCommit(tx, destination);
@@ -114,16 +120,35 @@ public final class HeldKeys {
   }
 
   /**
-   * Makes the first message of a parked key a dead letter and has the next one tried. Two
-   * statements.
+   * Makes the first message of a parked key a dead letter, whichever that is by now, and has the
+   * next one tried. Two statements. Where somebody has looked before, {@link #skip(Tx, String,
+   * String, long)} skips what was seen and nothing else.
    */
   public Outcome skip(Tx tx, String destination, String name) {
-    Optional<Boolean> parked = sql.lock(tx.dsl(), destination, name);
+    return skip(tx, destination, name, OptionalLong.empty());
+  }
+
+  /**
+   * The same if that message is the one that is meant: not where somebody else has skipped it and
+   * the key is parked again for the next one, nor where a message with a lower id was committed
+   * since. Three statements.
+   *
+   * @param id {@link HeldMessage#id} of the first of {@link #messages}
+   */
+  public Outcome skip(Tx tx, String destination, String name, long id) {
+    return skip(tx, destination, name, OptionalLong.of(id));
+  }
+
+  private Outcome skip(Tx tx, String destination, String name, OptionalLong meant) {
+    Optional<Boolean> parked = Installed.explained(() -> sql.lock(tx.dsl(), destination, name));
     if (parked.isEmpty()) {
       return Outcome.NOT_FOUND;
     }
     if (!parked.get()) {
       return Outcome.NOT_PARKED;
+    }
+    if (meant.isPresent() && !meant.equals(sql.first(tx.dsl(), destination, name))) {
+      return Outcome.NOT_FIRST;
     }
     sql.skip(tx.dsl(), destination, name);
     waking.afterCommit(tx, destination);

@@ -6,6 +6,7 @@ import dev.pgbelay.core.internal.StoredHeaders;
 import java.time.OffsetDateTime;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import org.jooq.DSLContext;
 import org.jooq.QueryPart;
 import org.jooq.Record;
@@ -60,6 +61,9 @@ class HeldSql {
 
   private static final String LOCK =
       "SELECT k.next_at IS NULL FROM {0} AS k WHERE " + OF_KEY + " = {5} FOR UPDATE";
+
+  private static final String FIRST =
+      "SELECT min(h.id) FROM {1} AS h WHERE " + OF_MESSAGE + " = {5}";
 
   /** The key's row is locked, so its messages stay as they are. */
   private static final String SKIP =
@@ -131,6 +135,13 @@ class HeldSql {
   Optional<Boolean> lock(DSLContext dsl, String name, String holdKey) {
     return dsl.resultQuery(LOCK, parts(name, holdKey))
         .fetchOptional(row -> row.get(0, Boolean.class));
+  }
+
+  /** The id of the message that stands in front; empty if none waits. */
+  OptionalLong first(DSLContext dsl, String name, String holdKey) {
+    Long id =
+        dsl.resultQuery(FIRST, parts(name, holdKey)).fetchSingle(row -> row.get(0, Long.class));
+    return id == null ? OptionalLong.empty() : OptionalLong.of(id);
   }
 
   void skip(DSLContext dsl, String name, String holdKey) {

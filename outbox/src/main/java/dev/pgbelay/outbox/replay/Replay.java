@@ -5,10 +5,12 @@ import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.outbox.Outbox;
+import dev.pgbelay.outbox.internal.Installed;
 import dev.pgbelay.outbox.internal.Names;
 import dev.pgbelay.outbox.internal.Waking;
 import dev.pgbelay.outbox.replay.ReplaySql.Ids;
 import dev.pgbelay.outbox.replay.ReplaySql.Part;
+import java.util.Optional;
 import org.jooq.DSLContext;
 
 /**
@@ -73,8 +75,9 @@ public final class Replay {
    *
    * @param destination that has a route, or had one
    * @return how many there were
-   * @throws PgBelayException if there is no such destination, or neither time nor ids were given;
-   *     or if it broke off: the message says behind which id
+   * @throws PgBelayException if there is no such destination, or neither time nor ids were given,
+   *     or nothing is there because the destination keeps nothing; or if it broke off: the message
+   *     says behind which id
    */
   public long replay(Published which, String destination) {
     Names.requireDestination(destination);
@@ -88,14 +91,22 @@ public final class Replay {
             tx -> {
               requireDestination(tx.dsl(), which.destination());
               requireDestination(tx.dsl(), destination);
-              return sql.range(tx.dsl(), which);
+              Optional<Ids> range = sql.range(tx.dsl(), which);
+              if (range.isEmpty() && !sql.keeps(tx.dsl(), which.destination())) {
+                throw new PgBelayException(
+                    "destination '"
+                        + which.destination()
+                        + "' does not keep what it was given: have its relay say withRetention(…);"
+                        + " what was delivered before that cannot be replayed");
+              }
+              return range;
             })
         .map(ids -> replay(which, destination, ids))
         .orElse(0L);
   }
 
   private void requireDestination(DSLContext dsl, String name) {
-    if (!sql.hasDestination(dsl, name)) {
+    if (!Installed.explained(() -> sql.hasDestination(dsl, name))) {
       throw new PgBelayException(
           "there is no destination '" + name + "': Routes.add(tx, topic, destination) makes one");
     }

@@ -55,6 +55,12 @@ class ReplaySql {
       """
           .replace("<chosen>", CHOSEN);
 
+  private static final String KEEPS =
+      """
+      SELECT d.retention_days IS NOT NULL OR EXISTS (SELECT FROM {0} AS p WHERE p.destination = d.id)
+        FROM {2} AS d WHERE d.name = {3}\
+      """;
+
   private static final String HAS_DESTINATION = "SELECT id FROM {2} WHERE name = {3}";
 
   private final Table<?> published;
@@ -79,10 +85,17 @@ class ReplaySql {
         .isPresent();
   }
 
+  /** Whether it keeps what is delivered, or has something left of when it did. */
+  boolean keeps(DSLContext dsl, String name) {
+    return dsl.resultQuery(KEEPS, published, message, destination, val(name))
+        .fetchSingle()
+        .get(0, Boolean.class);
+  }
+
   /** Where the chosen messages lie; empty if there are none. */
   Optional<Ids> range(DSLContext dsl, Published which) {
     Instant now = dsl.resultQuery(NOW).fetchSingle().get(0, OffsetDateTime.class).toInstant();
-    Instant until = which.until().filter(end -> end.isBefore(now)).orElse(now);
+    Instant until = since1970(which.until().filter(end -> end.isBefore(now)).orElse(now));
     Ids widest =
         new Ids(
             which.firstId().orElse(Long.MIN_VALUE), which.lastId().orElse(Long.MAX_VALUE), until);
@@ -107,15 +120,20 @@ class ReplaySql {
       val(which.destination()),
       text(which.topic()),
       text(which.key()),
-      moment(which.from()),
+      moment(which.from().map(ReplaySql::since1970)),
       moment(Optional.of(ids.until())),
       val(ids.first()),
       val(ids.last()),
-      val(slots(which.from(), ids.until()))
+      val(slots(which.from().map(ReplaySql::since1970), ids.until()))
     };
     QueryPart[] all = java.util.Arrays.copyOf(parts, parts.length + more.length);
     System.arraycopy(more, 0, all, parts.length, more.length);
     return all;
+  }
+
+  /** Nothing was published before 1970; PostgreSQL knows no times as early as Java does. */
+  private static Instant since1970(Instant at) {
+    return at.isBefore(Instant.EPOCH) ? Instant.EPOCH : at;
   }
 
   /** Where messages of these times lie, so that the other days' are not read. */

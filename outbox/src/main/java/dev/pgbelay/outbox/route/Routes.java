@@ -3,6 +3,7 @@ package dev.pgbelay.outbox.route;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.schema.SchemaInstaller;
+import dev.pgbelay.outbox.internal.Installed;
 import dev.pgbelay.outbox.internal.Names;
 import java.util.List;
 import org.jooq.DSLContext;
@@ -44,13 +45,17 @@ public final class Routes {
    * if there is none of that name. What was appended before does not go there; see the guide on
    * replay.
    *
-   * @throws PgBelayException naming the topic or destination, and the rule for its name
+   * @throws PgBelayException naming the topic or destination, and the rule for its name; or if the
+   *     tables are missing
    */
   public Outcome add(Tx tx, String topic, String destination) {
     Names.requireTopic(topic);
     Names.requireDestination(destination);
-    sql.makeDestination(tx.dsl(), destination);
-    return sql.add(tx.dsl(), topic, destination) == 1 ? Outcome.DONE : Outcome.UNCHANGED;
+    return Installed.explained(
+        () -> {
+          sql.makeDestination(tx.dsl(), destination);
+          return sql.add(tx.dsl(), topic, destination) == 1 ? Outcome.DONE : Outcome.UNCHANGED;
+        });
   }
 
   /**
@@ -58,11 +63,12 @@ public final class Routes {
    * before still does, and the destination stays.
    */
   public Outcome remove(Tx tx, String topic, String destination) {
-    return sql.remove(tx.dsl(), topic, destination) == 1 ? Outcome.DONE : Outcome.UNCHANGED;
+    int removed = Installed.explained(() -> sql.remove(tx.dsl(), topic, destination));
+    return removed == 1 ? Outcome.DONE : Outcome.UNCHANGED;
   }
 
   /** All of them, by topic and destination; one statement. */
   public List<Route> list(DSLContext dsl) {
-    return sql.list(dsl);
+    return Installed.explained(() -> sql.list(dsl));
   }
 }

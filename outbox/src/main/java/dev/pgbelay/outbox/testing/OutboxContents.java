@@ -3,6 +3,7 @@ package dev.pgbelay.outbox.testing;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.outbox.NewMessage;
+import dev.pgbelay.outbox.internal.Installed;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -51,7 +52,7 @@ public final class OutboxContents {
 
   /** The messages, in the order in which they were appended. */
   public List<AppendedMessage> messages() {
-    return sql.list(dsl, ofTransaction);
+    return Installed.explained(() -> sql.list(dsl, ofTransaction));
   }
 
   /** Those of a topic. */

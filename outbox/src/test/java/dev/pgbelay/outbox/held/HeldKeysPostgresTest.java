@@ -164,4 +164,29 @@ class HeldKeysPostgresTest {
     assertThat(payload.orElseThrow()).asString().isEqualTo("a1");
     assertThat(only().messages()).isEqualTo(1);
   }
+
+  /** Two operators, or one who asks twice: the key is parked again for the next message. */
+  @Test
+  void messageThatIsNotFirstAnyMore_isNotSkipped() {
+    hold(true, "a", "a", "a");
+    List<HeldMessage> seen = keys.messages(fixture.dsl, fixture.destination, "k:a", 0, 10);
+    assertThat(skip("k:a", seen.get(0).id())).isEqualTo(Outcome.DONE);
+    fixture.dsl.execute(
+        "update pgbelay.outbox_held_key set next_at = null where destination = ?",
+        fixture.destinationId());
+    assertThat(skip("k:a", seen.get(0).id())).isEqualTo(Outcome.NOT_FIRST);
+    assertThat(skip("k:a", seen.get(2).id())).isEqualTo(Outcome.NOT_FIRST);
+    assertThat(only().messages()).isEqualTo(2);
+    assertThat(only().nextAttemptAt()).isEmpty();
+    assertThat(skip("k:a", seen.get(1).id())).isEqualTo(Outcome.DONE);
+    assertThat(skip("k:b", seen.get(1).id())).isEqualTo(Outcome.NOT_FOUND);
+    assertThat(
+            DeadLetters.create().list(fixture.dsl, fixture.destination, 10).stream()
+                .map(DeadLetter::id))
+        .containsExactly(seen.get(0).id(), seen.get(1).id());
+  }
+
+  private Outcome skip(String name, long id) {
+    return fixture.transactions.run(tx -> keys.skip(tx, fixture.destination, name, id));
+  }
 }

@@ -161,4 +161,24 @@ class ReplayPostgresTest {
         .hasMessageContaining("broke off after 0 messages")
         .hasMessageContaining("go on with withIds(" + id("p0") + ", ");
   }
+
+  /** Nothing to replay is another thing than nothing kept. */
+  @Test
+  void destinationThatKeepsNothing_isSaidSo() {
+    assertThatThrownBy(() -> replay.replay(today()))
+        .isInstanceOf(PgBelayException.class)
+        .hasMessageContaining("'" + fixture.destination + "' does not keep")
+        .hasMessageContaining("withRetention");
+    fixture.dsl.execute(
+        "update pgbelay.outbox_destination set retention_days = 7 where name = ?",
+        fixture.destination);
+    assertThat(replay.replay(today())).isZero();
+  }
+
+  @Test
+  void timesThatPostgresDoesNotKnow_areTheFirstAndTheLast() {
+    publish(4);
+    assertThat(replay.replay(Published.to(fixture.destination).between(Instant.MIN, Instant.MAX)))
+        .isEqualTo(4);
+  }
 }
