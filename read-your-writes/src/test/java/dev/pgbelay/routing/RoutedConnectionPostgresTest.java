@@ -236,6 +236,33 @@ class RoutedConnectionPostgresTest {
   }
 
   @Test
+  void abort_whileItWaitsForThePool_leavesNothingTaken() throws Exception {
+    List<Connection> all = new ArrayList<>();
+    for (int i = 0; i < primaryPool.getMaximumPoolSize(); i++) {
+      all.add(primaryPool.getConnection());
+    }
+    Connection connection = begin(source, false);
+    CompletableFuture<Void> waiting =
+        CompletableFuture.runAsync(
+            () -> {
+              try {
+                connection.createStatement().close();
+              } catch (SQLException e) {
+                throw new IllegalStateException(e);
+              }
+            });
+    Awaitility.await()
+        .until(() -> primaryPool.getHikariPoolMXBean().getThreadsAwaitingConnection() > 0);
+    connection.abort(Runnable::run);
+    for (Connection each : all) {
+      each.close();
+    }
+
+    assertThatThrownBy(waiting::get).hasStackTraceContaining("has been closed");
+    Awaitility.await().until(() -> active() == 0);
+  }
+
+  @Test
   void connectionLostInsideATransaction_isNotReplacedBeforeItHasEnded() throws SQLException {
     try (Connection connection = begin(source, false)) {
       rename(connection, 23, "lost");

@@ -9,6 +9,7 @@ import dev.pgbelay.routing.jdbc.RoutingDataSource.Setup;
 import java.sql.SQLException;
 import java.sql.SQLNonTransientConnectionException;
 import java.sql.SQLTransientConnectionException;
+import java.time.Duration;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
@@ -74,6 +75,11 @@ final class ConnectionRoutes {
     }
     OpenRoute next = open();
     current = next;
+    if (closed) {
+      // Aborted meanwhile, by a thread that did not see it yet.
+      next.giveBack();
+    }
+    requireOpen();
     return next;
   }
 
@@ -95,12 +101,13 @@ final class ConnectionRoutes {
   private OpenRoute open() throws SQLException {
     Optional<Session> session = setup.session();
     NodeConnections nodes = setup.routing().connections();
+    Duration staleness = setup.maxStaleness();
     Lent lent;
     try {
       if (settings.wantsReplica() && session.isPresent()) {
         lent = nodes.forRead(session.get(), setup.read());
-      } else if (settings.wantsReplica() && setup.maxStaleness() != null) {
-        lent = nodes.forAnyReplica(setup.maxStaleness(), setup.read());
+      } else if (settings.wantsReplica() && staleness != null) {
+        lent = nodes.forAnyReplica(staleness, setup.read());
       } else {
         lent = nodes.forWrite();
       }

@@ -1,7 +1,10 @@
 package dev.pgbelay.routing.jdbc;
 
+import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** Where a connection was declared read-only, as far as it lies in the application. Immutable. */
 final class DeclaredAt {
@@ -26,7 +29,17 @@ final class DeclaredAt {
           "dev.pgbelay.routing.jdbc.ConnectionRoutes",
           "dev.pgbelay.routing.jdbc.RoutedConnection",
           "dev.pgbelay.routing.jdbc.RoutingDataSource");
-  private static final StackWalker WALKER = StackWalker.getInstance();
+  private static final StackWalker WALKER =
+      StackWalker.getInstance(StackWalker.Option.RETAIN_CLASS_REFERENCE);
+
+  /** Names are compared once for each class. */
+  private static final ClassValue<Boolean> OF_THE_APPLICATION =
+      new ClassValue<>() {
+        @Override
+        protected Boolean computeValue(Class<?> type) {
+          return NOT_OF_THE_APPLICATION.stream().noneMatch(type.getName()::startsWith);
+        }
+      };
 
   static final DeclaredAt UNKNOWN = new DeclaredAt(List.of());
 
@@ -37,19 +50,19 @@ final class DeclaredAt {
   }
 
   static DeclaredAt here() {
-    return new DeclaredAt(
-        WALKER.walk(
-            frames -> frames.filter(DeclaredAt::isOfTheApplication).limit(FRAMES).toList()));
+    return WALKER.walk(DeclaredAt::first);
   }
 
-  private static boolean isOfTheApplication(StackWalker.StackFrame frame) {
-    String name = frame.getClassName();
-    for (String prefix : NOT_OF_THE_APPLICATION) {
-      if (name.startsWith(prefix)) {
-        return false;
+  private static DeclaredAt first(Stream<StackWalker.StackFrame> stack) {
+    List<StackWalker.StackFrame> found = new ArrayList<>(FRAMES);
+    Iterator<StackWalker.StackFrame> frames = stack.iterator();
+    while (found.size() < FRAMES && frames.hasNext()) {
+      StackWalker.StackFrame frame = frames.next();
+      if (OF_THE_APPLICATION.get(frame.getDeclaringClass())) {
+        found.add(frame);
       }
     }
-    return true;
+    return new DeclaredAt(found);
   }
 
   @Override
