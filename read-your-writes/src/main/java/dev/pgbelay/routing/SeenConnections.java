@@ -34,15 +34,19 @@ final class SeenConnections {
 
   private final Cache<PGConnection, Seen> known = Caffeine.newBuilder().weakKeys().build();
 
-  /** One round trip the first time, and once more when its server has been promoted. */
+  /**
+   * One round trip the first time, and once more when its server has been promoted. Behind a pooler
+   * each time: the server's own connection may be another one, and the server a crashed one.
+   */
   Seen of(Connection connection) throws SQLException {
     PGConnection driver = PgDriver.unwrap(connection);
     Seen seen = known.getIfPresent(driver);
     if (seen != null
+        && seen.pid() != 0
         && (!seen.recovering() || PgDriver.isStandby(driver).orElse(seen.recovering()))) {
       return seen;
     }
-    Seen identified = identify(connection, driver, seen);
+    Seen identified = identify(connection, driver, seen != null && seen.pid() != 0 ? seen : null);
     known.put(driver, identified);
     return identified;
   }

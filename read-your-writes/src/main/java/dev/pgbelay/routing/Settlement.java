@@ -165,8 +165,17 @@ final class Settlement {
 
   private boolean isInDoubt(Floor floor) {
     Timelines timelines = fleet.timelines();
-    return floor.shown().stream().anyMatch(shown -> shown.timeline() < timelines.newest())
-        || floor.positions().stream().anyMatch(timelines::mayBeLost);
+    for (Shown shown : floor.shown()) {
+      if (shown.timeline() < timelines.newest()) {
+        return true;
+      }
+    }
+    for (CommitPosition position : floor.positions()) {
+      if (timelines.mayBeLost(position)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private void awaitHistory(long untilNanos) {

@@ -47,6 +47,23 @@ class PrimaryTrailTest {
   }
 
   @Test
+  void positionThatOnlyTheOldTimelineHadReached_hasNoKnownAge() {
+    trail.was(at(100), 1_000);
+    trail.was(new CommitPosition(1, 2, 120), 2_000);
+
+    assertThat(trail.staleness(new CommitPosition(1, 2, 110), 5_000)).isEmpty();
+  }
+
+  @Test
+  void positions_areOrderedWithoutSign() {
+    trail.was(at(Long.MAX_VALUE), 1_000);
+    trail.was(at(Long.MIN_VALUE), 2_000);
+
+    assertThat(trail.staleness(at(Long.MIN_VALUE + 1), 5_000)).contains(Duration.ofNanos(3_000));
+    assertThat(trail.staleness(at(Long.MAX_VALUE), 5_000)).contains(Duration.ofNanos(4_000));
+  }
+
+  @Test
   void longTrail_isThinnedOut_andNeverSaysTooLittle() {
     for (int i = 0; i < 20_000; i++) {
       trail.was(at(i), i);

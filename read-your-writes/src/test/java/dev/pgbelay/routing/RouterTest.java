@@ -213,6 +213,19 @@ class RouterTest {
       assertThat(rig.chosen(rig.session())).isEqualTo("c CAUGHT_UP");
     }
     assertThat(rig.member("b").tryBegin()).isFalse();
+    assertThat(rig.router.replica(rig.member("b"), Set.of())).isNull();
+  }
+
+  @Test
+  void whatAStartOfAServerHasShown_itsNextStartHasNot() {
+    Session session = rig.session();
+    rig.shown(session, "c");
+    Floor floor = session.floor();
+    rig.restarts("c");
+    rig.replica("c", 1, 0x900);
+    NodeSight anew = rig.member("c").sight();
+
+    assertThat(rig.router.covers(rig.member("c"), anew, floor)).isFalse();
   }
 
   @Test

@@ -325,6 +325,112 @@ class SettlementTest {
   }
 
   @Test
+  void unknownCommit_isNotSettledWhileItsProcessLives() {
+    PendingCommit commit = new PendingCommit(new ServerStart(Rig.CLUSTER, 'a'), 77);
+
+    assertThat(commit.settledBy(rig.sight("a", false, at(1, 0x999), System.nanoTime()))).isFalse();
+    assertThat(commit.covered()).isNull();
+  }
+
+  @Test
+  void floor_neverSinks_neitherForAPositionNorForWhatWasShown() {
+    Session session = rig.session(at(1, 0x900), at(1, 0x800), at(1, 0x850));
+    rig.shown(session, "b");
+    Floor.Shown latest = session.floor().shown().get(0);
+    Floor.Shown earlier =
+        new Floor.Shown(latest.node(), latest.sight(), latest.untilNanos() - 1_000_000);
+    session.change(floor -> floor.with(earlier));
+
+    assertThat(session.floor().positions()).containsExactly(at(1, 0x900));
+    assertThat(session.floor().shown()).containsExactly(latest);
+  }
+
+  @Test
+  void anotherStartOfTheServer_boundsNothing_thoughItsProbeIsOlder() {
+    NodeSight sight = rig.sight("b", true, at(1, 0x900), System.nanoTime());
+    ServerStart other = new ServerStart(Rig.CLUSTER, 1);
+
+    assertThat(sight.bounds(sight.server(), sight.askedNanos())).isTrue();
+    assertThat(sight.bounds(other, sight.askedNanos())).isFalse();
+  }
+
+  /** The new primary is known from a token alone, so that the fork may still be told. */
+  @Test
+  void lossIsNotToldBeforeTheHistoryCanBeKnown() {
+    Session session = rig.session(at(1, 0x1000));
+    rig.fleet.seen(2);
+
+    Floor waiting = rig.settlement.settled(session);
+    assertThat(told()).isEmpty();
+    failOver();
+    rig.settlement.judge(session);
+
+    assertThat(waiting.positions()).containsExactly(at(1, 0x1000));
+    assertThat(told()).isEmpty();
+  }
+
+  @Test
+  void whatAReplicaShowedThatIsGone_isNotBoundedByThePrimaryOfAnotherTimeline() {
+    Session session = rig.session();
+    rig.shown(session, "c");
+    rig.restarts("c");
+    rig.replica("c", 1, 0x900);
+    failOver();
+
+    assertThat(rig.settlement.settled(session).shown()).hasSize(1);
+    assertThat(told()).isEmpty();
+    rig.settlement.judge(session);
+
+    assertThat(told()).hasSize(1);
+  }
+
+  @Test
+  void positionWhoseHistoryDoesNotCome_isToldBeforeThePrimaryAnswers() {
+    Rig mute = new Rig();
+    mute.primary("a", 1, 0x900);
+    Session session = mute.session(at(1, 0x800));
+    mute.primary("b", 2, 0x1100);
+    assertThat(mute.fleet.timelines().isHistoryKnown()).isFalse();
+
+    mute.settlement.judge(session);
+
+    assertThat(mute.lost).hasSize(1);
+  }
+
+  @Test
+  void serverThatHasFallenSilent_isNotWaitedFor() {
+    Rig quick = new Rig(Duration.ofSeconds(20), Duration.ofMillis(300), true);
+    quick.primary("a", 1, 0x900);
+    Session session = quick.session();
+    quick.replica("b", 1, 0x900);
+    quick.shown(session, "b");
+    long silent = System.nanoTime() - Duration.ofMillis(400).toNanos();
+    NodeSight old = quick.sight("b", true, at(1, 0x900), silent);
+    quick.member("b").monitor().said(old);
+    quick.primary("a", 1, 0x950);
+
+    assertThat(quick.settlement.settled(session).positions()).containsExactly(at(1, 0x950));
+  }
+
+  @Test
+  void nodeThatWasTakenAway_isNotWaitedFor() {
+    Session session = rig.session();
+    rig.shown(session, "b");
+    rig.fleet.remove(rig.member("b"));
+    rig.primary("a", 1, 0x950);
+
+    assertThat(rig.settlement.settled(session).positions()).containsExactly(at(1, 0x950));
+  }
+
+  @Test
+  void tokenOfTwoUnjudgedTimelines_standsForTheOlder() {
+    Session session = rig.session(at(1, 0x1001), at(2, 0x1100));
+    rig.fleet.seen(2);
+
+    assertThat(rig.tokens.of(session).orElseThrow().position()).isEqualTo(at(1, Floor.BEYOND_ALL));
+  }
+
+  @Test
   void sessionOnPrimary_isReleasedByItsAnswer() {
     Session session = rig.session();
     session.change(Floor::forPrimary);
