@@ -96,11 +96,16 @@ class FailoverTest {
       ReadYourWrites db = cluster.start(exact(cluster).onLost(lost::add));
       Session early = db.session();
       Session late = db.session();
+      Session lateReader = db.session();
+      Session lateWriter = db.session();
       db.write(early, tx -> rename(tx, 1, "kept"));
       cluster.replica(1).awaitCaughtUp();
       FaultProxy stream = cluster.replica(1).upstreamProxy().orElseThrow();
       stream.freeze();
       db.write(late, tx -> rename(tx, 2, "lost"));
+      ConsistencyToken token = db.token(late).orElseThrow();
+      db.join(lateReader, token);
+      db.join(lateWriter, token);
       cluster.primary().crash();
       stream.dropConnections();
       cluster.replica(1).promote();
@@ -117,6 +122,11 @@ class FailoverTest {
       assertThat(lost.get(0).fork()).isPresent();
       assertThat(seen(db, late, 2)).isEqualTo("name 2");
       assertThat(lost).hasSize(1);
+      db.readPrimary(lateReader, ReadOptions.defaults(), tx -> name(tx, 2));
+      assertThat(lateReader.lost()).isPresent();
+      db.write(lateWriter, tx -> rename(tx, 4, "after, too"));
+      assertThat(lateWriter.lost()).isPresent();
+      assertThat(lost).hasSize(3);
     }
   }
 
@@ -163,7 +173,7 @@ class FailoverTest {
   }
 
   @Test
-  void tokenOfANewerTimeline_stopsWritesToAPrimaryOfAnOlderOne() {
+  void tokenOfANewerTimeline_stopsWritesToAPrimaryOfAnOlderOne() throws Exception {
     try (Cluster cluster = new Cluster(2)) {
       PostgresNode old = cluster.primary();
       ReadYourWrites blind =
@@ -179,7 +189,20 @@ class FailoverTest {
       db.write(session, tx -> rename(tx, 1, "after"));
       blind.write(blind.session(), tx -> rename(tx, 2, "could not know"));
 
-      Session told = blind.session(db.token(session).orElseThrow());
+      ConsistencyToken token = db.token(session).orElseThrow();
+      Session told = blind.session();
+      assertThatThrownBy(
+              () ->
+                  blind.write(
+                      told,
+                      tx -> {
+                        rename(tx, 3, "split");
+                        // Another thread's request brings the token while this one is open.
+                        blind.join(told, token);
+                        return 0;
+                      }))
+          .isInstanceOf(RoutingException.class);
+      assertThat(nameOn(old, 3)).isEqualTo("name 3");
 
       assertThatThrownBy(() -> blind.write(told, tx -> rename(tx, 1, "split")))
           .isInstanceOf(RoutingException.class)

@@ -108,6 +108,19 @@ class HazardsPostgresTest {
   }
 
   @Test
+  void transactionOnThePrimaryThatOnlyRead_bindsTheSessionAsWell() {
+    ReadYourWrites db = open();
+    Session session = db.session();
+    pauseReplicas();
+    db.write(db.session(), tx -> rename(tx, 14, "of somebody else"));
+
+    String shown = db.write(session, tx -> name(tx, 14));
+
+    assertThat(shown).isEqualTo("of somebody else");
+    assertThat(seen(db, session, 14)).isEqualTo("of somebody else");
+  }
+
+  @Test
   void transactionThatWasRolledBack_yieldsNoPosition() {
     ReadYourWrites db = open();
     Session session = db.session();

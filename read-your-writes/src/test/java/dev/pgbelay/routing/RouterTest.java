@@ -164,6 +164,29 @@ class RouterTest {
   }
 
   @Test
+  void timelineOfAnotherCluster_isNotHeardOf() {
+    CommitPosition foreign = new CommitPosition(Rig.CLUSTER + 1, 7, 0x999);
+
+    rig.member("b").monitor().said(rig.sight("b", true, foreign, System.nanoTime()));
+
+    assertThat(rig.fleet.timelines().newest()).isEqualTo(1);
+  }
+
+  @Test
+  void historyOfAnOlderTimeline_doesNotReplaceTheNewest() {
+    rig.fleet.knowsHistory(3, "1\t0/1000\tx\n2\t0/2000\tx\n");
+    rig.fleet.knowsHistory(2, Rig.FORK_AT_1000);
+
+    assertThat(rig.fleet.timelines().fork(2)).hasValue(0x2000);
+  }
+
+  @Test
+  void lag_isNotMeasuredAcrossTimelines() {
+    assertThat(rig.fleet.lagBytes(at(1, 0x800))).hasValue(0x100);
+    assertThat(rig.fleet.lagBytes(at(2, 0x800))).isEmpty();
+  }
+
+  @Test
   void nodeOfAnOlderTimeline_isNeitherReadFromNorWrittenTo() {
     rig.fleet.seen(2);
 
