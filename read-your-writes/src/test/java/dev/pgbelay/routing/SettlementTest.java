@@ -423,6 +423,15 @@ class SettlementTest {
   }
 
   @Test
+  void tokenOfWhatAnOlderTimelineShowed_isOfThatTimeline() {
+    Session session = rig.session();
+    rig.shown(session, "c");
+    rig.fleet.seen(2);
+
+    assertThat(rig.tokens.of(session).orElseThrow().position()).isEqualTo(at(1, Floor.BEYOND_ALL));
+  }
+
+  @Test
   void tokenOfTwoUnjudgedTimelines_standsForTheOlder() {
     Session session = rig.session(at(1, 0x1001), at(2, 0x1100));
     rig.fleet.seen(2);
