@@ -28,7 +28,8 @@ import org.junit.jupiter.api.io.TempDir;
  * scale the routers are processes of their own, which write their history out.
  */
 class ConsistencyStormTest {
-  private static final long OPERATIONS = Long.getLong("pgbelay.operations", 1_000_000);
+  /** Of which more than a million come to an end that is judged. */
+  private static final long OPERATIONS = Long.getLong("pgbelay.operations", 1_060_000);
 
   private final long seed = Long.getLong("pgbelay.seed", System.nanoTime());
 
