@@ -375,21 +375,22 @@ class HazardsPostgresTest {
 
   @Test
   void cascadedReplica_isReadFromOnceItHasIt() {
-    cluster.follow(cluster.replica(2), cluster.replica(1));
-    ReadYourWrites db =
-        cluster.start(
-            ReadYourWrites.builder(cluster.node(cluster.primary()))
-                .replica(cluster.node(cluster.replica(2)))
-                .maxWait(LONG));
-    Session session = db.session();
-    for (int i = 0; i < 5; i++) {
-      String written = "cascaded " + i;
-      db.write(session, tx -> rename(tx, 10, written));
+    try (Cluster own = new Cluster(2)) {
+      own.follow(own.replica(2), own.replica(1));
+      ReadYourWrites db =
+          own.start(
+              ReadYourWrites.builder(own.node(own.primary()))
+                  .replica(own.node(own.replica(2)))
+                  .maxWait(LONG));
+      Session session = db.session();
+      for (int i = 0; i < 5; i++) {
+        String written = "cascaded " + i;
+        db.write(session, tx -> rename(tx, 10, written));
 
-      assertThat(seen(db, session, 10)).isEqualTo(written);
-      assertThat(session.lastDecision().orElseThrow().node()).isEqualTo("replica2");
+        assertThat(seen(db, session, 10)).isEqualTo(written);
+        assertThat(session.lastDecision().orElseThrow().node()).isEqualTo("replica2");
+      }
     }
-    cluster.follow(cluster.replica(2), cluster.primary());
   }
 
   @Test
