@@ -62,6 +62,11 @@ final class TokenExchange {
   /** Nothing is read or written any more. */
   synchronized void over(HttpServletResponse response) {
     tell(response);
+    ended();
+  }
+
+  /** {@link #over} where the response is the container's again. */
+  synchronized void ended() {
     if (session.lastDecision().orElse(null) == toldAfter) {
       return;
     }

@@ -46,7 +46,7 @@ final class TokenRequest extends HttpServletRequestWrapper {
   private final class AtItsEnd implements AsyncListener {
     @Override
     public void onComplete(AsyncEvent event) {
-      response.over();
+      response.exchange().ended();
     }
 
     @Override

@@ -160,7 +160,7 @@ final class NodeUrls {
     int at = pathAndOptions.indexOf('?');
     return at < 0 || at + 1 == pathAndOptions.length()
         ? List.of()
-        : List.of(pathAndOptions.substring(at + 1).split("&"));
+        : List.of(pathAndOptions.substring(at + 1).split("&", -1));
   }
 
   private static String name(String option) {
