@@ -63,7 +63,8 @@ final class NodeUrls {
     if (whole.length() <= LONGEST_NAME) {
       return whole;
     }
-    String first = fit(host.substring(0, Math.max(1, host.indexOf('.'))));
+    int dot = host.indexOf('.');
+    String first = fit(dot > 0 ? host.substring(0, dot) : host);
     return first.substring(0, Math.min(first.length(), LONGEST_NAME - port.length()))
         + fit("x" + port).substring(1);
   }
