@@ -311,6 +311,7 @@ class RoutedConnectionPostgresTest {
             SQLException.class, e -> assertThat(e.getSQLState()).isEqualTo("08007"))
         .satisfies(e -> assertThat(Failures.classify(e)).isEqualTo(FailureKind.OUTCOME_UNKNOWN))
         .hasMessageContaining("may or may not");
+    assertThat(session.floor().unknown()).as("what may yet be carried out").isNotEmpty();
 
     assertThat(name(source, 26)).isEqualTo("who knows");
     assertThat(node(session)).isEqualTo("primary");

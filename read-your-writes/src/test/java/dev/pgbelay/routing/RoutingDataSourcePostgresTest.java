@@ -23,6 +23,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
+import java.util.List;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -345,6 +346,21 @@ class RoutingDataSourcePostgresTest {
   }
 
   @Test
+  void close_givesBackAlsoTheNodesBefore_whoseStatementsAreOpen() throws SQLException {
+    Connection connection = source.getConnection();
+    connection.setReadOnly(true);
+    Statement before = connection.createStatement();
+    connection.setReadOnly(false);
+    rename(connection, 14, "while a statement is open");
+    assertThat(borrowed(db)).isEqualTo(1);
+
+    connection.close();
+
+    assertThat(borrowed(db)).isZero();
+    assertThat(before.isClosed()).isTrue();
+  }
+
+  @Test
   void metadataOfANodeThatWasLeft_isRefused() throws SQLException {
     try (Connection connection = source.getConnection()) {
       connection.setReadOnly(true);
@@ -376,19 +392,23 @@ class RoutingDataSourcePostgresTest {
   }
 
   @Test
-  void scopeOpenedInsideATransaction_seesItsCommitAfterwards() throws SQLException {
+  void allScopesThatRanStatementsOfATransaction_seeItsCommitAfterwards() throws SQLException {
     replicasStandStill();
-    Session inside = db.session();
+    List<Session> inside = List.of(db.session(), db.session());
     try (Connection connection = begin(source, false)) {
-      try (ScopedSession inner = ScopedSession.open(inside)) {
-        assertThat(inner.session()).isSameAs(inside);
-        rename(connection, 16, "from inside");
+      for (Session each : inside) {
+        try (ScopedSession inner = ScopedSession.open(each)) {
+          assertThat(inner.session()).isSameAs(each);
+          rename(connection, 16, "from inside");
+        }
       }
       connection.commit();
     }
-    try (ScopedSession inner = ScopedSession.open(inside)) {
-      assertThat(inner.session()).isSameAs(inside);
-      assertThat(name(source, 16)).isEqualTo("from inside");
+    for (Session each : inside) {
+      try (ScopedSession inner = ScopedSession.open(each)) {
+        assertThat(inner.session()).isSameAs(each);
+        assertThat(name(source, 16)).isEqualTo("from inside");
+      }
     }
     assertThat(name(source, 16)).isEqualTo("from inside");
   }
