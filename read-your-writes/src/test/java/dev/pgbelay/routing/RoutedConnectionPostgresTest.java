@@ -236,6 +236,19 @@ class RoutedConnectionPostgresTest {
   }
 
   @Test
+  void abort_ofARead_isTheEndOfIt_forItsNode() throws SQLException {
+    Connection connection = begin(source, true);
+    assertThat(isOnReplica(connection)).isTrue();
+    assertThat(borrowed(db)).isEqualTo(1);
+
+    connection.abort(Runnable::run);
+    connection.abort(Runnable::run);
+    connection.close();
+
+    assertThat(borrowed(db)).isZero();
+  }
+
+  @Test
   void abort_whileItWaitsForThePool_leavesNothingTaken() throws Exception {
     List<Connection> all = new ArrayList<>();
     for (int i = 0; i < primaryPool.getMaximumPoolSize(); i++) {

@@ -393,7 +393,6 @@ class RoutingDataSourcePostgresTest {
 
   @Test
   void allScopesThatRanStatementsOfATransaction_seeItsCommitAfterwards() throws SQLException {
-    replicasStandStill();
     List<Session> inside = List.of(db.session(), db.session());
     try (Connection connection = begin(source, false)) {
       for (Session each : inside) {
@@ -402,6 +401,10 @@ class RoutingDataSourcePostgresTest {
           rename(connection, 16, "from inside");
         }
       }
+      // Replicas have what the sessions were shown so far, and not the commit.
+      inside.forEach(db::token);
+      cluster.servers().replicas().forEach(node -> node.awaitCaughtUp());
+      replicasStandStill();
       connection.commit();
     }
     for (Session each : inside) {
