@@ -37,14 +37,22 @@ final class HoldSql {
       SELECT * FROM moved\
       """;
 
-  /** A key that somebody has freed meanwhile is held anew, and due at once. */
+  /**
+   * A key that somebody has freed meanwhile is held anew, and due at once. Attempts are those of
+   * the first message: one that comes to stand in front of it, since it was committed late, has had
+   * none.
+   */
   private static final String KEEP_KEYS =
       """
       INSERT INTO <held key> AS k (destination, lane, hold_key, attempts, next_at, reason)
       SELECT CAST(? AS smallint), g.lane, g.hold_key, 0, clock_timestamp(), ''
         FROM (SELECT DISTINCT lane, hold_key
                 FROM unnest(CAST(? AS smallint[]), CAST(? AS text[])) AS u (lane, hold_key)) AS g
-      ON CONFLICT (destination, lane, hold_key) DO UPDATE SET attempts = k.attempts\
+      ON CONFLICT (destination, lane, hold_key) DO UPDATE
+         SET attempts = CASE WHEN (SELECT min(h.id) FROM <held> AS h
+                                    WHERE h.destination = k.destination AND h.lane = k.lane
+                                      AND h.hold_key = k.hold_key) = ANY (CAST(? AS bigint[]))
+                             THEN 0 ELSE k.attempts END\
       """;
 
   private static final String HOLD_KEYS =
@@ -176,6 +184,8 @@ final class HoldSql {
       insert.setArray(
           3,
           connection.createArrayOf("text", messages.stream().map(LaneMessage::holdKey).toArray()));
+      insert.setArray(
+          4, connection.createArrayOf("bigint", messages.stream().map(one -> one.id).toArray()));
       insert.executeUpdate();
     }
   }

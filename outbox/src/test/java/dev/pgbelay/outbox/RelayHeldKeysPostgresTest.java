@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pgbelay.testing.PostgresExtension;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.sql.Connection;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -113,5 +114,48 @@ class RelayHeldKeysPostgresTest {
     goOn.countDown();
     RelayFixture.await(fixture::isEmpty);
     collected.assertOrdered();
+  }
+
+  /** Its producer is not strict: it comes to stand in front of one that has failed often. */
+  @Test
+  void lowerIdThatCommitsWhileItsKeyIsHeld_hasAllItsAttempts() throws Exception {
+    Collected collected = new Collected();
+    try (Connection open = postgres.dataSource().getConnection()) {
+      open.setAutoCommit(false);
+      fixture.append(open, "k", "late");
+      fixture.append("k", "first");
+      holdAllUntilNow();
+      held("attempts = 9, next_at = now() + interval '1 hour', reason = 'down'");
+      fixture.start(Destination.of(fixture.destination, collected));
+      open.commit();
+    }
+    RelayFixture.await(() -> fixture.held() == 2);
+    fixture.append("k", "last");
+    RelayFixture.await(() -> fixture.held() == 3);
+    assertThat(collected.all()).isEmpty();
+    held("next_at = now()");
+    RelayFixture.await(fixture::isEmpty);
+    assertThat(collected.all()).extracting(Message::attempt).containsExactly(1, 1, 1);
+    assertThat(collected.texts()).containsExactly("late", "first", "last");
+  }
+
+  /** One that comes behind takes nothing from the first. */
+  @Test
+  void higherIdThatCommitsWhileItsKeyIsHeld_leavesTheAttempts() {
+    Collected collected = new Collected();
+    fixture.append("k", "first");
+    holdAllUntilNow();
+    held("attempts = 9, next_at = now() + interval '1 hour', reason = 'down'");
+    fixture.start(Destination.of(fixture.destination, collected));
+    fixture.append("k", "last");
+    RelayFixture.await(() -> fixture.held() == 2);
+    held("next_at = now()");
+    RelayFixture.await(fixture::isEmpty);
+    assertThat(collected.all()).extracting(Message::attempt).containsExactly(10, 1);
+  }
+
+  private void held(String change) {
+    fixture.dsl.execute(
+        "update pgbelay.outbox_held_key set " + change + " where destination = ?", fixture.number);
   }
 }
