@@ -29,6 +29,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import javax.sql.DataSource;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -368,6 +369,31 @@ class RoutedConnectionPostgresTest {
     rename(source, 28, "routed");
 
     assertThat(proxy.counters().roundTrips() - before).isEqualTo(plain);
+  }
+
+  @Test
+  void read_isAsManyRoundTrips_asAPlainOneIs() throws SQLException {
+    try (FaultProxy counted = FaultProxy.inFrontOf(cluster.replica(1))) {
+      DatabaseNode replica =
+          cluster.node(
+              cluster.replica(1), counted.jdbcUrl("postgres"), cluster.replica(1).jdbcUrl());
+      ReadYourWrites other =
+          cluster.start(ReadYourWrites.builder(cluster.node(cluster.primary())).replica(replica));
+      RoutingDataSource routed = RoutingDataSource.of(other);
+      long[] trips = new long[2];
+      for (int i = 0; i < 2; i++) {
+        // The first one of each opens its connection.
+        for (DataSource each : List.of(replica.pool(), routed)) {
+          long before = counted.counters().roundTrips();
+          try (ScopedSession inner = ScopedSession.open(other.session())) {
+            assertThat(inner.session()).isNotNull();
+            assertThat(name(each, 33)).isEqualTo("name 33");
+          }
+          trips[each == routed ? 1 : 0] = counted.counters().roundTrips() - before;
+        }
+      }
+      assertThat(trips[1]).isEqualTo(trips[0]).isPositive();
+    }
   }
 
   @Test
