@@ -51,13 +51,14 @@ class RoutingDataSourcePostgresTest {
 
   @BeforeEach
   void open() {
-    waitingUpTo(Duration.ofMillis(50));
+    db = cluster.open(builder -> builder.maxWait(Duration.ofMillis(50)));
+    source = RoutingDataSource.of(db);
+    session = db.session();
+    scope = ScopedSession.open(session);
   }
 
   private void waitingUpTo(Duration wait) {
-    if (scope != null) {
-      scope.close();
-    }
+    scope.close();
     db = cluster.open(builder -> builder.maxWait(wait));
     source = RoutingDataSource.of(db);
     session = db.session();

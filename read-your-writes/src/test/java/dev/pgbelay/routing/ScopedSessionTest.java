@@ -25,6 +25,7 @@ class ScopedSessionTest {
   private ExecutorService executor;
 
   /** Sessions are told apart by it; it is asked nothing. */
+  @SuppressWarnings("NullAway")
   private static ReadYourWrites unconnected() {
     return new ReadYourWrites(null, null, null, null, null, null);
   }
