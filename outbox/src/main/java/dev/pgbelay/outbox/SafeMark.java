@@ -14,8 +14,9 @@ import java.util.concurrent.TimeUnit;
  *
  * <p>An id is drawn by a statement that has its lock on the table already. So whoever may still
  * commit an id up to the last one that was drawn is among those that hold that lock afterwards;
- * when none of them does any more, a later look sees all that there will ever be. Used by one
- * thread at a time, but for the reset.
+ * when none of them does any more, a later look sees all that there will ever be. An id that was
+ * drawn before a crash, and whose log was not on disk, is drawn again by others: so the log has to
+ * be on disk, too. Used by one thread at a time, but for the reset.
  */
 final class SafeMark {
   private static final TxOptions READ = TxOptions.forPath("outbox-mark");
@@ -26,7 +27,7 @@ final class SafeMark {
   private final MarkSql sql;
   private final long pause;
   private long decided;
-  private long drawn;
+  private MarkSql.Drawn drawn = new MarkSql.Drawn(0, "0/0", null);
   private Set<String> writers = Set.of();
   private boolean waiting;
   private volatile boolean forgotten;
@@ -58,19 +59,24 @@ final class SafeMark {
     lastStep = now;
     if (!waiting) {
       drawn = sql.lastDrawn(transactions, READ);
-      if (drawn <= decided) {
+      if (drawn.id() <= decided) {
         return decided;
       }
       // Read by another statement, so afterwards.
-      writers = sql.writers(transactions, READ);
+      writers = sql.writers(transactions, READ, drawn);
       waiting = true;
     } else {
-      Set<String> left = new HashSet<>(sql.writers(transactions, READ));
+      Set<String> left = new HashSet<>(sql.writers(transactions, READ, drawn));
+      if (left.contains(MarkSql.CRASHED)) {
+        writers = left;
+      }
       left.removeIf(one -> !writers.contains(one) && !MarkSql.wasPrepared(one));
       writers = left;
     }
-    if (writers.isEmpty()) {
-      decided = drawn;
+    if (writers.contains(MarkSql.CRASHED)) {
+      waiting = false;
+    } else if (writers.isEmpty()) {
+      decided = drawn.id();
       waiting = false;
     }
     return decided;

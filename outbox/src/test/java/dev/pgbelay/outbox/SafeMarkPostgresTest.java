@@ -122,4 +122,80 @@ class SafeMarkPostgresTest {
       RelayFixture.await(() -> ofThat.decided(transactions) >= 1);
     }
   }
+
+  /**
+   * What a transaction has drawn that a crash ends is drawn again, by others. The log is not
+   * written to disk meanwhile, as it may be for a moment on any server.
+   */
+  @Test
+  void idsThatACrashTakesBack_areNotDecided() throws Exception {
+    try (PostgresCluster cluster =
+            PostgresCluster.builder()
+                .serverConfig("bgwriter_lru_maxpages", "0")
+                .serverConfig("autovacuum", "off")
+                .start();
+        HikariDataSource pool = RelayFixture.pool(cluster.primary().jdbcUrl(), 2)) {
+      RelayFixture.SCHEMA.initialize(pool);
+      Transactions transactions = Transactions.of(pool);
+      SafeMark before = new SafeMark(new MarkSql("pgbelay"), 0);
+      SafeMark across = new SafeMark(new MarkSql("pgbelay"), 0);
+      transactions.execute(tx -> Routes.create().add(tx, "t", "d"));
+      assertThat(draw(transactions, "1")).isEqualTo(1);
+      stopWritingTheLog(transactions);
+      long high;
+      try (Connection open = pool.getConnection();
+          Statement statement = open.createStatement()) {
+        open.setAutoCommit(false);
+        // The log of a sequence is written 32 values ahead.
+        statement.execute(
+            "insert into pgbelay.outbox_message (destination, lane, message_id, topic, payload)"
+                + " select 1, 0, 'm' || n, 't', '' from generate_series(2, 60) as n");
+        assertThat(across.decided(transactions)).isLessThan(60);
+        statement.execute("rollback");
+        for (int i = 0; i < 3; i++) {
+          before.decided(transactions);
+        }
+        high = before.decided(transactions);
+      }
+      cluster.primary().crash();
+      cluster.primary().restart();
+      pool.getHikariPoolMXBean().softEvictConnections();
+      // The new log soon reaches further than the one that was lost.
+      transactions.execute(tx -> tx.dsl().execute("select pg_switch_wal()"));
+      long highAcross = 0;
+      for (int i = 0; i < 3; i++) {
+        highAcross = across.decided(transactions);
+      }
+      long again = draw(transactions, "2");
+      assertThat(again).as("the crash has taken ids back").isLessThan(60);
+      assertThat(high).as("decided before the crash").isLessThan(again);
+      assertThat(highAcross).as("drawn before the crash, decided behind it").isLessThan(again);
+      RelayFixture.await(() -> before.decided(transactions) >= again);
+      RelayFixture.await(() -> across.decided(transactions) >= again);
+    }
+  }
+
+  /** But for commits. */
+  private static void stopWritingTheLog(Transactions transactions) throws Exception {
+    String pid =
+        transactions.run(
+            tx ->
+                String.valueOf(
+                    tx.dsl()
+                        .fetchValue(
+                            "select pid from pg_stat_activity where backend_type = 'walwriter'")));
+    assertThat(new ProcessBuilder("kill", "-STOP", pid).start().waitFor()).isZero();
+  }
+
+  private static long draw(Transactions transactions, String messageId) {
+    return transactions.run(
+        tx ->
+            tx.dsl()
+                .fetchSingle(
+                    "insert into pgbelay.outbox_message"
+                        + " (destination, lane, message_id, topic, payload)"
+                        + " values (1, 0, ?, 't', '') returning id",
+                    messageId)
+                .get(0, Long.class));
+  }
 }
