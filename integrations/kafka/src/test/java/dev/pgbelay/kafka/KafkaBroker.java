@@ -39,6 +39,8 @@ import org.jspecify.annotations.Nullable;
 final class KafkaBroker implements AutoCloseable {
   private static final Duration LIMIT = Duration.ofSeconds(60);
 
+  private static @Nullable KafkaBroker shared;
+
   private final Path folder;
   private final int port;
   private final KafkaConfig config;
@@ -50,12 +52,33 @@ final class KafkaBroker implements AutoCloseable {
     this.config = config;
   }
 
+  /**
+   * The one that all tests of this JVM share; started at first use, never closed by tests. Who
+   * stops it starts it again, whatever happens. It has an authorizer, which refuses nothing until
+   * it is told to.
+   */
+  static synchronized KafkaBroker shared() throws IOException {
+    if (shared == null) {
+      KafkaBroker started =
+          start(
+              Map.of(
+                  "authorizer.class.name",
+                  "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+                  "allow.everyone.if.no.acl.found",
+                  "true"));
+      Runtime.getRuntime().addShutdownHook(new Thread(started::discard));
+      shared = started;
+    }
+    return shared;
+  }
+
+  /** One of its own, to be closed by who starts it. */
   static KafkaBroker start() throws IOException {
     return start(Map.of());
   }
 
   /** With more settings than those that every test has. */
-  static KafkaBroker start(Map<String, String> more) throws IOException {
+  private static KafkaBroker start(Map<String, String> more) throws IOException {
     Path folder = Files.createTempDirectory("pgbelay-kafka");
     int port = freePort();
     int controllerPort = freePort();
@@ -177,9 +200,36 @@ final class KafkaBroker implements AutoCloseable {
     }
   }
 
+  /** Stops while something is done, and comes back. */
+  void downDuring(Outage outage) throws Exception {
+    stop();
+    try {
+      outage.run();
+    } finally {
+      startAgain();
+    }
+  }
+
+  /** What is done while there is no broker. */
+  interface Outage {
+    void run() throws Exception;
+  }
+
   @Override
   public void close() throws IOException {
     stop();
+    delete();
+  }
+
+  private void discard() {
+    try {
+      close();
+    } catch (IOException e) {
+      System.out.println("left behind: " + folder + ", " + e);
+    }
+  }
+
+  private void delete() throws IOException {
     try (Stream<Path> files = Files.walk(folder)) {
       for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
         Files.deleteIfExists(file);

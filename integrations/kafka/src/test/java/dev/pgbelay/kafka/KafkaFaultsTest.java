@@ -24,12 +24,13 @@ import org.apache.kafka.common.resource.PatternType;
 import org.apache.kafka.common.resource.ResourcePattern;
 import org.apache.kafka.common.resource.ResourceType;
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** Against a broker that has an authorizer, and with settings that a publisher refuses. */
+/**
+ * Against a broker whose authorizer refuses something, and with settings that a publisher refuses.
+ */
 @Timeout(180)
 class KafkaFaultsTest {
   private static final AtomicInteger TOPICS = new AtomicInteger();
@@ -39,18 +40,7 @@ class KafkaFaultsTest {
 
   @BeforeAll
   static void start() throws Exception {
-    broker =
-        KafkaBroker.start(
-            Map.of(
-                "authorizer.class.name",
-                "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-                "allow.everyone.if.no.acl.found",
-                "true"));
-  }
-
-  @AfterAll
-  static void stop() throws Exception {
-    broker.close();
+    broker = KafkaBroker.shared();
   }
 
   private static String freshTopic(int partitions, Map<String, String> settings) throws Exception {

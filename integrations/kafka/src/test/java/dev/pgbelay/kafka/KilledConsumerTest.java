@@ -24,10 +24,13 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /** A consumer with an inbox that is killed between its effects and the commit of its offsets. */
 class KilledConsumerTest {
   private static final int RECORDS = 60;
+  private static final String TOPIC = "killed";
 
   @RegisterExtension
   static final PostgresExtension postgres =
       PostgresExtension.create()
+          // The broker, which all classes share, has threads of its own.
+          .withoutLeakChecks()
           .withTemplate(
               dataSource -> {
                 SchemaInstaller.builder(dataSource).modules("outbox").build().install();
@@ -47,7 +50,7 @@ class KilledConsumerTest {
             ConsumerProcess.class.getName(),
             postgres.jdbcUrl(),
             broker.bootstrap(),
-            "orders",
+            TOPIC,
             Integer.toString(hangAfter),
             Integer.toString(RECORDS))
         .redirectError(ProcessBuilder.Redirect.INHERIT)
@@ -70,13 +73,13 @@ class KilledConsumerTest {
   @Test
   @Timeout(value = 5, unit = TimeUnit.MINUTES, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
   void effectsOfAConsumerThatIsKilledBeforeItsOffsets_happenOnceAndInOrder() throws Exception {
-    try (KafkaBroker broker = KafkaBroker.start();
-        KafkaPublisher publisher =
-            KafkaPublisher.builder(Map.of("bootstrap.servers", broker.bootstrap())).build()) {
-      broker.createTopic("orders", 1, Map.of());
+    KafkaBroker broker = KafkaBroker.shared();
+    broker.createTopic(TOPIC, 1, Map.of());
+    try (KafkaPublisher publisher =
+        KafkaPublisher.builder(Map.of("bootstrap.servers", broker.bootstrap())).build()) {
       List<Message> messages = new ArrayList<>();
       for (int i = 0; i < RECORDS; i++) {
-        messages.add(Messages.of("orders", "key", Integer.toString(i)));
+        messages.add(Messages.of(TOPIC, "key", Integer.toString(i)));
       }
       assertThat(publisher.publish(messages)).containsOnly(Delivery.delivered());
       Process killed = consumer(broker, 27);

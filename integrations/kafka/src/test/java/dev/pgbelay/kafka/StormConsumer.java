@@ -59,23 +59,32 @@ final class StormConsumer implements AutoCloseable {
 
   void run() throws InterruptedException {
     boolean assigned = false;
+    int uncommitted = 0;
     while (!stopped) {
       try {
         if (!assigned) {
-          consumer.assign(
+          List<TopicPartition> partitions =
               consumer.partitionsFor(topic).stream()
                   .map(info -> new TopicPartition(info.topic(), info.partition()))
-                  .toList());
+                  .toList();
+          if (partitions.isEmpty()) {
+            throw new KafkaException("the broker does not know the topic yet");
+          }
+          consumer.assign(partitions);
           assigned = true;
         }
         ConsumerRecords<String, String> polled = consumer.poll(Duration.ofMillis(100));
         if (!polled.isEmpty()) {
           process(polled);
+          uncommitted += polled.count();
+        }
+        if (uncommitted > 0) {
           consumer.commitSync();
-          processed.addAndGet(polled.count());
+          processed.addAndGet(uncommitted);
+          uncommitted = 0;
         }
       } catch (KafkaException e) {
-        // The broker is away; what was processed and not committed comes again.
+        // The broker is away; offsets of what was processed are committed later.
         System.out.println(e);
         Thread.sleep(50);
       }

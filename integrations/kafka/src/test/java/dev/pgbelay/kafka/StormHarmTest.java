@@ -53,7 +53,7 @@ class StormHarmTest {
   private static PostgresCluster cluster;
 
   @TempDir Path folder;
-  private final String topic = "orders-" + NUMBERS.incrementAndGet();
+  private final String topic = "harm-" + NUMBERS.incrementAndGet();
   private final Outbox outbox = Outbox.create();
   private final List<AutoCloseable> closed = new ArrayList<>();
   private PostgresDatabase database;
@@ -64,14 +64,13 @@ class StormHarmTest {
 
   @BeforeAll
   static void start() throws Exception {
-    broker = KafkaBroker.start();
+    broker = KafkaBroker.shared();
     cluster = PostgresCluster.builder().serverConfig("track_commit_timestamp", "on").start();
   }
 
   @AfterAll
   static void stop() throws Exception {
     cluster.close();
-    broker.close();
   }
 
   @BeforeEach
