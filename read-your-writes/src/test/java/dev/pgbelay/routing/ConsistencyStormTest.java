@@ -28,6 +28,8 @@ import org.junit.jupiter.api.io.TempDir;
  * scale the routers are processes of their own, which write their history out.
  */
 class ConsistencyStormTest {
+  private static final long SMALL = 4_000;
+
   /** Of which more than a million come to an end that is judged. */
   private static final long OPERATIONS = Long.getLong("pgbelay.operations", 1_060_000);
 
@@ -217,24 +219,24 @@ class ConsistencyStormTest {
 
   @Test
   void noSessionSeesThePast_whateverFails() throws Exception {
-    storm(Promotion.NONE, 6_000);
+    storm(Promotion.NONE, SMALL);
   }
 
   @Test
   void noSessionSeesThePast_acrossAFailOverThatLosesSomething() throws Exception {
-    storm(Promotion.LOSING, 6_000);
+    storm(Promotion.LOSING, SMALL);
   }
 
   @Test
   @EnabledIfSystemProperty(named = "pgbelay.scale", matches = "full")
   void noSessionSeesThePast_thoughTheOldPrimaryStillAnswers() throws Exception {
-    storm(Promotion.SPLIT, 6_000);
+    storm(Promotion.SPLIT, SMALL);
   }
 
   @Test
   @EnabledIfSystemProperty(named = "pgbelay.scale", matches = "full")
   void noSessionSeesThePast_acrossAPlannedFailOver() throws Exception {
-    storm(Promotion.PLANNED, 6_000);
+    storm(Promotion.PLANNED, SMALL);
   }
 
   @Test
