@@ -1,5 +1,6 @@
 package dev.pgbelay.routing;
 
+import static dev.pgbelay.routing.RoutedJdbc.awaitReplicas;
 import static dev.pgbelay.routing.RoutedJdbc.borrowed;
 import static dev.pgbelay.routing.RoutedJdbc.reason;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -64,6 +65,7 @@ class HibernateRoutingPostgresTest {
   @BeforeEach
   void open() {
     db = cluster.open(builder -> builder.maxWait(Duration.ofMillis(50)));
+    awaitReplicas(db);
     Configuration configuration = new Configuration();
     configuration.addAnnotatedClass(Profile.class);
     configuration

@@ -1,5 +1,6 @@
 package dev.pgbelay.routing;
 
+import static dev.pgbelay.routing.RoutedJdbc.awaitReplicas;
 import static dev.pgbelay.routing.RoutedJdbc.begin;
 import static dev.pgbelay.routing.RoutedJdbc.borrowed;
 import static dev.pgbelay.routing.RoutedJdbc.isOnReplica;
@@ -75,6 +76,7 @@ class RoutedConnectionPostgresTest {
                 .replica(replica)
                 .probeInterval(Duration.ofMillis(20))
                 .maxWait(Duration.ofMillis(50)));
+    awaitReplicas(db);
     source = RoutingDataSource.of(db);
     session = db.session();
     scope = ScopedSession.open(session);

@@ -7,6 +7,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import javax.sql.DataSource;
+import org.awaitility.Awaitility;
 
 /** What tests do through connections of a routing {@code DataSource}. */
 final class RoutedJdbc {
@@ -82,6 +83,12 @@ final class RoutedJdbc {
 
   static String node(Session session) {
     return session.lastDecision().orElseThrow().node();
+  }
+
+  /** A replica that trails at the start counts as lagging until the next probes. */
+  static void awaitReplicas(ReadYourWrites db) {
+    Awaitility.await()
+        .until(() -> db.nodes().stream().noneMatch(node -> node.role() == NodeState.Role.LAGGING));
   }
 
   static int borrowed(ReadYourWrites db) {

@@ -1,5 +1,6 @@
 package dev.pgbelay.routing;
 
+import static dev.pgbelay.routing.RoutedJdbc.awaitReplicas;
 import static dev.pgbelay.routing.RoutedJdbc.begin;
 import static dev.pgbelay.routing.RoutedJdbc.borrowed;
 import static dev.pgbelay.routing.RoutedJdbc.inTransaction;
@@ -52,6 +53,7 @@ class RoutingDataSourcePostgresTest {
   @BeforeEach
   void open() {
     db = cluster.open(builder -> builder.maxWait(Duration.ofMillis(50)));
+    awaitReplicas(db);
     source = RoutingDataSource.of(db);
     session = db.session();
     scope = ScopedSession.open(session);
@@ -60,6 +62,7 @@ class RoutingDataSourcePostgresTest {
   private void waitingUpTo(Duration wait) {
     scope.close();
     db = cluster.open(builder -> builder.maxWait(wait));
+    awaitReplicas(db);
     source = RoutingDataSource.of(db);
     session = db.session();
     scope = ScopedSession.open(session);
@@ -403,6 +406,7 @@ class RoutingDataSourcePostgresTest {
         }
       }
       // Replicas have what the sessions were shown so far, and not the commit.
+      cluster.execute("UPDATE profile SET name = name WHERE id = 99");
       inside.forEach(db::token);
       cluster.servers().replicas().forEach(node -> node.awaitCaughtUp());
       replicasStandStill();

@@ -1,5 +1,6 @@
 package dev.pgbelay.routing;
 
+import static dev.pgbelay.routing.RoutedJdbc.awaitReplicas;
 import static dev.pgbelay.routing.RoutedJdbc.borrowed;
 import static dev.pgbelay.routing.RoutedJdbc.node;
 import static dev.pgbelay.routing.RoutedJdbc.reason;
@@ -56,6 +57,7 @@ class SpringRoutingPostgresTest {
   @BeforeEach
   void open() {
     db = cluster.open(builder -> builder.maxWait(Duration.ofMillis(50)));
+    awaitReplicas(db);
     source = RoutingDataSource.of(db);
     jdbc = new JdbcTemplate(source);
     PlatformTransactionManager transactions = new DataSourceTransactionManager(source);
