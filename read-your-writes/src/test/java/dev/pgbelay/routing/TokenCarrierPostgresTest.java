@@ -211,8 +211,10 @@ class TokenCarrierPostgresTest {
     cluster.replica(1).pauseReplay();
     db.write(db.session(), tx -> rename(tx, 4, "before"));
 
-    Session next = db.session(db.token(db.sessionOnPrimary()).orElseThrow());
+    ConsistencyToken token = db.token(db.sessionOnPrimary()).orElseThrow();
+    Session next = db.session(token);
 
+    assertThat(token.position().lsn()).isNotEqualTo(-1L);
     assertThat(seen(db, next, 4)).isEqualTo("before");
     cluster.replica(1).resumeReplay();
     awaitReplica(db, next);
