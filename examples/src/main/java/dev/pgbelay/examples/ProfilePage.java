@@ -60,7 +60,9 @@ public final class ProfilePage {
         safe.save("Grace");
         out.println("safe:  saved Grace, the page shows " + safe.show());
         // end::routed[]
-        out.println("safe:  " + request.session().lastDecision().map(RouteDecision::reason).get());
+        out.println(
+            "safe:  read from the "
+                + request.session().lastDecision().map(RouteDecision::node).orElseThrow());
       }
       replica.resumeReplay();
     }

@@ -21,6 +21,6 @@ class ProfilePageTest {
         .containsExactly(
             "naive: saved Ada, the page shows old",
             "safe:  saved Grace, the page shows Grace",
-            "safe:  PRIMARY_NONE_CAUGHT_UP");
+            "safe:  read from the primary");
   }
 }
