@@ -73,8 +73,12 @@ final class TransactionEnd {
       Effect effect = tx.watch().isUntouched() ? Effect.READ_ONLY : Effect.UNKNOWN;
       return new Told(effect, Optional.empty());
     }
-    if (last == null && tx.options().readOnly() && !asksForPosition) {
-      return commitReadOnly(connection, driver);
+    if (last == null
+        && transactionId == null
+        && !asksForPosition
+        && PgDriver.state(driver) != PgDriver.State.FAILED) {
+      Effect effect = tx.options().readOnly() ? Effect.READ_ONLY : Effect.UNKNOWN;
+      return commitAlone(effect, connection, driver);
     }
     if (last != null && transactionId == null && !asksForPosition) {
       return commitBehind(last, connection, driver);
@@ -94,17 +98,14 @@ final class TransactionEnd {
   }
 
   /**
-   * It cannot have written, so that only its failure must not go unnoticed: the server has said
-   * with each answer whether the transaction was still sound.
+   * Nobody asks for more, and the server has said with its last answer that the transaction was
+   * still sound; of one that is not, the message that asks for more says why.
    */
-  private static Told commitReadOnly(Connection connection, PGConnection driver)
+  private static Told commitAlone(Effect effect, Connection connection, PGConnection driver)
       throws NotCommitted {
     try {
-      if (PgDriver.state(driver) == PgDriver.State.FAILED) {
-        throw new SQLException("a statement of this transaction has failed", "25P02");
-      }
       connection.commit();
-      return new Told(Effect.READ_ONLY, Optional.empty());
+      return new Told(effect, Optional.empty());
     } catch (SQLException e) {
       throw new NotCommitted(e, isRollbackCertain(e, driver));
     }

@@ -5,6 +5,7 @@ import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.background.Pass;
 import dev.pgbelay.core.internal.Fence;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.List;
 import java.util.UUID;
 import java.util.function.Consumer;
@@ -29,7 +30,8 @@ final class AckWriter {
   /** Sent, and perhaps committed; or failed. */
   private volatile List<LaneMessage> unwritten = List.of();
 
-  private final Spacing spacing = new Spacing();
+  /** Nobody waits for an acknowledgement but a relay that takes over. */
+  private final Spacing spacing = new Spacing(Duration.ofMillis(50));
 
   AckWriter(
       Transactions transactions,

@@ -25,10 +25,10 @@ class AppendSql {
       SELECT r.destination, CAST(? AS smallint), CAST(? AS text), r.topic, CAST(? AS text),
              CAST(? AS text), CAST(? AS text[]), CAST(? AS bytea)
         FROM <route> AS r<locked>
-       WHERE r.topic = ?<may>
-       ORDER BY r.destination
-      RETURNING destination\
+       WHERE r.topic = ?<may>\
       """;
+
+  private static final String RETURNING = "\nRETURNING destination";
 
   /** What {@link WrittenRow} has, beside the destination. */
   private static final String TOLD =
@@ -50,19 +50,22 @@ class AppendSql {
           + APPEND
               .replace("<locked>", " CROSS JOIN locked")
               .replace("<may>", " AND (SELECT asked.allowed FROM asked)")
+          + RETURNING
           + """
             )
             SELECT added.destination, CASE WHEN NOT asked.allowed THEN asked.highest END
               FROM asked LEFT JOIN added ON true\
             """;
 
+  private final String appendUntold;
   private final String append;
   private final String appendTold;
   private final String appendStrictly;
 
   AppendSql(String schema) {
     TablesSql tables = new TablesSql(schema);
-    this.append = tables.fill(APPEND.replace("<locked>", "").replace("<may>", ""));
+    this.appendUntold = tables.fill(APPEND.replace("<locked>", "").replace("<may>", ""));
+    this.append = appendUntold + RETURNING;
     this.appendTold = append + TOLD;
     this.appendStrictly = tables.fill(APPEND_STRICTLY);
   }
@@ -77,11 +80,21 @@ class AppendSql {
   record Added(Set<Integer> destinations, OptionalLong highest) {}
 
   /**
-   * Appends one message.
+   * Appends one message, telling for how many destinations alone: an answer without rows is the
+   * cheapest.
    *
    * @param messageId that nobody has used
    */
-  Added append(Connection connection, NewMessage message, String messageId, int lane)
+  int appendUntold(Connection connection, NewMessage message, String messageId, int lane)
+      throws SQLException {
+    try (PreparedStatement insert = connection.prepareStatement(appendUntold)) {
+      bind(insert, 1, message, messageId, lane);
+      return insert.executeUpdate();
+    }
+  }
+
+  /** The same, telling for which; none if the topic has none. */
+  Set<Integer> append(Connection connection, NewMessage message, String messageId, int lane)
       throws SQLException {
     try (PreparedStatement insert = connection.prepareStatement(append)) {
       bind(insert, 1, message, messageId, lane);
@@ -91,7 +104,7 @@ class AppendSql {
           destinations.add(row.getInt(1));
         }
       }
-      return new Added(destinations, OptionalLong.empty());
+      return destinations;
     }
   }
 

@@ -39,6 +39,7 @@ final class Appender {
   private final MessageIds ids;
   private final AppendSql sql;
   private final AppendManySql manySql;
+  private final LastRoutes routes = new LastRoutes();
   private final CommitAlarm alarm;
   private final @Nullable Counter appended;
   private final @Nullable Counter duplicates;
@@ -88,19 +89,39 @@ final class Appender {
         alarm.afterCommit(tx, rows, lane, message, messageId);
         return new Appended(messageId, Outcome.APPENDED);
       }
-      Added added =
+      Set<Integer> destinations =
           message.strictOrder()
-              ? appendStrictly(tx.connection(), message, messageId, lane)
-              : sql.append(tx.connection(), message, messageId, lane);
-      if (added.destinations().isEmpty()) {
+              ? appendStrictly(tx.connection(), message, messageId, lane).destinations()
+              : appendFreely(tx.connection(), message, messageId, lane);
+      if (destinations.isEmpty()) {
         throw unknown(Set.of(message.topic()));
       }
       count(appended, 1);
-      alarm.afterCommit(tx, added.destinations());
+      alarm.afterCommit(tx, destinations);
       return new Appended(messageId, Outcome.APPENDED);
     } catch (SQLException e) {
       throw refused(e);
     }
+  }
+
+  /** Who is woken; none if the message goes nowhere. */
+  private Set<Integer> appendFreely(
+      Connection connection, NewMessage message, String messageId, int lane) throws SQLException {
+    // Destinations have other numbers in another database.
+    String topic = connection.getMetaData().getURL() + ' ' + message.topic();
+    Set<Integer> last = routes.of(topic);
+    if (last == null) {
+      Set<Integer> told = sql.append(connection, message, messageId, lane);
+      if (!told.isEmpty()) {
+        routes.saw(topic, told);
+      }
+      return told;
+    }
+    int rows = sql.appendUntold(connection, message, messageId, lane);
+    if (rows != last.size()) {
+      routes.forget(topic);
+    }
+    return rows == 0 ? Set.of() : last;
   }
 
   private Added appendStrictly(

@@ -10,6 +10,9 @@ final class KeyPlace {
   /** For ever: another number would put messages of one key into two lanes. */
   static final int LANES = 32;
 
+  /** Only copied: to look one up among the providers takes longer than to use it. */
+  private static final MessageDigest SHA_256 = sha256();
+
   private KeyPlace() {}
 
   static int lane(String key) {
@@ -22,9 +25,22 @@ final class KeyPlace {
   }
 
   private static long digest(String text) {
+    MessageDigest sha = copy();
+    return ByteBuffer.wrap(sha.digest(text.getBytes(StandardCharsets.UTF_8))).getLong();
+  }
+
+  private static MessageDigest copy() {
     try {
-      MessageDigest sha = MessageDigest.getInstance("SHA-256");
-      return ByteBuffer.wrap(sha.digest(text.getBytes(StandardCharsets.UTF_8))).getLong();
+      return (MessageDigest) SHA_256.clone();
+    } catch (CloneNotSupportedException e) {
+      // A provider need not offer it.
+      return sha256();
+    }
+  }
+
+  private static MessageDigest sha256() {
+    try {
+      return MessageDigest.getInstance("SHA-256");
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException("every Java platform has SHA-256", e);
     }

@@ -33,7 +33,7 @@ final class RelayLook {
 
   private int most = FIRST;
 
-  private final Spacing spacing = new Spacing();
+  private final Spacing spacing = new Spacing(Duration.ofMillis(10));
 
   RelayLook(
       Transactions transactions,

@@ -1,5 +1,6 @@
 package dev.pgbelay.outbox;
 
+import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
 
 /**
@@ -8,11 +9,15 @@ import java.util.concurrent.locks.LockSupport;
  * comes after a quiet time does not wait. Used by one thread.
  */
 final class Spacing {
-  private static final long LONGEST = 5_000_000;
-  private static final int TIMES = 4;
+  private static final int TIMES = 8;
 
+  private final long longest;
   private long endedAt;
   private long pause;
+
+  Spacing(Duration longest) {
+    this.longest = longest.toNanos();
+  }
 
   /** Waits until the next statement is due, which it is at once after one that found much. */
   void await() {
@@ -28,6 +33,6 @@ final class Spacing {
   /** A statement that was begun then has ended. */
   void ended(long begunAt, boolean foundMuch) {
     endedAt = System.nanoTime();
-    pause = foundMuch ? 0 : Math.min(LONGEST, TIMES * (endedAt - begunAt));
+    pause = foundMuch ? 0 : Math.min(longest, TIMES * (endedAt - begunAt));
   }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.wakeup.WakeUps;
+import dev.pgbelay.outbox.route.Routes;
 import dev.pgbelay.testing.PostgresExtension;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.sql.Connection;
@@ -56,6 +57,31 @@ class CommitAlarmPostgresTest {
     fixture.outbox.detach(relay);
     fixture.append(fixture.message("x"));
     assertThat(told).hasSize(2);
+  }
+
+  /** What is remembered of the routes says who is woken, not where a message goes. */
+  @Test
+  void routesThatHaveJustChanged_countForTheNextAppend() {
+    fixture.outbox.attach(relay);
+    fixture.append(fixture.message("key", "x"));
+    fixture.append(fixture.message("key", "y"));
+    assertThat(told).hasSize(2);
+    String other = fixture.destination + "-too";
+    fixture.transactions.execute(tx -> Routes.create().add(tx, fixture.topic, other));
+    fixture.append(fixture.message("key", "to both"));
+    assertThat(
+            fixture.count(
+                "select count(*) from pgbelay.outbox_message where topic = ?", fixture.topic))
+        .isEqualTo(4);
+    fixture.append(fixture.message("key", "to both again"));
+    assertThat(told.get(3)).hasSize(2);
+    fixture.transactions.execute(
+        tx -> {
+          Routes.create().remove(tx, fixture.topic, other);
+          Routes.create().remove(tx, fixture.topic, fixture.destination);
+        });
+    assertThatThrownBy(() -> fixture.append(fixture.message("key", "nowhere")))
+        .hasMessageContaining("Routes.add");
   }
 
   @Test

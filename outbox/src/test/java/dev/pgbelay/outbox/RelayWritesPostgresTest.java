@@ -110,6 +110,25 @@ class RelayWritesPostgresTest {
     new Thread(task).start();
   }
 
+  /** Without statistics the planner takes the index for cheaper: every id in every lane. */
+  @Test
+  void messagesWhosePlaceIsKnown_areNotLookedUpByTheIndex() throws Exception {
+    LaneClaim claim = claim();
+    List<LaneMessage> all = new ArrayList<>();
+    for (int i = 0; i < 300; i++) {
+      long id = fixture.append("k", "x");
+      all.add(message(claim, id, place(id)));
+    }
+    AckSql sql = new AckSql("pgbelay");
+    try (Connection connection = postgres.dataSource().getConnection()) {
+      assertThat(sql.explain(connection, fixture.number, all))
+          .containsPattern("(Tid|Seq) Scan on outbox_message")
+          .doesNotContain("outbox_message_pkey");
+    }
+    AckSql.Acked acked = sql.acknowledge(fixture.transactions, OPTIONS, fixture.number, false, all);
+    assertThat(acked.gone()).isEqualTo(300);
+  }
+
   /** Where a message lay, another one may lie by now. */
   @Test
   void placeThatIsAnothersByNow_isNotDeleted() throws Exception {
