@@ -331,6 +331,74 @@ class HazardsPostgresTest {
     assertThat(other.lastDecision().orElseThrow().staleness()).isPresent();
   }
 
+  /** Its sessions end and it recovers, but its postmaster, and so its start, is the same. */
+  @Test
+  void replicaWhoseBackendIsKilled_mayGoBack_andIsNotReadFromThen() throws Exception {
+    PostgresNode replica = cluster.replica(1);
+    ReadYourWrites db =
+        cluster.start(
+            ReadYourWrites.builder(cluster.node(cluster.primary()))
+                .replica(cluster.node(replica))
+                .maxWait(LONG));
+    Session session = db.session();
+    db.write(session, tx -> rename(tx, 12, "seen before the crash"));
+    assertThat(seen(db, session, 12)).isEqualTo("seen before the crash");
+    assertThat(reason(session).isReplica()).isTrue();
+    replica.lag(Duration.ofMinutes(10));
+    try {
+      killBackendOf(replica);
+      await().atMost(LONG).until(() -> answers(replica));
+
+      for (int i = 0; i < 20; i++) {
+        String found =
+            db.read(
+                session,
+                ReadOptions.builder().maxWait(Duration.ofMillis(20)).build(),
+                tx -> name(tx, 12));
+        assertThat(found).isEqualTo("seen before the crash");
+      }
+      // It has recovered to where it had last written to disk, which is before any of this.
+      assertThat(shows(replica, "seen before the crash")).isFalse();
+    } finally {
+      replica.lag(Duration.ZERO);
+    }
+  }
+
+  private static void killBackendOf(PostgresNode node) throws Exception {
+    try (Connection connection = node.connect()) {
+      int pid;
+      try (Statement statement = connection.createStatement();
+          ResultSet row = statement.executeQuery("SELECT pg_backend_pid()")) {
+        row.next();
+        pid = row.getInt(1);
+      }
+      int killed = new ProcessBuilder("kill", "-9", Integer.toString(pid)).start().waitFor();
+      assertThat(killed).isZero();
+      await().atMost(LONG).until(() -> !connection.isValid(1));
+    }
+  }
+
+  private static boolean answers(PostgresNode node) {
+    try (Connection connection = node.connect()) {
+      return connection.isValid(1);
+    } catch (SQLException e) {
+      return false;
+    }
+  }
+
+  private static boolean shows(PostgresNode node, String name) {
+    try (Connection connection = node.connect();
+        Statement statement = connection.createStatement();
+        ResultSet row =
+            statement.executeQuery("SELECT count(*) FROM profile WHERE name = '" + name + "'")) {
+      row.next();
+      return row.getInt(1) > 0;
+    } catch (SQLException e) {
+      // So far back that not even the table is there.
+      return false;
+    }
+  }
+
   /** The exception that the guarantee names, and the option for those who cannot have it. */
   @Test
   void commitThatWaitsForItsSynchronousStandby_isSeenOnAReplicaBeforeThePrimaryShowsIt()
