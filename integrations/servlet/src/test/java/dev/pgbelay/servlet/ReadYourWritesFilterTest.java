@@ -12,6 +12,7 @@ import dev.pgbelay.routing.ConsistencyToken;
 import dev.pgbelay.routing.ConsistencyTokens;
 import dev.pgbelay.routing.ReadOptions;
 import dev.pgbelay.routing.carrier.TokenCarrier;
+import dev.pgbelay.routing.jdbc.ScopedSession;
 import dev.pgbelay.servlet.ReadYourWritesFilter.UnfitToken;
 import dev.pgbelay.testing.PostgresCluster;
 import jakarta.servlet.AsyncContext;
@@ -29,6 +30,7 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -463,6 +465,27 @@ class ReadYourWritesFilterTest {
 
     assertThat(answer.body()).isEqualTo("shown by the page");
     assertSeen(here, answer, "shown by the page");
+  }
+
+  @Test
+  void sessionOfTheRequest_isTheOneOfItsThread_alsoWhenItIsDispatchedAgain() throws Exception {
+    ProfileNode here = node();
+    List<Boolean> same = new CopyOnWriteArrayList<>();
+
+    HttpResponse<String> answer =
+        here.get(
+            (request, response) -> {
+              same.add(
+                  ScopedSession.current(here.db)
+                      .filter(session -> session == ReadYourWritesFilter.session(request))
+                      .isPresent());
+              if (request.getDispatcherType() == DispatcherType.REQUEST) {
+                request.startAsync().dispatch();
+              }
+            });
+
+    assertThat(answer.statusCode()).isEqualTo(200);
+    assertThat(same).containsExactly(true, true);
   }
 
   @Test
