@@ -13,7 +13,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -208,6 +207,10 @@ class OutboxMonitorPostgresTest {
     fixture.append(fixture.message("x"));
     fixture.publishAll();
     keepFor(3);
+    OutboxFixture shorter = new OutboxFixture(postgres.dataSource());
+    fixture.dsl.execute(
+        "update pgbelay.outbox_destination set retention_days = 1 where id = ?",
+        shorter.destinationId());
     OutboxMonitor monitor = monitor().build();
     for (int days : new int[] {3, 4}) {
       moveDay(days);
@@ -219,7 +222,7 @@ class OutboxMonitorPostgresTest {
     assertThat(monitor.health().status()).isEqualTo(Status.DEGRADED);
     keepFor(4);
     assertThat(monitor.look().overdueDays()).as("kept for a day longer").isZero();
-    keepFor(null);
+    fixture.dsl.execute("update pgbelay.outbox_destination set retention_days = null");
     moveDay(1);
     assertThat(monitor.look().overdueDays()).as("kept by nobody").isZero();
     moveDay(2);
@@ -227,7 +230,7 @@ class OutboxMonitorPostgresTest {
   }
 
   /** As relays write it. */
-  private void keepFor(@Nullable Integer days) {
+  private void keepFor(int days) {
     fixture.dsl.execute(
         "update pgbelay.outbox_destination set retention_days = ?::smallint where id = ?",
         days,
