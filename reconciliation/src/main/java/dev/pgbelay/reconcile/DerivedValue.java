@@ -121,6 +121,8 @@ public record DerivedValue(
     }
 
     /**
+     * Checks what can be checked without the database.
+     *
      * @throws PgBelayException naming the declaration, the option and what is wrong with it
      */
     public DerivedValue build() {

@@ -41,6 +41,8 @@ public record OnDelete(
   @FunctionalInterface
   public interface Handler {
     /**
+     * Treats the children of one chunk.
+     *
      * @param tx the chunk's transaction
      * @param reference which is propagated
      * @param children true for the children of this chunk, which are locked

@@ -1,6 +1,5 @@
 package dev.pgbelay.reconcile.check;
 
-import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.internal.MissingTable;
 import dev.pgbelay.reconcile.Declaration;
 import dev.pgbelay.reconcile.check.DeclarationReport.Outcome;
@@ -42,7 +41,8 @@ final class CheckRun {
       Thread.currentThread().interrupt();
       return unfinished(null, "interrupted; the next run goes on");
     } catch (Scan.RunClosed e) {
-      return unfinished(null, "the run was ended by another process");
+      Run none = new Run(0, "", 0, 0, 0, 0, 0, 0);
+      return report(none, Outcome.HELD_ELSEWHERE, "another process ended the run", 0, 0, List.of());
     } catch (RuntimeException e) {
       RuntimeException told = MissingTable.explained(e, "runs and findings", "reconcile");
       LOG.warn(
@@ -104,8 +104,7 @@ final class CheckRun {
               tx -> runs.open(tx.dsl(), declaration.name(), plan.declarations().version()));
       open = find();
     }
-    return open.orElseThrow(
-        () -> new PgBelayException("the run was ended by another process as soon as it began"));
+    return open.orElseThrow(Scan.RunClosed::new);
   }
 
   private Optional<Run> find() {

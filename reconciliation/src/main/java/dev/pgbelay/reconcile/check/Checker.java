@@ -176,6 +176,8 @@ public final class Checker {
     }
 
     /**
+     * Checks what can be checked without the database.
+     *
      * @throws PgBelayException naming the option and what is wrong with it
      */
     public Checker build() {

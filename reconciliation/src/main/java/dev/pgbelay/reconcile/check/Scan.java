@@ -9,6 +9,7 @@ import dev.pgbelay.reconcile.internal.Probe;
 import java.util.Optional;
 import org.jooq.Condition;
 import org.jooq.Field;
+import org.jooq.JSONB;
 import org.jooq.impl.DSL;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -117,8 +118,9 @@ final class Scan {
   private long look(Tx tx, Condition rows) {
     long room = Math.max(0, plan.maxCandidates() - runs.find(tx.dsl(), run).kept());
     FindingSql.Range range = FindingSql.scan(tx.dsl(), probe, rows, room);
-    if (range.kept() != null && room > 0) {
-      findings.keep(tx.dsl(), range.kept());
+    JSONB kept = range.kept();
+    if (kept != null && room > 0) {
+      findings.keep(tx.dsl(), kept);
     }
     if (!runs.countRange(tx.dsl(), run, range, Math.min(room, range.wrong()))) {
       throw new RunClosed();

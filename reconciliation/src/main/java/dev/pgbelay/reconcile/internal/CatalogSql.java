@@ -21,7 +21,7 @@ public final class CatalogSql {
              a.attname, cast(a.attnum AS integer) AS attnum, cast(a.atttypid AS bigint) AS type_id,
              format_type(a.atttypid, a.atttypmod) AS type,
              cast(a.attcollation AS bigint) AS collation, a.attnotnull, a.atthasdef OR a.attidentity <> '' AS has_default,
-             a.attgenerated <> '' AS is_generated,
+             a.attgenerated <> '' AS is_generated, a.attidentity = 'a' AS is_always_identity,
              array_position(key.columns, a.attnum) AS key_place
         FROM pg_class c
         JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -84,7 +84,8 @@ public final class CatalogSql {
                     row.get("collation", Long.class),
                     row.get("attnotnull", Boolean.class),
                     row.get("has_default", Boolean.class),
-                    row.get("is_generated", Boolean.class))));
+                    row.get("is_generated", Boolean.class),
+                    row.get("is_always_identity", Boolean.class))));
     List<String> key =
         rows.stream()
             .filter(row -> row.get("key_place") != null)

@@ -23,6 +23,7 @@ public record TableShape(
    * @param collation of the catalog; 0 for none
    * @param hasDefault whether it has one, or is generated
    * @param isGenerated whether nobody can write it
+   * @param isAlwaysIdentity whether it can be given by an INSERT that says so, and never updated
    */
   public record Column(
       int number,
@@ -31,7 +32,8 @@ public record TableShape(
       long collation,
       boolean notNull,
       boolean hasDefault,
-      boolean isGenerated) {}
+      boolean isGenerated,
+      boolean isAlwaysIdentity) {}
 
   public Optional<Column> column(String column) {
     return Optional.ofNullable(columns.get(column));

@@ -156,6 +156,8 @@ public final class Repairs {
     }
 
     /**
+     * Checks what can be checked without the database.
+     *
      * @throws PgBelayException naming the option and what is wrong with it
      */
     public Repairs build() {

@@ -97,9 +97,11 @@ final class UndoSql {
   static int restore(DSLContext dsl, Entry entry, TableShape shape) {
     String statement = entry.before() == null ? DELETE : entry.after() == null ? INSERT : UPDATE;
     String text = entry.before() == null ? entry.after() : entry.before();
+    boolean updates = statement.equals(UPDATE);
     List<String> written =
         shape.columns().entrySet().stream()
             .filter(column -> !column.getValue().isGenerated())
+            .filter(column -> !updates || !column.getValue().isAlwaysIdentity())
             .map(Map.Entry::getKey)
             .toList();
     QueryPart key =

@@ -4,8 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.jooq.impl.DSL.field;
 import static org.jooq.impl.DSL.name;
+import static org.jooq.impl.DSL.table;
 
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.reconcile.Declarations;
+import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.ShopFixture;
 import dev.pgbelay.reconcile.check.Checker;
 import dev.pgbelay.reconcile.repair.RepairReport.OfDeclaration;
@@ -270,6 +273,53 @@ class RepairsPostgresTest {
     assertThat(of(report, "order-customer").failed()).isEqualTo(2);
     assertThat(contents()).isEqualTo(before);
     assertThat(shop.count("select count(*) from pgbelay.reconcile_undo")).isZero();
+  }
+
+  @Test
+  void undo_restoresEveryByteOfAwkwardTypes() {
+    shop.dsl.execute(
+        "create table awkward (id bigint generated always as identity primary key, customer_id bigint,"
+            + " j json, n numeric, f double precision, b bytea, t timestamptz, a text[], s text,"
+            + " twice bigint generated always as (customer_id * 2) stored)");
+    shop.dsl.execute("create index on awkward (customer_id)");
+    shop.dsl.execute(
+        "insert into awkward (customer_id, j, n, f, b, t, a, s) values"
+            + " (99, '{\"b\":1,  \"a\":2, \"a\": 3}', 1.500, 0.1::float8 + 0.2::float8, '\\x00ff5c',"
+            + " '2026-03-29 01:30:00.123456+00', array['x,\"y\"', null, 'NULL', ''], E'q\"''\\\\(,)\\n'),"
+            + " (99, null, 'NaN', '-Infinity', '', 'infinity', '{}', '')");
+    Reference reference =
+        Reference.builder("awkward-customer")
+            .child(table(name("awkward")), field(name("customer_id")))
+            .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
+            .build();
+    Declarations declarations = Declarations.of("1", reference);
+    for (RepairPolicy policy :
+        new RepairPolicy[] {RepairPolicy.quarantine(), RepairPolicy.setNull()}) {
+      Checker.builder(shop.transactions, declarations).build().run();
+      Object before = awkward();
+      RepairReport report =
+          Repairs.builder(shop.transactions, declarations)
+              .policy("awkward-customer", policy)
+              .build()
+              .run();
+      assertThat(report.declarations().get(0).repaired()).isEqualTo(2);
+      assertThat(awkward()).isNotEqualTo(before);
+      assertThat(UndoLog.of(shop.transactions).undo(report.batch()).conflicts()).isEmpty();
+      assertThat(awkward()).as("%s", policy).isEqualTo(before);
+    }
+    RepairReport report =
+        Repairs.builder(shop.transactions, declarations)
+            .policy("awkward-customer", RepairPolicy.delete())
+            .build()
+            .run();
+    shop.dsl.execute("alter table awkward add column more int");
+    assertThat(UndoLog.of(shop.transactions).undo(report.batch()).conflicts())
+        .hasSize(2)
+        .allSatisfy(text -> assertThat(text).contains("other columns"));
+  }
+
+  private Object awkward() {
+    return shop.dsl.fetchValue("select string_agg(x::text, chr(10) order by id) from awkward x");
   }
 
   @Test
