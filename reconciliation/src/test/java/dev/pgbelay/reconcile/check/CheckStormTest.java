@@ -77,7 +77,7 @@ class CheckStormTest {
       Connection held, Connection beside, long id, RandomGenerator random) throws Exception {
     sql(held, "insert into customers values (" + id + ", 'n')");
     sql(beside, "insert into orders values (" + id + ", " + id + ", 'open', 0)");
-    Thread.sleep(random.nextInt(20));
+    Thread.sleep(random.nextInt(250));
     held.commit();
   }
 
@@ -88,7 +88,7 @@ class CheckStormTest {
     sql(beside, "insert into orders values (" + id + ", " + id + ", 'open', 0)");
     sql(held, "select * from orders where customer_id = " + id);
     sql(beside, "delete from customers where id = " + id);
-    Thread.sleep(random.nextInt(20));
+    Thread.sleep(random.nextInt(250));
     sql(held, "delete from orders where customer_id = " + id);
     held.commit();
   }
