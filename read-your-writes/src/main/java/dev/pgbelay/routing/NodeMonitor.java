@@ -27,6 +27,7 @@ import org.slf4j.LoggerFactory;
 final class NodeMonitor {
   private static final Logger LOG = LoggerFactory.getLogger(NodeMonitor.class);
   private static final Duration FIRST_POLL = Duration.ofMillis(1);
+  private static final Duration LONGEST_PAUSE = Duration.ofSeconds(1);
   private static final Duration LONGEST_POLL = Duration.ofMillis(10);
 
   /** Equal to itself alone. */
@@ -82,7 +83,8 @@ final class NodeMonitor {
     this.loop =
         BackgroundLoop.builder("routing-" + node.name(), this::pass)
             .idlePause(interval, interval)
-            .failurePause(interval, Duration.ofSeconds(1))
+            .failurePause(
+                interval, interval.compareTo(LONGEST_PAUSE) > 0 ? interval : LONGEST_PAUSE)
             .meterRegistry(registry)
             .build();
   }
