@@ -17,6 +17,7 @@ import dev.pgbelay.benchmarks.queue.QueuePinnedScenario;
 import dev.pgbelay.benchmarks.queue.QueueScenario;
 import dev.pgbelay.benchmarks.queue.QueueSoakScenario;
 import dev.pgbelay.benchmarks.reads.LoaderScenario;
+import dev.pgbelay.benchmarks.routing.RoutingScenario;
 import dev.pgbelay.benchmarks.transactions.TransactionsScenario;
 import dev.pgbelay.benchmarks.witness.WitnessScenario;
 import dev.pgbelay.benchmarks.writes.CoalescerScenario;
@@ -73,7 +74,8 @@ public final class Bench implements Callable<Integer> {
           new OutboxScenario(),
           new OutboxBacklogScenario(),
           new OutboxLatencyScenario(),
-          new OutboxKafkaScenario());
+          new OutboxKafkaScenario(),
+          new RoutingScenario());
 
   @Parameters(
       arity = "0..*",

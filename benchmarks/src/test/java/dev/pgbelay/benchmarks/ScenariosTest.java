@@ -376,6 +376,48 @@ class ScenariosTest {
             "storage/purged-per-second");
   }
 
+  @Test
+  void routing_readsWhatWasWritten_andNeedsNoRoundTripMore(@TempDir Path folder) throws Exception {
+    assertThat(run(folder, "routing", "400")).isZero();
+
+    Map<String, Set<String>> metrics = metricsOfContestants(folder.resolve("routing.json"));
+    assertThat(metrics).containsOnlyKeys("limit", "pgbelay");
+    assertThat(metrics.get("limit"))
+        .containsExactlyInAnyOrder(
+            "read/median",
+            "write/transactions-per-second",
+            "round-trips/read",
+            "round-trips/write",
+            "share/reads-on-primary");
+    assertThat(metrics.get("pgbelay"))
+        .containsExactlyInAnyOrder(
+            "read/median",
+            "read/added",
+            "write/transactions-per-second",
+            "round-trips/read",
+            "round-trips/write",
+            "token/encode-and-verify",
+            "waiting/heap-a-session",
+            "waiting/probing-connections",
+            "share/reads-on-primary");
+    assertThat(value(folder.resolve("routing.json"), "pgbelay", "waiting/probing-connections"))
+        .isEqualTo(1);
+    for (String kind : List.of("round-trips/read", "round-trips/write")) {
+      assertThat(value(folder.resolve("routing.json"), "pgbelay", kind))
+          .isEqualTo(value(folder.resolve("routing.json"), "limit", kind));
+    }
+  }
+
+  private static double value(Path file, String contestant, String metric) throws Exception {
+    for (JsonNode line : new ObjectMapper().readTree(file.toFile())) {
+      if (line.get("contestant").textValue().equals(contestant)
+          && line.get("metric").textValue().equals(metric)) {
+        return line.get("value").doubleValue();
+      }
+    }
+    throw new AssertionError("no " + metric + " of " + contestant);
+  }
+
   private static int run(Path folder, String scenario, String rows) {
     return new CommandLine(new Bench())
         .execute(
@@ -417,23 +459,30 @@ class ScenariosTest {
 
   /**
    * A multixact needs two who insert at the same time, which a run this short need not see, and
-   * nobody but the unordered contestant deadlocks at all; waiters need not hold a connection.
+   * nobody but the unordered contestant deadlocks at all; waiters need not hold a connection; a
+   * routed read may cost nothing more, and none need go to the primary.
    */
   private static boolean mayBeZero(JsonNode line) {
     String metric = line.get("metric").textValue();
     return metric.endsWith("multixacts-per-insert")
         || metric.endsWith("/deadlocks")
-        || metric.endsWith("connections-held-by-waiters");
+        || metric.endsWith("connections-held-by-waiters")
+        || metric.equals("read/added")
+        || metric.equals("waiting/heap-a-session")
+        || metric.equals("share/reads-on-primary");
   }
 
   /**
    * While nobody deletes, there is no rate of deletions; without a foreign key no multixacts; in
-   * order no deadlocks; without a guard neither replays nor duplicates.
+   * order no deadlocks; without a guard neither replays nor duplicates; without a router no tokens
+   * and nobody who waits.
    */
   private static boolean isUnknownToLimit(JsonNode line) {
     return (line.get("scenario").textValue().equals("chunks")
             && line.get("metric").textValue().equals("rows-per-second"))
         || line.get("scenario").textValue().equals("idempotency")
+        || line.get("metric").textValue().startsWith("token/")
+        || line.get("metric").textValue().startsWith("waiting/")
         || mayBeZero(line);
   }
 }

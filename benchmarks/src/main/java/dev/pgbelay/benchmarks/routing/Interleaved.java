@@ -1,0 +1,89 @@
+package dev.pgbelay.benchmarks.routing;
+
+import java.sql.SQLException;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * Both ways of one transaction, one after the other, the first of a pair being now one and now the
+ * other: a few microseconds are lost in the drift of a machine from one second to the next.
+ */
+final class Interleaved {
+  private static final int PROFILES = 1_000;
+  private static final int PLAIN = 0;
+  private static final int ROUTED = 1;
+
+  /**
+   * What a run of pairs took, for each way.
+   *
+   * @param pairs how many
+   * @param medianNanos of one transaction
+   * @param totalNanos of all
+   * @param sums over the versions that were read or written
+   */
+  record Figures(int pairs, double[] medianNanos, double[] totalNanos, long[] sums) {
+    double addedNanos() {
+      return medianNanos[ROUTED] - medianNanos[PLAIN];
+    }
+
+    double median(boolean routed) {
+      return medianNanos[routed ? ROUTED : PLAIN];
+    }
+
+    double perSecond(boolean routed) {
+      return pairs * 1e9 / totalNanos[routed ? ROUTED : PLAIN];
+    }
+
+    long sum(boolean routed) {
+      return sums[routed ? ROUTED : PLAIN];
+    }
+  }
+
+  private record Taker(boolean writes, boolean routed) {}
+
+  private final Access plain;
+  private final Access routed;
+  private final Map<Taker, Figures> waiting = new HashMap<>();
+
+  Interleaved(Access plain, Access routed) {
+    this.plain = plain;
+    this.routed = routed;
+  }
+
+  /** Each contestant takes its side of the same run; whoever comes first runs it. */
+  Figures take(boolean writes, boolean takerIsRouted, int pairs) throws SQLException {
+    Figures ran = waiting.remove(new Taker(writes, takerIsRouted));
+    if (ran != null) {
+      return ran;
+    }
+    Figures figures = run(writes, pairs);
+    waiting.put(new Taker(writes, !takerIsRouted), figures);
+    return figures;
+  }
+
+  private Figures run(boolean writes, int pairs) throws SQLException {
+    long[][] nanos = new long[2][pairs];
+    long[] sums = new long[2];
+    for (int i = 0; i < pairs; i++) {
+      for (int turn = 0; turn < 2; turn++) {
+        int way = (i + turn) % 2;
+        Access access = way == PLAIN ? plain : routed;
+        // Rows of their own, so that both write the same versions.
+        int id = 1 + (2 * i + way) % PROFILES;
+        long begun = System.nanoTime();
+        long version = writes ? access.write(id) : access.read(1);
+        nanos[way][i] = System.nanoTime() - begun;
+        sums[way] += version;
+      }
+    }
+    double[] medians = new double[2];
+    double[] totals = new double[2];
+    for (int way = 0; way < 2; way++) {
+      totals[way] = Arrays.stream(nanos[way]).sum();
+      Arrays.sort(nanos[way]);
+      medians[way] = nanos[way][pairs / 2];
+    }
+    return new Figures(pairs, medians, totals, sums);
+  }
+}
