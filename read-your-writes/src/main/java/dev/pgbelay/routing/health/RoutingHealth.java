@@ -29,11 +29,19 @@ public final class RoutingHealth {
   public static RoutingHealth of(ReadYourWrites routing, MeterRegistry registry) {
     RoutingHealth health = of(routing);
     Gauge ignored =
-        Gauge.builder("pgbelay.routing.health", health, is -> is.health().status().ordinal())
+        Gauge.builder("pgbelay.routing.health", health, RoutingHealth::level)
             .description("0 up, 1 degraded, 2 down")
             .strongReference(true)
             .register(registry);
     return health;
+  }
+
+  private double level() {
+    return switch (health().status()) {
+      case UP -> 0;
+      case DEGRADED -> 1;
+      case DOWN -> 2;
+    };
   }
 
   /** As of now. */

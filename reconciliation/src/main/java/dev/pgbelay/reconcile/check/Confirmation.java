@@ -103,15 +103,16 @@ final class Confirmation {
     JSONB after = null;
     do {
       JSONB from = after;
-      after =
+      Answer answer =
           plan.transactions()
               .run(
                   plan.brief(),
                   tx -> {
-                    Answer answer = findings.askAgain(tx.dsl(), probe, from, AT_ONCE, seenBefore);
-                    runs.countConfirmation(tx.dsl(), run, answer.confirmed(), answer.resolved());
-                    return answer.lastKey();
+                    Answer asked = findings.askAgain(tx.dsl(), probe, from, AT_ONCE, seenBefore);
+                    runs.countConfirmation(tx.dsl(), run, asked.confirmed(), asked.resolved());
+                    return asked;
                   });
+      after = answer.lastKey();
     } while (after != null);
   }
 }

@@ -37,7 +37,6 @@ public final class DeclarationCheck {
 
   /** Everything that does not fit. The server is asked to plan only what fits the catalog. */
   public List<Problem> problems(Declarations declarations) {
-    List<Probe> probes = new ArrayList<>();
     for (Declaration each : declarations.all()) {
       int before = problems.size();
       Optional<TableShape> walked = walked(each);
@@ -138,7 +137,7 @@ public final class DeclarationCheck {
   }
 
   /** Walks cascades from a table; only the smallest table of a circle tells of it. */
-  private void follow(long start, long from, LinkedHashSet<Reference> path) {
+  private void follow(long start, long from, Set<Reference> path) {
     for (Reference each : cascadesFrom.getOrDefault(from, Set.of())) {
       if (!path.add(each)) {
         continue;
