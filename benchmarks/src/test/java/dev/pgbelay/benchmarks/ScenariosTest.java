@@ -378,8 +378,20 @@ class ScenariosTest {
 
   @Test
   void routing_readsWhatWasWritten_andNeedsNoRoundTripMore(@TempDir Path folder) throws Exception {
-    assertThat(run(folder, "routing", "400")).isZero();
+    int exit =
+        new CommandLine(new Bench())
+            .execute(
+                "routing",
+                "--rows",
+                "400",
+                "--rounds",
+                "1",
+                "--warm-ups",
+                "1",
+                "--results",
+                folder.toString());
 
+    assertThat(exit).isZero();
     Map<String, Set<String>> metrics = metricsOfContestants(folder.resolve("routing.json"));
     assertThat(metrics).containsOnlyKeys("limit", "pgbelay");
     assertThat(metrics.get("limit"))

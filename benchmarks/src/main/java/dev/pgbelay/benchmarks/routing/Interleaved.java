@@ -10,7 +10,6 @@ import java.util.Map;
  * other: a few microseconds are lost in the drift of a machine from one second to the next.
  */
 final class Interleaved {
-  private static final int PROFILES = 1_000;
   private static final int PLAIN = 0;
   private static final int ROUTED = 1;
 
@@ -70,9 +69,9 @@ final class Interleaved {
         int way = (i + turn) % 2;
         Access access = way == PLAIN ? plain : routed;
         // Rows of their own, so that both write the same versions.
-        int id = 1 + (2 * i + way) % PROFILES;
+        int id = 1 + (2 * i + way) % ProfileSql.OF_PAIRS;
         long begun = System.nanoTime();
-        long version = writes ? access.write(id) : access.read(1);
+        long version = writes ? access.write(id) : access.read(ProfileSql.UNCHANGED);
         nanos[way][i] = System.nanoTime() - begun;
         sums[way] += version;
       }

@@ -52,7 +52,7 @@ final class PrimaryShare {
       List<Future<Figures>> running = new ArrayList<>();
       for (int i = 0; i < sessions; i++) {
         int number = i;
-        running.add(threads.submit(() -> visit(visitors.visitor(number), 1 + number, sessions)));
+        running.add(threads.submit(() -> visit(visitors.visitor(number), number, sessions)));
       }
       Figures all = new Figures(0, 0, 0);
       for (Future<Figures> one : running) {
@@ -65,10 +65,11 @@ final class PrimaryShare {
     }
   }
 
-  private static Figures visit(Visitor visitor, int id, int sessions)
+  private static Figures visit(Visitor visitor, int number, int sessions)
       throws SQLException, InterruptedException {
     // Spread over the time between two reads, as visitors are.
-    Thread.sleep(BETWEEN_READS_MS * id / sessions);
+    Thread.sleep(BETWEEN_READS_MS * number / sessions);
+    int id = ProfileSql.SHARED + 1 + number;
     long written = visitor.access().write(id);
     Thread.sleep(BETWEEN_WRITE_AND_READ_MS);
     int onPrimary = 0;

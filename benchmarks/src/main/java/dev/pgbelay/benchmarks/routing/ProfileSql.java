@@ -5,8 +5,17 @@ final class ProfileSql {
       """
       create table bench_profile (id int primary key, version bigint not null)
         with (fillfactor = 50);
-      insert into bench_profile select id, 0 from generate_series(1, 1000) id
+      insert into bench_profile select id, 7 from generate_series(1, 2000) id
       """;
+
+  /** Those from one to this are written by the pairs of writes and by nobody else. */
+  static final int OF_PAIRS = 1_000;
+
+  /** Written by whoever counts and waits; visitors have the next ones. */
+  static final int SHARED = OF_PAIRS + 1;
+
+  /** Never written: replicas show it as it is, however far behind they are. */
+  static final int UNCHANGED = 2_000;
 
   static final String READ = "select version from bench_profile where id = ?";
 

@@ -57,7 +57,7 @@ final class RoundTripCount {
         if (i == 0) {
           before = trips(toPrimary, toReplica);
         }
-        long ignored = writes ? access.write(1_000) : access.read(1);
+        long ignored = writes ? access.write(ProfileSql.SHARED) : access.read(ProfileSql.UNCHANGED);
       }
       trips[kind] = (trips(toPrimary, toReplica) - before) / (double) COUNTED;
     }

@@ -30,9 +30,9 @@ final class WaitingSessions {
 
   static Figures of(Replicated servers, ReadYourWrites db, int sessions) throws Exception {
     RoutedAccess writer = new RoutedAccess(db, db.session());
-    long before = writer.write(1);
+    long before = writer.write(ProfileSql.SHARED);
     servers.replicas().get(0).awaitCaughtUp();
-    long seenBefore = writer.read(1);
+    long seenBefore = writer.read(ProfileSql.SHARED);
     if (seenBefore != before) {
       throw new IllegalStateException("read " + seenBefore + " where " + before + " was written");
     }
@@ -42,7 +42,7 @@ final class WaitingSessions {
     double each;
     long probes;
     try {
-      long written = writer.write(1);
+      long written = writer.write(ProfileSql.SHARED);
       ConsistencyToken token = db.token(writer.session()).orElseThrow();
       long heap = LiveHeap.bytes();
       for (int i = 0; i < sessions; i++) {
@@ -69,7 +69,10 @@ final class WaitingSessions {
     ReadOptions patient = ReadOptions.builder().maxWait(Duration.ofMinutes(1)).build();
     try {
       long seen =
-          db.read(session, patient, tx -> Access.version(tx.connection(), ProfileSql.READ, 1));
+          db.read(
+              session,
+              patient,
+              tx -> Access.version(tx.connection(), ProfileSql.READ, ProfileSql.SHARED));
       if (seen == written && session.lastDecision().orElseThrow().reason().isReplica()) {
         satisfied.incrementAndGet();
       }
