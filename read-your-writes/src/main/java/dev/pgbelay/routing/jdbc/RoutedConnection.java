@@ -45,90 +45,117 @@ final class RoutedConnection implements InvocationHandler {
   public @Nullable Object invoke(Object proxy, Method method, @Nullable Object @Nullable [] args)
       throws Throwable {
     switch (method.getName()) {
-      case "equals":
+      case "equals" -> {
         return args != null && proxy == args[0];
-      case "hashCode":
+      }
+      case "hashCode" -> {
         return System.identityHashCode(proxy);
-      case "toString":
+      }
+      case "toString" -> {
         return described();
-      case "close":
+      }
+      case "close" -> {
         routes.close();
         return null;
-      case "isClosed":
+      }
+      case "isClosed" -> {
         return routes.isClosed();
-      case "abort":
+      }
+      case "abort" -> {
         routes.abort((Executor) given(args));
         return null;
-      case "isValid":
+      }
+      case "isValid" -> {
         return isValid(method, args);
-      default:
+      }
+      default -> {
         routes.requireOpen();
         return open((Connection) proxy, method, args);
+      }
     }
   }
 
   private @Nullable Object open(Connection proxy, Method method, @Nullable Object @Nullable [] args)
       throws Throwable {
     switch (method.getName()) {
-      case "createStatement":
+      case "createStatement" -> {
         return statement(Statement.class, proxy, method, args);
-      case "prepareStatement":
+      }
+      case "prepareStatement" -> {
         return statement(PreparedStatement.class, proxy, method, args);
-      case "prepareCall":
+      }
+      case "prepareCall" -> {
         return statement(CallableStatement.class, proxy, method, args);
-      case "getMetaData":
+      }
+      case "getMetaData" -> {
         OpenRoute route = routes.route();
         Object metaData = Calls.pass(route.connection(), method, args);
         return RoutedStatement.metaData(
             Objects.requireNonNull(metaData), DatabaseMetaData.class, route, routes, proxy);
-      case "commit":
+      }
+      case "commit" -> {
         routes.commit();
         return null;
-      case "rollback":
+      }
+      case "rollback" -> {
         if (args == null) {
           routes.rollback();
           return null;
         }
         return sent(method, args);
-      case "setSavepoint", "releaseSavepoint":
+      }
+      case "setSavepoint", "releaseSavepoint" -> {
         return sent(method, args);
-      case "unwrap":
+      }
+      case "unwrap" -> {
         return unwrap(proxy, method, args);
-      case "isWrapperFor":
+      }
+      case "isWrapperFor" -> {
         return ((Class<?>) given(args)).isInstance(proxy)
             || Boolean.TRUE.equals(Calls.pass(routes.route().connection(), method, args));
-      case "getWarnings", "clearWarnings":
+      }
+      case "getWarnings", "clearWarnings" -> {
         OpenRoute now = routes.currentOrNull();
         return now == null ? null : Calls.pass(now.connection(), method, args);
-      default:
+      }
+      default -> {
         return setting(method, args);
+      }
     }
   }
 
   private @Nullable Object setting(Method method, @Nullable Object @Nullable [] args)
       throws Throwable {
     switch (method.getName()) {
-      case "setReadOnly":
+      case "setReadOnly" -> {
         routes.setReadOnly((Boolean) given(args));
         return null;
-      case "isReadOnly":
+      }
+      case "isReadOnly" -> {
         return settings.isReadOnly();
-      case "setAutoCommit":
+      }
+      case "setAutoCommit" -> {
         routes.setAutoCommit((Boolean) given(args));
         return null;
-      case "getAutoCommit":
+      }
+      case "getAutoCommit" -> {
         return settings.isAutoCommit();
-      case "setTransactionIsolation":
+      }
+      case "setTransactionIsolation" -> {
         isolation((Integer) given(args));
         return null;
-      case "getTransactionIsolation":
+      }
+      case "getTransactionIsolation" -> {
         return known("isolation", method, args);
-      case "setSchema":
+      }
+      case "setSchema" -> {
         schema(args == null ? null : (String) args[0]);
         return null;
-      case "getSchema":
+      }
+      case "getSchema" -> {
         return known("schema", method, args);
-      case "setHoldability":
+      }
+      case "setHoldability" -> {
         int holdability = (Integer) given(args);
         routes.set(
             "holdability",
@@ -139,25 +166,33 @@ final class RoutedConnection implements InvocationHandler {
               return after -> after.setHoldability(before);
             });
         return null;
-      case "getHoldability":
+      }
+      case "getHoldability" -> {
         return known("holdability", method, args);
-      case "setNetworkTimeout":
+      }
+      case "setNetworkTimeout" -> {
         networkTimeout((Executor) given(args), (Integer) second(args));
         return null;
-      case "getNetworkTimeout":
+      }
+      case "getNetworkTimeout" -> {
         return known("networkTimeout", method, args);
-      case "setTypeMap":
+      }
+      case "setTypeMap" -> {
         typeMap(given(args));
         return null;
-      case "setClientInfo":
+      }
+      case "setClientInfo" -> {
         clientInfo(args);
         return null;
-      case "setCatalog":
+      }
+      case "setCatalog" -> {
         // As the driver has it: a connection is to one database.
         return null;
-      default:
+      }
+      default -> {
         // Arrays, large objects and the like: made by the driver for the node at hand.
         return Calls.pass(routes.route().connection(), method, args);
+      }
     }
   }
 

@@ -18,6 +18,7 @@ import java.sql.Statement;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -36,7 +37,7 @@ class ParentGuardPostgresTest {
 
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());
 
-  private void check(ParentGuard guard, Object... keys) {
+  private void check(ParentGuard guard, @Nullable Object... keys) {
     shop.transactions.execute(
         tx -> guard.checkAll(tx, Arrays.stream(keys).map(Arrays::asList).toList()));
   }
