@@ -58,13 +58,8 @@ final class GuardSql {
                         "reference '%s': no table %s on the search path"
                             .formatted(reference.name(), reference.parent().getName())));
     return reference.parentColumns().stream()
-        .map(column -> unbounded(parent.column(column.getName()).orElseThrow().type()))
+        .map(column -> parent.column(column.getName()).orElseThrow().unboundedType())
         .toList();
-  }
-
-  private static String unbounded(String type) {
-    String bare = type.startsWith("\"") ? type : type.replaceAll("\\([^)]*\\)", "");
-    return bare.equals("character") ? "bpchar" : bare;
   }
 
   /** The keys that are not there. */

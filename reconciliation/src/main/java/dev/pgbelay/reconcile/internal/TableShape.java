@@ -33,7 +33,13 @@ public record TableShape(
       boolean notNull,
       boolean hasDefault,
       boolean isGenerated,
-      boolean isAlwaysIdentity) {}
+      boolean isAlwaysIdentity) {
+    /** Without length and scale: a cast to those would shorten a key to that of another row. */
+    public String unboundedType() {
+      String bare = type.startsWith("\"") ? type : type.replaceAll("\\([^)]*\\)", "");
+      return bare.equals("character") ? "bpchar" : bare;
+    }
+  }
 
   public Optional<Column> column(String column) {
     return Optional.ofNullable(columns.get(column));

@@ -13,10 +13,10 @@ CREATE TABLE ${schema}.reconcile_deleted (
   rows_treated  bigint NOT NULL DEFAULT 0,
   -- Why nobody goes on with it by himself, such as a limit that was exceeded; NULL while it is to be treated.
   held_because  text,
-  claimant      uuid,
-  claim_number  bigint,
-  lease_until   timestamptz,
-  CHECK ((claimant IS NULL) = (claim_number IS NULL)),
+  -- Somebody has seen how much it is and wants it.
+  confirmed     boolean NOT NULL DEFAULT false,
+  -- Of what is kept of its children in reconcile_undo.
+  batch         uuid NOT NULL DEFAULT gen_random_uuid(),
   CHECK ((parent_key IS NULL) = (cause = 'TRUNCATE'))
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 

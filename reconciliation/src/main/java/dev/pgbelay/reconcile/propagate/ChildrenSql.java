@@ -1,0 +1,243 @@
+package dev.pgbelay.reconcile.propagate;
+
+import static org.jooq.impl.DSL.val;
+
+import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.Tx;
+import dev.pgbelay.reconcile.OnDelete;
+import dev.pgbelay.reconcile.Reference;
+import dev.pgbelay.reconcile.internal.CatalogSql;
+import dev.pgbelay.reconcile.internal.ProbeSql;
+import dev.pgbelay.reconcile.internal.TableShape;
+import dev.pgbelay.reconcile.propagate.QueueSql.Entry;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jooq.Condition;
+import org.jooq.DSLContext;
+import org.jooq.Field;
+import org.jooq.JSONB;
+import org.jooq.Table;
+import org.jooq.impl.DSL;
+import org.jooq.impl.SQLDataType;
+
+/** The children of one captured delete. {@code {0}} is their table. */
+final class ChildrenSql {
+  /** {1}: their key as in the table of undo, {2}: which, {3}: columns of the key */
+  private static final String LOCK =
+      """
+      SELECT {1} FROM {0} WHERE {2} ORDER BY {3} LIMIT {4} FOR UPDATE OF {5}\
+      """;
+
+  private static final String SKIP_LOCKED = " SKIP LOCKED";
+
+  /** A child is treated once for a delete, whatever the rule leaves of it. */
+  private static final String NOT_YET =
+      "{0} NOT IN (SELECT row_key FROM {1} WHERE batch = {2} AND row_key IS NOT NULL)";
+
+  private static final String NO_PARENT =
+      """
+      NOT EXISTS (SELECT FROM (SELECT {0} FROM {1} WHERE {2}) AS pgbelay_parent({3}) WHERE {4})\
+      """;
+
+  private static final String AMONG =
+      "({0}) IN (SELECT {1} FROM jsonb_array_elements(cast({2} AS jsonb)) AS asked(pgbelay_key))";
+
+  private static final String KEEP =
+      """
+      INSERT INTO {1} (declaration, batch, action, evidence, table_name, columns, row_key, row_before)
+      SELECT {2}, {3}, {4}, jsonb_build_object('deleted_parent', {5}), {6}, cast({7} AS text[]), {8},
+             cast(ROW({0}.*) AS text)
+        FROM {0} WHERE {9}
+      RETURNING row_key\
+      """;
+
+  private static final String KEEP_AFTER =
+      """
+      UPDATE {1} AS pgbelay_undo SET row_after = (SELECT cast(ROW({0}.*) AS text) FROM {0} WHERE {2})
+       WHERE batch = {3} AND row_key IN (SELECT value FROM jsonb_array_elements(cast({4} AS jsonb)))\
+      """;
+
+  private final DSLContext dsl;
+  private final Reference reference;
+  private final Entry entry;
+  private final Table<?> undo;
+  private final TableShape shape;
+  private final List<Field<?>> key;
+  private final Field<JSONB> rowKey;
+
+  ChildrenSql(DSLContext dsl, String schema, Reference reference, Entry entry) {
+    this.dsl = dsl;
+    this.reference = reference;
+    this.entry = entry;
+    this.undo = DSL.table(DSL.name(schema, "reconcile_undo"));
+    this.shape = shape(dsl, reference, reference.child());
+    if (shape.primaryKey().isEmpty()) {
+      throw new PgBelayException(
+          "reference '%s': %s has no primary key; deletes cannot be propagated to it"
+              .formatted(reference.name(), shape.name()));
+    }
+    this.key = new ArrayList<>();
+    shape.primaryKey().forEach(each -> key.add(ProbeSql.column(reference.child(), each)));
+    this.rowKey =
+        DSL.field(
+            "jsonb_build_array({0})",
+            SQLDataType.JSONB,
+            DSL.list(key.stream().map(each -> DSL.field("cast({0} AS text)", each)).toList()));
+  }
+
+  static TableShape shape(DSLContext dsl, Reference reference, Table<?> table) {
+    return CatalogSql.find(dsl, table)
+        .orElseThrow(
+            () ->
+                new PgBelayException(
+                    "reference '%s': no table %s on the search path"
+                        .formatted(reference.name(), table.getName())));
+  }
+
+  /** True for the children of a key; for all that refer to something, if there is none. */
+  static Condition of(
+      DSLContext dsl, Reference reference, @org.jspecify.annotations.Nullable JSONB parentKey) {
+    TableShape parent = shape(dsl, reference, reference.parent());
+    Condition all = reference.childWhere();
+    for (int k = 0; k < reference.childColumns().size(); k++) {
+      Field<?> from = ProbeSql.column(reference.child(), reference.childColumns().get(k).getName());
+      String type =
+          parent.column(reference.parentColumns().get(k).getName()).orElseThrow().unboundedType();
+      all =
+          all.and(
+              parentKey == null
+                  ? from.isNotNull()
+                  : DSL.condition(
+                      "{0} = cast(cast({1} AS jsonb) ->> {2} AS {3})",
+                      from, val(parentKey), DSL.inline(k), DSL.raw(type)));
+    }
+    return all;
+  }
+
+  /** Those that have no parent: one that was inserted again is honoured. */
+  Condition orphans() {
+    List<Field<?>> to = new ArrayList<>();
+    List<Field<?>> names = new ArrayList<>();
+    Condition same = DSL.noCondition();
+    for (int k = 0; k < reference.childColumns().size(); k++) {
+      to.add(ProbeSql.column(reference.parent(), reference.parentColumns().get(k).getName()));
+      Field<?> name = DSL.field(DSL.name("pgbelay_k" + k));
+      names.add(name);
+      Field<?> from = ProbeSql.column(reference.child(), reference.childColumns().get(k).getName());
+      same = same.and(DSL.condition("pgbelay_parent.{0} = {1}", name, from));
+    }
+    return of(dsl, reference, entry.parentKey())
+        .and(
+            DSL.condition(
+                NO_PARENT,
+                DSL.list(to),
+                reference.parent(),
+                reference.parentWhere(),
+                DSL.list(names),
+                same));
+  }
+
+  /** Locks some in the order of their key, at first those that nobody else has. */
+  List<JSONB> lock(int most) {
+    List<JSONB> free = lock(LOCK + SKIP_LOCKED, most);
+    return free.isEmpty() ? lock(LOCK, most) : free;
+  }
+
+  private List<JSONB> lock(String statement, int most) {
+    return dsl.resultQuery(
+            statement,
+            reference.child(),
+            rowKey,
+            orphans().and(DSL.condition(NOT_YET, rowKey, undo, val(entry.batch()))),
+            DSL.list(key),
+            DSL.inline(most),
+            reference.child().getUnqualifiedName())
+        .fetch(0, JSONB.class);
+  }
+
+  /** Keeps what they are and does what the rule says, to those that have no parent even now. */
+  long treat(Tx tx, List<JSONB> locked) {
+    List<JSONB> rows =
+        dsl.resultQuery(
+                KEEP,
+                reference.child(),
+                undo,
+                val(reference.name()),
+                val(entry.batch()),
+                val(reference.onDelete().action().name()),
+                val(entry.parentKey(), SQLDataType.JSONB),
+                val(shape.name()),
+                val(shape.columns().keySet().toArray(String[]::new)),
+                rowKey,
+                among(locked).and(orphans()))
+            .fetch(0, JSONB.class);
+    if (rows.isEmpty()) {
+      return 0;
+    }
+    long changed = apply(tx, among(rows));
+    dsl.query(KEEP_AFTER, reference.child(), undo, sameKey(), val(entry.batch()), val(array(rows)))
+        .execute();
+    return changed;
+  }
+
+  private long apply(Tx tx, Condition children) {
+    OnDelete rule = reference.onDelete();
+    return switch (rule.action()) {
+      case CASCADE -> dsl.deleteFrom(reference.child()).where(children).execute();
+      case SET_NULL -> update(columnsTo(DSL.inline((Object) null)), children);
+      case SET_DEFAULT -> update(columnsTo(DSL.defaultValue()), children);
+      case SOFT_DELETE -> {
+        Map<Field<?>, Object> values = new LinkedHashMap<>();
+        rule.assignments()
+            .forEach(
+                (column, value) ->
+                    values.put(ProbeSql.column(reference.child(), column.getName()), value));
+        yield update(values, children);
+      }
+      case CUSTOM -> rule.handler().orElseThrow().apply(tx, reference, children);
+      case RESTRICT ->
+          throw new PgBelayException(
+              "reference '%s': RESTRICT has nothing to propagate".formatted(reference.name()));
+    };
+  }
+
+  private Map<Field<?>, Object> columnsTo(Field<?> value) {
+    Map<Field<?>, Object> values = new LinkedHashMap<>();
+    reference
+        .childColumns()
+        .forEach(each -> values.put(ProbeSql.column(reference.child(), each.getName()), value));
+    return values;
+  }
+
+  private long update(Map<Field<?>, Object> values, Condition children) {
+    return dsl.update(reference.child()).set(values).where(children).execute();
+  }
+
+  private Condition among(List<JSONB> rows) {
+    List<Field<?>> values = new ArrayList<>();
+    for (int k = 0; k < key.size(); k++) {
+      values.add(keyPart("asked.pgbelay_key", k));
+    }
+    return DSL.condition(AMONG, DSL.list(key), DSL.list(values), val(array(rows)));
+  }
+
+  private Condition sameKey() {
+    Condition same = DSL.noCondition();
+    for (int k = 0; k < key.size(); k++) {
+      same = same.and(DSL.condition("{0} = {1}", key.get(k), keyPart("pgbelay_undo.row_key", k)));
+    }
+    return same;
+  }
+
+  private Field<?> keyPart(String array, int k) {
+    String type = shape.column(shape.primaryKey().get(k)).orElseThrow().unboundedType();
+    return DSL.field("cast({0} ->> {1} AS {2})", DSL.raw(array), DSL.inline(k), DSL.raw(type));
+  }
+
+  private static JSONB array(List<JSONB> rows) {
+    return JSONB.valueOf(
+        rows.stream().map(JSONB::data).collect(java.util.stream.Collectors.joining(",", "[", "]")));
+  }
+}

@@ -1,0 +1,84 @@
+package dev.pgbelay.reconcile.propagate;
+
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.core.schema.SchemaInstaller;
+import dev.pgbelay.reconcile.Declarations;
+import java.time.Duration;
+import java.util.List;
+
+/**
+ * The triggers that see parents go: rows that are deleted, whose key changes, or that stop counting
+ * under {@code parentWhere}, and TRUNCATE. They belong to the tables, so plain SQL is seen as well.
+ * Under RESTRICT the triggers refuse; for every other rule they write the key into {@code
+ * reconcile_deleted}, in the transaction that deletes.
+ *
+ * <p><b>Partitions.</b> Deletes and updates are seen in every partition, also in those that are
+ * attached later. TRUNCATE of a single partition is seen in those that were there when {@link
+ * #install} ran: run it again after attaching some. Not seen: a partition that is detached or
+ * dropped, and whatever runs under {@code session_replication_role = replica}; the checker finds
+ * these orphans.
+ *
+ * <p>Who deletes parents needs INSERT on {@code reconcile_deleted}; under RESTRICT, SELECT on the
+ * children. Immutable and safe for several threads.
+ */
+public final class DeleteCapture {
+  private static final TxOptions DDL =
+      TxOptions.builder()
+          .path("reconcile-capture")
+          .deadline(Duration.ofSeconds(30))
+          .lockTimeout(Duration.ofSeconds(2))
+          .build();
+
+  private final Transactions transactions;
+  private final Declarations declarations;
+  private final String schema;
+
+  private DeleteCapture(Transactions transactions, Declarations declarations, String schema) {
+    this.transactions = transactions;
+    this.declarations = declarations;
+    this.schema = schema;
+  }
+
+  public static DeleteCapture of(Transactions transactions, Declarations declarations) {
+    return inSchema(transactions, declarations, SchemaInstaller.DEFAULT_SCHEMA);
+  }
+
+  /** Where the library's tables are in a schema of another name. */
+  public static DeleteCapture inSchema(
+      Transactions transactions, Declarations declarations, String schema) {
+    return new DeleteCapture(transactions, declarations, schema);
+  }
+
+  /** The statements that {@link #install} would run, in their order; reads the catalog alone. */
+  public List<String> ddl() {
+    return transactions.run(
+        DDL, tx -> new CaptureSql(tx.dsl(), schema).install(declarations.references()));
+  }
+
+  /**
+   * Creates the triggers or brings them up to date, all in one transaction; safe to repeat. Takes
+   * SHARE ROW EXCLUSIVE on each parent, which waits for its writers and keeps new ones waiting: at
+   * most two seconds at a time.
+   *
+   * @throws dev.pgbelay.core.PgBelayException if a table or column is not there
+   */
+  public void install() {
+    transactions.execute(
+        DDL,
+        tx -> {
+          CaptureSql sql = new CaptureSql(tx.dsl(), schema);
+          sql.install(declarations.references()).forEach(sql::run);
+        });
+  }
+
+  /** Drops them; what was captured stays. Takes ACCESS EXCLUSIVE on each parent for a moment. */
+  public void uninstall() {
+    transactions.execute(
+        DDL,
+        tx -> {
+          CaptureSql sql = new CaptureSql(tx.dsl(), schema);
+          sql.uninstall(declarations.references()).forEach(sql::run);
+        });
+  }
+}

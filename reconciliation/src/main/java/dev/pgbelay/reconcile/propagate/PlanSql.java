@@ -1,0 +1,64 @@
+package dev.pgbelay.reconcile.propagate;
+
+import dev.pgbelay.reconcile.OnDelete;
+import dev.pgbelay.reconcile.Reference;
+import dev.pgbelay.reconcile.internal.ProbeSql;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jooq.Condition;
+import org.jooq.DSLContext;
+import org.jooq.Field;
+import org.jooq.Table;
+import org.jooq.impl.DSL;
+
+/** Counts what a delete reaches, down through what is cascaded. */
+final class PlanSql {
+  private final DSLContext dsl;
+  private final List<Reference> references;
+  private final int most;
+
+  /**
+   * @param most how many rows of each reference are counted
+   */
+  PlanSql(DSLContext dsl, List<Reference> references, int most) {
+    this.dsl = dsl;
+    this.references = references;
+    this.most = most;
+  }
+
+  Map<String, Long> count(Reference reference, Condition children) {
+    Map<String, Long> rows = new LinkedHashMap<>();
+    count(reference, children, rows);
+    return rows;
+  }
+
+  private void count(Reference reference, Condition children, Map<String, Long> rows) {
+    long found =
+        dsl.fetchCount(DSL.selectOne().from(reference.child()).where(children).limit(most));
+    rows.put(reference.name(), found);
+    if (found == 0 || reference.onDelete().action() != OnDelete.Action.CASCADE) {
+      return;
+    }
+    for (Reference next : references) {
+      if (next.parent().getQualifiedName().equals(reference.child().getQualifiedName())
+          && !rows.containsKey(next.name())) {
+        Condition theirs =
+            DSL.condition(
+                "({0}) IN ({1})",
+                DSL.list(columns(next.child(), next.childColumns())),
+                DSL.select(columns(next.parent(), next.parentColumns()))
+                    .from(reference.child())
+                    .where(children));
+        count(next, next.childWhere().and(theirs), rows);
+      }
+    }
+  }
+
+  private static List<Field<?>> columns(Table<?> table, List<Field<?>> columns) {
+    List<Field<?>> all = new ArrayList<>();
+    columns.forEach(each -> all.add(ProbeSql.column(table, each.getName())));
+    return all;
+  }
+}

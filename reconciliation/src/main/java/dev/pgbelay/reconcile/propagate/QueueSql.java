@@ -1,0 +1,112 @@
+package dev.pgbelay.reconcile.propagate;
+
+import static org.jooq.impl.DSL.val;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import org.jooq.DSLContext;
+import org.jooq.JSONB;
+import org.jooq.Record;
+import org.jooq.Table;
+import org.jooq.impl.DSL;
+import org.jspecify.annotations.Nullable;
+
+/** The queue of captured deletes, which is {@code {0}}. */
+final class QueueSql {
+  /** The row's lock is the fence: whoever loses his connection loses it, with all he did. */
+  private static final String NEXT =
+      """
+      SELECT * FROM {0}
+       WHERE held_because IS NULL AND due_at <= clock_timestamp() AND reference = ANY ({1})
+       ORDER BY urgency, due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED\
+      """;
+
+  private static final String OPEN =
+      """
+      SELECT * FROM {0} WHERE reference = ANY ({1}) ORDER BY id LIMIT {2}\
+      """;
+
+  /** To the back of those of its urgency. */
+  private static final String PROGRESS =
+      """
+      UPDATE {0} SET rows_treated = rows_treated + {2}, attempts = 0, due_at = clock_timestamp() WHERE id = {1}\
+      """;
+
+  private static final String HOLD =
+      """
+      UPDATE {0} SET held_because = {2} WHERE id = {1}\
+      """;
+
+  private static final String DONE = "DELETE FROM {0} WHERE id = {1}";
+
+  private static final String CONFIRM =
+      """
+      UPDATE {0} SET confirmed = true, held_because = NULL, attempts = 0, due_at = clock_timestamp() WHERE id = {1}\
+      """;
+
+  private static final String FAILED =
+      """
+      UPDATE {0} SET attempts = attempts + 1,
+             due_at = clock_timestamp() + least(power(2, attempts), 300) * interval '1 second',
+             held_because = CASE WHEN attempts + 1 >= {3} THEN {2} END
+       WHERE id = {1}\
+      """;
+
+  private final Table<?> queue;
+
+  QueueSql(String schema) {
+    this.queue = DSL.table(DSL.name(schema, "reconcile_deleted"));
+  }
+
+  /** One captured delete. */
+  record Entry(
+      long id,
+      String reference,
+      @Nullable JSONB parentKey,
+      UUID batch,
+      boolean confirmed,
+      long treated,
+      @Nullable String heldBecause) {}
+
+  Optional<Entry> next(DSLContext dsl, List<String> references) {
+    return dsl.resultQuery(NEXT, queue, val(references.toArray(String[]::new)))
+        .fetchOptional(QueueSql::entry);
+  }
+
+  List<Entry> open(DSLContext dsl, List<String> references, int most) {
+    return dsl.resultQuery(OPEN, queue, val(references.toArray(String[]::new)), DSL.inline(most))
+        .fetch(QueueSql::entry);
+  }
+
+  void progress(DSLContext dsl, long id, long rows) {
+    dsl.query(PROGRESS, queue, val(id), val(rows)).execute();
+  }
+
+  void hold(DSLContext dsl, long id, String reason) {
+    dsl.query(HOLD, queue, val(id), val(reason)).execute();
+  }
+
+  void done(DSLContext dsl, long id) {
+    dsl.query(DONE, queue, val(id)).execute();
+  }
+
+  boolean confirm(DSLContext dsl, long id) {
+    return dsl.query(CONFIRM, queue, val(id)).execute() == 1;
+  }
+
+  void failed(DSLContext dsl, long id, String reason, int most) {
+    dsl.query(FAILED, queue, val(id), val(reason), val(most)).execute();
+  }
+
+  private static Entry entry(Record row) {
+    return new Entry(
+        row.get("id", Long.class),
+        row.get("reference", String.class),
+        row.get("parent_key", JSONB.class),
+        row.get("batch", UUID.class),
+        row.get("confirmed", Boolean.class),
+        row.get("rows_treated", Long.class),
+        row.get("held_because", String.class));
+  }
+}
