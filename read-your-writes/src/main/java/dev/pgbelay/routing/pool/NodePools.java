@@ -66,7 +66,7 @@ public final class NodePools implements AutoCloseable {
   public synchronized ReadYourWritesBuilder routing() {
     DatabaseNode primary = FirstRoles.primary(nodes());
     ReadYourWritesBuilder builder = ReadYourWrites.builder(primary);
-    nodes().stream().filter(node -> node != primary).forEach(builder::replica);
+    nodes().stream().filter(node -> !node.equals(primary)).forEach(builder::replica);
     return builder;
   }
 
