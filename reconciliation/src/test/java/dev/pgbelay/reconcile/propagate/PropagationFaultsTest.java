@@ -1,0 +1,152 @@
+package dev.pgbelay.reconcile.propagate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.jooq.impl.DSL.field;
+import static org.jooq.impl.DSL.name;
+import static org.jooq.impl.DSL.table;
+
+import dev.pgbelay.reconcile.Declarations;
+import dev.pgbelay.reconcile.OnDelete;
+import dev.pgbelay.reconcile.Reference;
+import dev.pgbelay.reconcile.ShopFixture;
+import dev.pgbelay.testing.Interleaving;
+import dev.pgbelay.testing.PostgresExtension;
+import java.sql.Statement;
+import java.time.Duration;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Conditions, circles, other workers and failures of the propagation. */
+class PropagationFaultsTest {
+  @RegisterExtension
+  static final PostgresExtension postgres =
+      PostgresExtension.create().withTemplate(ShopFixture.SCHEMA);
+
+  private final ShopFixture shop = new ShopFixture(postgres.dataSource());
+  private Declarations declarations = Declarations.of("0");
+
+  private static Reference.Builder orders() {
+    return Reference.builder("order-customer")
+        .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
+        .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
+        .onDelete(OnDelete.cascade());
+  }
+
+  private Propagation capture(Reference reference) {
+    declarations = Declarations.of("1", reference);
+    DeleteCapture.of(shop.transactions, declarations).install();
+    return Propagation.builder(shop.transactions, declarations)
+        .lockTimeout(Duration.ofMillis(50))
+        .build();
+  }
+
+  @AfterEach
+  void uncapture() {
+    DeleteCapture.of(shop.transactions, declarations).uninstall();
+  }
+
+  private static void drain(Propagation worker) {
+    for (int pass = 0; pass < 100; pass++) {
+      if (worker.runOnce().work() == 0) {
+        return;
+      }
+    }
+    throw new AssertionError("still work after 100 passes");
+  }
+
+  @Test
+  void softDeletedParent_isGone_andChildrenThatNeedNone_stay() {
+    shop.customers(4);
+    shop.dsl.execute("insert into orders values (20, 2, 'cancelled')");
+    Propagation worker =
+        capture(
+            orders()
+                .parentWhere(field(name("customers", "deleted_at")).isNull())
+                .childWhere(ShopFixture.STATUS.ne("cancelled"))
+                .build());
+    shop.dsl.execute("update customers set name = 'x'");
+    assertThat(shop.count("select count(*) from pgbelay.reconcile_deleted")).isZero();
+    shop.dsl.execute("update customers set deleted_at = now() where id = 2");
+    drain(worker);
+    assertThat(shop.dsl.fetch("select id from orders order by id").getValues(0, Integer.class))
+        .containsExactly(1, 3, 4, 20);
+  }
+
+  @Test
+  void tableThatRefersToItself_isCascadedDownToTheLeaves() {
+    shop.dsl.execute("drop table if exists node");
+    shop.dsl.execute("create table node (id int primary key, above int)");
+    shop.dsl.execute("create index on node (above)");
+    shop.dsl.execute("insert into node select g, nullif(g - 1, 0) from generate_series(1, 8) g");
+    Propagation worker =
+        capture(
+            Reference.builder("node-above")
+                .child(table(name("node")), field(name("above")))
+                .parent(table(name("node")), field(name("id")))
+                .onDelete(OnDelete.cascade())
+                .build());
+    shop.dsl.execute("delete from node where id = 3");
+    drain(worker);
+    assertThat(shop.count("select count(*) from node")).isEqualTo(2);
+  }
+
+  @Test
+  void deleteThatAnotherWorkerHas_isLeftToHim() throws Exception {
+    shop.customers(2);
+    Propagation worker = capture(orders().build());
+    shop.dsl.execute("delete from customers where id = 1");
+    try (Interleaving script = Interleaving.of(postgres.dataSource())) {
+      Interleaving.Session other = script.session("other");
+      other.run(
+          c -> {
+            try (Statement statement = c.createStatement()) {
+              statement.execute("select from pgbelay.reconcile_deleted for update");
+            }
+          });
+      assertThat(worker.runOnce().work()).isZero();
+      assertThat(shop.count("select count(*) from orders")).isEqualTo(2);
+      other.rollback();
+    }
+    drain(worker);
+    assertThat(shop.count("select count(*) from orders")).isEqualTo(1);
+  }
+
+  @Test
+  void graceOfTheReference_delaysTheCleanUp() {
+    shop.customers(2);
+    Propagation worker = capture(orders().grace(Duration.ofHours(1)).build());
+    shop.dsl.execute("delete from customers where id = 1");
+    drain(worker);
+    assertThat(shop.count("select count(*) from orders")).isEqualTo(2);
+    assertThat(
+            shop.count(
+                "select count(*) from pgbelay.reconcile_deleted"
+                    + " where due_at > clock_timestamp() + interval '59 minutes'"))
+        .isEqualTo(1);
+  }
+
+  @Test
+  void failingRule_leavesNothingHalfDone_waits_andIsHeldWithItsError() {
+    shop.customers(2);
+    Propagation worker =
+        capture(
+            orders()
+                .onDelete(
+                    OnDelete.custom(
+                        (tx, reference, children) -> {
+                          tx.dsl().deleteFrom(reference.child()).where(children).execute();
+                          throw new IllegalStateException("no luck");
+                        }))
+                .build());
+    shop.dsl.execute("delete from customers where id = 1");
+    drain(worker);
+    assertThat(shop.count("select count(*) from orders")).isEqualTo(2);
+    assertThat(shop.count("select count(*) from pgbelay.reconcile_undo")).isZero();
+    assertThat(shop.count("select attempts from pgbelay.reconcile_deleted")).isEqualTo(1);
+    shop.dsl.execute(
+        "update pgbelay.reconcile_deleted set attempts = 19, due_at = clock_timestamp()");
+    drain(worker);
+    assertThat(worker.open(10).get(0).heldBecause().orElseThrow()).contains("no luck");
+  }
+}
