@@ -12,6 +12,7 @@ import dev.pgbelay.examples.demo.report.ConsoleTable;
 import dev.pgbelay.examples.demo.report.Report;
 import dev.pgbelay.examples.demo.report.ReportFiles;
 import dev.pgbelay.examples.demo.report.ScenarioResult;
+import dev.pgbelay.examples.demo.routing.RoutingScenario;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -45,7 +46,8 @@ public final class Demo implements Callable<Integer> {
           new LockingScenario(),
           new QueueScenario(),
           new PaymentScenario(),
-          new OutboxScenario());
+          new OutboxScenario(),
+          new RoutingScenario());
   private static final long FEWEST_ROWS = 10_000;
   private static final long MOST_ROWS = 100_000_000;
 
