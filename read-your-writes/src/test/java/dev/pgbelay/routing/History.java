@@ -126,7 +126,7 @@ final class History {
   void read(Path file) throws IOException {
     try (BufferedReader in = Files.newBufferedReader(file)) {
       for (String line = in.readLine(); line != null; line = in.readLine()) {
-        String[] at = line.split(" ");
+        String[] at = line.split(" ", -1);
         if (at[0].equals("h")) {
           add(new Handed(Long.parseLong(at[1]), Long.parseLong(at[2]), Long.parseLong(at[3])));
         } else {

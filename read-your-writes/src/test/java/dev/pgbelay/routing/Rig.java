@@ -108,6 +108,7 @@ final class Rig {
     opened.put(name, System.nanoTime());
   }
 
+  @SuppressWarnings("NullAway") // nobody asks whose it is here
   Session session(CommitPosition... positions) {
     Session session = new Session(null);
     for (CommitPosition position : positions) {

@@ -1,6 +1,7 @@
 package dev.pgbelay.routing;
 
 import static dev.pgbelay.routing.Rig.at;
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -246,7 +247,7 @@ class RouterTest {
     Floor floor = session.floor();
     rig.restarts("c");
     rig.replica("c", 1, 0x900);
-    NodeSight anew = rig.member("c").sight();
+    NodeSight anew = requireNonNull(rig.member("c").sight());
 
     assertThat(rig.router.covers(rig.member("c"), anew, floor)).isFalse();
   }

@@ -433,7 +433,7 @@ class RoutingDataSourcePostgresTest {
           rename(connection, 18, "undone");
           connection.rollback(savepoint);
           connection.releaseSavepoint(savepoint);
-          return null;
+          return savepoint;
         });
 
     assertThat(name(source, 17)).isEqualTo("kept");

@@ -139,7 +139,8 @@ class ScopedSessionTest {
               (Runnable)
                   () -> {
                     ScopedSession leftOpen = ScopedSession.open(db.session());
-                    throw new IllegalStateException(leftOpen.toString());
+                    assertThat(leftOpen.session()).isNotNull();
+                    throw new IllegalStateException("leaves its scope open");
                   });
     }
     assertThatThrownBy(carried::run).isInstanceOf(IllegalStateException.class);

@@ -64,7 +64,8 @@ final class StormProcess {
       System.out.println(server.getLocalPort());
       int other = Integer.parseInt(reader(System.in).readLine());
       try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), other);
-          PrintWriter out = new PrintWriter(socket.getOutputStream(), true)) {
+          PrintWriter out =
+              new PrintWriter(socket.getOutputStream(), true, StandardCharsets.UTF_8)) {
         sessions.handTo(
             hand -> {
               synchronized (out) {
@@ -90,7 +91,7 @@ final class StormProcess {
     try (Socket socket = server.accept();
         BufferedReader in = reader(socket.getInputStream())) {
       for (String line = in.readLine(); line != null; line = in.readLine()) {
-        String[] at = line.split(" ");
+        String[] at = line.split(" ", -1);
         sessions.receive(new Hand(Long.parseLong(at[0]), at[1], Long.parseLong(at[2])));
       }
     } catch (IOException e) {

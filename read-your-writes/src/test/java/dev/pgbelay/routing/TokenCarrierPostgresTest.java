@@ -2,6 +2,7 @@ package dev.pgbelay.routing;
 
 import static dev.pgbelay.routing.ReadYourWritesPostgresTest.name;
 import static dev.pgbelay.routing.ReadYourWritesPostgresTest.rename;
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -105,7 +106,7 @@ class TokenCarrierPostgresTest {
         "/",
         exchange -> {
           Session session = there.session();
-          List<String> came = exchange.getRequestHeaders().get(TokenCarrier.HEADER);
+          List<String> came = requireNonNull(exchange.getRequestHeaders().get(TokenCarrier.HEADER));
           assertThat(atThere.join(session, came)).isEqualTo(Outcome.JOINED);
           byte[] seen = seen(there, session, 2).getBytes(java.nio.charset.StandardCharsets.UTF_8);
           there.write(session, tx -> rename(tx, 2, "answered"));
