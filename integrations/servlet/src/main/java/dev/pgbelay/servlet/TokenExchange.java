@@ -4,6 +4,7 @@ import dev.pgbelay.routing.ConsistencyToken;
 import dev.pgbelay.routing.RouteDecision;
 import dev.pgbelay.routing.Session;
 import jakarta.servlet.http.HttpServletResponse;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -47,7 +48,7 @@ final class TokenExchange {
     }
     toldAfter = session.lastDecision().orElse(null);
     Optional<ConsistencyToken> token = transport.token(session);
-    if (token.isPresent() && !token.get().equals(told)) {
+    if (isNews(token)) {
       transport.write(token.get(), response);
       store(token.get());
       told = token.get();
@@ -66,16 +67,21 @@ final class TokenExchange {
   }
 
   /** {@link #over} where the response is the container's again. */
+  @SuppressWarnings("ReferenceEquality") // whether it is the same decision, not one like it
   synchronized void ended() {
     if (session.lastDecision().orElse(null) == toldAfter) {
       return;
     }
     toldAfter = session.lastDecision().orElse(null);
     Optional<ConsistencyToken> token = transport.token(session);
-    if (token.isPresent() && !token.get().equals(told)) {
+    if (isNews(token)) {
       store(token.get());
       transport.late();
     }
+  }
+
+  private boolean isNews(Optional<ConsistencyToken> token) {
+    return token.isPresent() && !Objects.equals(token.get(), told);
   }
 
   private void store(ConsistencyToken token) {
