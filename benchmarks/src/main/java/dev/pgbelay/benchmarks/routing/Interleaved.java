@@ -14,28 +14,38 @@ final class Interleaved {
   private static final int ROUTED = 1;
 
   /**
-   * What a run of pairs took, for each way.
+   * What one way took.
    *
-   * @param pairs how many
    * @param medianNanos of one transaction
    * @param totalNanos of all
-   * @param sums over the versions that were read or written
+   * @param sum over the versions that were read or written
    */
-  record Figures(int pairs, double[] medianNanos, double[] totalNanos, long[] sums) {
+  record Side(double medianNanos, double totalNanos, long sum) {}
+
+  /**
+   * What a run of pairs took.
+   *
+   * @param pairs how many
+   */
+  record Figures(int pairs, Side plain, Side routed) {
     double addedNanos() {
-      return medianNanos[ROUTED] - medianNanos[PLAIN];
+      return routed.medianNanos() - plain.medianNanos();
     }
 
-    double median(boolean routed) {
-      return medianNanos[routed ? ROUTED : PLAIN];
+    double median(boolean ofRouted) {
+      return side(ofRouted).medianNanos();
     }
 
-    double perSecond(boolean routed) {
-      return pairs * 1e9 / totalNanos[routed ? ROUTED : PLAIN];
+    double perSecond(boolean ofRouted) {
+      return pairs * 1e9 / side(ofRouted).totalNanos();
     }
 
-    long sum(boolean routed) {
-      return sums[routed ? ROUTED : PLAIN];
+    long sum(boolean ofRouted) {
+      return side(ofRouted).sum();
+    }
+
+    private Side side(boolean ofRouted) {
+      return ofRouted ? routed : plain;
     }
   }
 
@@ -76,13 +86,12 @@ final class Interleaved {
         sums[way] += version;
       }
     }
-    double[] medians = new double[2];
-    double[] totals = new double[2];
-    for (int way = 0; way < 2; way++) {
-      totals[way] = Arrays.stream(nanos[way]).sum();
-      Arrays.sort(nanos[way]);
-      medians[way] = nanos[way][pairs / 2];
-    }
-    return new Figures(pairs, medians, totals, sums);
+    return new Figures(pairs, side(nanos[PLAIN], sums[PLAIN]), side(nanos[ROUTED], sums[ROUTED]));
+  }
+
+  private static Side side(long[] nanos, long sum) {
+    double total = Arrays.stream(nanos).sum();
+    Arrays.sort(nanos);
+    return new Side(nanos[nanos.length / 2], total, sum);
   }
 }

@@ -5,6 +5,7 @@ import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.benchmarks.BenchServer;
 import dev.pgbelay.routing.DatabaseNode;
 import dev.pgbelay.routing.ReadYourWrites;
+import dev.pgbelay.routing.ReadYourWritesBuilder;
 import dev.pgbelay.testing.PostgresCluster;
 import dev.pgbelay.testing.PostgresNode;
 import java.sql.Connection;
@@ -65,9 +66,11 @@ final class Replicated implements AutoCloseable {
   /** Routes to the first so many replicas; closed with this. */
   ReadYourWrites routed(int replicas) {
     String probes = PROBES + replicas;
-    var builder = ReadYourWrites.builder(node("primary", probes, cluster.primary(), primaryPool));
+    ReadYourWritesBuilder builder =
+        ReadYourWrites.builder(node("primary", probes, cluster.primary(), primaryPool));
     for (int i = 0; i < replicas; i++) {
-      builder.replica(node("replica-" + i, probes, replicas().get(i), replicaPools.get(i)));
+      builder =
+          builder.replica(node("replica-" + i, probes, replicas().get(i), replicaPools.get(i)));
     }
     ReadYourWrites db = builder.start();
     opened.add(db);

@@ -26,7 +26,6 @@ class DemoRoutingTest {
             "--out=" + out);
 
     String said = console.toString(StandardCharsets.UTF_8);
-    System.out.println(said);
     assertThat(exitCode).as(said).isZero();
     JsonNode report = new ObjectMapper().readTree(out.resolve("report.json").toFile());
     JsonNode comparisons = report.at("/scenarios/0/comparisons");
