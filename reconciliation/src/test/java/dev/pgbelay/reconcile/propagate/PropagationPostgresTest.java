@@ -284,7 +284,7 @@ class PropagationPostgresTest {
           Propagation.builder(shop.transactions, declarations)
               .lockTimeout(java.time.Duration.ofMillis(50))
               .build();
-      worker.runOnce();
+      assertThat(worker.runOnce().work()).isEqualTo(4);
       assertThat(shop.count("select count(*) from orders")).isEqualTo(1);
       drain(worker);
       assertThat(
