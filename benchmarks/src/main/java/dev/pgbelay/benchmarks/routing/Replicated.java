@@ -23,7 +23,7 @@ final class Replicated implements AutoCloseable {
 
   private static final String PROBES = "bench-probe-";
 
-  private final List<AutoCloseable> opened = new ArrayList<>();
+  private final List<Runnable> opened = new ArrayList<>();
   private final PostgresCluster cluster;
   private final HikariDataSource primaryPool;
   private final List<HikariDataSource> replicaPools = new ArrayList<>();
@@ -73,7 +73,7 @@ final class Replicated implements AutoCloseable {
           builder.replica(node("replica-" + i, probes, replicas().get(i), replicaPools.get(i)));
     }
     ReadYourWrites db = builder.start();
-    opened.add(db);
+    opened.add(db::close);
     return db;
   }
 
@@ -89,14 +89,14 @@ final class Replicated implements AutoCloseable {
     HikariConfig config = BenchServer.poolConfig(url);
     config.setConnectionTimeout(POOL_PATIENCE_MS);
     HikariDataSource pool = new HikariDataSource(config);
-    opened.add(pool);
+    opened.add(pool::close);
     return pool;
   }
 
   @Override
-  public void close() throws Exception {
+  public void close() {
     for (int i = opened.size() - 1; i >= 0; i--) {
-      opened.get(i).close();
+      opened.get(i).run();
     }
     cluster.close();
   }
