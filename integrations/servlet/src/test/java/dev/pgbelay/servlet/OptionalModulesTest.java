@@ -22,7 +22,8 @@ class OptionalModulesTest {
       super(OptionalModulesTest.class.getClassLoader());
       this.hidden = hidden;
       List<URL> all = new ArrayList<>();
-      for (String entry : System.getProperty("java.class.path").split(java.io.File.pathSeparator)) {
+      for (String entry :
+          System.getProperty("java.class.path").split(java.io.File.pathSeparator, -1)) {
         all.add(Path.of(entry).toUri().toURL());
       }
       Without loader = this;

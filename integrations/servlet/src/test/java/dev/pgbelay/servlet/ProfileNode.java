@@ -200,8 +200,12 @@ final class ProfileNode implements AutoCloseable {
   }
 
   @Override
-  public void close() throws Exception {
-    server.stop();
+  public void close() {
+    try {
+      server.stop();
+    } catch (Exception e) {
+      throw new IllegalStateException("a node's service did not stop", e);
+    }
     db.close();
     pools.forEach(HikariDataSource::close);
   }

@@ -166,7 +166,7 @@ final class CaptureSql {
                 "childName",
                 text(child),
                 "urgency",
-                String.valueOf(reference.urgency().ordinal()),
+                place(reference.urgency()),
                 "grace",
                 String.valueOf(reference.grace().toMillis()),
                 "childWhere",
@@ -265,5 +265,14 @@ final class CaptureSql {
       filled = filled.replace("${" + each.getKey() + "}", each.getValue());
     }
     return filled;
+  }
+
+  /** In the queue: the smallest is treated first. */
+  private static String place(Reference.Urgency urgency) {
+    return switch (urgency) {
+      case HIGH -> "0";
+      case NORMAL -> "1";
+      case LOW -> "2";
+    };
   }
 }
