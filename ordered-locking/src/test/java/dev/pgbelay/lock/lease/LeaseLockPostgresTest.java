@@ -89,10 +89,10 @@ class LeaseLockPostgresTest {
     a.tryAcquire("warm-up").orElseThrow().release();
     SENT.clear();
     Lease lease = a.tryAcquire(name).orElseThrow();
-    assertThat(sentForWork()).as("the statement and COMMIT").hasSize(2);
+    assertThat(sentForWork()).as("the statement; the driver's COMMIT is no statement").hasSize(1);
     SENT.clear();
     assertThat(lease.release()).isEqualTo(Lease.ReleaseOutcome.RELEASED);
-    assertThat(sentForWork()).hasSize(2);
+    assertThat(sentForWork()).hasSize(1);
   }
 
   private static List<String> sentForWork() {
