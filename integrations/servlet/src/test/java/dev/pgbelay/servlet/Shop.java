@@ -53,7 +53,6 @@ final class Shop {
 
   private final Server server;
   private final DataSource dataSource;
-  private final HttpClient http = HttpClient.newHttpClient();
   private final AtomicInteger ended = new AtomicInteger();
   private final List<Exception> thrown = new CopyOnWriteArrayList<>();
   volatile Counter counter = (request, response) -> place(request, response, "anything");
@@ -157,8 +156,12 @@ final class Shop {
     return ((org.eclipse.jetty.server.ServerConnector) server.getConnectors()[0]).getLocalPort();
   }
 
+  /**
+   * On a connection of its own: the server closes one whose request it has not read to the end, and
+   * a client that has not heard of that yet cannot repeat a POST.
+   */
   HttpResponse<String> send(HttpRequest request) throws IOException, InterruptedException {
-    return http.send(request, HttpResponse.BodyHandlers.ofString());
+    return HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofString());
   }
 
   /** A POST under a key, in quotes. */
@@ -167,8 +170,8 @@ final class Shop {
   }
 
   CompletableFuture<HttpResponse<String>> postAsync(String key, String body) {
-    return http.sendAsync(
-        keyed("\"" + key + "\"", body).build(), HttpResponse.BodyHandlers.ofString());
+    return HttpClient.newHttpClient()
+        .sendAsync(keyed("\"" + key + "\"", body).build(), HttpResponse.BodyHandlers.ofString());
   }
 
   HttpRequest.Builder keyed(String header, String body) {
