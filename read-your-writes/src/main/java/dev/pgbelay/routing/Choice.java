@@ -1,6 +1,9 @@
 package dev.pgbelay.routing;
 
 import dev.pgbelay.routing.RouteDecision.Reason;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,4 +19,14 @@ record Choice(
     @Nullable Floor floor,
     Reason reason,
     long waitedNanos,
-    boolean full) {}
+    boolean full) {
+  /** For those who ask where it went, as things are now. */
+  RouteDecision decision(Fleet fleet) {
+    return new RouteDecision(
+        node.name(),
+        reason,
+        Duration.ofNanos(waitedNanos),
+        OptionalLong.of(node.lagBytes()),
+        reason == Reason.STALE_BY_CHOICE ? fleet.staleness(sight.position()) : Optional.empty());
+  }
+}

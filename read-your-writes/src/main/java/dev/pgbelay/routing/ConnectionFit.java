@@ -39,13 +39,18 @@ final class ConnectionFit {
   /** The same for the primary of the newest timeline; any other connection is given up. */
   Seen requirePrimary(Connection connection) throws SQLException {
     Seen seen = connections.of(connection);
-    if (seen.recovering() || seen.primaryTimeline() != fleet.timelines().newest()) {
+    if (!isOfPrimary(seen)) {
       SeenConnections.evict(connection);
       throw new NotFitException(
           "is " + (seen.recovering() ? "a replica" : "of timeline " + seen.primaryTimeline()),
           System.nanoTime());
     }
     return seen;
+  }
+
+  /** Whether it led to the primary of the newest timeline that is known by now. */
+  boolean isOfPrimary(Seen seen) {
+    return !seen.recovering() && seen.primaryTimeline() == fleet.timelines().newest();
   }
 
   /** Also a replica that has crashed and is back says so: it may stand further back then. */

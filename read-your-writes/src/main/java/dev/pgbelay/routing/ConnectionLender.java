@@ -88,13 +88,7 @@ final class ConnectionLender implements NodeConnections {
       Seen seen = fit.require(connection, choice);
       endLook(connection);
       return new LentConnection(
-          this,
-          choice,
-          connection,
-          seen,
-          choice.waitedNanos(),
-          Math.max(1, System.nanoTime() - begun),
-          maxStaleness);
+          this, choice, connection, seen, Math.max(1, System.nanoTime() - begun), maxStaleness);
     } catch (NotFitException e) {
       node.notRun();
       router.over(choice);
@@ -116,6 +110,7 @@ final class ConnectionLender implements NodeConnections {
       Member primary = fit.primary(begun);
       NodeSight sight = fleet.believed(primary);
       if (sight == null) {
+        ConnectionFit.pause();
         continue;
       }
       Connection connection = null;
@@ -124,8 +119,8 @@ final class ConnectionLender implements NodeConnections {
         Seen seen = fit.requirePrimary(connection);
         endLook(connection);
         long waited = System.nanoTime() - begun;
-        Choice choice = new Choice(primary, sight, null, Reason.PRIMARY_DECLARED, 0, false);
-        return new LentConnection(this, choice, connection, seen, waited, 0, null);
+        Choice choice = new Choice(primary, sight, null, Reason.PRIMARY_DECLARED, waited, false);
+        return new LentConnection(this, choice, connection, seen, 0, null);
       } catch (NotFitException e) {
         close(connection, e);
         if (fit.isTooLate(begun)) {

@@ -19,7 +19,6 @@ import java.time.Duration;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
@@ -50,7 +49,6 @@ final class LentConnection implements Lent {
       Choice choice,
       Connection connection,
       Seen seen,
-      long waitedNanos,
       long tookNanos,
       @Nullable Duration maxStaleness)
       throws SQLException {
@@ -61,15 +59,7 @@ final class LentConnection implements Lent {
     this.seen = seen;
     this.tookNanos = tookNanos;
     this.maxStaleness = maxStaleness;
-    this.decision =
-        new RouteDecision(
-            choice.node().name(),
-            choice.reason(),
-            Duration.ofNanos(waitedNanos),
-            OptionalLong.of(choice.node().lagBytes()),
-            choice.reason() == Reason.STALE_BY_CHOICE
-                ? lender.fleet().staleness(choice.sight().position())
-                : Optional.empty());
+    this.decision = choice.decision(lender.fleet());
   }
 
   @Override
@@ -104,7 +94,7 @@ final class LentConnection implements Lent {
     }
     Member node = choice.node();
     if (!isOfReplica()) {
-      return lender.fleet().primaryOrNull() == node && isOfNewestTimeline();
+      return lender.fleet().primaryOrNull() == node && lender.fit().isOfPrimary(seen);
     }
     NodeSight sight = lender.router().replica(node, Set.of());
     if (sight == null || !sight.server().equals(seen.server())) {
@@ -127,10 +117,6 @@ final class LentConnection implements Lent {
     return !floor.needsPrimary()
         && floor.unknown().isEmpty()
         && lender.router().covers(node, sight, floor);
-  }
-
-  private boolean isOfNewestTimeline() {
-    return !seen.recovering() && seen.primaryTimeline() == lender.fleet().timelines().newest();
   }
 
   @Override

@@ -211,7 +211,7 @@ public final class ReadYourWritesBuilder {
     return new ReadYourWrites(
         fleet,
         new Reads(fleet, router, settlement, fit, meters),
-        new Writes(fleet, settlement, fit, meters, options),
+        new Writes(fleet, settlement, fit, meters),
         new Tokens(fleet, settlement, maxWait.compareTo(TOKEN_WAIT) < 0 ? TOKEN_WAIT : maxWait),
         membership,
         new ConnectionLender(fleet, router, settlement, fit, meters));

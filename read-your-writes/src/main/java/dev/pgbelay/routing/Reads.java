@@ -12,8 +12,6 @@ import dev.pgbelay.routing.RouteDecision.Reason;
 import dev.pgbelay.routing.SeenConnections.Seen;
 import java.sql.SQLException;
 import java.time.Duration;
-import java.util.Optional;
-import java.util.OptionalLong;
 import org.jooq.exception.DataAccessException;
 import org.jspecify.annotations.Nullable;
 
@@ -153,16 +151,7 @@ final class Reads {
     }
 
     private void decided(long ended) {
-      Member node = choice.node();
-      RouteDecision decision =
-          new RouteDecision(
-              node.name(),
-              choice.reason(),
-              Duration.ofNanos(choice.waitedNanos()),
-              OptionalLong.of(node.lagBytes()),
-              choice.reason() == Reason.STALE_BY_CHOICE
-                  ? fleet.staleness(choice.sight().position())
-                  : Optional.empty());
+      RouteDecision decision = choice.decision(fleet);
       meters.decided(decision, choice.waitedNanos());
       shown(ended);
       if (session != null) {

@@ -28,19 +28,12 @@ final class Writes {
   private final Settlement settlement;
   private final ConnectionFit fit;
   private final RoutingMeters meters;
-  private final RoutingOptions options;
 
-  Writes(
-      Fleet fleet,
-      Settlement settlement,
-      ConnectionFit fit,
-      RoutingMeters meters,
-      RoutingOptions options) {
+  Writes(Fleet fleet, Settlement settlement, ConnectionFit fit, RoutingMeters meters) {
     this.fleet = fleet;
     this.settlement = settlement;
     this.fit = fit;
     this.meters = meters;
-    this.options = options;
   }
 
   /** A replica does not have what an open transaction has written. */
@@ -69,13 +62,12 @@ final class Writes {
       try {
         return run.run(how, System.nanoTime() - begun);
       } catch (NotFitException e) {
-        if (System.nanoTime() - begun > options.failoverWait().toNanos()) {
+        if (fit.isTooLate(begun)) {
           throw fit.noPrimaryBehind(primary, e);
         }
         ConnectionFit.pause();
       } catch (Throwable failure) {
-        if (System.nanoTime() - begun > options.failoverWait().toNanos()
-            || !run.mayRunAgain(failure)) {
+        if (fit.isTooLate(begun) || !run.mayRunAgain(failure)) {
           throw failure;
         }
         ConnectionFit.pause();

@@ -2,7 +2,6 @@ package dev.pgbelay.reconcile.guard;
 
 import static org.jooq.impl.DSL.val;
 
-import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.internal.CatalogSql;
 import dev.pgbelay.reconcile.internal.ProbeSql;
@@ -50,13 +49,7 @@ final class GuardSql {
    * would shorten a key to that of another parent.
    */
   List<String> types(DSLContext dsl) {
-    TableShape parent =
-        CatalogSql.find(dsl, reference.parent())
-            .orElseThrow(
-                () ->
-                    new PgBelayException(
-                        "reference '%s': no table %s on the search path"
-                            .formatted(reference.name(), reference.parent().getName())));
+    TableShape parent = CatalogSql.get(dsl, reference, reference.parent());
     return reference.parentColumns().stream()
         .map(column -> parent.column(column.getName()).orElseThrow().unboundedType())
         .toList();

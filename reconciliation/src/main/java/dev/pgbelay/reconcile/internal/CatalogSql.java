@@ -2,6 +2,8 @@ package dev.pgbelay.reconcile.internal;
 
 import static org.jooq.impl.DSL.val;
 
+import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.internal.TableShape.Column;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -98,6 +100,20 @@ public final class CatalogSql {
             rows.get(0).get("oid", Long.class),
             columns,
             key));
+  }
+
+  /**
+   * A table of a reference.
+   *
+   * @throws PgBelayException naming the reference, if there is no such table
+   */
+  public static TableShape get(DSLContext dsl, Reference reference, Table<?> table) {
+    return find(dsl, table)
+        .orElseThrow(
+            () ->
+                new PgBelayException(
+                    "reference '%s': no table %s on the search path"
+                        .formatted(reference.name(), table.getName())));
   }
 
   static boolean hasUniqueIndex(DSLContext dsl, TableShape table, List<Column> columns) {

@@ -18,9 +18,7 @@ public final class KeyRowsSql {
   /** True for rows whose key is among {@code asked.row_key} of the statement around. */
   public static Condition among(Probe probe) {
     if (!probe.isWalkable()) {
-      return condition(
-          "jsonb_build_array({0}) IN (SELECT row_key FROM asked)",
-          list(probe.key().stream().map(KeyRowsSql::text).toList()));
+      return condition("{0} IN (SELECT row_key FROM asked)", ProbeSql.keyOf(probe.key()));
     }
     List<Field<?>> values = new ArrayList<>();
     for (int k = 0; k < probe.key().size(); k++) {
@@ -47,9 +45,5 @@ public final class KeyRowsSql {
   /** A type's name as the catalog prints it is quoted where it must be. */
   private static Field<?> type(String type) {
     return DSL.field(DSL.raw(type));
-  }
-
-  private static Field<?> text(Field<?> value) {
-    return field("cast({0} AS text)", String.class, value);
   }
 }

@@ -197,7 +197,8 @@ public final class ProbeSql {
     return java.util.Objects.requireNonNull(table.getUnqualifiedName().last());
   }
 
-  private static List<Field<?>> key(Table<?> table, TableShape shape) {
+  /** The columns of the primary key. */
+  public static List<Field<?>> key(Table<?> table, TableShape shape) {
     List<Field<?>> key = new ArrayList<>();
     shape.primaryKey().forEach(each -> key.add(column(table, each)));
     return key;
@@ -219,7 +220,8 @@ public final class ProbeSql {
         is, expected, DSL.val(most));
   }
 
-  private static Field<JSONB> keyOf(List<Field<?>> key) {
+  /** As findings and the table of undo keep it. */
+  public static Field<JSONB> keyOf(List<Field<?>> key) {
     return field(
         "jsonb_build_array({0})", JSONB.class, DSL.list(key.stream().map(ProbeSql::text).toList()));
   }

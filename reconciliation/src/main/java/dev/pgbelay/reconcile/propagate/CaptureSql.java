@@ -2,11 +2,9 @@ package dev.pgbelay.reconcile.propagate;
 
 import static org.jooq.impl.DSL.val;
 
-import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.reconcile.OnDelete;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.internal.CatalogSql;
-import dev.pgbelay.reconcile.internal.TableShape;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,7 +13,6 @@ import java.util.UUID;
 import java.util.stream.Collectors;
 import org.jooq.DSLContext;
 import org.jooq.Field;
-import org.jooq.Table;
 import org.jooq.impl.DSL;
 
 /** The triggers' text. */
@@ -128,8 +125,8 @@ final class CaptureSql {
   }
 
   private Map<String, String> parts(Reference reference) {
-    String parent = shape(reference, reference.parent()).name();
-    String child = shape(reference, reference.child()).name();
+    String parent = CatalogSql.get(dsl, reference, reference.parent()).name();
+    String child = CatalogSql.get(dsl, reference, reference.child()).name();
     List<String> old = reference.parentColumns().stream().map(each -> "OLD." + name(each)).toList();
     List<String> now = reference.parentColumns().stream().map(each -> "NEW." + name(each)).toList();
     List<String> to =
@@ -195,15 +192,6 @@ final class CaptureSql {
     parts.put(
         "truncated", fill(effect.replace("${key}", "NULL").replace("${children}", orphan), parts));
     return parts;
-  }
-
-  private TableShape shape(Reference reference, Table<?> table) {
-    return CatalogSql.find(dsl, table)
-        .orElseThrow(
-            () ->
-                new PgBelayException(
-                    "reference '%s': no table %s on the search path"
-                        .formatted(reference.name(), table.getName())));
   }
 
   private String function(Reference reference) {

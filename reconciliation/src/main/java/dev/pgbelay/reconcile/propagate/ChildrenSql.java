@@ -66,40 +66,33 @@ final class ChildrenSql {
   private final TableShape shape;
   private final List<Field<?>> key;
   private final Field<JSONB> rowKey;
+  private final Condition orphans;
 
   ChildrenSql(DSLContext dsl, String schema, Reference reference, Entry entry) {
     this.dsl = dsl;
     this.reference = reference;
     this.entry = entry;
     this.undo = DSL.table(DSL.name(schema, "reconcile_undo"));
-    this.shape = shape(dsl, reference, reference.child());
+    this.shape = CatalogSql.get(dsl, reference, reference.child());
     if (shape.primaryKey().isEmpty()) {
       throw new PgBelayException(
           "reference '%s': %s has no primary key; deletes cannot be propagated to it"
               .formatted(reference.name(), shape.name()));
     }
-    this.key = new ArrayList<>();
-    shape.primaryKey().forEach(each -> key.add(ProbeSql.column(reference.child(), each)));
-    this.rowKey =
-        DSL.field(
-            "jsonb_build_array({0})",
-            SQLDataType.JSONB,
-            DSL.list(key.stream().map(each -> DSL.field("cast({0} AS text)", each)).toList()));
+    this.key = ProbeSql.key(reference.child(), shape);
+    this.rowKey = ProbeSql.keyOf(key);
+    this.orphans = withoutParent();
   }
 
-  static TableShape shape(DSLContext dsl, Reference reference, Table<?> table) {
-    return CatalogSql.find(dsl, table)
-        .orElseThrow(
-            () ->
-                new PgBelayException(
-                    "reference '%s': no table %s on the search path"
-                        .formatted(reference.name(), table.getName())));
+  /** Those that have no parent: one that was inserted again is honoured. */
+  Condition orphans() {
+    return orphans;
   }
 
   /** True for the children of a key; for all that refer to something, if there is none. */
   static Condition of(
       DSLContext dsl, Reference reference, @org.jspecify.annotations.Nullable JSONB parentKey) {
-    TableShape parent = shape(dsl, reference, reference.parent());
+    TableShape parent = CatalogSql.get(dsl, reference, reference.parent());
     Condition all = reference.childWhere();
     for (int k = 0; k < reference.childColumns().size(); k++) {
       Field<?> from = ProbeSql.column(reference.child(), reference.childColumns().get(k).getName());
@@ -116,8 +109,7 @@ final class ChildrenSql {
     return all;
   }
 
-  /** Those that have no parent: one that was inserted again is honoured. */
-  Condition orphans() {
+  private Condition withoutParent() {
     List<Field<?>> to = new ArrayList<>();
     List<Field<?>> names = new ArrayList<>();
     Condition same = DSL.noCondition();
@@ -150,7 +142,7 @@ final class ChildrenSql {
             statement,
             reference.child(),
             rowKey,
-            orphans().and(DSL.condition(NOT_YET, rowKey, undo, val(entry.batch()))),
+            orphans.and(DSL.condition(NOT_YET, rowKey, undo, val(entry.batch()))),
             DSL.list(key),
             DSL.inline(most),
             reference.child().getUnqualifiedName())
@@ -171,7 +163,7 @@ final class ChildrenSql {
                 val(shape.name()),
                 val(shape.columns().keySet().toArray(String[]::new)),
                 rowKey,
-                among(locked).and(orphans()))
+                among(locked).and(orphans))
             .fetch(0, JSONB.class);
     if (rows.isEmpty()) {
       return 0;
