@@ -48,7 +48,6 @@ final class ProfileNode implements AutoCloseable {
   }
 
   private final List<HikariDataSource> pools = new ArrayList<>();
-  private final HttpClient http = HttpClient.newHttpClient();
   private final ErrorPageErrorHandler pages = new ErrorPageErrorHandler();
   private final Server server;
   final ReadYourWrites db;
@@ -162,7 +161,7 @@ final class ProfileNode implements AutoCloseable {
   }
 
   HttpResponse<String> send(HttpRequest request) throws IOException, InterruptedException {
-    return http.send(request, HttpResponse.BodyHandlers.ofString());
+    return HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofString());
   }
 
   /** A request with these cookies, as {@code name=value}. */
