@@ -17,6 +17,9 @@ import dev.pgbelay.benchmarks.queue.QueuePinnedScenario;
 import dev.pgbelay.benchmarks.queue.QueueScenario;
 import dev.pgbelay.benchmarks.queue.QueueSoakScenario;
 import dev.pgbelay.benchmarks.reads.LoaderScenario;
+import dev.pgbelay.benchmarks.reconcile.CascadeScenario;
+import dev.pgbelay.benchmarks.reconcile.CheckerScenario;
+import dev.pgbelay.benchmarks.reconcile.GuardScenario;
 import dev.pgbelay.benchmarks.routing.RoutingScenario;
 import dev.pgbelay.benchmarks.transactions.TransactionsScenario;
 import dev.pgbelay.benchmarks.witness.WitnessScenario;
@@ -75,7 +78,10 @@ public final class Bench implements Callable<Integer> {
           new OutboxBacklogScenario(),
           new OutboxLatencyScenario(),
           new OutboxKafkaScenario(),
-          new RoutingScenario());
+          new RoutingScenario(),
+          new GuardScenario(),
+          new CheckerScenario(),
+          new CascadeScenario());
 
   @Parameters(
       arity = "0..*",

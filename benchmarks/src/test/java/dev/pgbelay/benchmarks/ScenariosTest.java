@@ -199,13 +199,21 @@ class ScenariosTest {
         .allSatisfy(
             (contestant, metrics) -> assertThat(metrics).containsExactly("increments-per-second"));
     assertThat(metricsOfContestants(folder.resolve("hot-parent.json")))
-        .containsOnlyKeys("limit", "foreign key")
+        .containsOnlyKeys(
+            "limit",
+            "guard (cached)",
+            "guard (exists)",
+            "guard (locked)",
+            "foreign key",
+            "autocommit, nothing",
+            "autocommit, foreign key")
         .allSatisfy(
             (contestant, metrics) ->
                 assertThat(metrics)
                     .contains(
                         "not-locked/inserts-per-second",
                         "no-key-update-5ms/p99",
+                        "change-key-5ms/p99",
                         "update-5ms/p99",
                         "update-50ms/parent-locks-per-second"));
     assertThat(metricsOfContestants(folder.resolve("locking.json")))
@@ -420,6 +428,45 @@ class ScenariosTest {
     }
   }
 
+  @Test
+  void reconciliation_findsEveryOrphan_andDeletesEveryChild(@TempDir Path folder) throws Exception {
+    int exit =
+        new CommandLine(new Bench())
+            .execute(
+                "guard",
+                "checker",
+                "cascade",
+                "--rows",
+                "4000",
+                "--rounds",
+                "1",
+                "--warm-ups",
+                "1",
+                "--results",
+                folder.toString());
+
+    assertThat(exit).isZero();
+    Map<String, Set<String>> guard = metricsOfContestants(folder.resolve("guard.json"));
+    assertThat(guard)
+        .containsOnlyKeys("limit", "pgbelay (cached)", "pgbelay (exists)", "pgbelay (locked)");
+    assertThat(guard.get("limit"))
+        .containsExactlyInAnyOrder(
+            "remembered/microseconds-per-key",
+            "asked-1000/microseconds-per-key",
+            "asked-1/microseconds-per-key");
+    Map<String, Set<String>> checker = metricsOfContestants(folder.resolve("checker.json"));
+    assertThat(checker)
+        .containsOnlyKeys(
+            "limit", "pgbelay", "pgbelay (throttled)", "one anti-join", "nobody checks");
+    assertThat(checker.get("pgbelay"))
+        .containsExactlyInAnyOrder(
+            "rows-per-second", "beside/read-p99", "beside/write-p99", "live-heap-mib");
+    Map<String, Set<String>> cascade = metricsOfContestants(folder.resolve("cascade.json"));
+    assertThat(cascade).containsOnlyKeys("limit", "pgbelay", "ON DELETE CASCADE");
+    assertThat(cascade.get("pgbelay"))
+        .containsExactlyInAnyOrder("point-read-p99", "point-write-p99", "children-per-second");
+  }
+
   private static double value(Path file, String contestant, String metric) throws Exception {
     for (JsonNode line : new ObjectMapper().readTree(file.toFile())) {
       if (line.get("contestant").textValue().equals(contestant)
@@ -472,7 +519,8 @@ class ScenariosTest {
   /**
    * A multixact needs two who insert at the same time, which a run this short need not see, and
    * nobody but the unordered contestant deadlocks at all; waiters need not hold a connection; a
-   * routed read may cost nothing more, and none need go to the primary.
+   * routed read may cost nothing more, and none need go to the primary; a checker may leave no
+   * garbage behind.
    */
   private static boolean mayBeZero(JsonNode line) {
     String metric = line.get("metric").textValue();
@@ -481,13 +529,15 @@ class ScenariosTest {
         || metric.endsWith("connections-held-by-waiters")
         || metric.equals("read/added")
         || metric.equals("waiting/heap-a-session")
+        || (metric.equals("live-heap-mib") && line.get("scenario").textValue().equals("checker"))
         || metric.equals("share/reads-on-primary");
   }
 
   /**
    * While nobody deletes, there is no rate of deletions; without a foreign key no multixacts; in
    * order no deadlocks; without a guard neither replays nor duplicates; without a router no tokens
-   * and nobody who waits.
+   * and nobody who waits; the limit of a checker is not run beside others, and that of a cascade
+   * deletes nothing.
    */
   private static boolean isUnknownToLimit(JsonNode line) {
     return (line.get("scenario").textValue().equals("chunks")
@@ -495,6 +545,8 @@ class ScenariosTest {
         || line.get("scenario").textValue().equals("idempotency")
         || line.get("metric").textValue().startsWith("token/")
         || line.get("metric").textValue().startsWith("waiting/")
+        || line.get("metric").textValue().startsWith("beside/")
+        || line.get("metric").textValue().equals("children-per-second")
         || mayBeZero(line);
   }
 }

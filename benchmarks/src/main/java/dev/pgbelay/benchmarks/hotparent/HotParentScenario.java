@@ -7,13 +7,18 @@ import dev.pgbelay.benchmarks.BenchSettings;
 import dev.pgbelay.benchmarks.Contestant;
 import dev.pgbelay.benchmarks.Scenario;
 import dev.pgbelay.benchmarks.Stage;
+import dev.pgbelay.benchmarks.hotparent.ParentWays.Way;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.reconcile.guard.ParentGuard;
 import java.sql.Connection;
 import java.sql.Statement;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** Threads that insert children of one parent, while others lock it. */
 public final class HotParentScenario implements Scenario {
-  static final int WRITERS = 8;
+  static final int WRITERS = 16;
   static final int HOLDERS = 2;
 
   @Override
@@ -23,7 +28,7 @@ public final class HotParentScenario implements Scenario {
 
   @Override
   public String description() {
-    return "%d threads insert children of one row that %d others lock: with a foreign key and without"
+    return "%d threads insert children of one row that %d others lock: with a foreign key, a guard, and neither"
         .formatted(WRITERS, HOLDERS);
   }
 
@@ -42,11 +47,52 @@ public final class HotParentScenario implements Scenario {
         Statement statement = connection.createStatement()) {
       statement.execute(ParentSql.CREATE);
     }
-    return new ParentStage(
+    Transactions transactions = Transactions.of(pool);
+    List<Contestant> contestants = new ArrayList<>();
+    contestants.add(
+        free(
+            Stage.LIMIT,
+            pool,
+            ParentWays.transaction(transactions, ParentSql.INSERT_FREE, Optional.empty()),
+            settings));
+    contestants.add(guarded("guard (cached)", pool, ParentWays.cached(), settings));
+    contestants.add(guarded("guard (exists)", pool, ParentWays.exists(), settings));
+    contestants.add(guarded("guard (locked)", pool, ParentWays.locked(), settings));
+    contestants.add(
+        new ParentContestant(
+            "foreign key",
+            pool,
+            true,
+            ParentWays.transaction(transactions, ParentSql.INSERT, Optional.empty()),
+            settings));
+    contestants.add(
+        free(
+            "autocommit, nothing",
+            pool,
+            ParentWays.autocommit(pool, ParentSql.INSERT_FREE),
+            settings));
+    contestants.add(
+        new ParentContestant(
+            "autocommit, foreign key",
+            pool,
+            true,
+            ParentWays.autocommit(pool, ParentSql.INSERT),
+            settings));
+    return new ParentStage(pool, contestants);
+  }
+
+  private static Contestant guarded(
+      String name, HikariDataSource pool, ParentGuard guard, BenchSettings settings) {
+    return free(
+        name,
         pool,
-        List.of(
-            new ParentContestant(Stage.LIMIT, pool, false, settings),
-            new ParentContestant("foreign key", pool, true, settings)));
+        ParentWays.transaction(Transactions.of(pool), ParentSql.INSERT_FREE, Optional.of(guard)),
+        settings);
+  }
+
+  private static Contestant free(
+      String name, HikariDataSource pool, Way way, BenchSettings settings) {
+    return new ParentContestant(name, pool, false, way, settings);
   }
 
   private record ParentStage(HikariDataSource pool, List<Contestant> contestants) implements Stage {
@@ -58,8 +104,11 @@ public final class HotParentScenario implements Scenario {
     @Override
     public List<String> notes() {
       return List.of(
-          "limit: the same table without the foreign key; inserts in autocommit, all of one parent",
-          "the parent is locked by two threads in turn, for so long each time, and never changed",
+          "limit: the same table without the foreign key, each insert in a transaction of"
+              + " Transactions, all of one parent; so do the guards and 'foreign key'",
+          "autocommit: one prepared statement and nothing else, for what the key alone costs",
+          "the parent is locked by two threads in turn, for so long each time; in change-key-5ms a"
+              + " unique column of it is changed as well",
           "parent-locks-per-second: how often the two got their lock");
     }
 

@@ -22,18 +22,25 @@ import javax.sql.DataSource;
 /** Inserts for a while, and counts what came of it. */
 final class ParentContestant implements Contestant {
   static final List<String> PARTS =
-      List.of("not-locked", "no-key-update-5ms", "update-5ms", "update-50ms");
+      List.of("not-locked", "no-key-update-5ms", "change-key-5ms", "update-5ms", "update-50ms");
   private static final long NANOS_PER_REPEAT = 5_000_000;
 
   private final String name;
   private final DataSource pool;
   private final boolean foreignKey;
+  private final ParentWays.Way way;
   private final long nanos;
 
-  ParentContestant(String name, DataSource pool, boolean foreignKey, BenchSettings settings) {
+  ParentContestant(
+      String name,
+      DataSource pool,
+      boolean foreignKey,
+      ParentWays.Way way,
+      BenchSettings settings) {
     this.name = name;
     this.pool = pool;
     this.foreignKey = foreignKey;
+    this.way = way;
     this.nanos = settings.repeats() * NANOS_PER_REPEAT;
   }
 
@@ -86,10 +93,6 @@ final class ParentContestant implements Contestant {
     return figures;
   }
 
-  private String insert() {
-    return foreignKey ? ParentSql.INSERT : ParentSql.INSERT_FREE;
-  }
-
   private String count() {
     return foreignKey ? ParentSql.COUNT : ParentSql.COUNT_FREE;
   }
@@ -104,14 +107,13 @@ final class ParentContestant implements Contestant {
   }
 
   /** The time of each. */
-  private long[] insertUntil(long end) throws SQLException {
+  private long[] insertUntil(long end) throws Exception {
     long[] times = new long[1_024];
     int done = 0;
-    try (Connection connection = pool.getConnection();
-        PreparedStatement statement = connection.prepareStatement(insert())) {
+    try (ParentWays.Inserter inserter = way.open()) {
       do {
         long began = System.nanoTime();
-        statement.executeUpdate();
+        inserter.insert();
         if (done == times.length) {
           times = Arrays.copyOf(times, 2 * done);
         }
@@ -122,7 +124,10 @@ final class ParentContestant implements Contestant {
   }
 
   private long lock(String part, long end) throws SQLException, InterruptedException {
-    String lock = part.startsWith("no-key") ? ParentSql.LOCK_NO_KEY_UPDATE : ParentSql.LOCK_UPDATE;
+    String lock =
+        part.startsWith("no-key")
+            ? ParentSql.LOCK_NO_KEY_UPDATE
+            : part.startsWith("change-key") ? ParentSql.CHANGE_KEY : ParentSql.LOCK_UPDATE;
     long millis = part.endsWith("-50ms") ? 50 : 5;
     long locks = 0;
     try (Connection connection = pool.getConnection()) {

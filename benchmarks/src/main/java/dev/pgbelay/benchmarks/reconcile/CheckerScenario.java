@@ -1,0 +1,173 @@
+package dev.pgbelay.benchmarks.reconcile;
+
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
+import dev.pgbelay.benchmarks.BenchServer;
+import dev.pgbelay.benchmarks.BenchSettings;
+import dev.pgbelay.benchmarks.Contestant;
+import dev.pgbelay.benchmarks.Counts;
+import dev.pgbelay.benchmarks.Measurement;
+import dev.pgbelay.benchmarks.Scenario;
+import dev.pgbelay.benchmarks.Stage;
+import dev.pgbelay.benchmarks.Work;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.reconcile.Declarations;
+import dev.pgbelay.reconcile.check.Checker;
+import dev.pgbelay.reconcile.check.DeclarationReport;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/** A whole table is checked for orphans: how fast, how late others become, and with what heap. */
+public final class CheckerScenario implements Scenario {
+  private static final String SCAN = "scan";
+  private static final String BESIDE = "beside";
+  private static final String HEAP = "heap";
+  private static final long ORPHAN_EVERY = 997;
+  private static final long FEW_ROWS = 100_000;
+  private static final long QUIET_MILLIS = 4_000;
+  private static final long THROTTLED_SECONDS = 20;
+
+  @Override
+  public String name() {
+    return "checker";
+  }
+
+  @Override
+  public String description() {
+    return "a table is checked for orphans: rows a second, how late others become, live heap";
+  }
+
+  @Override
+  public long defaultRows(boolean full) {
+    return full ? 10_000_000 : 1_000_000;
+  }
+
+  @Override
+  public Stage prepare(BenchServer server, BenchSettings settings) throws Exception {
+    long rows = settings.rows();
+    HikariDataSource pool = pool(server);
+    Shop.load(pool, rows, ORPHAN_EVERY);
+    // As the table stands; the clients' updates leave it as large as it is, but for hits.
+    PointClients clients = new PointClients(pool, Math.max(1, rows / 10), rows);
+    long orphans = Counts.of(pool, ShopSql.ANTI_JOIN);
+    Work expected = new Work(rows, orphans);
+    Transactions transactions = Transactions.of(pool);
+    Declarations declarations = Declarations.of("bench", Shop.REFERENCE);
+    Checker bare = Checker.builder(transactions, declarations).throttle(List.of()).build();
+    long rate = Math.max(1, rows / (rows < FEW_ROWS ? 2 : THROTTLED_SECONDS));
+    Checker throttled = Checker.builder(transactions, declarations).maxRowsPerSecond(rate).build();
+    Look antiJoin = () -> new Work(rows, Counts.of(pool, ShopSql.ANTI_JOIN));
+    long quiet = rows < FEW_ROWS ? 500 : QUIET_MILLIS;
+    return new CheckerStage(
+        pool,
+        List.of(
+            new CheckerContestant(Stage.LIMIT, List.of(SCAN), antiJoin, clients, pool, expected),
+            new CheckerContestant(
+                "pgbelay", List.of(SCAN, BESIDE, HEAP), () -> look(bare), clients, pool, expected),
+            new CheckerContestant(
+                "pgbelay (throttled)",
+                List.of(BESIDE),
+                () -> look(throttled),
+                clients,
+                pool,
+                expected),
+            new CheckerContestant(
+                "one anti-join", List.of(BESIDE), antiJoin, clients, pool, expected),
+            new CheckerContestant(
+                "nobody checks",
+                List.of(BESIDE),
+                () -> {
+                  TimeUnit.MILLISECONDS.sleep(quiet);
+                  return expected;
+                },
+                clients,
+                pool,
+                expected)),
+        rate);
+  }
+
+  static HikariDataSource pool(BenchServer server) {
+    HikariConfig config = BenchServer.poolConfig(server.jdbcUrl());
+    config.setMaximumPoolSize(PointClients.READERS + PointClients.WRITERS + 4);
+    return new HikariDataSource(config);
+  }
+
+  private static Work look(Checker checker) {
+    DeclarationReport report = checker.run().declarations().get(0);
+    if (report.outcome() != DeclarationReport.Outcome.FINDINGS) {
+      throw new IllegalStateException("the check ended with " + report);
+    }
+    return new Work(report.rowsChecked() + report.rowsSkipped(), report.open());
+  }
+
+  /** Looks at every order, and says how many there were and how many have no customer. */
+  private interface Look {
+    Work run() throws Exception;
+  }
+
+  private record CheckerStage(HikariDataSource pool, List<Contestant> contestants, long rate)
+      implements Stage {
+    @Override
+    public List<String> parts() {
+      return List.of(SCAN, BESIDE, HEAP);
+    }
+
+    @Override
+    public List<String> notes() {
+      return List.of(
+          "limit: one anti-join over the whole table, which keeps nothing and confirms nothing",
+          "every %d-th order is an orphan; the checker keeps, confirms and closes findings"
+              .formatted(ORPHAN_EVERY),
+          "throttled: at most %,d rows a second, and the default signals".formatted(rate),
+          "beside: %d readers and %d writers of single rows, %d operations a second in all; one is late from the moment at which it was due"
+              .formatted(PointClients.READERS, PointClients.WRITERS, PointClients.PER_SECOND),
+          "heap: the most that was live at any look while the checker ran, less what was live before");
+    }
+
+    @Override
+    public void close() {
+      pool.close();
+    }
+  }
+
+  private record CheckerContestant(
+      String name,
+      List<String> parts,
+      Look look,
+      PointClients clients,
+      HikariDataSource pool,
+      Work expected)
+      implements Contestant {
+    @Override
+    public boolean takesPart(String part) {
+      return parts.contains(part);
+    }
+
+    @Override
+    public List<Measurement> measure(String part) throws Exception {
+      Shop.settle(pool);
+      return switch (part) {
+        case SCAN -> {
+          long start = System.nanoTime();
+          Work did = look.run();
+          double seconds = (System.nanoTime() - start) / 1e9;
+          yield List.of(
+              new Measurement(
+                  "rows-per-second", expected.rows() / seconds, "rows/s", did, expected));
+        }
+        case HEAP -> {
+          Work[] did = new Work[1];
+          double mib = HeapWatch.mostDuring(() -> did[0] = look.run());
+          yield List.of(new Measurement("live-heap-mib", mib, "MiB", did[0], expected));
+        }
+        default -> {
+          Work[] did = new Work[1];
+          PointClients.Latencies late = clients.during(() -> did[0] = look.run(), expected.rows());
+          yield List.of(
+              new Measurement("beside/read-p99", late.readP99(), "ms", did[0], expected),
+              new Measurement("beside/write-p99", late.writeP99(), "ms", did[0], expected));
+        }
+      };
+    }
+  }
+}
