@@ -29,12 +29,20 @@ class DemoRoutingTest {
     assertThat(exitCode).as(said).isZero();
     JsonNode report = new ObjectMapper().readTree(out.resolve("report.json").toFile());
     JsonNode comparisons = report.at("/scenarios/0/comparisons");
-    assertThat(comparisons.findValuesAsText("id")).containsExactly("random-replica", "pinned");
+    assertThat(comparisons.findValuesAsText("id"))
+        .containsExactly("random-replica", "pinned", "failover-random-replica", "failover-pinned");
     for (JsonNode comparison : comparisons) {
-      assertThat(comparison.at("/damage/0/naive").asLong()).isPositive();
-      assertThat(comparison.at("/damage/0/safe").asLong()).isZero();
+      for (JsonNode damage : comparison.at("/damage")) {
+        assertThat(damage.at("/safe").asLong()).as("%s", damage).isZero();
+      }
       assertThat(comparison.at("/safe/value").asLong()).isPositive();
     }
+    for (int guess = 0; guess < 3; guess++) {
+      assertThat(comparisons.get(guess).at("/damage/0/naive").asLong()).isPositive();
+    }
+    assertThat(comparisons.get(2).at("/damage/1/naive").asLong()).isPositive();
+    // None of them was replicated: who does not say so is silent about all.
+    assertThat(comparisons.get(3).at("/damage/2/naive").asLong()).isEqualTo(40);
     assertThat(Files.readString(out.resolve("index.html"))).contains("<section id=\"routing\">");
   }
 }

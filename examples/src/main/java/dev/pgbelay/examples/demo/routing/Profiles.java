@@ -1,14 +1,15 @@
 package dev.pgbelay.examples.demo.routing;
 
+import dev.pgbelay.routing.LostPosition;
 import dev.pgbelay.routing.ReadYourWrites;
 import dev.pgbelay.routing.Session;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
 import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.Record;
-import org.jooq.SQLDialect;
 import org.jooq.Table;
 import org.jooq.impl.DSL;
 import org.jooq.impl.SQLDataType;
@@ -22,9 +23,9 @@ final class Profiles {
 
   private Profiles() {}
 
-  static void create(DSLContext primary, int count) {
-    primary.createTable(PROFILE).columns(ID, NAME).primaryKey(ID).execute();
-    for (int id = 0; id < count; id++) {
+  static void create(DSLContext primary, int first, int count) {
+    primary.createTableIfNotExists(PROFILE).columns(ID, NAME).primaryKey(ID).execute();
+    for (int id = first; id < first + count; id++) {
       primary.insertInto(PROFILE, ID, NAME).values(id, "new here").execute();
     }
   }
@@ -38,13 +39,13 @@ final class Profiles {
   }
 
   /** Any replica, whatever was written. */
-  static Visitor anyReplica(Servers servers, RandomGenerator random) {
-    return new Pinned(servers, random, 0);
+  static Visitor anyReplica(Servers.Ways ways, RandomGenerator random) {
+    return new Pinned(ways, random, 0);
   }
 
   /** The primary for two seconds after a write. */
-  static Visitor pinned(Servers servers, RandomGenerator random) {
-    return new Pinned(servers, random, PIN_NANOS);
+  static Visitor pinned(Servers.Ways ways, RandomGenerator random) {
+    return new Pinned(ways, random, PIN_NANOS);
   }
 
   private static final class Pinned implements Visitor {
@@ -54,12 +55,9 @@ final class Profiles {
     private final long pinNanos;
     private long savedNanos;
 
-    Pinned(Servers servers, RandomGenerator random, long pinNanos) {
-      this.primary = DSL.using(servers.primaryPool(), SQLDialect.POSTGRES);
-      this.replicas =
-          servers.replicaPools().stream()
-              .map(pool -> DSL.using(pool, SQLDialect.POSTGRES))
-              .toList();
+    Pinned(Servers.Ways ways, RandomGenerator random, long pinNanos) {
+      this.primary = ways.primary();
+      this.replicas = ways.replicas();
       this.random = random;
       this.pinNanos = pinNanos;
     }
@@ -74,16 +72,25 @@ final class Profiles {
     public Shown show(int id) {
       boolean byReplica = System.nanoTime() - savedNanos >= pinNanos;
       DSLContext dsl = byReplica ? replicas.get(random.nextInt(replicas.size())) : primary;
-      return new Shown(name(dsl, id), byReplica);
+      return new Shown(name(dsl, id), byReplica, false);
     }
   }
 
   /** Through a session. */
   static Visitor routed(ReadYourWrites db) {
-    return new Routed(db, db.session());
+    return new Routed(db);
   }
 
-  private record Routed(ReadYourWrites db, Session session) implements Visitor {
+  private static final class Routed implements Visitor {
+    private final ReadYourWrites db;
+    private final Session session;
+    private Optional<LostPosition> lostBefore = Optional.empty();
+
+    Routed(ReadYourWrites db) {
+      this.db = db;
+      this.session = db.session();
+    }
+
     @Override
     public void save(int id, String name) {
       db.write(
@@ -92,12 +99,16 @@ final class Profiles {
             Profiles.save(tx.dsl(), id, name);
             return name;
           });
+      lostBefore = session.lost();
     }
 
     @Override
     public Shown show(int id) {
       String name = db.read(session, tx -> Profiles.name(tx.dsl(), id));
-      return new Shown(name, session.lastDecision().orElseThrow().reason().isReplica());
+      return new Shown(
+          name,
+          session.lastDecision().orElseThrow().reason().isReplica(),
+          !session.lost().equals(lostBefore));
     }
   }
 }

@@ -12,6 +12,12 @@ interface Visitor {
    * A name, and who told it.
    *
    * @param byReplica whether a replica did
+   * @param toldLost whether the visitor was told that the last save may be lost
    */
-  record Shown(String name, boolean byReplica) {}
+  record Shown(String name, boolean byReplica, boolean toldLost) {
+    /** Something else than was saved, without a word. */
+    boolean isStale(String saved) {
+      return !name.equals(saved) && !toldLost;
+    }
+  }
 }
