@@ -2,6 +2,8 @@ package dev.pgbelay.reconcile;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
+import org.jooq.Field;
 import org.jooq.Table;
 
 /**
@@ -25,4 +27,10 @@ public sealed interface Declaration permits Reference, DerivedValue, Invariant {
    * a parent is written after its children. Zero where both are written in one transaction.
    */
   Duration grace();
+
+  /**
+   * The column that says when a row was written last, by which incremental runs find what to look
+   * at; empty where every run reads every row.
+   */
+  Optional<Field<?>> changedAt();
 }

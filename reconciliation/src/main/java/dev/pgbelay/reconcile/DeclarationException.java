@@ -51,6 +51,10 @@ public final class DeclarationException extends PgBelayException {
     ACTION_IMPOSSIBLE,
     /** Cascades lead from a table back to it over other tables. */
     CASCADE_CYCLE,
+    /** The column by which incremental runs go is not {@code timestamptz NOT NULL}. */
+    CHANGES_NOT_KNOWN,
+    /** No index begins with it and the primary key. */
+    CHANGES_NOT_INDEXED,
     /** The server refuses a condition, an expression or a query. */
     QUERY_REFUSED
   }

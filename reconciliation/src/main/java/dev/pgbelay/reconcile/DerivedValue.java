@@ -3,6 +3,7 @@ package dev.pgbelay.reconcile;
 import dev.pgbelay.core.PgBelayException;
 import java.math.BigDecimal;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
@@ -28,6 +29,8 @@ import org.jspecify.annotations.Nullable;
  * @param tolerance by how much numbers may differ
  * @param sources the tables that {@code expected} reads
  * @param grace see {@link Declaration#grace()}
+ * @param changedAt see {@link Declaration#changedAt()}
+ * @param sourceChanges how incremental runs get from changed sources to the rows
  */
 public record DerivedValue(
     String name,
@@ -37,12 +40,33 @@ public record DerivedValue(
     Condition where,
     Optional<BigDecimal> tolerance,
     List<Table<?>> sources,
-    Duration grace)
+    Duration grace,
+    Optional<Field<?>> changedAt,
+    List<SourceChange> sourceChanges)
     implements Declaration {
+
+  /**
+   * A source whose changes make a row worth looking at.
+   *
+   * @param source one of the tables that the expected value reads
+   * @param changedAt its column as {@link DerivedValue.Builder#changedAt} describes it
+   * @param rowKey its columns that are the primary key of the row, in the key's order
+   */
+  public record SourceChange(Table<?> source, Field<?> changedAt, List<Field<?>> rowKey) {
+    public SourceChange {
+      rowKey = List.copyOf(rowKey);
+    }
+  }
 
   public DerivedValue {
     DeclarationRules.require(name, grace);
     sources = List.copyOf(sources);
+    sourceChanges = List.copyOf(sourceChanges);
+    if (changedAt.isEmpty() && !sourceChanges.isEmpty()) {
+      throw new PgBelayException(
+          "declaration '%s': changes of sources say nothing about rows that are written themselves; give changedAt too"
+              .formatted(name));
+    }
     if (tolerance.filter(most -> most.signum() < 0).isPresent()) {
       throw new PgBelayException(
           "declaration '%s': tolerance must be at least 0, is %s".formatted(name, tolerance.get()));
@@ -77,6 +101,8 @@ public record DerivedValue(
     private @Nullable BigDecimal tolerance;
     private List<Table<?>> sources = List.of();
     private Duration grace = Duration.ZERO;
+    private @Nullable Field<?> changedAt;
+    private final List<SourceChange> sourceChanges = new ArrayList<>();
 
     private Builder(String name) {
       this.name = name;
@@ -121,6 +147,28 @@ public record DerivedValue(
     }
 
     /**
+     * The column that says when the row was written last: {@code timestamptz NOT NULL}, set by
+     * every INSERT and UPDATE from the database's clock ({@code now()} or later, best by a
+     * trigger), and leading an index with the primary key behind it. Incremental runs look at rows
+     * that are new by it. A source that changes alone is seen with {@link #sourceChangedAt}, one
+     * that is deleted or moved away by the next full run.
+     */
+    public Builder changedAt(Field<?> ofTheRow) {
+      this.changedAt = ofTheRow;
+      return this;
+    }
+
+    /**
+     * The same of a source, so that a row is looked at whose source was written while it was not.
+     *
+     * @param rowKey columns of the source that are the primary key of the row, in the key's order
+     */
+    public Builder sourceChangedAt(Table<?> source, Field<?> column, Field<?>... rowKey) {
+      sourceChanges.add(new SourceChange(source, column, List.of(rowKey)));
+      return this;
+    }
+
+    /**
      * Checks what can be checked without the database.
      *
      * @throws PgBelayException naming the declaration, the option and what is wrong with it
@@ -134,7 +182,9 @@ public record DerivedValue(
           where,
           Optional.ofNullable(tolerance),
           sources,
-          grace);
+          grace,
+          Optional.ofNullable(changedAt),
+          sourceChanges);
     }
   }
 }

@@ -24,6 +24,7 @@ import org.jooq.Table;
  * @param key columns of the query that tell one offender from another
  * @param reads the tables that decide
  * @param grace see {@link Declaration#grace()}
+ * @param changedAt see {@link Declaration#changedAt()}; never of a query
  */
 public record Invariant(
     String name,
@@ -32,7 +33,8 @@ public record Invariant(
     Optional<Select<? extends Record>> offenders,
     List<Field<?>> key,
     List<Table<?>> reads,
-    Duration grace)
+    Duration grace,
+    Optional<Field<?>> changedAt)
     implements Declaration {
 
   public Invariant {
@@ -45,6 +47,11 @@ public record Invariant(
     if (table.isPresent() != holds.isPresent() || table.isPresent() == offenders.isPresent()) {
       throw new PgBelayException(
           "declaration '%s': an invariant is a table with a condition, or a query".formatted(name));
+    }
+    if (offenders.isPresent() && changedAt.isPresent()) {
+      throw new PgBelayException(
+          "declaration '%s': changedAt does not apply to a query, which is read whole each time"
+              .formatted(name));
     }
     key = offenders.isPresent() ? DeclarationRules.columns(name, "key", key) : List.copyOf(key);
   }
@@ -61,7 +68,8 @@ public record Invariant(
         Optional.empty(),
         List.of(),
         List.of(table),
-        Duration.ZERO);
+        Duration.ZERO,
+        Optional.empty());
   }
 
   /**
@@ -83,11 +91,24 @@ public record Invariant(
         Optional.of(offenders),
         List.copyOf(key),
         List.copyOf(reads),
-        Duration.ZERO);
+        Duration.ZERO,
+        Optional.empty());
   }
 
   /** The same with a time in which a later transaction may mend it: 0 to 7 days. */
   public Invariant withGrace(Duration time) {
-    return new Invariant(name, table, holds, offenders, key, reads, time);
+    return new Invariant(name, table, holds, offenders, key, reads, time, changedAt);
+  }
+
+  /**
+   * The same with incremental runs, which look at rows that are new by this column.
+   *
+   * @param column of the table: {@code timestamptz NOT NULL}, set by every INSERT and UPDATE from
+   *     the database's clock ({@code now()} or later, best by a trigger), and leading an index with
+   *     the primary key behind it
+   * @throws PgBelayException for a query, which is read whole each time
+   */
+  public Invariant withChangedAt(Field<?> column) {
+    return new Invariant(name, table, holds, offenders, key, reads, grace, Optional.of(column));
   }
 }

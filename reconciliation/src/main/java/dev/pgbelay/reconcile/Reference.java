@@ -3,6 +3,7 @@ package dev.pgbelay.reconcile;
 import dev.pgbelay.core.PgBelayException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import org.jooq.Condition;
 import org.jooq.Field;
 import org.jooq.Table;
@@ -22,6 +23,7 @@ import org.jspecify.annotations.Nullable;
  * @param onDelete what becomes of the children of a parent that goes
  * @param urgency of that
  * @param grace see {@link Declaration#grace()}
+ * @param changedAt see {@link Declaration#changedAt()}
  */
 public record Reference(
     String name,
@@ -33,7 +35,8 @@ public record Reference(
     Condition parentWhere,
     OnDelete onDelete,
     Urgency urgency,
-    Duration grace)
+    Duration grace,
+    Optional<Field<?>> changedAt)
     implements Declaration {
   /** Which children of deleted parents are treated first. */
   public enum Urgency {
@@ -79,6 +82,7 @@ public record Reference(
     private OnDelete onDelete = OnDelete.restrict();
     private Urgency urgency = Urgency.NORMAL;
     private Duration grace = Duration.ZERO;
+    private @Nullable Field<?> changedAt;
 
     private Builder(String name) {
       this.name = name;
@@ -127,6 +131,17 @@ public record Reference(
     }
 
     /**
+     * The column of the child that says when the row was written last: {@code timestamptz NOT
+     * NULL}, set by every INSERT and UPDATE from the database's clock ({@code now()} or later, best
+     * by a trigger), and leading an index with the primary key behind it. Incremental runs look at
+     * rows that are new by it, and at the children of deletes that were captured.
+     */
+    public Builder changedAt(Field<?> column) {
+      this.changedAt = column;
+      return this;
+    }
+
+    /**
      * Reads no database: what the catalog has is compared when the registry is.
      *
      * @throws PgBelayException naming the declaration, the option and what is wrong with it
@@ -142,7 +157,8 @@ public record Reference(
           parentWhere,
           onDelete,
           urgency,
-          grace);
+          grace,
+          Optional.ofNullable(changedAt));
     }
   }
 }

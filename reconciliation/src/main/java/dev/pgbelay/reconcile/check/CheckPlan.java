@@ -9,6 +9,7 @@ import dev.pgbelay.reconcile.Declarations;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import javax.sql.DataSource;
 
 /** What a checker does, checked and frozen. */
 record CheckPlan(
@@ -22,7 +23,11 @@ record CheckPlan(
     long maxCandidates,
     Sizing sizing,
     List<ThrottleSignal> throttle,
-    Optional<Long> maxRowsPerSecond) {
+    Optional<Long> maxRowsPerSecond,
+    Optional<Long> maxRows,
+    Optional<Duration> fullScanEvery,
+    Duration overlap,
+    Optional<DataSource> replica) {
   /** How many rows a range has. */
   record Sizing(int first, int min, int max) {}
 
@@ -32,9 +37,28 @@ record CheckPlan(
     OptionRange.require("pollInterval", poll, Duration.ofMillis(1), Duration.ofMinutes(1));
     OptionRange.require("rangeTimeout", rangeTimeout, Duration.ofMillis(100), Duration.ofHours(1));
     OptionRange.require("maxCandidates", maxCandidates, 1L, 1_000_000L);
+    maxRows.ifPresent(most -> OptionRange.require("maxRows", most, 1L, Long.MAX_VALUE));
+    fullScanEvery.ifPresent(
+        every ->
+            OptionRange.require("incremental", every, Duration.ofMillis(1), Duration.ofDays(366)));
+    OptionRange.require("overlap", overlap, Duration.ZERO, Duration.ofDays(1));
     if (declarations.all().isEmpty()) {
       throw new PgBelayException("declarations are empty: there is nothing to check");
     }
+  }
+
+  /** The sizes of ranges; none is larger than what a call may read. */
+  Sizing ranges() {
+    int most = (int) Math.min(sizing.max(), maxRows.orElse((long) sizing.max()));
+    return new Sizing(Math.min(sizing.first(), most), Math.min(sizing.min(), most), most);
+  }
+
+  /** A range that is looked at on a replica leaves its transaction idle meanwhile. */
+  Duration lease() {
+    Duration longest = rangeTimeout.plusSeconds(10);
+    Duration usual = Duration.ofSeconds(30);
+    Duration most = Duration.ofHours(1);
+    return longest.compareTo(usual) < 0 ? usual : longest.compareTo(most) > 0 ? most : longest;
   }
 
   TxOptions brief() {

@@ -5,12 +5,15 @@ import dev.pgbelay.reconcile.Declaration;
 import dev.pgbelay.reconcile.check.DeclarationReport.Outcome;
 import dev.pgbelay.reconcile.check.FindingSql.Open;
 import dev.pgbelay.reconcile.check.RunSql.Run;
+import dev.pgbelay.reconcile.check.Walks.Walk;
 import dev.pgbelay.reconcile.internal.CatalogSql;
 import dev.pgbelay.reconcile.internal.Probe;
 import dev.pgbelay.reconcile.internal.ProbeSql;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import org.jooq.DSLContext;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -25,12 +28,15 @@ final class CheckRun {
   private final Declaration declaration;
   private final RunSql runs;
   private final FindingSql findings;
+  private final ChangesSql changes;
+  private Optional<String> whyFull = Optional.empty();
   private final long began = System.nanoTime();
 
   CheckRun(CheckPlan plan, Declaration declaration) {
     this.plan = plan;
     this.declaration = declaration;
     this.runs = new RunSql(plan.schema());
+    this.changes = new ChangesSql(plan.schema());
     this.findings = new FindingSql(plan.schema(), declaration);
   }
 
@@ -41,8 +47,8 @@ final class CheckRun {
       Thread.currentThread().interrupt();
       return unfinished(null, "interrupted; the next run goes on");
     } catch (Scan.RunClosed e) {
-      Run none = new Run(0, "", 0, 0, 0, 0, 0, 0);
-      return report(none, Outcome.HELD_ELSEWHERE, "another process ended the run", 0, 0, List.of());
+      return report(
+          Run.NONE, Outcome.HELD_ELSEWHERE, "another process ended the run", 0, 0, List.of());
     } catch (RuntimeException e) {
       RuntimeException told = MissingTable.explained(e, "runs and findings", "reconcile");
       LOG.warn(
@@ -62,14 +68,34 @@ final class CheckRun {
                         ProbeSql.walked(declaration)
                             .flatMap(table -> CatalogSql.find(tx.dsl(), table))));
     Run run = open();
-    Scan scan = new Scan(plan, declaration, probe, runs, findings, run.id());
-    switch (scan.look()) {
+    List<Walk> walks = plan.transactions().run(plan.brief(), tx -> walks(tx.dsl(), probe, run));
+    Sight sight;
+    try {
+      sight = Sight.open(plan);
+    } catch (Sight.Unfit e) {
+      return unfinished(run, e.getMessage() + "; the next run goes on");
+    }
+    Scan scan =
+        new Scan(plan, declaration, probe, new Scan.Kept(runs, findings), run, walks, sight);
+    Scan.End end;
+    try {
+      end = scan.look();
+    } catch (Sight.Unfit e) {
+      return unfinished(run, e.getMessage() + "; the next run goes on");
+    }
+    switch (end) {
       case HELD_ELSEWHERE -> {
         return report(run, Outcome.HELD_ELSEWHERE, "another checker is at it", 0, 0, List.of());
       }
       case OUT_OF_TIME -> {
         return unfinished(
             run, "the scan took longer than " + plan.scanWithin() + "; the next run goes on");
+      }
+      case OUT_OF_ROWS -> {
+        return unfinished(
+            run,
+            "the scan has read the %d rows of maxRows; the next run goes on"
+                .formatted(plan.maxRows().orElseThrow()));
       }
       case INTERRUPTED -> {
         return unfinished(run, "interrupted; the next run goes on");
@@ -82,12 +108,21 @@ final class CheckRun {
         return report;
       }
       case WHOLE -> {
+        plan.transactions().execute(plan.brief(), tx -> runs.scanned(tx.dsl(), run.id()));
         DeclarationReport report = confirm(run, probe);
         scan.forget();
         return report;
       }
     }
     throw new IllegalStateException("every end of a scan is known");
+  }
+
+  private List<Walk> walks(DSLContext dsl, Probe probe, Run run) {
+    List<Walk> walks = Walks.of(dsl, declaration, probe, run);
+    if (run.estimated() == null && !walks.isEmpty()) {
+      runs.estimate(dsl, run.id(), walks.stream().mapToLong(each -> each.estimate(dsl)).sum());
+    }
+    return walks;
   }
 
   /** The run that is open, or a new one. */
@@ -101,8 +136,14 @@ final class CheckRun {
       plan.transactions()
           .execute(
               plan.brief(),
-              tx -> runs.open(tx.dsl(), declaration.name(), plan.declarations().version()));
+              tx -> {
+                Beginning beginning = Beginning.of(plan, declaration, changes, tx.dsl());
+                whyFull = beginning.whyFull();
+                runs.open(tx.dsl(), declaration.name(), plan.declarations().version(), beginning);
+              });
       open = find();
+    } else if (plan.fullScanEvery().isPresent() && open.get().changedFrom() == null) {
+      whyFull = Optional.of("an unfinished run over every row is gone on with");
     }
     return open.orElseThrow(Scan.RunClosed::new);
   }
@@ -151,7 +192,7 @@ final class CheckRun {
   }
 
   private DeclarationReport unfinished(@Nullable Run run, String reason) {
-    Run known = run == null ? new Run(0, "", 0, 0, 0, 0, 0, 0) : fresh(run);
+    Run known = run == null ? Run.NONE : fresh(run);
     return report(known, Outcome.INCOMPLETE, reason, known.kept(), 0, List.of());
   }
 
@@ -166,9 +207,17 @@ final class CheckRun {
       long unsettled,
       long open,
       List<Blocker> blockers) {
+    long read = run.checked() + run.skipped();
+    Long estimated = run.estimated();
+    long inScope = run.isScanned() || estimated == null ? read : Math.max(read, estimated);
     return new DeclarationReport(
         declaration.name(),
         outcome,
+        run.mode(),
+        whyFull,
+        run == Run.NONE ? Optional.empty() : lastFullScan(),
+        inScope,
+        inScope - read,
         run.checked(),
         run.skipped(),
         run.candidates(),
@@ -180,5 +229,21 @@ final class CheckRun {
         Duration.ofNanos(System.nanoTime() - began),
         Optional.ofNullable(reason),
         blockers);
+  }
+
+  /** Left out where the database cannot be asked: a report is more than its date. */
+  private Optional<Instant> lastFullScan() {
+    try {
+      return plan.transactions()
+          .run(
+              plan.brief(),
+              tx ->
+                  changes
+                      .latestFull(tx.dsl(), declaration, plan.declarations().version(), 0)
+                      .map(ChangesSql.Full::startedAt));
+    } catch (RuntimeException e) {
+      LOG.debug("declaration '{}': the last full scan is not known", declaration.name(), e);
+      return Optional.empty();
+    }
   }
 }

@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -102,6 +103,10 @@ public final class Checker {
     private Sizing sizing = new Sizing(5_000, 100, 1_000_000);
     private List<ThrottleSignal> throttle = ThrottleSignal.defaults();
     private @Nullable Long maxRowsPerSecond;
+    private @Nullable Long maxRows;
+    private @Nullable Duration fullScanEvery;
+    private Duration overlap = Duration.ofMinutes(1);
+    private @Nullable DataSource replica;
 
     private Builder(Transactions transactions, Declarations declarations) {
       this.transactions = transactions;
@@ -176,6 +181,52 @@ public final class Checker {
     }
 
     /**
+     * How many rows of one declaration a call may read, to a range; no bound unless said, at least
+     * 1. What is left is incomplete, and the next run goes on behind it.
+     */
+    public Builder maxRows(long most) {
+      this.maxRows = most;
+      return this;
+    }
+
+    /**
+     * Between full runs, look only at what has changed since the last run: of declarations that say
+     * by which column ({@link Declaration#changedAt()}), and of references whose deletes are
+     * captured by triggers. Everything else is read whole each time, and its report says why. Every
+     * run reads every row unless this is said.
+     *
+     * @param fullScanEvery how old the last whole run over every row may get before the next one
+     *     must be one: 1 ms to 366 days. It finds what incremental runs cannot: rows whose column
+     *     was not set, or from another clock, and what changed without triggers
+     */
+    public Builder incremental(Duration fullScanEvery) {
+      this.fullScanEvery = fullScanEvery;
+      return this;
+    }
+
+    /**
+     * By how much an incremental run reaches back behind the oldest transaction that was open when
+     * the last run began: as much as the clocks of those who set the column may be behind that of
+     * the database; 0 to 1 day, 1 minute unless said.
+     */
+    public Builder overlap(Duration time) {
+      this.overlap = time;
+      return this;
+    }
+
+    /**
+     * Look at rows on a streaming replica. Each run waits until it has replayed what the primary
+     * had committed when the run's call began, within the time of {@link #confirmWithin}, and asks
+     * for that again with each range, on the same connection. Progress and findings are written,
+     * and candidates confirmed, on the primary. A replica that lags, is promoted, or belongs to
+     * another cluster makes the run incomplete; a query that replay cancels is tried again.
+     */
+    public Builder scanOn(DataSource replica) {
+      this.replica = replica;
+      return this;
+    }
+
+    /**
      * Checks what can be checked without the database.
      *
      * @throws PgBelayException naming the option and what is wrong with it
@@ -193,7 +244,11 @@ public final class Checker {
               maxCandidates,
               sizing,
               List.copyOf(throttle),
-              Optional.ofNullable(maxRowsPerSecond)));
+              Optional.ofNullable(maxRowsPerSecond),
+              Optional.ofNullable(maxRows),
+              Optional.ofNullable(fullScanEvery),
+              overlap,
+              Optional.ofNullable(replica)));
     }
   }
 }

@@ -99,7 +99,9 @@ final class Confirmation {
     }
   }
 
+  /** A query is read whole for each page, so there is only one. */
   private void askAgain(long run, @Nullable Instant seenBefore) {
+    int atOnce = probe.isWalkable() ? AT_ONCE : Integer.MAX_VALUE;
     JSONB after = null;
     do {
       JSONB from = after;
@@ -108,11 +110,11 @@ final class Confirmation {
               .run(
                   plan.brief(),
                   tx -> {
-                    Answer asked = findings.askAgain(tx.dsl(), probe, from, AT_ONCE, seenBefore);
+                    Answer asked = findings.askAgain(tx.dsl(), probe, from, atOnce, seenBefore);
                     runs.countConfirmation(tx.dsl(), run, asked.confirmed(), asked.resolved());
                     return asked;
                   });
       after = answer.lastKey();
-    } while (after != null);
+    } while (after != null && probe.isWalkable());
   }
 }

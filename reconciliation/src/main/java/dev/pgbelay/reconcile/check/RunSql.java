@@ -2,8 +2,10 @@ package dev.pgbelay.reconcile.check;
 
 import static org.jooq.impl.DSL.val;
 
+import java.time.Instant;
 import java.util.Optional;
 import org.jooq.DSLContext;
+import org.jooq.Field;
 import org.jooq.Record;
 import org.jooq.Table;
 import org.jooq.impl.DSL;
@@ -24,8 +26,29 @@ final class RunSql {
 
   private static final String OPEN =
       """
-      INSERT INTO {0} (declaration, version, mode) VALUES ({1}, {2}, 'FULL')
+      INSERT INTO {0} (declaration, version, mode, changed_from, changed_until, next_from, capture_id)
+      VALUES ({1}, {2}, {3}, {4}, {5}, {6}, {7})
       ON CONFLICT (declaration) WHERE finished_at IS NULL DO NOTHING\
+      """;
+
+  private static final String ESTIMATE =
+      """
+      UPDATE {0} SET rows_in_scope = {2} WHERE id = {1} AND rows_in_scope IS NULL\
+      """;
+
+  private static final String SCANNED =
+      """
+      UPDATE {0} SET scanned_at = clock_timestamp() WHERE id = {1} AND scanned_at IS NULL\
+      """;
+
+  private static final String LOCK_DELETES =
+      """
+      SELECT deletes_after FROM {0} WHERE id = {1} AND finished_at IS NULL FOR NO KEY UPDATE\
+      """;
+
+  private static final String PASS_DELETES =
+      """
+      UPDATE {0} SET deletes_after = {2} WHERE id = {1}\
       """;
 
   private static final String COUNT_RANGE =
@@ -60,12 +83,20 @@ final class RunSql {
   record Run(
       long id,
       String version,
+      DeclarationReport.Mode mode,
+      @Nullable Instant changedFrom,
+      @Nullable Instant changedUntil,
+      boolean isScanned,
+      @Nullable Long estimated,
       long checked,
       long skipped,
       long candidates,
       long notKept,
       long confirmed,
       long resolved) {
+    static final Run NONE =
+        new Run(0, "", DeclarationReport.Mode.FULL, null, null, false, null, 0, 0, 0, 0, 0, 0);
+
     long kept() {
       return candidates - notKept;
     }
@@ -79,8 +110,40 @@ final class RunSql {
     return dsl.resultQuery(FIND, table, val(id)).fetchSingle(RunSql::run);
   }
 
-  void open(DSLContext dsl, String declaration, String version) {
-    dsl.query(OPEN, table, val(declaration), val(version)).execute();
+  void open(DSLContext dsl, String declaration, String version, Beginning beginning) {
+    boolean all = beginning.from().isEmpty();
+    dsl.query(
+            OPEN,
+            table,
+            val(declaration),
+            val(version),
+            val((all ? DeclarationReport.Mode.FULL : DeclarationReport.Mode.INCREMENTAL).name()),
+            time(beginning.from().orElse(null)),
+            time(all ? null : beginning.until()),
+            time(beginning.nextFrom()),
+            val(beginning.captureId(), SQLDataType.BIGINT))
+        .execute();
+  }
+
+  private static Field<?> time(@Nullable Instant at) {
+    return val(at, SQLDataType.INSTANT).cast(SQLDataType.TIMESTAMPWITHTIMEZONE);
+  }
+
+  void estimate(DSLContext dsl, long id, long rows) {
+    dsl.query(ESTIMATE, table, val(id), val(rows)).execute();
+  }
+
+  void scanned(DSLContext dsl, long id) {
+    dsl.query(SCANNED, table, val(id)).execute();
+  }
+
+  /** How far the run came through the deletes, locked; empty if it is over. */
+  Optional<Long> lockDeletes(DSLContext dsl, long id) {
+    return dsl.resultQuery(LOCK_DELETES, table, val(id)).fetchOptional(0, Long.class);
+  }
+
+  void passDeletes(DSLContext dsl, long id, long upTo) {
+    dsl.query(PASS_DELETES, table, val(id), val(upTo)).execute();
   }
 
   /** Whether the run is still open. */
@@ -123,6 +186,11 @@ final class RunSql {
     return new Run(
         row.get("id", Long.class),
         row.get("version", String.class),
+        DeclarationReport.Mode.valueOf(row.get("mode", String.class)),
+        row.get("changed_from", Instant.class),
+        row.get("changed_until", Instant.class),
+        row.get("scanned_at") != null,
+        row.get("rows_in_scope", Long.class),
         row.get("rows_checked", Long.class),
         row.get("rows_skipped", Long.class),
         row.get("candidates", Long.class),

@@ -5,7 +5,12 @@ import dev.pgbelay.batch.chunk.ChunkedJob;
 import dev.pgbelay.batch.chunk.JobControl;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.reconcile.Declaration;
+import dev.pgbelay.reconcile.Reference;
+import dev.pgbelay.reconcile.check.ChangesSql.Deleted;
+import dev.pgbelay.reconcile.check.RunSql.Run;
+import dev.pgbelay.reconcile.check.Walks.Walk;
 import dev.pgbelay.reconcile.internal.Probe;
+import java.util.List;
 import java.util.Optional;
 import org.jooq.Condition;
 import org.jooq.Field;
@@ -14,36 +19,43 @@ import org.jooq.impl.DSL;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The first look at every row of one declaration, in the transactions of a chunked job. */
+/** The first look at the rows of one run, in the transactions of chunked jobs. */
 final class Scan {
   private static final Logger LOG = LoggerFactory.getLogger(Scan.class);
 
   private final CheckPlan plan;
+  private final Declaration declaration;
   private final Probe probe;
   private final RunSql runs;
   private final FindingSql findings;
-  private final long run;
-  private final String job;
-  private final JobControl control;
+  private final Run run;
+  private final List<Walk> walks;
+  private final Sight sight;
 
   /** A call does at least one range: however short its time, runs come to an end. */
   private boolean began;
+
+  private long read;
+
+  /** The tables of the checker, of one declaration. */
+  record Kept(RunSql runs, FindingSql findings) {}
 
   Scan(
       CheckPlan plan,
       Declaration declaration,
       Probe probe,
-      RunSql runs,
-      FindingSql findings,
-      long run) {
+      Kept kept,
+      Run run,
+      List<Walk> walks,
+      Sight sight) {
     this.plan = plan;
+    this.declaration = declaration;
     this.probe = probe;
-    this.runs = runs;
-    this.findings = findings;
+    this.runs = kept.runs();
+    this.findings = kept.findings();
     this.run = run;
-    // Of this run alone: what another run has passed says nothing about it.
-    this.job = "reconcile:" + declaration.name() + ":" + run;
-    this.control = JobControl.of(plan.transactions(), plan.schema(), job);
+    this.walks = List.copyOf(walks);
+    this.sight = sight;
   }
 
   /** How far it came. */
@@ -51,59 +63,118 @@ final class Scan {
     WHOLE,
     HELD_ELSEWHERE,
     OUT_OF_TIME,
+    OUT_OF_ROWS,
     INTERRUPTED,
     CANCELLED
   }
 
   /** Ends the job from within, with its position kept. */
-  private static final class OutOfTime extends RuntimeException {
+  private static final class OverBudget extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
-    OutOfTime() {
-      super("the time of the scan is over", null, false, false);
+    private final transient End end;
+
+    OverBudget(End end) {
+      super("the budget of the scan is spent", null, false, false);
+      this.end = end;
     }
+  }
+
+  /** Of this run alone: what another run has passed says nothing about it. */
+  private String job(Walk walk) {
+    return "reconcile:" + declaration.name() + ":" + run.id() + walk.name();
+  }
+
+  private JobControl control(Walk walk) {
+    return JobControl.of(plan.transactions(), plan.schema(), job(walk));
   }
 
   /** Whatever becomes of the run, its progress is of no more use. */
   void forget() {
-    if (probe.isWalkable() && control.forget() == JobControl.Outcome.UNCHANGED) {
-      LOG.debug("the progress of '{}' stays, since somebody is at it", job);
+    for (Walk walk : walks) {
+      if (control(walk).forget() == JobControl.Outcome.UNCHANGED) {
+        LOG.debug("the progress of '{}' stays, since somebody is at it", job(walk));
+      }
     }
   }
 
   End look() {
-    if (!probe.isWalkable()) {
+    if (walks.isEmpty()) {
       plan.transactions().execute(plan.brief(), tx -> look(tx, DSL.noCondition()));
       return End.WHOLE;
     }
-    Optional<JobControl.Status> status = control.status();
+    long until = System.nanoTime() + plan.scanWithin().toNanos();
+    try {
+      if (declaration instanceof Reference reference
+          && run.mode() == DeclarationReport.Mode.INCREMENTAL) {
+        while (deletes(reference, until)) {
+          LOG.debug("declaration '{}': more deletes", declaration.name());
+        }
+      }
+      for (Walk walk : walks) {
+        End end = walk(walk, until);
+        if (end != End.WHOLE) {
+          return end;
+        }
+      }
+      return End.WHOLE;
+    } catch (OverBudget e) {
+      return e.end;
+    }
+  }
+
+  private void spend(long until) {
+    if (began && System.nanoTime() - until > 0) {
+      throw new OverBudget(End.OUT_OF_TIME);
+    }
+    if (began && read >= plan.maxRows().orElse(Long.MAX_VALUE)) {
+      throw new OverBudget(End.OUT_OF_ROWS);
+    }
+    began = true;
+  }
+
+  /** Whether there may be more. Two at once take one page after the other. */
+  private boolean deletes(Reference reference, long until) {
+    spend(until);
+    ChangesSql changes = new ChangesSql(plan.schema());
+    return plan.transactions()
+        .run(
+            plan.brief(),
+            tx -> {
+              long after = runs.lockDeletes(tx.dsl(), run.id()).orElseThrow(RunClosed::new);
+              List<Deleted> page = changes.deletes(tx.dsl(), reference, after, Deletes.AT_ONCE);
+              if (page.isEmpty()) {
+                return false;
+              }
+              look(tx, Deletes.children(tx.dsl(), reference, page));
+              runs.passDeletes(tx.dsl(), run.id(), page.get(page.size() - 1).id());
+              return page.size() == Deletes.AT_ONCE;
+            });
+  }
+
+  private End walk(Walk walk, long until) {
+    Optional<JobControl.Status> status = control(walk).status();
     if (status.isPresent() && status.get().state() == JobControl.State.DONE) {
       return End.WHOLE;
     }
-    long until = System.nanoTime() + plan.scanWithin().toNanos();
-    ChunkedJob.Builder walk =
-        ChunkedJob.over(plan.transactions(), job, probe.walked())
+    CheckPlan.Sizing ranges = plan.ranges();
+    ChunkedJob.Builder job =
+        ChunkedJob.over(plan.transactions(), job(walk), walk.table())
             .schema(plan.schema())
-            .key(probe.key().toArray(Field<?>[]::new))
-            .where(probe.inScope())
+            .key(walk.key().toArray(Field<?>[]::new))
+            .where(walk.filter())
             .chunkTimeout(plan.rangeTimeout())
-            .chunkRows(plan.sizing().first(), plan.sizing().min(), plan.sizing().max())
+            .lease(plan.lease())
+            .chunkRows(ranges.first(), ranges.min(), ranges.max())
             .throttle(plan.throttle())
             .apply(
                 plan.declarations().version(),
                 chunk -> {
-                  if (began && System.nanoTime() - until > 0) {
-                    throw new OutOfTime();
-                  }
-                  began = true;
-                  return look(chunk.tx(), chunk.rows());
+                  spend(until);
+                  return look(chunk.tx(), walk.rows().apply(chunk.rows()));
                 });
-    plan.maxRowsPerSecond().ifPresent(walk::maxRowsPerSecond);
-    try {
-      return end(walk.build().run());
-    } catch (OutOfTime e) {
-      return End.OUT_OF_TIME;
-    }
+    plan.maxRowsPerSecond().ifPresent(job::maxRowsPerSecond);
+    return end(job.build().run());
   }
 
   private static End end(ChunkReport report) {
@@ -116,15 +187,16 @@ final class Scan {
   }
 
   private long look(Tx tx, Condition rows) {
-    long room = Math.max(0, plan.maxCandidates() - runs.find(tx.dsl(), run).kept());
-    FindingSql.Range range = FindingSql.scan(tx.dsl(), probe, rows, room);
+    long room = Math.max(0, plan.maxCandidates() - runs.find(tx.dsl(), run.id()).kept());
+    FindingSql.Range range = sight.look(tx, dsl -> FindingSql.scan(dsl, probe, rows, room));
     JSONB kept = range.kept();
     if (kept != null && room > 0) {
       findings.keep(tx.dsl(), kept);
     }
-    if (!runs.countRange(tx.dsl(), run, range, Math.min(room, range.wrong()))) {
+    if (!runs.countRange(tx.dsl(), run.id(), range, Math.min(room, range.wrong()))) {
       throw new RunClosed();
     }
+    read += range.checked() + range.skipped();
     return range.checked() + range.skipped();
   }
 

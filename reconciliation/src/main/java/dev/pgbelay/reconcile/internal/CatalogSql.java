@@ -61,6 +61,18 @@ public final class CatalogSql {
                   WHERE attrelid = i.indrelid AND attnum = ANY (cast({1} AS int2[])))))\
       """;
 
+  /** In that order, since the index is walked. */
+  private static final String WALKS =
+      """
+      SELECT EXISTS (
+        SELECT FROM pg_index i
+          JOIN pg_class c ON c.oid = i.indexrelid
+          JOIN pg_am am ON am.oid = c.relam
+         WHERE i.indrelid = cast({0} AS oid) AND am.amname = 'btree' AND i.indisvalid AND i.indpred IS NULL
+           AND cardinality(cast({1} AS int2[])) <= i.indnkeyatts
+           AND (cast(i.indkey AS int2[]))[0:(cardinality(cast({1} AS int2[])) - 1)] = cast({1} AS int2[]))\
+      """;
+
   private CatalogSql() {}
 
   /** Empty where there is no such table. */
@@ -122,6 +134,10 @@ public final class CatalogSql {
 
   static boolean hasLeadingIndex(DSLContext dsl, TableShape table, List<Column> columns) {
     return holds(dsl, HAS_LEADING_INDEX, table, columns);
+  }
+
+  static boolean walks(DSLContext dsl, TableShape table, List<Column> columns) {
+    return holds(dsl, WALKS, table, columns);
   }
 
   private static boolean holds(

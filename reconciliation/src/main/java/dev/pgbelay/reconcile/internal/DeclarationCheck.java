@@ -46,6 +46,12 @@ public final class DeclarationCheck {
         walked.ifPresent(table -> columns(each, table, List.of(derived.column())));
       }
       each.reads().forEach(table -> shape(each, table));
+      walked.ifPresent(table -> each.changedAt().ifPresent(at -> changes(each, table, at)));
+      if (each instanceof DerivedValue derived) {
+        derived
+            .sourceChanges()
+            .forEach(source -> walked.ifPresent(row -> source(each, row, source)));
+      }
       if (problems.size() == before) {
         plan(each, ProbeSql.of(each, walked));
       }
@@ -101,6 +107,73 @@ public final class DeclarationCheck {
     if (reference.onDelete().action() == CASCADE && parent.get().oid() != child.oid()) {
       cascadesFrom.computeIfAbsent(parent.get().oid(), oid -> new LinkedHashSet<>()).add(reference);
       cascadesTo.put(reference, child.oid());
+    }
+  }
+
+  private void changes(Declaration declaration, TableShape table, Field<?> changedAt) {
+    List<Column> found = columns(declaration, table, List.of(changedAt));
+    if (found.isEmpty() || table.primaryKey().isEmpty()) {
+      return;
+    }
+    Column column = found.get(0);
+    if (!column.notNull() || !column.type().matches("timestamp(\\(\\d\\))? with time zone")) {
+      refuse(
+          declaration,
+          Reason.CHANGES_NOT_KNOWN,
+          "column %s of %s is %s%s; incremental runs go by a timestamp with time zone NOT NULL"
+              .formatted(
+                  changedAt.getName(),
+                  table.name(),
+                  column.type(),
+                  column.notNull() ? "" : " and may be NULL"));
+    }
+    List<String> walk = changeKey(table, changedAt.getName());
+    if (!CatalogSql.walks(
+        dsl, table, walk.stream().map(each -> table.column(each).orElseThrow()).toList())) {
+      refuse(
+          declaration,
+          Reason.CHANGES_NOT_INDEXED,
+          "no index begins with %s, by which changed rows are found. Run: %s"
+              .formatted(walk, CatalogSql.indexDdl(table, walk)));
+    }
+  }
+
+  /** The columns by which changed rows are walked. */
+  public static List<String> changeKey(TableShape table, String changedAt) {
+    List<String> walk = new ArrayList<>();
+    walk.add(changedAt);
+    table.primaryKey().stream().filter(each -> !each.equals(changedAt)).forEach(walk::add);
+    return walk;
+  }
+
+  private void source(Declaration declaration, TableShape row, DerivedValue.SourceChange change) {
+    Optional<TableShape> source = shape(declaration, change.source());
+    if (source.isEmpty()) {
+      return;
+    }
+    if (source.get().primaryKey().isEmpty()) {
+      refuse(
+          declaration,
+          Reason.NO_PRIMARY_KEY,
+          "%s has no primary key, by which its changes are walked; add one"
+              .formatted(source.get().name()));
+      return;
+    }
+    changes(declaration, source.get(), change.changedAt());
+    List<Column> refers = columns(declaration, source.get(), change.rowKey());
+    List<Column> key =
+        row.primaryKey().stream().map(each -> row.column(each).orElseThrow()).toList();
+    if (refers.size() == change.rowKey().size()
+        && !refers.stream()
+            .map(Column::typeId)
+            .toList()
+            .equals(key.stream().map(Column::typeId).toList())) {
+      refuse(
+          declaration,
+          Reason.TYPES_DIFFER,
+          "columns %s of %s are not those of the primary key %s of %s; name those that are, in its order and types"
+              .formatted(
+                  names(change.rowKey()), source.get().name(), row.primaryKey(), row.name()));
     }
   }
 

@@ -4,12 +4,11 @@ import static org.jooq.impl.DSL.val;
 
 import dev.pgbelay.reconcile.OnDelete;
 import dev.pgbelay.reconcile.Reference;
+import dev.pgbelay.reconcile.internal.CaptureName;
 import dev.pgbelay.reconcile.internal.CatalogSql;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.UUID;
 import java.util.stream.Collectors;
 import org.jooq.DSLContext;
 import org.jooq.Field;
@@ -153,7 +152,7 @@ final class CaptureSql {
                 "function",
                 function(reference),
                 "trigger",
-                "pgbelay_capture_" + hash(reference),
+                CaptureName.trigger(reference),
                 "parent",
                 parent,
                 "child",
@@ -195,15 +194,7 @@ final class CaptureSql {
   }
 
   private String function(Reference reference) {
-    return dsl.render(DSL.name(schema, "reconcile_capture_" + hash(reference)));
-  }
-
-  /** A reference's name may be longer than an identifier. */
-  private static String hash(Reference reference) {
-    return UUID.nameUUIDFromBytes(reference.name().getBytes(StandardCharsets.UTF_8))
-        .toString()
-        .substring(0, 13)
-        .replace('-', '_');
+    return dsl.render(DSL.name(schema, "reconcile_capture_" + CaptureName.hash(reference)));
   }
 
   private String name(Field<?> column) {

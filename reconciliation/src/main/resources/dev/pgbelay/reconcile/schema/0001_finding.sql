@@ -10,6 +10,19 @@ CREATE TABLE ${schema}.reconcile_run (
   finished_at   timestamptz,
   -- Only CLEAN and FINDINGS are whole runs; of an INCOMPLETE one nothing follows about the rows that it did not reach.
   outcome       text CHECK (outcome IN ('CLEAN', 'FINDINGS', 'INCOMPLETE')),
+  -- When the first look had passed every row that the run is about; what comes after only confirms.
+  scanned_at    timestamptz,
+  -- What an incremental run looks at: rows with a time of change from one to the other.
+  changed_from  timestamptz,
+  changed_until timestamptz,
+  -- Before it nobody began who may write behind this run's back: where the next incremental run begins. NULL where that
+  -- is not known.
+  next_from     timestamptz,
+  -- How far it came through the deletes that were captured, and the trigger that captures them, by its oid.
+  deletes_after bigint NOT NULL DEFAULT 0,
+  capture_id    bigint,
+  -- What there is to look at: the planner's estimate when the run began.
+  rows_in_scope bigint,
   -- Rows for which the declaration says something; those of the walk for which it does not (a NULL in a reference).
   rows_checked  bigint NOT NULL DEFAULT 0,
   rows_skipped  bigint NOT NULL DEFAULT 0,
@@ -21,7 +34,8 @@ CREATE TABLE ${schema}.reconcile_run (
   resolved      bigint NOT NULL DEFAULT 0,
   -- Why it is incomplete, or who was waited for in vain.
   reason        text,
-  CHECK ((finished_at IS NULL) = (outcome IS NULL))
+  CHECK ((finished_at IS NULL) = (outcome IS NULL)),
+  CHECK ((mode = 'INCREMENTAL') = (changed_from IS NOT NULL AND changed_until IS NOT NULL))
 );
 
 CREATE UNIQUE INDEX reconcile_run_open ON ${schema}.reconcile_run (declaration) WHERE finished_at IS NULL;

@@ -1,0 +1,105 @@
+package dev.pgbelay.reconcile.check;
+
+import dev.pgbelay.reconcile.Declaration;
+import dev.pgbelay.reconcile.Reference;
+import dev.pgbelay.reconcile.check.ChangesSql.Full;
+import dev.pgbelay.reconcile.check.ChangesSql.Latest;
+import dev.pgbelay.reconcile.check.ChangesSql.Oldest;
+import java.time.Instant;
+import java.util.Optional;
+import org.jooq.DSLContext;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a run is about, decided before it looks at anything.
+ *
+ * @param whyFull why it reads every row although incremental runs are asked for
+ * @param from rows changed since; empty for a full run
+ * @param until rows changed later are for the next run, however many are written meanwhile
+ * @param nextFrom before it nobody began who was still at work; null where that is not known
+ * @param captureId the trigger that captures deletes, if there is one
+ */
+record Beginning(
+    Optional<String> whyFull,
+    Optional<Instant> from,
+    Instant until,
+    @Nullable Instant nextFrom,
+    @Nullable Long captureId) {
+  static Beginning of(CheckPlan plan, Declaration declaration, ChangesSql changes, DSLContext dsl) {
+    Instant now = BlockerSql.now(dsl);
+    Oldest oldest = ChangesSql.oldest(dsl);
+    Optional<Latest> latest = changes.latest(dsl, declaration, plan.declarations().version());
+    Instant last = latest.map(Latest::nextFrom).orElse(null);
+    Long capture =
+        declaration instanceof Reference reference ? ChangesSql.capture(dsl, reference) : null;
+    // Whoever is prepared now, or hidden, was at work or not yet begun when the last run asked.
+    Instant nextFrom = oldest.isKnown() ? earlier(now, oldest.began()) : last;
+    if (plan.fullScanEvery().isEmpty()) {
+      return new Beginning(Optional.empty(), Optional.empty(), now, nextFrom, capture);
+    }
+    Optional<String> whyFull = whyFull(plan, declaration, changes, dsl, latest, capture);
+    Optional<Instant> from =
+        whyFull.isPresent() || last == null
+            ? Optional.empty()
+            : Optional.of(last.minus(plan.overlap()));
+    return new Beginning(whyFull, from, now, nextFrom, capture);
+  }
+
+  private static Instant earlier(Instant now, @Nullable Instant other) {
+    return other == null || now.isBefore(other) ? now : other;
+  }
+
+  private static Optional<String> whyFull(
+      CheckPlan plan,
+      Declaration declaration,
+      ChangesSql changes,
+      DSLContext dsl,
+      Optional<Latest> latest,
+      @Nullable Long capture) {
+    if (declaration.changedAt().isEmpty()) {
+      return Optional.of("it declares no column by which changed rows are found (changedAt)");
+    }
+    String version = plan.declarations().version();
+    Optional<Full> full =
+        changes.latestFull(
+            dsl, declaration, version, plan.fullScanEvery().orElseThrow().toMillis());
+    if (full.isEmpty() || latest.isEmpty()) {
+      return Optional.of(
+          "no run has looked at every row yet under version '%s' of the declarations"
+              .formatted(version));
+    }
+    if (full.get().isDue()) {
+      return Optional.of(
+          "the last run over every row began at %s, which is longer ago than %s"
+              .formatted(full.get().startedAt(), plan.fullScanEvery().orElseThrow()));
+    }
+    if (latest.get().nextFrom() == null) {
+      return Optional.of(
+          "when the last run began, a transaction was open that does not tell since when: a prepared"
+              + " one, or one of a session that this role may not see (grant pg_read_all_stats)");
+    }
+    return declaration instanceof Reference reference
+        ? withoutDeletes(reference, changes, dsl, latest.get(), capture)
+        : Optional.empty();
+  }
+
+  private static Optional<String> withoutDeletes(
+      Reference reference,
+      ChangesSql changes,
+      DSLContext dsl,
+      Latest latest,
+      @Nullable Long capture) {
+    if (capture == null) {
+      return Optional.of(
+          "no trigger captures deletes of %s (DeleteCapture.install)"
+              .formatted(reference.parent().getName()));
+    }
+    if (!capture.equals(latest.captureId())) {
+      return Optional.of(
+          "the trigger that captures deletes was installed after the last run began");
+    }
+    return changes.isTruncated(dsl, reference)
+        ? Optional.of("%s was truncated".formatted(reference.parent().getName()))
+        : Optional.empty();
+  }
+}
