@@ -7,6 +7,7 @@ import dev.pgbelay.reconcile.internal.CatalogSql;
 import dev.pgbelay.reconcile.internal.ProbeSql;
 import dev.pgbelay.reconcile.internal.TableShape;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
@@ -14,34 +15,44 @@ import java.util.Set;
 import org.jooq.Condition;
 import org.jooq.DSLContext;
 import org.jooq.Field;
+import org.jooq.Record;
 import org.jooq.impl.DSL;
+import org.jspecify.annotations.Nullable;
 
 /** Asks for many parents in one statement. */
 final class GuardSql {
   /**
-   * {0}: arrays of the columns, {1}: their names, {2}: the parent, {3}: same key, {4}: counts, {5}:
-   * the parent without its schema
+   * {0}: arrays of the columns, {1}: their names, {2}: the parent, {3}: same key and counts, {4}:
+   * its columns as texts. A transaction that has no identity yet has written nothing that it sees.
    */
   private static final String FIND =
       """
+      SELECT asked.pgbelay_n, ({4}) AS texts,
+             pg_current_xact_id_if_assigned() IS NULL AS has_written_nothing,
+             current_setting('transaction_isolation') = 'read committed' AS is_current
+        FROM unnest({0}) WITH ORDINALITY AS asked({1}, pgbelay_n) LEFT JOIN {2} ON {3}\
+      """;
+
+  /** {4}: the parent without its schema */
+  private static final String FIND_AND_LOCK =
+      """
       SELECT asked.pgbelay_n
-        FROM unnest({0}) WITH ORDINALITY AS asked({1}, pgbelay_n) JOIN {2} ON {3}
-       WHERE {4}\
+        FROM unnest({0}) WITH ORDINALITY AS asked({1}, pgbelay_n) JOIN {2} ON {3}\
       """;
 
   /** In the order of the key, so that two who lock the same parents do not wait for each other. */
-  private static final String LOCK = " ORDER BY {1} FOR KEY SHARE OF {5}";
+  private static final String LOCK = " ORDER BY {1} FOR KEY SHARE OF {4}";
 
   /** An update that makes a parent count no more changes no key, and would pass a KEY SHARE. */
-  private static final String LOCK_AS_IT_IS = " ORDER BY {1} FOR SHARE OF {5}";
+  private static final String LOCK_AS_IT_IS = " ORDER BY {1} FOR SHARE OF {4}";
 
   private final Reference reference;
-  private final String statement;
+  private final String lock;
 
-  GuardSql(Reference reference, boolean locking) {
+  GuardSql(Reference reference) {
     this.reference = reference;
     boolean asItIs = !reference.parentWhere().equals(DSL.noCondition());
-    this.statement = FIND + (locking ? asItIs ? LOCK_AS_IT_IS : LOCK : "");
+    this.lock = FIND_AND_LOCK + (asItIs ? LOCK_AS_IT_IS : LOCK);
   }
 
   /**
@@ -55,43 +66,105 @@ final class GuardSql {
         .toList();
   }
 
-  /** The keys that are not there. */
-  List<List<Object>> missing(DSLContext dsl, List<String> types, List<List<Object>> keys) {
-    List<Field<?>> arrays = new ArrayList<>();
-    List<Field<?>> names = new ArrayList<>();
-    Condition same = DSL.noCondition();
-    for (int k = 0; k < types.size(); k++) {
-      int column = k;
-      String[] texts =
-          keys.stream().map(key -> String.valueOf(key.get(column))).toArray(String[]::new);
-      arrays.add(
-          DSL.field("cast(cast({0} AS text[]) AS {1}[])", val(texts), DSL.raw(types.get(k))));
-      Field<?> asked = DSL.field(DSL.name("pgbelay_k" + (k + 1)));
-      names.add(asked);
-      same =
-          same.and(
-              DSL.condition(
-                  "{0} = asked.{1}",
-                  ProbeSql.column(reference.parent(), reference.parentColumns().get(k).getName()),
-                  asked));
+  /**
+   * What is known of one key.
+   *
+   * @param isCommitted whether everybody sees it so, since this transaction wrote nothing
+   * @param isCurrent whether it was so just now, and not when the transaction began
+   * @param isSpelledAlike whether the key was asked for as PostgreSQL writes it
+   */
+  record Answer(
+      List<String> key,
+      boolean isThere,
+      boolean isCommitted,
+      boolean isCurrent,
+      boolean isSpelledAlike) {}
+
+  /** One for each key. */
+  List<Answer> find(DSLContext dsl, List<String> types, List<List<String>> keys) {
+    Question question = new Question(types, keys);
+    List<Field<?>> texts =
+        parentColumns().stream()
+            .<Field<?>>map(each -> DSL.field("cast({0} AS text)", each))
+            .toList();
+    Answer[] answers = new Answer[keys.size()];
+    for (Record row :
+        dsl.resultQuery(
+                FIND,
+                DSL.list(question.arrays),
+                DSL.list(question.names),
+                reference.parent(),
+                question.same.and(reference.parentWhere()),
+                DSL.field("ARRAY[{0}]", DSL.list(texts)))
+            .fetch()) {
+      int n = Objects.requireNonNull(row.get(0, Integer.class)) - 1;
+      List<@Nullable String> found = Arrays.asList(row.get(1, String[].class));
+      boolean isThere = found.get(0) != null;
+      boolean isCurrent = is(row, 3);
+      answers[n] =
+          new Answer(
+              keys.get(n),
+              isThere,
+              isCurrent && is(row, 2),
+              isCurrent,
+              !isThere || found.equals(keys.get(n)));
     }
+    return List.of(answers);
+  }
+
+  private static boolean is(Record row, int column) {
+    return Boolean.TRUE.equals(row.get(column, Boolean.class));
+  }
+
+  /** Locks those that are there; the others are returned. */
+  List<List<String>> lock(DSLContext dsl, List<String> types, List<List<String>> keys) {
+    Question question = new Question(types, keys);
     Set<Long> found =
         new HashSet<>(
             dsl.resultQuery(
-                    statement,
-                    DSL.list(arrays),
-                    DSL.list(names),
+                    lock,
+                    DSL.list(question.arrays),
+                    DSL.list(question.names),
                     reference.parent(),
-                    same,
-                    reference.parentWhere(),
+                    question.same.and(reference.parentWhere()),
                     reference.parent().getUnqualifiedName())
                 .fetch(row -> Objects.requireNonNull(row.get(0, Long.class))));
-    List<List<Object>> missing = new ArrayList<>();
+    List<List<String>> missing = new ArrayList<>();
     for (int n = 0; n < keys.size(); n++) {
       if (!found.contains(n + 1L)) {
         missing.add(keys.get(n));
       }
     }
     return missing;
+  }
+
+  private List<Field<?>> parentColumns() {
+    List<Field<?>> columns = new ArrayList<>();
+    reference
+        .parentColumns()
+        .forEach(each -> columns.add(ProbeSql.column(reference.parent(), each.getName())));
+    return columns;
+  }
+
+  /** The keys as arrays, one of each column. */
+  private final class Question {
+    private final List<Field<?>> arrays = new ArrayList<>();
+    private final List<Field<?>> names = new ArrayList<>();
+    private final Condition same;
+
+    Question(List<String> types, List<List<String>> keys) {
+      Condition all = DSL.noCondition();
+      List<Field<?>> columns = parentColumns();
+      for (int k = 0; k < types.size(); k++) {
+        int column = k;
+        String[] texts = keys.stream().map(key -> key.get(column)).toArray(String[]::new);
+        arrays.add(
+            DSL.field("cast(cast({0} AS text[]) AS {1}[])", val(texts), DSL.raw(types.get(k))));
+        Field<?> asked = DSL.field(DSL.name("pgbelay_k" + (k + 1)));
+        names.add(asked);
+        all = all.and(DSL.condition("{0} = asked.{1}", columns.get(k), asked));
+      }
+      this.same = all;
+    }
   }
 }

@@ -1,19 +1,18 @@
 package dev.pgbelay.reconcile.guard;
 
 import com.github.benmanes.caffeine.cache.Cache;
-import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.pgbelay.core.PgBelayException;
-import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.reconcile.Reference;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,24 +22,29 @@ import org.jspecify.annotations.Nullable;
  * <p><b>What each mode lets through.</b> {@link #locked}: nothing; the parents stay until this
  * transaction ends, and what wants to delete them waits, as under a foreign key. {@link #exists}: a
  * child whose parent is deleted between the question and the child's commit. {@link #cached}: that,
- * and a child whose parent was deleted within the time that an entry lives. What gets through is an
- * orphan that the checker finds.
+ * and a child whose parent was deleted within the time that an entry lives; where {@link
+ * DeletedParents} tells this guard, within the time until it does. What gets through is an orphan
+ * that the checker finds.
  *
- * <p>At most one statement for all keys of a call that are not cached, and one more in the guard's
- * life for the types. Never commits. Thread-safe.
+ * <p>At most one statement for each call, for all its keys that are not known, and one more in the
+ * guard's life for the types. Threads that ask a cached guard for the same key at the same time
+ * share one statement, if the transaction that sends it has not written anything yet; they wait for
+ * its answer, for a second at most. Under REPEATABLE READ and above nothing is remembered. Never
+ * commits. Thread-safe.
  */
 public final class ParentGuard {
   private static final int MOST_KEYS = 10_000;
 
   private final Reference reference;
   private final GuardSql sql;
-  private final Optional<Cache<List<Object>, Boolean>> known;
+  private final boolean locking;
+  private final Optional<ParentCache> known;
   private volatile @Nullable List<String> types;
 
-  private ParentGuard(
-      Reference reference, boolean locking, Optional<Cache<List<Object>, Boolean>> known) {
+  private ParentGuard(Reference reference, boolean locking, Optional<ParentCache> known) {
     this.reference = reference;
-    this.sql = new GuardSql(reference, locking);
+    this.sql = new GuardSql(reference);
+    this.locking = locking;
     this.known = known;
   }
 
@@ -55,19 +59,40 @@ public final class ParentGuard {
   }
 
   /**
-   * Remembers parents that were there, once the transaction that saw them has committed. That a
-   * parent is missing is never remembered.
+   * Remembers parents that were there: at once where the transaction that saw them has written
+   * nothing, otherwise after its commit. That a parent is missing is not remembered. Keys are known
+   * again by their {@code toString}, and remembered if PostgreSQL writes them so: numbers without
+   * needless digits, texts, UUIDs, dates. Others are asked for each time.
    *
    * @param keep how long: 1 ms to 1 day
    * @param most how many: 1 to 100,000,000
    */
   public static ParentGuard cached(Reference reference, Duration keep, long most) {
-    OptionRange.require("keep", keep, Duration.ofMillis(1), Duration.ofDays(1));
-    OptionRange.require("most", most, 1L, 100_000_000L);
     return new ParentGuard(
-        reference,
-        false,
-        Optional.of(Caffeine.newBuilder().expireAfterWrite(keep).maximumSize(most).build()));
+        reference, false, Optional.of(new ParentCache(keep, most, Optional.empty())));
+  }
+
+  /**
+   * Like {@link #cached(Reference, Duration, long)}, and remembers parents that were missing, so
+   * that those who ask for the same one again and again cost nothing. <b>A parent that is inserted
+   * meanwhile is refused until its entry ends or {@link #forget} is called</b>, also in the very
+   * transaction that inserts it.
+   *
+   * @param keepMissing how long: 1 ms to 1 minute
+   * @param mostMissing how many: 1 to 100,000,000
+   */
+  public static ParentGuard cached(
+      Reference reference, Duration keep, long most, Duration keepMissing, long mostMissing) {
+    Cache<List<String>, Long> missing =
+        ParentCache.cache(
+            "keepMissing", keepMissing, "mostMissing", mostMissing, Duration.ofMinutes(1));
+    return new ParentGuard(
+        reference, false, Optional.of(new ParentCache(keep, most, Optional.of(missing))));
+  }
+
+  /** What it guards. */
+  public Reference reference() {
+    return reference;
   }
 
   /**
@@ -90,27 +115,52 @@ public final class ParentGuard {
    */
   public void checkAll(Tx tx, List<? extends List<? extends @Nullable Object>> keys) {
     OptionRange.require("keys", keys.size(), 0, MOST_KEYS);
-    Set<List<Object>> asked = new LinkedHashSet<>();
+    Map<List<String>, List<Object>> asked = new LinkedHashMap<>();
     for (List<? extends @Nullable Object> key : keys) {
       List<Object> whole = whole(key);
-      if (!whole.isEmpty() && (known.isEmpty() || known.get().getIfPresent(whole) == null)) {
-        asked.add(whole);
+      if (!whole.isEmpty()) {
+        asked.put(texts(whole), whole);
       }
     }
-    if (asked.isEmpty()) {
-      return;
-    }
-    List<List<Object>> distinct = List.copyOf(asked);
-    List<List<Object>> missing = sql.missing(tx.dsl(), types(tx), distinct);
+    List<List<String>> missing =
+        asked.isEmpty() ? List.of() : missing(tx, List.copyOf(asked.keySet()));
     if (!missing.isEmpty()) {
-      throw new MissingParentsException(reference, missing);
+      throw new MissingParentsException(
+          reference, missing.stream().map(key -> Objects.requireNonNull(asked.get(key))).toList());
     }
-    known.ifPresent(cache -> remember(tx, cache, distinct));
+    CheckedParents.remember(tx, reference, asked.keySet());
   }
 
-  /** Forgets parents that were deleted, so that they are asked for again. Does nothing uncached. */
+  private List<List<String>> missing(Tx tx, List<List<String>> keys) {
+    if (locking) {
+      return sql.lock(tx.dsl(), types(tx), keys);
+    }
+    if (known.isPresent()) {
+      return new GuardQuestion(known.get(), asked -> sql.find(tx.dsl(), types(tx), asked))
+          .missing(tx, keys);
+    }
+    return sql.find(tx.dsl(), types(tx), keys).stream()
+        .filter(answer -> !answer.isThere())
+        .map(GuardSql.Answer::key)
+        .toList();
+  }
+
+  /**
+   * Forgets what is known of these parents, so that they are asked for again; call it after the
+   * commit that deletes or inserts them. Some others are forgotten as well. Does nothing uncached.
+   */
   public void forget(List<? extends List<?>> keys) {
-    known.ifPresent(cache -> keys.forEach(key -> cache.invalidate(new ArrayList<Object>(key))));
+    for (List<?> key : keys) {
+      forgetGroup(ParentCache.group(texts(key)));
+    }
+  }
+
+  void forgetGroup(int group) {
+    known.ifPresent(cache -> cache.forget(group));
+  }
+
+  private static List<String> texts(List<?> key) {
+    return key.stream().map(String::valueOf).toList();
   }
 
   /** Empty if it refers to nothing. */
@@ -144,15 +194,5 @@ public final class ParentGuard {
       types = found;
     }
     return found;
-  }
-
-  /** A parent that this very transaction inserted may yet be rolled back. */
-  private static void remember(Tx tx, Cache<List<Object>, Boolean> cache, List<List<Object>> keys) {
-    try {
-      tx.afterCommit(commit -> keys.forEach(key -> cache.put(key, true)));
-    } catch (TransactionException e) {
-      // A joined transaction whose owner tells nobody of its commit: nothing is remembered.
-      return;
-    }
   }
 }

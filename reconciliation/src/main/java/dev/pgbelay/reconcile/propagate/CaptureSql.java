@@ -162,7 +162,7 @@ final class CaptureSql {
                 "childName",
                 text(child),
                 "urgency",
-                place(reference.urgency()),
+                String.valueOf(place(reference.urgency())),
                 "grace",
                 String.valueOf(reference.grace().toMillis()),
                 "childWhere",
@@ -247,11 +247,11 @@ final class CaptureSql {
   }
 
   /** In the queue: the smallest is treated first. */
-  private static String place(Reference.Urgency urgency) {
+  static int place(Reference.Urgency urgency) {
     return switch (urgency) {
-      case HIGH -> "0";
-      case NORMAL -> "1";
-      case LOW -> "2";
+      case HIGH -> 0;
+      case NORMAL -> 1;
+      case LOW -> 2;
     };
   }
 }

@@ -18,6 +18,8 @@ import org.jooq.Condition;
 import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.JSONB;
+import org.jooq.Record;
+import org.jooq.Result;
 import org.jooq.Table;
 import org.jooq.impl.DSL;
 import org.jooq.impl.SQLDataType;
@@ -25,16 +27,29 @@ import org.jooq.impl.SQLDataType;
 /** The children of one captured delete. {@code {0}} is their table. */
 final class ChildrenSql {
   /** {1}: their key as in the table of undo, {2}: which, {3}: columns of the key */
+  private static final String NEXT =
+      """
+      SELECT {1} FROM {0} WHERE {2} ORDER BY {3} LIMIT {4}\
+      """;
+
+  private static final String BEHIND = "({0}) > ({1})";
+
   private static final String LOCK =
       """
-      SELECT {1} FROM {0} WHERE {2} ORDER BY {3} LIMIT {4} FOR UPDATE OF {5}\
+      SELECT {1} FROM {0} WHERE {2} ORDER BY {3} FOR UPDATE OF {4}\
       """;
 
   private static final String SKIP_LOCKED = " SKIP LOCKED";
 
-  /** A child is treated once for a delete, whatever the rule leaves of it. */
+  /**
+   * A child is treated once for a delete, whatever the rule leaves of it. OFFSET keeps it a look-up
+   * for each row: a join might read everything that was kept.
+   */
   private static final String NOT_YET =
-      "{0} NOT IN (SELECT row_key FROM {1} WHERE batch = {2} AND row_key IS NOT NULL)";
+      "NOT EXISTS (SELECT FROM {1} WHERE batch = {2} AND row_key = {0} OFFSET 0)";
+
+  /** Decides about rows that were found by their key, and cannot be what they are found by. */
+  private static final String DECIDES = "({0}) IS TRUE";
 
   private static final String NO_PARENT =
       """
@@ -50,25 +65,28 @@ final class ChildrenSql {
       SELECT {2}, {3}, {4}, jsonb_build_object('deleted_parent', {5}), {6}, cast({7} AS text[]), {8},
              cast(ROW({0}.*) AS text)
         FROM {0} WHERE {9}
-      RETURNING row_key\
+      RETURNING id, row_key\
       """;
 
   private static final String KEEP_AFTER =
       """
-      UPDATE {1} AS pgbelay_undo SET row_after = (SELECT cast(ROW({0}.*) AS text) FROM {0} WHERE {2})
-       WHERE batch = {3} AND row_key IN (SELECT value FROM jsonb_array_elements(cast({4} AS jsonb)))\
+      UPDATE {1} AS pgbelay_undo SET row_after = cast(ROW({0}.*) AS text) FROM {0}
+       WHERE pgbelay_undo.id = ANY ({3}) AND {2}\
       """;
 
   private final DSLContext dsl;
   private final Reference reference;
   private final Entry entry;
+  private final CascadeSql cascades;
   private final Table<?> undo;
   private final TableShape shape;
   private final List<Field<?>> key;
   private final Field<JSONB> rowKey;
   private final Condition orphans;
 
-  ChildrenSql(DSLContext dsl, String schema, Reference reference, Entry entry) {
+  ChildrenSql(
+      DSLContext dsl, String schema, Reference reference, Entry entry, CascadeSql cascades) {
+    this.cascades = cascades;
     this.dsl = dsl;
     this.reference = reference;
     this.entry = entry;
@@ -131,27 +149,44 @@ final class ChildrenSql {
                 same));
   }
 
-  /** Locks some in the order of their key, at first those that nobody else has. */
-  List<JSONB> lock(int most) {
-    List<JSONB> free = lock(LOCK + SKIP_LOCKED, most);
-    return free.isEmpty() ? lock(LOCK, most) : free;
-  }
-
-  private List<JSONB> lock(String statement, int most) {
+  /** The next of its children by their key, whether they have a parent again or not. */
+  List<JSONB> next(int most) {
+    Condition behind = DSL.noCondition();
+    JSONB walkedTo = entry.walkedTo();
+    if (walkedTo != null) {
+      List<Field<?>> reached = new ArrayList<>();
+      for (int k = 0; k < key.size(); k++) {
+        reached.add(keyPart(DSL.field("cast({0} AS jsonb)", val(walkedTo)), k));
+      }
+      behind = DSL.condition(BEHIND, DSL.list(key), DSL.list(reached));
+    }
     return dsl.resultQuery(
-            statement,
+            NEXT,
             reference.child(),
             rowKey,
-            orphans.and(DSL.condition(NOT_YET, rowKey, undo, val(entry.batch()))),
+            of(dsl, reference, entry.parentKey()).and(behind),
             DSL.list(key),
-            DSL.inline(most),
+            DSL.inline(most))
+        .fetch(0, JSONB.class);
+  }
+
+  /** Locks those that have no parent, in the order of their key. */
+  List<JSONB> lock(List<JSONB> some) {
+    return dsl.resultQuery(
+            entry.waits() ? LOCK : LOCK + SKIP_LOCKED,
+            reference.child(),
+            rowKey,
+            among(some)
+                .and(DSL.condition(DECIDES, orphans))
+                .and(DSL.condition(NOT_YET, rowKey, undo, val(entry.batch()))),
+            DSL.list(key),
             reference.child().getUnqualifiedName())
         .fetch(0, JSONB.class);
   }
 
   /** Keeps what they are and does what the rule says, to those that have no parent even now. */
   long treat(Tx tx, List<JSONB> locked) {
-    List<JSONB> rows =
+    Result<Record> kept =
         dsl.resultQuery(
                 KEEP,
                 reference.child(),
@@ -163,13 +198,20 @@ final class ChildrenSql {
                 val(shape.name()),
                 val(shape.columns().keySet().toArray(String[]::new)),
                 rowKey,
-                among(locked).and(orphans))
-            .fetch(0, JSONB.class);
+                among(locked).and(DSL.condition(DECIDES, orphans)))
+            .fetch();
+    List<JSONB> rows = kept.getValues(1, JSONB.class);
     if (rows.isEmpty()) {
       return 0;
     }
+    cascades.capture(dsl, reference, among(rows));
     long changed = apply(tx, among(rows));
-    dsl.query(KEEP_AFTER, reference.child(), undo, sameKey(), val(entry.batch()), val(array(rows)))
+    dsl.query(
+            KEEP_AFTER,
+            reference.child(),
+            undo,
+            sameKey(),
+            val(kept.getValues(0, Long.class).toArray(Long[]::new)))
         .execute();
     return changed;
   }
@@ -210,7 +252,7 @@ final class ChildrenSql {
   private Condition among(List<JSONB> rows) {
     List<Field<?>> values = new ArrayList<>();
     for (int k = 0; k < key.size(); k++) {
-      values.add(keyPart("asked.pgbelay_key", k));
+      values.add(keyPart(DSL.field(DSL.raw("asked.pgbelay_key")), k));
     }
     return DSL.condition(AMONG, DSL.list(key), DSL.list(values), val(array(rows)));
   }
@@ -218,14 +260,17 @@ final class ChildrenSql {
   private Condition sameKey() {
     Condition same = DSL.noCondition();
     for (int k = 0; k < key.size(); k++) {
-      same = same.and(DSL.condition("{0} = {1}", key.get(k), keyPart("pgbelay_undo.row_key", k)));
+      same =
+          same.and(
+              DSL.condition(
+                  "{0} = {1}", key.get(k), keyPart(DSL.field(DSL.raw("pgbelay_undo.row_key")), k)));
     }
     return same;
   }
 
-  private Field<?> keyPart(String array, int k) {
+  private Field<?> keyPart(Field<?> array, int k) {
     String type = shape.column(shape.primaryKey().get(k)).orElseThrow().unboundedType();
-    return DSL.field("cast({0} ->> {1} AS {2})", DSL.raw(array), DSL.inline(k), DSL.raw(type));
+    return DSL.field("cast({0} ->> {1} AS {2})", array, DSL.inline(k), DSL.raw(type));
   }
 
   private static JSONB array(List<JSONB> rows) {

@@ -1,11 +1,15 @@
 package dev.pgbelay.reconcile.propagate;
 
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.reconcile.Declarations;
+import dev.pgbelay.reconcile.Reference;
 import java.time.Duration;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The triggers that see parents go: rows that are deleted, whose key changes, or that stop counting
@@ -29,6 +33,8 @@ public final class DeleteCapture {
           .deadline(Duration.ofSeconds(30))
           .lockTimeout(Duration.ofSeconds(2))
           .build();
+
+  private static final int MOST_KEYS = 10_000;
 
   private final Transactions transactions;
   private final Declarations declarations;
@@ -61,7 +67,7 @@ public final class DeleteCapture {
    * SHARE ROW EXCLUSIVE on each parent, which waits for its writers and keeps new ones waiting: at
    * most two seconds at a time.
    *
-   * @throws dev.pgbelay.core.PgBelayException if a table or column is not there
+   * @throws PgBelayException if a table or column is not there
    */
   public void install() {
     transactions.execute(
@@ -70,6 +76,34 @@ public final class DeleteCapture {
           CaptureSql sql = new CaptureSql(tx.dsl(), schema);
           sql.install(declarations.references()).forEach(sql::run);
         });
+  }
+
+  /**
+   * Captures by call what no trigger sees: writes the keys of parents that this transaction
+   * deletes, or whose key it changes, for every reference but those with RESTRICT, which is refused
+   * if children are left. Before or after the delete, in its transaction; a parent that is there
+   * when its children are to be treated keeps them. One statement for each 10,000 keys, and two for
+   * the types. What no caller tells of is left to the checker. What is cascaded from here needs no
+   * further call.
+   *
+   * @param reference name of one reference to the parent's table; call it for each
+   * @param keys the old values of the parent's columns, in the order of the declaration; one with a
+   *     NULL is left out, since nobody refers to it
+   * @throws PgBelayException if there is no such reference, a key has other columns, or RESTRICT
+   *     refuses
+   */
+  public void capture(
+      Tx tx, String reference, List<? extends List<? extends @Nullable Object>> keys) {
+    Reference one =
+        declarations.references().stream()
+            .filter(each -> each.name().equals(reference))
+            .findFirst()
+            .orElseThrow(
+                () -> new PgBelayException("capture for '" + reference + "': no such reference"));
+    CallSql sql = new CallSql(tx.dsl(), schema, one);
+    for (int from = 0; from < keys.size(); from += MOST_KEYS) {
+      sql.capture(keys.subList(from, Math.min(keys.size(), from + MOST_KEYS)));
+    }
   }
 
   /** Drops them; what was captured stays. Takes ACCESS EXCLUSIVE on each parent for a moment. */

@@ -5,8 +5,10 @@ import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.internal.ProbeSql;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jooq.Condition;
 import org.jooq.DSLContext;
 import org.jooq.Field;
@@ -18,6 +20,7 @@ final class PlanSql {
   private final DSLContext dsl;
   private final List<Reference> references;
   private final int most;
+  private final Set<String> atLeast = new LinkedHashSet<>();
 
   /**
    * @param most how many rows of each reference are counted
@@ -28,6 +31,11 @@ final class PlanSql {
     this.most = most;
   }
 
+  /** References of which there are more. */
+  Set<String> atLeast() {
+    return atLeast;
+  }
+
   Map<String, Long> count(Reference reference, Condition children) {
     Map<String, Long> rows = new LinkedHashMap<>();
     count(reference, children, rows);
@@ -36,8 +44,11 @@ final class PlanSql {
 
   private void count(Reference reference, Condition children, Map<String, Long> rows) {
     long found =
-        dsl.fetchCount(DSL.selectOne().from(reference.child()).where(children).limit(most));
-    rows.put(reference.name(), found);
+        dsl.fetchCount(DSL.selectOne().from(reference.child()).where(children).limit(most + 1));
+    rows.put(reference.name(), Math.min(found, most));
+    if (found > most) {
+      atLeast.add(reference.name());
+    }
     if (found == 0 || reference.onDelete().action() != OnDelete.Action.CASCADE) {
       return;
     }
@@ -50,7 +61,8 @@ final class PlanSql {
                 DSL.list(columns(next.child(), next.childColumns())),
                 DSL.select(columns(next.parent(), next.parentColumns()))
                     .from(reference.child())
-                    .where(children));
+                    .where(children)
+                    .limit(most));
         count(next, next.childWhere().and(theirs), rows);
       }
     }

@@ -1,5 +1,6 @@
 package dev.pgbelay.reconcile.propagate;
 
+import dev.pgbelay.batch.chunk.ThrottleSignal;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
@@ -11,12 +12,14 @@ import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.OnDelete;
 import dev.pgbelay.reconcile.Reference;
+import dev.pgbelay.reconcile.guard.DeletedParents;
 import dev.pgbelay.reconcile.propagate.QueueSql.Entry;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jooq.DSLContext;
 import org.jooq.JSONB;
@@ -29,11 +32,13 @@ import org.slf4j.LoggerFactory;
  * also holds the captured delete's row. Any number of workers may run; a worker that dies leaves
  * nothing half done.
  *
- * <p>Children are taken first where nobody else has them locked, and waited for at the end. Only
- * those are treated that have no parent at that moment: one that was inserted again under the same
- * key, and committed, keeps its children. A parent that a transaction inserts which is open just
- * then cannot be seen; the reference's grace is for that, before which nothing is treated. Each
- * child is kept in {@code reconcile_undo} before it is changed, and treated once.
+ * <p>Children are walked by their key, twice: first past those that somebody else has locked, then
+ * waiting for them. An index of the child on the referring columns <em>and then its primary
+ * key</em> makes a chunk cost the same however many children there are. Only those are treated that
+ * have no parent at that moment: one that was inserted again under the same key, and committed,
+ * keeps its children. A parent that a transaction inserts which is open just then cannot be seen;
+ * the reference's grace is for that, before which nothing is treated. Each child is kept in {@code
+ * reconcile_undo} before it is changed, and treated once.
  *
  * <p>Blocks the calling thread, with one connection. Triggers fire, so what is cascaded is captured
  * for the next reference. Needs the rights to make the changes, and to write the library's tables.
@@ -42,6 +47,8 @@ import org.slf4j.LoggerFactory;
 public final class Propagation {
   private static final Logger LOG = LoggerFactory.getLogger(Propagation.class);
   private static final int MOST_ATTEMPTS = 20;
+  private static final int MOST_COUNTED = 100_000;
+  private static final Duration THROTTLED = Duration.ofMillis(500);
 
   private final Transactions transactions;
   private final Map<String, Reference> references;
@@ -51,6 +58,10 @@ public final class Propagation {
   private final int confirmAbove;
   private final TxOptions options;
   private final QueueSql queue;
+  private final int countAtMost;
+  private final PropagationPacing pacing;
+  private final List<ThrottleSignal> throttle;
+  private final List<DeletedParents> guards;
 
   private Propagation(Builder builder) {
     this.transactions = builder.transactions;
@@ -63,6 +74,10 @@ public final class Propagation {
     this.chunk = builder.chunk;
     this.confirmAbove = builder.confirmAbove;
     this.queue = new QueueSql(schema);
+    this.countAtMost = builder.countAtMost;
+    this.pacing = new PropagationPacing(builder.rowsPerSecond, builder.pause, builder.sleeper);
+    this.throttle = builder.throttle;
+    this.guards = builder.guards;
     this.options =
         TxOptions.builder()
             .path("reconcile-propagation")
@@ -81,13 +96,19 @@ public final class Propagation {
   }
 
   /**
-   * Treats one chunk of the most urgent delete that is due. One that fails is tried again after 1
-   * second to 5 minutes, and held with its error after 20 times in a row.
+   * Treats one chunk of the most urgent delete that is due, and pauses as {@link
+   * Builder#rowsPerSecond} and {@link Builder#pause} say, without a connection. One that fails is
+   * tried again after 1 second to 5 minutes, and held with its error after 20 times in a row.
    */
   public Pass runOnce() {
     AtomicLong taken = new AtomicLong();
     try {
-      return transactions.run(options, tx -> step(tx, taken));
+      long start = System.nanoTime();
+      Pass pass = transactions.run(options, tx -> step(tx, taken));
+      if (pass.work() > 0) {
+        pacing.after(pass.work(), System.nanoTime() - start);
+      }
+      return pass;
     } catch (RuntimeException e) {
       if (taken.get() == 0) {
         throw e;
@@ -107,31 +128,60 @@ public final class Propagation {
       return Pass.idle();
     }
     Entry entry = next.get();
-    ChildrenSql children = new ChildrenSql(dsl, schema, reference(entry.reference()), entry);
-    if (!entry.confirmed() && entry.treated() == 0) {
-      PropagationPlan plan = plan(dsl, entry, children, confirmAbove + 1);
-      if (plan.total() > confirmAbove) {
-        queue.hold(
-            dsl,
-            entry.id(),
-            "changes more than %d rows, which needs to be confirmed; counted so far: %s"
-                .formatted(confirmAbove, plan.rows()));
-        return Pass.worked(1);
+    Reference reference = reference(entry.reference());
+    if (throttle.stream().anyMatch(each -> each.reasonToWait(dsl, reference.child()).isPresent())) {
+      return Pass.idle(THROTTLED);
+    }
+    ChildrenSql children = children(dsl, reference, entry);
+    if (entry.isNew()) {
+      tell(tx, reference, entry);
+      if (!entry.confirmed()) {
+        PropagationPlan plan = plan(dsl, entry, children, confirmAbove);
+        if (plan.total() > confirmAbove || !plan.atLeast().isEmpty()) {
+          queue.hold(
+              dsl,
+              entry.id(),
+              "changes more than %d rows, which needs to be confirmed; counted so far: %s"
+                  .formatted(confirmAbove, plan.rows()));
+          return Pass.worked(1);
+        }
       }
     }
-    List<JSONB> locked = children.lock(chunk);
-    if (locked.isEmpty()) {
+    List<JSONB> some = children.next(chunk);
+    if (some.isEmpty() && entry.waits()) {
       queue.done(dsl, entry.id());
       return Pass.worked(1);
     }
-    long changed = children.treat(tx, locked);
-    queue.progress(dsl, entry.id(), changed);
-    return Pass.worked(locked.size());
+    if (some.isEmpty()) {
+      queue.progress(dsl, entry.id(), 0, true, null);
+      return Pass.worked(1);
+    }
+    List<JSONB> locked = children.lock(some);
+    long changed = locked.isEmpty() ? 0 : children.treat(tx, locked);
+    queue.progress(dsl, entry.id(), changed, entry.waits(), some.get(some.size() - 1));
+    return Pass.worked(Math.max(1, locked.size()));
+  }
+
+  private void tell(Tx tx, Reference reference, Entry entry) {
+    tx.afterCommit(
+        commit ->
+            guards.forEach(
+                each -> {
+                  if (entry.parentKey() == null) {
+                    each.tellAll(reference.name());
+                  } else {
+                    each.tell(reference.name(), entry.parentTexts());
+                  }
+                }));
+  }
+
+  private ChildrenSql children(DSLContext dsl, Reference reference, Entry entry) {
+    return new ChildrenSql(dsl, schema, reference, entry, new CascadeSql(schema, all));
   }
 
   /**
    * What the delete of a parent that is still there would do; changes nothing. RESTRICT stands in
-   * the counts as the rows that refuse it.
+   * the counts as the rows that refuse it. Counts as far as {@link Builder#countAtMost}.
    *
    * @param key the parent's columns, in the order of the declaration
    * @throws PgBelayException if there is no such reference, or the key has other columns
@@ -158,18 +208,23 @@ public final class Propagation {
                           Arrays.stream(key).map(each -> DSL.val(String.valueOf(each))).toList()))
                   .fetchSingle()
                   .value1();
+          PlanSql plan = new PlanSql(tx.dsl(), all, countAtMost);
+          Map<String, Long> rows = plan.count(one, ChildrenSql.of(tx.dsl(), one, texts));
           return new PropagationPlan(
               0,
               reference,
               Optional.of(texts.data()),
               Optional.empty(),
               Optional.empty(),
-              new PlanSql(tx.dsl(), all, Integer.MAX_VALUE)
-                  .count(one, ChildrenSql.of(tx.dsl(), one, texts)));
+              rows,
+              plan.atLeast());
         });
   }
 
-  /** What is captured and not yet done, held or not, the oldest first; counts every row. */
+  /**
+   * What is captured and not yet done, held or not, the oldest first. Counts rows of each as far as
+   * {@link Builder#countAtMost}.
+   */
   public List<PropagationPlan> open(int most) {
     OptionRange.require("most", most, 1, 10_000);
     return transactions.run(
@@ -181,9 +236,15 @@ public final class Propagation {
                         plan(
                             tx.dsl(),
                             entry,
-                            new ChildrenSql(tx.dsl(), schema, reference(entry.reference()), entry),
-                            Integer.MAX_VALUE))
+                            children(tx.dsl(), reference(entry.reference()), entry),
+                            countAtMost))
                 .toList());
+  }
+
+  /** How much there is to do, for metrics and health: one statement, without the children. */
+  public PropagationBacklog backlog() {
+    return transactions.run(
+        options, tx -> queue.backlog(tx.dsl(), List.copyOf(references.keySet()), MOST_COUNTED));
   }
 
   /**
@@ -204,13 +265,16 @@ public final class Propagation {
 
   private PropagationPlan plan(DSLContext dsl, Entry entry, ChildrenSql children, int most) {
     Reference reference = reference(entry.reference());
+    PlanSql plan = new PlanSql(dsl, all, most);
+    Map<String, Long> rows = plan.count(reference, children.orphans());
     return new PropagationPlan(
         entry.id(),
         entry.reference(),
         Optional.ofNullable(entry.parentKey()).map(JSONB::data),
         Optional.of(entry.batch()),
         Optional.ofNullable(entry.heldBecause()),
-        new PlanSql(dsl, all, most).count(reference, children.orphans()));
+        rows,
+        plan.atLeast());
   }
 
   private Reference reference(String name) {
@@ -224,6 +288,12 @@ public final class Propagation {
     private String schema = SchemaInstaller.DEFAULT_SCHEMA;
     private int chunk = 500;
     private int confirmAbove = 10_000;
+    private int countAtMost = 100_000;
+    private int rowsPerSecond = PropagationPacing.NO_RATE;
+    private Duration pause = Duration.ZERO;
+    private PropagationPacing.Sleeper sleeper = TimeUnit.NANOSECONDS::sleep;
+    private List<ThrottleSignal> throttle = List.of();
+    private List<DeletedParents> guards = List.of();
     private Duration chunkTimeout = Duration.ofSeconds(30);
     private Duration lockTimeout = Duration.ofSeconds(2);
 
@@ -252,6 +322,52 @@ public final class Propagation {
     public Builder confirmAbove(int rows) {
       OptionRange.require("confirmAbove", rows, 1, 1_000_000_000);
       this.confirmAbove = rows;
+      return this;
+    }
+
+    /**
+     * How many rows of each reference {@link Propagation#plan} and {@link Propagation#open} count:
+     * 1 to 1,000,000,000, 100,000 unless said.
+     */
+    public Builder countAtMost(int rows) {
+      OptionRange.require("countAtMost", rows, 1, 1_000_000_000);
+      this.countAtMost = rows;
+      return this;
+    }
+
+    /**
+     * Children that one thread treats on average: 1 to 1,000,000 a second, as many as it can unless
+     * said. After a chunk that was faster it pauses.
+     */
+    public Builder rowsPerSecond(int rows) {
+      OptionRange.require("rowsPerSecond", rows, 1, 1_000_000);
+      this.rowsPerSecond = rows;
+      return this;
+    }
+
+    /** At least so long after each chunk: 0 to 1 minute, 0 unless said. */
+    public Builder pause(Duration time) {
+      OptionRange.require("pause", time, Duration.ZERO, Duration.ofMinutes(1));
+      this.pause = time;
+      return this;
+    }
+
+    /**
+     * What is asked before each chunk; while one says to wait, none is treated. None unless said.
+     */
+    public Builder throttle(List<ThrottleSignal> signals) {
+      this.throttle = List.copyOf(signals);
+      return this;
+    }
+
+    /** Who is told of each parent that went, when its delete is first looked at. */
+    public Builder tells(DeletedParents... caches) {
+      this.guards = List.of(caches);
+      return this;
+    }
+
+    Builder sleeper(PropagationPacing.Sleeper instead) {
+      this.sleeper = instead;
       return this;
     }
 

@@ -3,6 +3,7 @@ package dev.pgbelay.reconcile.propagate;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 
 /**
@@ -13,7 +14,9 @@ import java.util.UUID;
  * @param parentKey as a JSON array of texts; empty for a TRUNCATE
  * @param batch under which {@code UndoLog} has what was taken away
  * @param heldBecause why it waits for {@link Propagation#confirm}; empty if it does not
- * @param rows by reference, so far as they were counted
+ * @param rows by reference, so far as they were counted; of a table that refers to itself, the next
+ *     ones and not theirs
+ * @param atLeast references with more rows than were counted
  */
 public record PropagationPlan(
     long id,
@@ -21,12 +24,14 @@ public record PropagationPlan(
     Optional<String> parentKey,
     Optional<UUID> batch,
     Optional<String> heldBecause,
-    Map<String, Long> rows) {
+    Map<String, Long> rows,
+    Set<String> atLeast) {
   public PropagationPlan {
     rows = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(rows));
+    atLeast = Set.copyOf(atLeast);
   }
 
-  /** All of them. */
+  /** All that were counted. */
   public long total() {
     return rows.values().stream().mapToLong(Long::longValue).sum();
   }

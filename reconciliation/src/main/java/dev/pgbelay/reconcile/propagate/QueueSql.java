@@ -2,6 +2,7 @@ package dev.pgbelay.reconcile.propagate;
 
 import static org.jooq.impl.DSL.val;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
@@ -10,27 +11,45 @@ import org.jooq.JSONB;
 import org.jooq.Record;
 import org.jooq.Table;
 import org.jooq.impl.DSL;
+import org.jooq.impl.SQLDataType;
 import org.jspecify.annotations.Nullable;
 
 /** The queue of captured deletes, which is {@code {0}}. */
 final class QueueSql {
-  /** The row's lock is the fence: whoever loses his connection loses it, with all he did. */
+  /**
+   * The row's lock is the fence: whoever loses his connection loses it, with all he did. How many
+   * children a parent has decides how they are best found, so plans are not shared by parents.
+   */
   private static final String NEXT =
       """
-      SELECT * FROM {0}
+      SELECT *, ARRAY(SELECT jsonb_array_elements_text(parent_key)) AS parent_texts,
+             set_config('plan_cache_mode', 'force_custom_plan', true)
+        FROM {0}
        WHERE held_because IS NULL AND due_at <= clock_timestamp() AND reference = ANY ({1})
        ORDER BY urgency, due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED\
       """;
 
   private static final String OPEN =
       """
-      SELECT * FROM {0} WHERE reference = ANY ({1}) ORDER BY id LIMIT {2}\
+      SELECT *, ARRAY(SELECT jsonb_array_elements_text(parent_key)) AS parent_texts
+        FROM {0} WHERE reference = ANY ({1}) ORDER BY id LIMIT {2}\
       """;
 
   /** To the back of those of its urgency. */
   private static final String PROGRESS =
       """
-      UPDATE {0} SET rows_treated = rows_treated + {2}, attempts = 0, due_at = clock_timestamp() WHERE id = {1}\
+      UPDATE {0} SET rows_treated = rows_treated + {2}, waits = {3}, walked_to = {4}, attempts = 0,
+             due_at = clock_timestamp()
+       WHERE id = {1}\
+      """;
+
+  /** Of each at most {2}; the first in the queue is the oldest. */
+  private static final String BACKLOG =
+      """
+      SELECT (SELECT count(*) FROM (SELECT FROM {0} WHERE held_because IS NULL AND reference = ANY ({1}) LIMIT {2}) t),
+             (SELECT count(*) FROM (SELECT FROM {0} WHERE held_because IS NOT NULL AND reference = ANY ({1}) LIMIT {2}) t),
+             (SELECT extract(epoch FROM clock_timestamp() - captured_at) FROM {0}
+               WHERE held_because IS NULL AND reference = ANY ({1}) ORDER BY id LIMIT 1)\
       """;
 
   private static final String HOLD =
@@ -66,8 +85,15 @@ final class QueueSql {
       @Nullable JSONB parentKey,
       UUID batch,
       boolean confirmed,
-      long treated,
-      @Nullable String heldBecause) {}
+      boolean waits,
+      @Nullable JSONB walkedTo,
+      List<String> parentTexts,
+      @Nullable String heldBecause) {
+    /** Nothing was done for it yet. */
+    boolean isNew() {
+      return !waits && walkedTo == null;
+    }
+  }
 
   Optional<Entry> next(DSLContext dsl, List<String> references) {
     return dsl.resultQuery(NEXT, queue, val(references.toArray(String[]::new)))
@@ -79,8 +105,24 @@ final class QueueSql {
         .fetch(QueueSql::entry);
   }
 
-  void progress(DSLContext dsl, long id, long rows) {
-    dsl.query(PROGRESS, queue, val(id), val(rows)).execute();
+  PropagationBacklog backlog(DSLContext dsl, List<String> references, int most) {
+    Record row =
+        dsl.resultQuery(BACKLOG, queue, val(references.toArray(String[]::new)), DSL.inline(most))
+            .fetchSingle();
+    return new PropagationBacklog(
+        row.get(0, Long.class),
+        row.get(1, Long.class),
+        Optional.ofNullable(row.get(2, Double.class))
+            .map(seconds -> Duration.ofMillis(Math.max(0, Math.round(seconds * 1000)))));
+  }
+
+  /**
+   * @param waits whether it waits for children that are locked
+   * @param walkedTo the last child that was looked at
+   */
+  void progress(DSLContext dsl, long id, long rows, boolean waits, @Nullable JSONB walkedTo) {
+    dsl.query(PROGRESS, queue, val(id), val(rows), val(waits), val(walkedTo, SQLDataType.JSONB))
+        .execute();
   }
 
   void hold(DSLContext dsl, long id, String reason) {
@@ -106,7 +148,9 @@ final class QueueSql {
         row.get("parent_key", JSONB.class),
         row.get("batch", UUID.class),
         row.get("confirmed", Boolean.class),
-        row.get("rows_treated", Long.class),
+        row.get("waits", Boolean.class),
+        row.get("walked_to", JSONB.class),
+        List.of(row.get("parent_texts", String[].class)),
         row.get("held_because", String.class));
   }
 }

@@ -1,4 +1,4 @@
-/** Deletes of parents: captured by triggers, brought to the children afterwards, in chunks. */
+/** Deletes of parents: captured by triggers or by call, brought to the children afterwards. */
 @NullMarked
 package dev.pgbelay.reconcile.propagate;
 

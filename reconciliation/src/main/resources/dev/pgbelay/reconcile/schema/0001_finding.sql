@@ -87,5 +87,5 @@ CREATE TABLE ${schema}.reconcile_undo (
   CHECK (row_before IS NOT NULL OR row_after IS NOT NULL)
 );
 
-CREATE INDEX reconcile_undo_batch ON ${schema}.reconcile_undo (batch);
+CREATE INDEX reconcile_undo_batch ON ${schema}.reconcile_undo (batch, row_key);
 CREATE INDEX reconcile_undo_declaration ON ${schema}.reconcile_undo (declaration, done_at);

@@ -11,6 +11,10 @@ CREATE TABLE ${schema}.reconcile_deleted (
   due_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
   attempts      integer NOT NULL DEFAULT 0,
   rows_treated  bigint NOT NULL DEFAULT 0,
+  -- Its children are walked twice by their key: past those that somebody has locked, then waiting for them.
+  waits         boolean NOT NULL DEFAULT false,
+  -- Key of the last child that the walk has reached.
+  walked_to     jsonb,
   -- Why nobody goes on with it by himself, such as a limit that was exceeded; NULL while it is to be treated.
   held_because  text,
   -- Somebody has seen how much it is and wants it.
