@@ -1,11 +1,15 @@
 package dev.pgbelay.routing;
 
 import dev.pgbelay.core.CommitPosition;
+import dev.pgbelay.core.Failures;
+import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.internal.PgDriver;
 import dev.pgbelay.routing.Floor.Shown;
 import dev.pgbelay.routing.SeenConnections.Seen;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
+import org.postgresql.PGConnection;
 
 /** Whether a pooled connection leads where its node was chosen for. Safe for several threads. */
 final class ConnectionFit {
@@ -27,18 +31,37 @@ final class ConnectionFit {
    * @throws NotFitException if it does not
    */
   Seen require(Connection connection, Choice choice) throws SQLException {
-    Floor floor = choice.floor();
-    if (floor == null) {
-      return choice.reason().isReplica() ? connections.of(connection) : requirePrimary(connection);
+    if (!choice.reason().isReplica()) {
+      return requirePrimary(connection, choice.node());
     }
+    Seen seen = ofCluster(connection, choice.node());
+    Floor floor = choice.floor();
+    if (floor != null) {
+      requireCovered(seen, choice.sight(), floor);
+    }
+    return seen;
+  }
+
+  private Seen ofCluster(Connection connection, Member node) throws SQLException {
     Seen seen = connections.of(connection);
-    requireCovered(seen, choice.sight(), floor);
+    long found = seen.server().systemIdentifier();
+    if (found != fleet.systemIdentifier()) {
+      throw new RoutingException(
+          RoutingException.Kind.MISCONFIGURED,
+          "the pool of node '"
+              + node.name()
+              + "' leads to cluster "
+              + Long.toUnsignedString(found)
+              + ", its probes to cluster "
+              + Long.toUnsignedString(fleet.systemIdentifier())
+              + ": nothing was run. Give both the same server");
+    }
     return seen;
   }
 
   /** The same for the primary of the newest timeline; any other connection is given up. */
-  Seen requirePrimary(Connection connection) throws SQLException {
-    Seen seen = connections.of(connection);
+  Seen requirePrimary(Connection connection, Member node) throws SQLException {
+    Seen seen = ofCluster(connection, node);
     if (!isOfPrimary(seen)) {
       SeenConnections.evict(connection);
       throw new NotFitException(
@@ -51,6 +74,49 @@ final class ConnectionFit {
   /** Whether it led to the primary of the newest timeline that is known by now. */
   boolean isOfPrimary(Seen seen) {
     return !seen.recovering() && seen.primaryTimeline() == fleet.timelines().newest();
+  }
+
+  /** Whether a connection that is kept shows all that, by what its node says now. */
+  boolean covers(Seen seen, NodeSight sight, Floor floor) {
+    try {
+      requireCovered(seen, sight, floor);
+      return true;
+    } catch (NotFitException e) {
+      return false;
+    }
+  }
+
+  /**
+   * After work on a replica: where the server has said with its answers that it is none any more, a
+   * newer timeline has begun there, and what was shown may be of it. Its probe may not know yet, or
+   * never. Sends nothing.
+   */
+  void noticePromotion(PGConnection driver, Seen seen, Choice choice) {
+    if (choice.reason().isReplica()
+        && seen.pid() != 0
+        && !PgDriver.isStandby(driver).orElse(true)) {
+      fleet.seen(Math.max(seen.primaryTimeline(), choice.sight().timeline() + 1));
+    }
+  }
+
+  /**
+   * Whether work failed because of a connection that is not its own: that says nothing of the node,
+   * and other nodes would not mend it.
+   */
+  static boolean isOfOtherConnection(Tx tx, Throwable failure) {
+    return switch (Failures.classify(failure)) {
+      case CANNOT_CONNECT, POOL_EXHAUSTED -> true;
+      case CONNECTION_LOST -> !isLost(tx);
+      default -> false;
+    };
+  }
+
+  private static boolean isLost(Tx tx) {
+    try {
+      return PgDriver.isClosed(PgDriver.unwrap(tx.connection()));
+    } catch (SQLException e) {
+      return true;
+    }
   }
 
   /** Also a replica that has crashed and is back says so: it may stand further back then. */

@@ -116,7 +116,7 @@ final class ConnectionLender implements NodeConnections {
       Connection connection = null;
       try {
         connection = primary.node().pool().getConnection();
-        Seen seen = fit.requirePrimary(connection);
+        Seen seen = fit.requirePrimary(connection, primary);
         endLook(connection);
         long waited = System.nanoTime() - begun;
         Choice choice = new Choice(primary, sight, null, Reason.PRIMARY_DECLARED, waited, false);

@@ -34,8 +34,24 @@ record Floor(
    * A node has shown something, until then. What the same server says later bounds it.
    *
    * @param sight what the node had said when it was chosen
+   * @param sinceNanos when the connection was there already on which it was shown: the server has
+   *     not crashed from then on
    */
-  record Shown(Member node, NodeSight sight, long untilNanos) {
+  record Shown(Member node, NodeSight sight, long sinceNanos, long untilNanos) {
+    /** By a primary: it comes back from a crash with all that it had shown. */
+    static Shown byPrimary(Member node, NodeSight sight) {
+      long now = System.nanoTime();
+      return new Shown(node, sight, now, now);
+    }
+
+    /** Whether what bounds this one bounds the other, too. */
+    boolean standsFor(Shown other) {
+      return node == other.node
+          && server().equals(other.server())
+          && untilNanos - other.untilNanos >= 0
+          && (!sight.recovering() || sinceNanos - other.untilNanos <= 0);
+    }
+
     ServerStart server() {
       return sight.server();
     }
@@ -102,9 +118,14 @@ record Floor(
     return new Floor(positions, shown, unknown, true);
   }
 
-  /** The primary has answered: what it has shown, or where it wrote, stands for all before. */
-  Floor answeredByPrimary() {
-    return needsPrimary ? new Floor(positions, shown, unknown, false) : this;
+  /**
+   * The primary has answered: what it says later stands for all that was there before. Also for
+   * what a token stood for that was joined after the answer, and could not be read.
+   */
+  Floor answeredBy(Member primary, NodeSight sight) {
+    return needsPrimary
+        ? new Floor(positions, shown, unknown, false).with(Shown.byPrimary(primary, sight))
+        : this;
   }
 
   Floor with(PendingCommit commit) {
@@ -124,17 +145,18 @@ record Floor(
     return fewer.remove(bounded) ? new Floor(positions, fewer, unknown, needsPrimary) : this;
   }
 
-  /** A node keeps what it has shown last. */
+  /** A node keeps what it has shown last, unless it may have crashed in between. */
   Floor with(Shown latest) {
     if (shown.isEmpty()) {
       return new Floor(positions, List.of(latest), unknown, needsPrimary);
     }
     List<Shown> kept = new ArrayList<>(shown.size() + 1);
     for (Shown one : shown) {
-      if (one.node() != latest.node() || !one.server().equals(latest.server())) {
-        kept.add(one);
-      } else if (one.untilNanos() - latest.untilNanos() >= 0) {
+      if (one.standsFor(latest)) {
         return this;
+      }
+      if (!latest.standsFor(one)) {
+        kept.add(one);
       }
     }
     kept.add(latest);

@@ -97,18 +97,19 @@ final class LentConnection implements Lent {
       return lender.fleet().primaryOrNull() == node && lender.fit().isOfPrimary(seen);
     }
     NodeSight sight = lender.router().replica(node, Set.of());
-    if (sight == null || !sight.server().equals(seen.server())) {
+    if (sight == null) {
       return false;
     }
     if (choice.reason() == Reason.STALE_BY_CHOICE) {
-      return true;
+      return sight.server().equals(seen.server());
     }
     if (maxStaleness != null) {
-      return lender
-          .fleet()
-          .staleness(sight.position())
-          .filter(age -> age.compareTo(maxStaleness) <= 0)
-          .isPresent();
+      return lender.fit().covers(seen, sight, Floor.NONE.raised(sight.position()))
+          && lender
+              .fleet()
+              .staleness(sight.position())
+              .filter(age -> age.compareTo(maxStaleness) <= 0)
+              .isPresent();
     }
     if (session.isEmpty()) {
       return false;
@@ -116,7 +117,8 @@ final class LentConnection implements Lent {
     Floor floor = lender.settlement().settled(session.get());
     return !floor.needsPrimary()
         && floor.unknown().isEmpty()
-        && lender.router().covers(node, sight, floor);
+        && lender.router().covers(node, sight, floor)
+        && lender.fit().covers(seen, sight, floor);
   }
 
   @Override
@@ -137,8 +139,12 @@ final class LentConnection implements Lent {
                 && now.timeline() > choice.sight().timeline()
             ? now
             : choice.sight();
-    Shown shown = new Shown(choice.node(), latest, System.nanoTime());
+    lender.fit().noticePromotion(driver, seen, choice);
+    Shown shown = new Shown(choice.node(), latest, seen.seenNanos(), System.nanoTime());
     session.change(floor -> floor.with(shown));
+    if (!isOfReplica()) {
+      session.change(floor -> floor.answeredBy(choice.node(), latest));
+    }
   }
 
   @Override
@@ -172,7 +178,9 @@ final class LentConnection implements Lent {
       sessions.forEach(this::shown);
     } else {
       sessions.forEach(
-          session -> session.change(floor -> floor.raised(position).answeredByPrimary()));
+          session ->
+              session.change(
+                  floor -> floor.raised(position).answeredBy(choice.node(), choice.sight())));
     }
   }
 
@@ -220,7 +228,7 @@ final class LentConnection implements Lent {
   /** A newer timeline that was heard of meanwhile takes this one's worth. */
   private void requireStillPrimary() throws SQLException {
     try {
-      Seen ignored = lender.fit().requirePrimary(connection);
+      Seen ignored = lender.fit().requirePrimary(connection, choice.node());
     } catch (NotFitException e) {
       throw new SQLTransientConnectionException(
           "node '"

@@ -208,10 +208,11 @@ public final class ReadYourWritesBuilder {
     Settlement settlement = new Settlement(fleet, options, meters);
     Router router = new Router(fleet, settlement, options, meters, new Semaphore(primaryReads));
     ConnectionFit fit = new ConnectionFit(fleet, new SeenConnections(), options);
+    Writes writes = new Writes(fleet, settlement, fit, meters);
     return new ReadYourWrites(
         fleet,
-        new Reads(fleet, router, settlement, fit, meters),
-        new Writes(fleet, settlement, fit, meters),
+        new Reads(fleet, router, settlement, fit, writes, meters),
+        writes,
         new Tokens(fleet, settlement, maxWait.compareTo(TOKEN_WAIT) < 0 ? TOKEN_WAIT : maxWait),
         membership,
         new ConnectionLender(fleet, router, settlement, fit, meters));

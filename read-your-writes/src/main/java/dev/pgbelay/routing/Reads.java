@@ -6,6 +6,7 @@ import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.TxWork;
+import dev.pgbelay.core.internal.PgDriver;
 import dev.pgbelay.core.internal.RetryBar;
 import dev.pgbelay.routing.Floor.Shown;
 import dev.pgbelay.routing.RouteDecision.Reason;
@@ -23,10 +24,17 @@ final class Reads {
   private final Router router;
   private final Settlement settlement;
   private final ConnectionFit fit;
+  private final Writes writes;
   private final RoutingMeters meters;
 
   Reads(
-      Fleet fleet, Router router, Settlement settlement, ConnectionFit fit, RoutingMeters meters) {
+      Fleet fleet,
+      Router router,
+      Settlement settlement,
+      ConnectionFit fit,
+      Writes writes,
+      RoutingMeters meters) {
+    this.writes = writes;
     this.fleet = fleet;
     this.router = router;
     this.settlement = settlement;
@@ -70,7 +78,7 @@ final class Reads {
 
   private <T extends @Nullable Object, X extends Exception> T routed(
       @Nullable Session session, ReadOptions read, TxWork<T, X> work, Next next) throws X {
-    Writes.requireNotWriting();
+    writes.requireNotWriting();
     RouteState state = new RouteState();
     while (true) {
       Choice choice = next.choose(state);
@@ -102,7 +110,9 @@ final class Reads {
     private final @Nullable Session session;
     private final TxWork<T, X> work;
     private @Nullable Tx tx;
+    private @Nullable Seen seen;
     private @Nullable FailureKind kind;
+    private @Nullable Throwable ofOthers;
 
     Run(Choice choice, @Nullable Session session, TxWork<T, X> work) {
       this.choice = choice;
@@ -121,8 +131,17 @@ final class Reads {
                 how,
                 opened -> {
                   tx = opened;
-                  requireFit(opened);
-                  return work.run(opened);
+                  seen = requireFit(opened);
+                  try {
+                    return work.run(opened);
+                  } catch (Throwable failure) {
+                    if (ConnectionFit.isOfOtherConnection(opened, failure)) {
+                      ofOthers = failure;
+                    }
+                    throw failure;
+                  } finally {
+                    noticePromotion(opened);
+                  }
                 });
         long ended = System.nanoTime();
         node.ended(ended - begun);
@@ -132,7 +151,7 @@ final class Reads {
         node.notRun();
         throw e;
       } catch (Throwable failure) {
-        kind = Failures.classify(failure);
+        kind = kindFor(failure);
         long ended = System.nanoTime();
         node.failed(kind, failure, ended - begun);
         shown(ended);
@@ -142,12 +161,28 @@ final class Reads {
       }
     }
 
-    private void requireFit(Tx opened) {
+    private Seen requireFit(Tx opened) {
       try {
-        Seen ignored = fit.require(opened.connection(), choice);
+        return fit.require(opened.connection(), choice);
       } catch (SQLException e) {
         throw new DataAccessException("the node could not be identified", e);
       }
+    }
+
+    private void noticePromotion(Tx opened) {
+      Seen known = seen;
+      if (known != null) {
+        try {
+          fit.noticePromotion(PgDriver.unwrap(opened.connection()), known, choice);
+        } catch (SQLException e) {
+          throw new DataAccessException("the node's connection is gone", e);
+        }
+      }
+    }
+
+    @SuppressWarnings("ReferenceEquality") // the failure itself, not one like it
+    private FailureKind kindFor(Throwable failure) {
+      return failure == ofOthers ? FailureKind.OTHER : Failures.classify(failure);
     }
 
     private void decided(long ended) {
@@ -156,7 +191,7 @@ final class Reads {
       shown(ended);
       if (session != null) {
         if (!choice.reason().isReplica()) {
-          session.change(Floor::answeredByPrimary);
+          session.change(floor -> floor.answeredBy(choice.node(), choice.sight()));
         }
         session.decided(decision);
       }
@@ -165,7 +200,9 @@ final class Reads {
     /** Also work that failed may have seen something, and told. */
     private void shown(long ended) {
       if (session != null) {
-        Shown shown = new Shown(choice.node(), choice.sight(), ended);
+        Seen known = seen;
+        long since = known == null ? ended : known.seenNanos();
+        Shown shown = new Shown(choice.node(), choice.sight(), since, ended);
         session.change(floor -> floor.with(shown));
       }
     }
@@ -179,7 +216,7 @@ final class Reads {
       if (!choice.reason().isReplica() || (tx != null && !RetryBar.isOpen(tx))) {
         return false;
       }
-      FailureKind known = kind == null ? Failures.classify(failure) : kind;
+      FailureKind known = kind == null ? kindFor(failure) : kind;
       return switch (known) {
         case RECOVERY_CONFLICT, CONNECTION_LOST, CANNOT_CONNECT, POOL_EXHAUSTED, READ_ONLY -> true;
         default -> false;

@@ -239,7 +239,8 @@ final class Router {
     for (Member node : fit) {
       NodeSight sight = node.sight();
       if (sight != null && node.tryBegin()) {
-        return new Choice(node, sight, Floor.NONE, Reason.WITHIN_STALENESS, 0, false);
+        Floor asOld = Floor.NONE.raised(sight.position());
+        return new Choice(node, sight, asOld, Reason.WITHIN_STALENESS, 0, false);
       }
     }
     return toPrimary(null, Reason.PRIMARY_NO_REPLICA, read, state);

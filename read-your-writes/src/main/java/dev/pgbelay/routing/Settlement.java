@@ -82,7 +82,7 @@ final class Settlement {
       session.change(
           now ->
               now.positions().contains(position)
-                  ? now.without(position).with(new Shown(primary, sight, System.nanoTime()))
+                  ? now.without(position).with(Shown.byPrimary(primary, sight))
                   : now);
     }
   }

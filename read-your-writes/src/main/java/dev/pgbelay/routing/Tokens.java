@@ -58,8 +58,7 @@ final class Tokens {
     if (!floor.needsPrimary() || primary == null || sight == null) {
       return floor;
     }
-    Shown now = new Shown(primary, sight, System.nanoTime());
-    session.change(before -> before.with(now).answeredByPrimary());
+    session.change(before -> before.answeredBy(primary, sight));
     return settlement.settled(session);
   }
 

@@ -22,12 +22,11 @@ import org.jspecify.annotations.Nullable;
 
 /** Runs writes on the primary, and keeps where they are to be seen. Safe for several threads. */
 final class Writes {
-  private static final ThreadLocal<Boolean> WRITING = ThreadLocal.withInitial(() -> false);
-
   private final Fleet fleet;
   private final Settlement settlement;
   private final ConnectionFit fit;
   private final RoutingMeters meters;
+  private final ThreadLocal<Boolean> writing = ThreadLocal.withInitial(() -> false);
 
   Writes(Fleet fleet, Settlement settlement, ConnectionFit fit, RoutingMeters meters) {
     this.fleet = fleet;
@@ -37,8 +36,8 @@ final class Writes {
   }
 
   /** A replica does not have what an open transaction has written. */
-  static void requireNotWriting() {
-    if (WRITING.get()) {
+  void requireNotWriting() {
+    if (writing.get()) {
       throw new TransactionException(
           FailureKind.MISUSE,
           "a routed read was begun inside a routed write on this thread: it would not see what that"
@@ -83,6 +82,7 @@ final class Writes {
     private final TxWork<T, X> work;
     private @Nullable Tx tx;
     private @Nullable Seen seen;
+    private @Nullable Throwable ofOthers;
 
     Run(Member primary, NodeSight sight, Session session, TxWork<T, X> work) {
       this.primary = primary;
@@ -101,13 +101,18 @@ final class Writes {
                     opened -> {
                       tx = opened;
                       requirePrimary(opened);
-                      boolean before = WRITING.get();
-                      WRITING.set(true);
+                      boolean before = writing.get();
+                      writing.set(true);
                       T value;
                       try {
                         value = work.run(opened);
+                      } catch (Throwable failure) {
+                        if (ConnectionFit.isOfOtherConnection(opened, failure)) {
+                          ofOthers = failure;
+                        }
+                        throw failure;
                       } finally {
-                        WRITING.set(before);
+                        writing.set(before);
                       }
                       // A newer timeline that was heard of meanwhile takes this one's worth.
                       requirePrimary(opened);
@@ -126,7 +131,7 @@ final class Writes {
 
     private void requirePrimary(Tx opened) {
       try {
-        seen = fit.requirePrimary(opened.connection());
+        seen = fit.requirePrimary(opened.connection(), primary);
       } catch (SQLException e) {
         throw new DataAccessException("the node could not be identified", e);
       }
@@ -136,9 +141,9 @@ final class Writes {
       Optional<CommitPosition> position = commit.position();
       if (commit.effect() == Commit.Effect.READ_ONLY) {
         shown();
-        session.change(Floor::answeredByPrimary);
+        session.change(floor -> floor.answeredBy(primary, sight));
       } else if (position.isPresent()) {
-        session.change(floor -> floor.raised(position.get()).answeredByPrimary());
+        session.change(floor -> floor.raised(position.get()).answeredBy(primary, sight));
       } else {
         unknown();
       }
@@ -165,7 +170,7 @@ final class Writes {
 
     private void shown() {
       if (seen != null) {
-        Shown shown = new Shown(primary, sight, System.nanoTime());
+        Shown shown = Shown.byPrimary(primary, sight);
         session.change(floor -> floor.with(shown));
       }
     }
@@ -174,7 +179,11 @@ final class Writes {
      * Nothing was done: the node is a replica now, or cannot be reached, and another may come to be
      * the primary.
      */
+    @SuppressWarnings("ReferenceEquality") // the failure itself, not one like it
     boolean mayRunAgain(Throwable failure) {
+      if (failure == ofOthers) {
+        return false;
+      }
       FailureKind kind = Failures.classify(failure);
       boolean moved =
           (kind == FailureKind.READ_ONLY || kind.fate() == FailureKind.Fate.NEVER_BEGUN)

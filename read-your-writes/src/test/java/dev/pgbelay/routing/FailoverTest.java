@@ -212,6 +212,45 @@ class FailoverTest {
     }
   }
 
+  /** Its probe stands still, so that only the connection that was read on can tell. */
+  @Test
+  void replicaThatTookOver_andShowedIt_isFoundOut_thoughItsProbeIsSilent() throws Exception {
+    try (Cluster cluster = new Cluster(1)) {
+      PostgresNode heir = cluster.replica(1);
+      try (FaultProxy work = FaultProxy.inFrontOf(heir);
+          FaultProxy probes = FaultProxy.inFrontOf(heir)) {
+        ReadYourWrites db =
+            cluster.start(
+                ReadYourWrites.builder(cluster.node(cluster.primary()))
+                    .replica(
+                        cluster.node(heir, work.jdbcUrl("postgres"), probes.jdbcUrl("postgres")))
+                    .probeTimeout(LONG)
+                    .maxAge(LONG)
+                    .failoverWait(Duration.ofMillis(200)));
+        Session session = db.session();
+        assertThat(seen(db, session, 1)).isEqualTo("name 1");
+        assertThat(session.lastDecision().orElseThrow().reason().isReplica()).isTrue();
+        assertThat(db.token(session)).isPresent();
+        probes.freeze();
+        heir.promote();
+        try (Connection connection = heir.connect();
+            Statement statement = connection.createStatement()) {
+          statement.execute("UPDATE profile SET name = 'after' WHERE id = 1");
+        }
+        assertThat(seen(db, session, 1)).isEqualTo("after");
+        work.refuseConnections();
+        work.dropConnections();
+
+        for (int i = 0; i < 5; i++) {
+          assertThatThrownBy(() -> seen(db, session, 1)).isInstanceOf(RoutingException.class);
+          assertThatThrownBy(() -> db.write(session, tx -> rename(tx, 1, "split")))
+              .isInstanceOf(RoutingException.class)
+              .hasMessageContaining("timeline 2");
+        }
+      }
+    }
+  }
+
   @Test
   void twoPrimariesOfOneTimeline_areBothLeftAlone() {
     try (Cluster cluster = new Cluster(2)) {

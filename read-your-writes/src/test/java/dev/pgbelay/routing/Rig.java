@@ -119,7 +119,9 @@ final class Rig {
 
   void shown(Session session, String node) {
     NodeSight sight = Objects.requireNonNull(member(node).sight());
-    Floor.Shown shown = new Floor.Shown(member(node), sight, System.nanoTime());
+    Floor.Shown shown =
+        new Floor.Shown(
+            member(node), sight, Objects.requireNonNull(opened.get(node)), System.nanoTime());
     session.change(floor -> floor.with(shown));
   }
 

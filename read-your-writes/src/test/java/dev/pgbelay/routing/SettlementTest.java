@@ -338,11 +338,42 @@ class SettlementTest {
     rig.shown(session, "b");
     Floor.Shown latest = session.floor().shown().get(0);
     Floor.Shown earlier =
-        new Floor.Shown(latest.node(), latest.sight(), latest.untilNanos() - 1_000_000);
+        new Floor.Shown(
+            latest.node(), latest.sight(), latest.sinceNanos(), latest.untilNanos() - 1);
     session.change(floor -> floor.with(earlier));
 
     assertThat(session.floor().positions()).containsExactly(at(1, 0x900));
     assertThat(session.floor().shown()).containsExactly(latest);
+  }
+
+  /** It may have begun further back in between: what it says then bounds the second alone. */
+  @Test
+  void whatAReplicaHasShown_isKeptBesideWhatItShowedOnAConnectionThatIsNewer() {
+    Session session = rig.session();
+    rig.shown(session, "b");
+    Floor.Shown before = session.floor().shown().get(0);
+    long reopened = before.untilNanos() + 1;
+    Floor.Shown after = new Floor.Shown(before.node(), before.sight(), reopened, reopened + 1_000);
+    Floor.Shown later = new Floor.Shown(before.node(), before.sight(), reopened, reopened + 2_000);
+
+    Floor both = session.floor().with(after).with(later);
+    Floor inTheOtherOrder = Floor.NONE.with(later).with(before).with(after);
+
+    assertThat(both.shown()).containsExactly(before, later);
+    assertThat(inTheOtherOrder.shown()).containsExactlyInAnyOrder(before, later);
+  }
+
+  @Test
+  void tokenThatCouldNotBeRead_andCameWithTheAnswer_isBoundedByWhatThePrimarySaysLater() {
+    Session session = rig.session();
+    NodeSight chosen = rig.sight("a", false, at(1, 0x900), System.nanoTime());
+    // The primary has answered; the token comes before the session is told so.
+    session.change(Floor::forPrimary);
+    session.change(floor -> floor.raised(at(1, 0x900)).answeredBy(rig.member("a"), chosen));
+
+    assertThat(rig.settlement.settled(session).shown()).hasSize(1);
+    rig.primary("a", 1, 0x950);
+    assertThat(rig.settlement.settled(session).positions()).containsExactly(at(1, 0x950));
   }
 
   @Test
@@ -445,7 +476,10 @@ class SettlementTest {
     session.change(Floor::forPrimary);
 
     assertThat(rig.chosen(session)).isEqualTo("a PRIMARY_TOKEN");
-    session.change(Floor::answeredByPrimary);
+    session.change(
+        floor ->
+            floor.answeredBy(
+                rig.member("a"), rig.sight("a", false, at(1, 0x900), System.nanoTime())));
 
     assertThat(rig.chosen(session)).endsWith("CAUGHT_UP");
   }
