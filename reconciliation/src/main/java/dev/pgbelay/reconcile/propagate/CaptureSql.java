@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import org.jooq.DSLContext;
 import org.jooq.Field;
+import org.jooq.Record;
 import org.jooq.impl.DSL;
 
 /** The triggers' text. */
@@ -81,6 +82,16 @@ final class CaptureSql {
        WHERE tree.level > 0 ORDER BY 1\
       """;
 
+  private static final String STATE =
+      """
+      SELECT to_regprocedure({0}) IS NOT NULL,
+             (SELECT count(DISTINCT t.tgtype) FROM pg_trigger t
+               WHERE t.tgrelid = to_regclass({1}) AND t.tgfoid = to_regprocedure({0})
+                 AND t.tgenabled IN ('O', 'A'))\
+      """;
+
+  private static final int TRIGGERS = 3;
+
   private final DSLContext dsl;
   private final String schema;
 
@@ -112,6 +123,24 @@ final class CaptureSql {
     return references.stream()
         .map(each -> "DROP FUNCTION IF EXISTS " + function(each) + "() CASCADE")
         .toList();
+  }
+
+  DeleteCapture.State state(List<Reference> references) {
+    int there = 0;
+    int whole = 0;
+    for (Reference each : references) {
+      Record row =
+          dsl.resultQuery(
+                  STATE,
+                  val(function(each) + "()"),
+                  val(CatalogSql.get(dsl, each, each.parent()).name()))
+              .fetchSingle();
+      there += Boolean.TRUE.equals(row.get(0)) ? 1 : 0;
+      whole += Integer.valueOf(TRIGGERS).equals(row.get(1, Integer.class)) ? 1 : 0;
+    }
+    return there == 0
+        ? DeleteCapture.State.GONE
+        : whole == references.size() ? DeleteCapture.State.INSTALLED : DeleteCapture.State.PARTLY;
   }
 
   /** Not as a template: a condition may have braces in its texts. */

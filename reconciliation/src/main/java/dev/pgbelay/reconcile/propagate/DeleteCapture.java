@@ -115,4 +115,24 @@ public final class DeleteCapture {
           sql.uninstall(declarations.references()).forEach(sql::run);
         });
   }
+
+  /** The statements that {@link #uninstall} would run. */
+  public List<String> uninstallDdl() {
+    return transactions.run(
+        DDL, tx -> new CaptureSql(tx.dsl(), schema).uninstall(declarations.references()));
+  }
+
+  /** Whether the triggers are there and enabled; reads the catalog alone. */
+  public State state() {
+    return transactions.run(
+        DDL, tx -> new CaptureSql(tx.dsl(), schema).state(declarations.references()));
+  }
+
+  /** What is there of the triggers. */
+  public enum State {
+    INSTALLED,
+    /** Some are missing or disabled: run {@link DeleteCapture#install} again. */
+    PARTLY,
+    GONE
+  }
 }

@@ -1,0 +1,48 @@
+package dev.pgbelay.reconcile.migrate;
+
+import java.util.List;
+
+/**
+ * What the catalog has of a reference's foreign keys.
+ *
+ * @param serverVersion such as 180006
+ * @param partitioned whether the child is
+ * @param keys those on the child itself
+ * @param leaves the child's partitions that have rows, with the keys of each; empty unless
+ *     partitioned
+ */
+record KeyState(int serverVersion, boolean partitioned, List<Key> keys, List<Leaf> leaves) {
+  private static final int NOT_VALID_ON_PARTITIONED = 180000;
+
+  /**
+   * One foreign key.
+   *
+   * @param valid whether it holds for every row
+   * @param differences to what the reference says
+   */
+  record Key(String name, boolean valid, List<String> differences) {}
+
+  /** One partition. */
+  record Leaf(String table, List<Key> keys) {
+    boolean has() {
+      return !keys.isEmpty();
+    }
+
+    boolean isValid() {
+      return keys.stream().anyMatch(Key::valid);
+    }
+  }
+
+  boolean hasKey() {
+    return !keys.isEmpty();
+  }
+
+  boolean isValid() {
+    return keys.stream().anyMatch(Key::valid);
+  }
+
+  /** Whether each partition has to get a key of its own first. */
+  boolean byPartition() {
+    return partitioned && serverVersion < NOT_VALID_ON_PARTITIONED;
+  }
+}
