@@ -49,6 +49,7 @@ final class ConnectionLender implements NodeConnections {
 
   @Override
   public Lent forRead(Session session, ReadOptions read) throws SQLException {
+    fleet.requireOwn(session);
     return routed(null, state -> router.choose(session, read, state));
   }
 
@@ -59,6 +60,7 @@ final class ConnectionLender implements NodeConnections {
 
   private Lent routed(@Nullable Duration maxStaleness, Function<RouteState, Choice> next)
       throws SQLException {
+    fleet.requireOpen();
     RouteState state = new RouteState();
     while (true) {
       Choice choice = next.apply(state);
@@ -105,6 +107,7 @@ final class ConnectionLender implements NodeConnections {
 
   @Override
   public Lent forWrite() throws SQLException {
+    fleet.requireOpen();
     long begun = System.nanoTime();
     while (true) {
       Member primary = fit.primary(begun);

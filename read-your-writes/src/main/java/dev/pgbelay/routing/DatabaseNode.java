@@ -2,6 +2,7 @@ package dev.pgbelay.routing;
 
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.internal.OptionName;
+import java.util.Objects;
 import javax.sql.DataSource;
 
 /**
@@ -28,6 +29,8 @@ public record DatabaseNode(String name, DataSource pool, DataSource probes) {
    */
   public DatabaseNode {
     name = OptionName.require("name of a node", name, LONGEST_NAME);
+    Objects.requireNonNull(pool, "the pool of a node is null");
+    Objects.requireNonNull(probes, "the probes of a node are null");
     if (pool == probes) {
       throw new PgBelayException(
           "node '"

@@ -31,6 +31,7 @@ final class Fleet {
   private final PrimaryTrail trail = new PrimaryTrail();
   private final RoutingOptions options;
   private volatile long systemIdentifier;
+  private volatile boolean closed;
 
   Fleet(RoutingOptions options) {
     this.options = options;
@@ -58,6 +59,27 @@ final class Fleet {
 
   void isCluster(long identifier) {
     systemIdentifier = identifier;
+  }
+
+  /** Nobody asks the nodes any more. */
+  void close() {
+    closed = true;
+  }
+
+  void requireOpen() {
+    if (closed) {
+      throw new RoutingException(
+          Kind.CLOSED,
+          "this ReadYourWrites has been closed: nothing was run. Close it after whoever reads and"
+              + " writes through it, or build another one");
+    }
+  }
+
+  void requireOwn(Session session) {
+    if (session.owner().fleet() != this) {
+      throw new IllegalArgumentException(
+          "the session belongs to another ReadYourWrites: pass its token on instead");
+    }
   }
 
   /** A token or a node tells of a timeline. */

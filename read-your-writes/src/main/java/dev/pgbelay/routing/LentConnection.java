@@ -123,6 +123,7 @@ final class LentConnection implements Lent {
 
   @Override
   public void begins(Optional<Session> session) {
+    session.ifPresent(lender.fleet()::requireOwn);
     if (!isOfReplica()) {
       session.ifPresent(lender.settlement()::judge);
     }

@@ -121,6 +121,7 @@ final class Membership {
   }
 
   synchronized void add(DatabaseNode node) {
+    fleet.requireOpen();
     if (fleet.nodes().stream().anyMatch(member -> member.name().equals(node.name()))) {
       throw misconfigured(node, "is there already: give each node a name of its own");
     }
@@ -137,6 +138,7 @@ final class Membership {
   }
 
   synchronized int remove(String name, Duration deadline) {
+    fleet.requireOpen();
     Member member =
         fleet.nodes().stream()
             .filter(each -> each.name().equals(name))
@@ -144,7 +146,16 @@ final class Membership {
             .orElseThrow(
                 () ->
                     new RoutingException(
-                        Kind.MISCONFIGURED, "node '" + name + "' is not there to be removed"));
+                        Kind.MISCONFIGURED,
+                        "node '"
+                            + name
+                            + "' is not there to be removed: there are "
+                            + fleet.nodes().stream().map(Member::name).toList()));
+    if (member == fleet.primaryOrNull()) {
+      throw misconfigured(
+          member.node(),
+          "is the primary now, and nothing could be written without it: promote another one first");
+    }
     member.drain();
     long until = System.nanoTime() + deadline.toNanos();
     while (member.reads() > 0 && until - System.nanoTime() > 0) {
@@ -166,6 +177,7 @@ final class Membership {
   }
 
   synchronized void close() {
+    fleet.close();
     fleet.nodes().forEach(this::stop);
   }
 

@@ -5,6 +5,7 @@ import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.TxOptions.Isolation;
 import dev.pgbelay.core.TxOptions.Retry;
 import java.time.Duration;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -90,7 +91,7 @@ public final class ReadOptions {
      * another node is tried.
      */
     public Builder transaction(TxOptions options) {
-      this.transaction = options;
+      this.transaction = Objects.requireNonNull(options, "transaction is null");
       return this;
     }
 

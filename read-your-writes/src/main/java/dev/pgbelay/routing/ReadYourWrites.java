@@ -1,11 +1,13 @@
 package dev.pgbelay.routing;
 
 import dev.pgbelay.core.Commit;
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.TxWork;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -49,7 +51,7 @@ public final class ReadYourWrites implements AutoCloseable {
 
   /** For a cluster whose primary is this node now; after a fail-over it is found by asking all. */
   public static ReadYourWritesBuilder builder(DatabaseNode primary) {
-    return new ReadYourWritesBuilder(primary);
+    return new ReadYourWritesBuilder(Objects.requireNonNull(primary, "the primary is null"));
   }
 
   /** A session that has written and seen nothing yet. */
@@ -158,9 +160,14 @@ public final class ReadYourWrites implements AutoCloseable {
    * primary if there is none. For reports and pages that may be old, and no session's guarantee.
    *
    * @param maxStaleness at least the probe interval, or none will ever do
+   * @throws PgBelayException if it is negative
    */
   public <T extends @Nullable Object, X extends Exception> T readAnyReplica(
       Duration maxStaleness, ReadOptions options, TxWork<T, X> work) throws X {
+    if (maxStaleness.isNegative()) {
+      throw new PgBelayException(
+          "maxStaleness is " + maxStaleness + ": must be at least the probe interval");
+    }
     return reads.readAnyReplica(maxStaleness, options, work);
   }
 
@@ -179,6 +186,8 @@ public final class ReadYourWrites implements AutoCloseable {
    * over. Its pool stays the caller's to close.
    *
    * @return how many were still under way
+   * @throws RoutingException of kind {@code MISCONFIGURED} if no node has that name, or it is the
+   *     primary now
    */
   public int removeReplica(String name, Duration deadline) {
     return membership.remove(name, deadline);
@@ -210,14 +219,14 @@ public final class ReadYourWrites implements AutoCloseable {
   }
 
   private Session own(Session session) {
-    if (session.owner() != this) {
-      throw new IllegalArgumentException(
-          "the session belongs to another ReadYourWrites: pass its token on instead");
-    }
+    fleet.requireOwn(session);
     return session;
   }
 
-  /** Ends the probes. Pools stay the caller's to close. */
+  /**
+   * Ends the probes. Reads and writes that begin later throw a {@link RoutingException} of kind
+   * {@code CLOSED}; those under way may end. Pools stay the caller's to close.
+   */
   @Override
   public void close() {
     membership.close();

@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.Semaphore;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
@@ -140,19 +141,19 @@ public final class ReadYourWritesBuilder {
    * which goes on afterwards.
    */
   public ReadYourWritesBuilder onLost(Consumer<LostPosition> callback) {
-    this.onLost = callback;
+    this.onLost = Objects.requireNonNull(callback, "the callback of onLost is null");
     return this;
   }
 
   /** For retries, bulkheads and jOOQ's configuration of the transactions on each node. */
   public ReadYourWritesBuilder transactions(UnaryOperator<Transactions.Builder> configure) {
-    this.transactions = configure;
+    this.transactions = Objects.requireNonNull(configure, "transactions is null");
     return this;
   }
 
   /** When a node that cannot be reached is left alone, and for how long. */
   public ReadYourWritesBuilder breakers(CircuitBreakerConfig config) {
-    this.breakers = config;
+    this.breakers = Objects.requireNonNull(config, "breakers is null");
     return this;
   }
 

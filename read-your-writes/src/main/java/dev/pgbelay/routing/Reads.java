@@ -78,6 +78,7 @@ final class Reads {
 
   private <T extends @Nullable Object, X extends Exception> T routed(
       @Nullable Session session, ReadOptions read, TxWork<T, X> work, Next next) throws X {
+    fleet.requireOpen();
     writes.requireNotWriting();
     RouteState state = new RouteState();
     while (true) {

@@ -19,8 +19,10 @@ public final class RoutingException extends PgBelayException {
     NO_REPLICA,
     /** The token is of another cluster. */
     FOREIGN_TOKEN,
-    /** A node is not what it was declared to be; found at the start. */
-    MISCONFIGURED
+    /** A node is not what it was declared to be, or its pool leads elsewhere; nothing was run. */
+    MISCONFIGURED,
+    /** {@link ReadYourWrites#close} was called before; nothing was run. */
+    CLOSED
   }
 
   private final Kind kind;

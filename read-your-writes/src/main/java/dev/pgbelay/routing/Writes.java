@@ -48,6 +48,7 @@ final class Writes {
 
   <T extends @Nullable Object, X extends Exception> Commit<T> commit(
       Session session, TxOptions how, TxWork<T, X> work) throws X {
+    fleet.requireOpen();
     long begun = System.nanoTime();
     while (true) {
       Member primary = fit.primary(begun);

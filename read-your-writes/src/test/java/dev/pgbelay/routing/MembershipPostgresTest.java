@@ -12,9 +12,12 @@ import dev.pgbelay.routing.health.RoutingHealth;
 import dev.pgbelay.testing.PostgresCluster;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -195,6 +198,68 @@ class MembershipPostgresTest {
     end.countDown();
     assertThat(underWay).isEqualTo(1);
     assertThat(read.get()).isEqualTo("name 2");
+  }
+
+  @Test
+  void primaryOfNow_isNotRemoved_norANodeThatIsNotThere() {
+    ReadYourWrites db = cluster.open(builder -> builder);
+
+    assertThatThrownBy(() -> db.removeReplica("primary", Duration.ZERO))
+        .isInstanceOf(RoutingException.class)
+        .hasMessageContaining("node 'primary' is the primary now");
+    assertThatThrownBy(() -> db.removeReplica("nobody", Duration.ZERO))
+        .isInstanceOf(RoutingException.class)
+        .hasMessageContaining("there are [primary, replica1, replica2]");
+    int changed = db.write(db.session(), tx -> rename(tx, 50, "still here"));
+    assertThat(changed).isEqualTo(1);
+  }
+
+  @Test
+  void closed_takesNoWork_andSaysSo() {
+    ReadYourWrites db = cluster.open(builder -> builder);
+    Session session = db.session();
+    String before = db.read(session, tx -> name(tx, 1));
+    assertThat(before).isNotEmpty();
+    db.close();
+
+    List<ThrowingCallable> work =
+        List.of(
+            () -> db.read(session, tx -> name(tx, 1)),
+            () -> db.write(session, tx -> rename(tx, 1, "too late")),
+            () -> db.readPrimary(session, ReadOptions.defaults(), tx -> name(tx, 1)),
+            () -> db.readAnyReplica(LONG, ReadOptions.defaults(), tx -> name(tx, 1)),
+            () -> db.connections().forRead(session, ReadOptions.defaults()),
+            () -> db.connections().forWrite(),
+            () -> db.addReplica(cluster.node(cluster.replica(2))),
+            () -> db.removeReplica("replica2", LONG));
+    for (ThrowingCallable each : work) {
+      assertThatThrownBy(each)
+          .isInstanceOfSatisfying(
+              RoutingException.class,
+              e -> assertThat(e.kind()).isEqualTo(RoutingException.Kind.CLOSED));
+    }
+    // What was seen is not forgotten: whoever has the token reads from the primary.
+    assertThat(db.token(session)).isPresent();
+  }
+
+  @Test
+  void sessionOfAnotherCluster_isRefused_alsoForSingleConnections() throws Exception {
+    ReadYourWrites db = cluster.open(builder -> builder);
+    ReadYourWrites other = cluster.open(builder -> builder);
+    Session foreign = other.session();
+    NodeConnections.Lent lent = db.connections().forWrite();
+    List<ThrowingCallable> work =
+        List.of(
+            () -> db.read(foreign, tx -> name(tx, 1)),
+            () -> db.connections().forRead(foreign, ReadOptions.defaults()),
+            () -> lent.begins(Optional.of(foreign)));
+
+    for (ThrowingCallable each : work) {
+      assertThatThrownBy(each)
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("another ReadYourWrites");
+    }
+    lent.giveBack();
   }
 
   private static void awaitLatch(CountDownLatch latch) {

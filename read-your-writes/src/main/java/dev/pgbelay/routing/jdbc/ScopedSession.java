@@ -3,6 +3,7 @@ package dev.pgbelay.routing.jdbc;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.routing.ReadYourWrites;
 import dev.pgbelay.routing.Session;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executor;
@@ -40,7 +41,8 @@ public final class ScopedSession implements AutoCloseable {
 
   /** From now on this thread works for the session, until the scope is closed. */
   public static ScopedSession open(Session session) {
-    ScopedSession scope = new ScopedSession(session, INNERMOST.get());
+    ScopedSession scope =
+        new ScopedSession(Objects.requireNonNull(session, "the session is null"), INNERMOST.get());
     INNERMOST.set(scope);
     return scope;
   }

@@ -4,6 +4,7 @@ import dev.pgbelay.routing.ConsistencyToken;
 import dev.pgbelay.routing.ReadYourWrites;
 import dev.pgbelay.routing.Session;
 import io.micrometer.core.instrument.MeterRegistry;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -84,6 +85,7 @@ public final class StoredSessions {
 
   /** From now on the session sees what is stored. Never throws for the store's sake. */
   public void join(Session session, String owner) {
+    Objects.requireNonNull(owner, "the owner of a session is null: who is nobody has no session");
     Optional<ConsistencyToken> found;
     try {
       found = store.find(owner);
