@@ -6,7 +6,8 @@ import java.util.concurrent.TimeUnit;
 /**
  * When a look that begins at a mark is to be one at everything: while that is cheap, always; when
  * it has become dear, as behind an old snapshot, so seldom that it takes a twentieth of the time,
- * and once a minute at least.
+ * and once a minute at least. Dear is what took long twice in a row: a look in which the process or
+ * the server stood still says nothing of what the next one will take.
  *
  * <p>Used by one thread at a time.
  */
@@ -18,7 +19,8 @@ final class FullLooks {
   private static final long CHEAP = TimeUnit.MILLISECONDS.toNanos(5);
 
   private long next = System.nanoTime();
-  private long took;
+  private long last;
+  private long cost;
 
   /** Whether it is time for one. */
   boolean isDue(long now) {
@@ -27,7 +29,7 @@ final class FullLooks {
 
   /** Whether it is time for one, or the last one was so cheap that there may be one each time. */
   boolean isDueOrCheap(long now) {
-    return took < CHEAP || isDue(now);
+    return cost < CHEAP || isDue(now);
   }
 
   /** One that began then has ended. */
@@ -37,8 +39,9 @@ final class FullLooks {
 
   /** One that took so long has ended. */
   void took(long nanos) {
-    took = nanos;
-    next = System.nanoTime() + Math.min(SELDOM, SHARE * nanos);
+    cost = Math.min(last, nanos);
+    last = nanos;
+    next = System.nanoTime() + Math.min(SELDOM, SHARE * cost);
   }
 
   /** Until the next one. */

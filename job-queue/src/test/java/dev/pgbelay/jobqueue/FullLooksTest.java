@@ -17,8 +17,9 @@ class FullLooksTest {
   }
 
   @Test
-  void lookThatTookASecond_isNotRepeatedForTwenty() {
+  void looksThatTookASecond_areNotRepeatedForTwenty() {
     long before = System.nanoTime();
+    looks.looked(before - SECOND);
     looks.looked(before - SECOND);
     assertThat(looks.isDue(before)).isFalse();
     assertThat(looks.isDue(before + 19 * SECOND)).isFalse();
@@ -30,12 +31,23 @@ class FullLooksTest {
     looks.took(1_000);
     assertThat(looks.isDueOrCheap(System.nanoTime() - 10 * SECOND)).isTrue();
     looks.took(SECOND);
+    assertThat(looks.isDueOrCheap(System.nanoTime())).isTrue();
+    looks.took(SECOND);
     assertThat(looks.isDueOrCheap(System.nanoTime())).isFalse();
     assertThat(looks.isDueOrCheap(System.nanoTime() + 21 * SECOND)).isTrue();
   }
 
   @Test
-  void lookThatTookMinutes_isRepeatedWithinOne() {
+  void lookInWhichTheProcessStoodStill_doesNotKeepTheNextOneAway() {
+    looks.took(1_000_000);
+    looks.took(3 * SECOND);
+    assertThat(looks.isDue(System.nanoTime() + SECOND / 10)).isTrue();
+    assertThat(looks.untilNext().toMillis()).isLessThan(100);
+  }
+
+  @Test
+  void looksThatTookMinutes_areRepeatedWithinOne() {
+    looks.looked(System.nanoTime() - 600 * SECOND);
     looks.looked(System.nanoTime() - 600 * SECOND);
     assertThat(looks.isDue(System.nanoTime() + 61 * SECOND)).isTrue();
   }
