@@ -38,20 +38,21 @@ record ChildWrite(List<String> key) {
   static List<ChildWrite> of(Query query, Reference reference, boolean bound) {
     List<ChildWrite> writes = new ArrayList<>();
     if (query instanceof QOM.Insert<?> insert) {
-      insert(insert, reference, writes);
+      insert(insert, reference, writes, bound);
     } else if (query instanceof QOM.InsertReturning<?> returning) {
-      insert(returning.$insert(), reference, writes);
+      insert(returning.$insert(), reference, writes, bound);
     } else if (query instanceof QOM.Update<?> update) {
-      update(update, reference, writes);
+      update(update, reference, writes, bound);
     } else if (query instanceof QOM.UpdateReturning<?> returning) {
-      update(returning.$update(), reference, writes);
+      update(returning.$update(), reference, writes, bound);
     } else if (query instanceof Merge<?> && mergesInto(query, reference)) {
       writes.add(UNSEEN);
     }
-    return bound && !writes.isEmpty() ? List.of(UNSEEN) : List.copyOf(writes);
+    return List.copyOf(writes);
   }
 
-  private static void insert(QOM.Insert<?> insert, Reference reference, List<ChildWrite> writes) {
+  private static void insert(
+      QOM.Insert<?> insert, Reference reference, List<ChildWrite> writes, boolean bound) {
     if (!isChild(insert.$into(), reference)) {
       return;
     }
@@ -65,18 +66,20 @@ record ChildWrite(List<String> key) {
       for (int k = 0; k < columns.size(); k++) {
         values.put(columns.get(k).getName(), row.field(k));
       }
-      add(values, reference, writes, false);
+      add(values, reference, writes, false, bound);
     }
-    set(insert.$updateSet(), reference, writes);
+    set(insert.$updateSet(), reference, writes, bound);
   }
 
-  private static void update(QOM.Update<?> update, Reference reference, List<ChildWrite> writes) {
+  private static void update(
+      QOM.Update<?> update, Reference reference, List<ChildWrite> writes, boolean bound) {
     if (isChild(update.$table(), reference)) {
-      set(update.$set(), reference, writes);
+      set(update.$set(), reference, writes, bound);
     }
   }
 
-  private static void set(Map<?, ?> set, Reference reference, List<ChildWrite> writes) {
+  private static void set(
+      Map<?, ?> set, Reference reference, List<ChildWrite> writes, boolean bound) {
     Map<String, Field<?>> values = new HashMap<>();
     for (Map.Entry<?, ?> each : set.entrySet()) {
       if (each.getKey() instanceof Field<?> column) {
@@ -90,7 +93,7 @@ record ChildWrite(List<String> key) {
       }
     }
     if (reference.childColumns().stream().anyMatch(each -> values.containsKey(each.getName()))) {
-      add(values, reference, writes, true);
+      add(values, reference, writes, true, bound);
     }
   }
 
@@ -103,18 +106,19 @@ record ChildWrite(List<String> key) {
       Map<String, Field<?>> values,
       Reference reference,
       List<ChildWrite> writes,
-      boolean keepsOthers) {
+      boolean keepsOthers,
+      boolean bound) {
     List<String> key = new ArrayList<>();
     boolean unseen = false;
     boolean asBefore = true;
     for (Field<?> column : reference.childColumns()) {
       Field<?> value = values.get(column.getName());
       asBefore &= value == null ? !keepsOthers : isChecked(value, column);
-      String text = value instanceof Param<?> param ? stored(param) : EXPRESSION;
+      String text = value instanceof Param<?> param && !bound ? stored(param) : EXPRESSION;
       if (text == null || (value == null && !keepsOthers)) {
         return;
       }
-      unseen |= text.equals(EXPRESSION) && !(value instanceof Param<?>);
+      unseen |= bound || !(value instanceof Param<?>);
       key.add(text);
     }
     if (!asBefore) {

@@ -15,12 +15,6 @@ import java.util.function.Function;
  * One call of a cached guard: at most one statement, and none while another thread asks the same.
  */
 final class GuardQuestion {
-  /**
-   * For the answer to another thread's statement. That one may wait for a lock of this transaction,
-   * which nobody but these two could know.
-   */
-  private static final long PATIENCE_MILLIS = 1_000;
-
   private final ParentCache cache;
   private final Function<List<List<String>>, List<Answer>> ask;
 
@@ -64,7 +58,7 @@ final class GuardQuestion {
 
   /** False if one of them is slow or has no answer for others. */
   private boolean awaitOthers(List<List<String>> keys) {
-    long until = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(PATIENCE_MILLIS);
+    long until = System.nanoTime() + cache.patience().toNanos();
     for (List<String> key : keys) {
       CountDownLatch other = cache.askedBefore(key);
       try {

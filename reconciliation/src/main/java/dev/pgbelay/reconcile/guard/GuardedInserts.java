@@ -2,6 +2,7 @@ package dev.pgbelay.reconcile.guard;
 
 import dev.pgbelay.reconcile.Reference;
 import java.util.List;
+import org.jooq.Configuration;
 import org.jooq.ExecuteContext;
 import org.jooq.ExecuteContext.BatchMode;
 import org.jooq.ExecuteListener;
@@ -64,15 +65,17 @@ public final class GuardedInserts implements ExecuteListenerProvider {
         if (query != null) {
           for (Reference reference : references) {
             for (ChildWrite write : ChildWrite.of(query, reference, bound)) {
-              require(context, reference, write);
+              require(query, reference, write);
             }
           }
         }
       }
     }
 
-    private static void require(ExecuteContext context, Reference reference, ChildWrite write) {
-      CheckedParents checked = CheckedParents.of(context.configuration());
+    private static void require(Query query, Reference reference, ChildWrite write) {
+      // The context's own configuration hides who gave the connection.
+      Configuration configuration = query.configuration();
+      CheckedParents checked = configuration == null ? null : CheckedParents.of(configuration);
       if (checked == null) {
         throw new UncheckedParentsException(
             reference,

@@ -27,7 +27,15 @@ final class ParentCache {
   private final AtomicLongArray news = new AtomicLongArray(GROUPS);
   private final ConcurrentMap<List<String>, CountDownLatch> asked = new ConcurrentHashMap<>();
 
-  ParentCache(Duration keep, long most, Optional<Cache<List<String>, Long>> missing) {
+  private final Duration patience;
+
+  /**
+   * @param patience for the answer to another thread's statement, which may wait for a lock of this
+   *     one's transaction: nobody but these two could know
+   */
+  ParentCache(
+      Duration keep, long most, Optional<Cache<List<String>, Long>> missing, Duration patience) {
+    this.patience = patience;
     this.there = cache("keep", keep, "most", most, Duration.ofDays(1));
     this.missing = missing;
   }
@@ -43,6 +51,10 @@ final class ParentCache {
   static int group(List<String> key) {
     int hash = key.hashCode();
     return Math.floorMod(hash ^ (hash >>> 16), GROUPS);
+  }
+
+  Duration patience() {
+    return patience;
   }
 
   long stamp(List<String> key) {

@@ -34,6 +34,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class ParentGuard {
   private static final int MOST_KEYS = 10_000;
+  private static final Duration PATIENCE = Duration.ofSeconds(1);
 
   private final Reference reference;
   private final GuardSql sql;
@@ -68,8 +69,7 @@ public final class ParentGuard {
    * @param most how many: 1 to 100,000,000
    */
   public static ParentGuard cached(Reference reference, Duration keep, long most) {
-    return new ParentGuard(
-        reference, false, Optional.of(new ParentCache(keep, most, Optional.empty())));
+    return cached(reference, keep, most, PATIENCE);
   }
 
   /**
@@ -87,7 +87,12 @@ public final class ParentGuard {
         ParentCache.cache(
             "keepMissing", keepMissing, "mostMissing", mostMissing, Duration.ofMinutes(1));
     return new ParentGuard(
-        reference, false, Optional.of(new ParentCache(keep, most, Optional.of(missing))));
+        reference, false, Optional.of(new ParentCache(keep, most, Optional.of(missing), PATIENCE)));
+  }
+
+  static ParentGuard cached(Reference reference, Duration keep, long most, Duration patience) {
+    return new ParentGuard(
+        reference, false, Optional.of(new ParentCache(keep, most, Optional.empty(), patience)));
   }
 
   /** What it guards. */

@@ -36,10 +36,14 @@ final class ChildrenSql {
 
   private static final String LOCK =
       """
-      SELECT {1} FROM {0} WHERE {2} ORDER BY {3} FOR UPDATE OF {4}\
+      SELECT {1} FROM {0} WHERE {2} ORDER BY {3} FOR UPDATE OF {4} SKIP LOCKED\
       """;
 
-  private static final String SKIP_LOCKED = " SKIP LOCKED";
+  /** Whoever waits holds no other child, so nobody waits for him: no deadlock. */
+  private static final String AWAIT_ONE =
+      """
+      SELECT {1} FROM {0} WHERE {2} ORDER BY {3} LIMIT 1 FOR UPDATE OF {4}\
+      """;
 
   /**
    * A child is treated once for a delete, whatever the rule leaves of it. OFFSET keeps it a look-up
@@ -170,10 +174,19 @@ final class ChildrenSql {
         .fetch(0, JSONB.class);
   }
 
-  /** Locks those that have no parent, in the order of their key. */
+  /** Locks those that have no parent and that nobody else has locked. */
   List<JSONB> lock(List<JSONB> some) {
+    return lock(LOCK, some);
+  }
+
+  /** Waits for one that has no parent. */
+  List<JSONB> awaitOne(List<JSONB> some) {
+    return lock(AWAIT_ONE, some);
+  }
+
+  private List<JSONB> lock(String statement, List<JSONB> some) {
     return dsl.resultQuery(
-            entry.waits() ? LOCK : LOCK + SKIP_LOCKED,
+            statement,
             reference.child(),
             rowKey,
             among(some)

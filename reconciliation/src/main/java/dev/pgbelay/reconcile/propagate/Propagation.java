@@ -33,12 +33,12 @@ import org.slf4j.LoggerFactory;
  * nothing half done.
  *
  * <p>Children are walked by their key, twice: first past those that somebody else has locked, then
- * waiting for them. An index of the child on the referring columns <em>and then its primary
- * key</em> makes a chunk cost the same however many children there are. Only those are treated that
- * have no parent at that moment: one that was inserted again under the same key, and committed,
- * keeps its children. A parent that a transaction inserts which is open just then cannot be seen;
- * the reference's grace is for that, before which nothing is treated. Each child is kept in {@code
- * reconcile_undo} before it is changed, and treated once.
+ * waiting for them one by one, with no other child locked. An index of the child on the referring
+ * columns <em>and then its primary key</em> makes a chunk cost the same however many children there
+ * are. Only those are treated that have no parent at that moment: one that was inserted again under
+ * the same key, and committed, keeps its children. A parent that a transaction inserts which is
+ * open just then cannot be seen; the reference's grace is for that, before which nothing is
+ * treated. Each child is kept in {@code reconcile_undo} before it is changed, and treated once.
  *
  * <p>Blocks the calling thread, with one connection. Triggers fire, so what is cascaded is captured
  * for the next reference. Needs the rights to make the changes, and to write the library's tables.
@@ -55,6 +55,7 @@ public final class Propagation {
   private final List<Reference> all;
   private final String schema;
   private final int chunk;
+  private final Duration chunkTimeout;
   private final int confirmAbove;
   private final TxOptions options;
   private final QueueSql queue;
@@ -72,6 +73,7 @@ public final class Propagation {
             .collect(java.util.stream.Collectors.toMap(Reference::name, each -> each));
     this.schema = builder.schema;
     this.chunk = builder.chunk;
+    this.chunkTimeout = builder.chunkTimeout;
     this.confirmAbove = builder.confirmAbove;
     this.queue = new QueueSql(schema);
     this.countAtMost = builder.countAtMost;
@@ -122,7 +124,7 @@ public final class Propagation {
 
   private Pass step(Tx tx, AtomicLong taken) {
     DSLContext dsl = tx.dsl();
-    Optional<Entry> next = queue.next(dsl, List.copyOf(references.keySet()));
+    Optional<Entry> next = queue.next(dsl, List.copyOf(references.keySet()), chunkTimeout);
     taken.set(next.map(Entry::id).orElse(0L));
     if (next.isEmpty()) {
       return Pass.idle();
@@ -157,8 +159,17 @@ public final class Propagation {
       return Pass.worked(1);
     }
     List<JSONB> locked = children.lock(some);
+    if (locked.isEmpty() && entry.waits()) {
+      locked = children.awaitOne(some);
+    }
     long changed = locked.isEmpty() ? 0 : children.treat(tx, locked);
-    queue.progress(dsl, entry.id(), changed, entry.waits(), some.get(some.size() - 1));
+    boolean isPassed = !entry.waits() || locked.isEmpty();
+    queue.progress(
+        dsl,
+        entry.id(),
+        changed,
+        entry.waits(),
+        isPassed ? some.get(some.size() - 1) : entry.walkedTo());
     return Pass.worked(Math.max(1, locked.size()));
   }
 
@@ -371,7 +382,10 @@ public final class Propagation {
       return this;
     }
 
-    /** For one chunk: 1 second to 10 minutes, 30 seconds unless said. */
+    /**
+     * For one chunk, after which the server ends the transaction of a worker that has stopped too:
+     * 1 second to 10 minutes, 30 seconds unless said.
+     */
     public Builder chunkTimeout(Duration time) {
       OptionRange.require("chunkTimeout", time, Duration.ofSeconds(1), Duration.ofMinutes(10));
       this.chunkTimeout = time;

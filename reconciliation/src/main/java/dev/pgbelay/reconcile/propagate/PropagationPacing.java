@@ -13,8 +13,7 @@ record PropagationPacing(int rowsPerSecond, Duration pause, Sleeper sleeper) {
   }
 
   void after(int rows, long tookNanos) {
-    long due = rowsPerSecond == NO_RATE ? 0 : Math.round(1e9 * rows / rowsPerSecond) - tookNanos;
-    long rest = Math.max(pause.toNanos(), due);
+    long rest = Math.max(pause.toNanos(), due(rows, tookNanos));
     if (rest > 0) {
       try {
         sleeper.sleep(rest);
@@ -22,5 +21,10 @@ record PropagationPacing(int rowsPerSecond, Duration pause, Sleeper sleeper) {
         Thread.currentThread().interrupt();
       }
     }
+  }
+
+  /** Nanoseconds until as many rows were due. */
+  long due(int rows, long tookNanos) {
+    return rowsPerSecond == NO_RATE ? 0 : Math.round(1e9 * rows / rowsPerSecond) - tookNanos;
   }
 }

@@ -18,12 +18,14 @@ import org.jspecify.annotations.Nullable;
 final class QueueSql {
   /**
    * The row's lock is the fence: whoever loses his connection loses it, with all he did. How many
-   * children a parent has decides how they are best found, so plans are not shared by parents.
+   * children a parent has decides how they are best found, so plans are not shared by parents. A
+   * worker that is stopped must not hold it for ever.
    */
   private static final String NEXT =
       """
       SELECT *, ARRAY(SELECT jsonb_array_elements_text(parent_key)) AS parent_texts,
-             set_config('plan_cache_mode', 'force_custom_plan', true)
+             set_config('plan_cache_mode', 'force_custom_plan', true),
+             set_config('idle_in_transaction_session_timeout', {2}, true)
         FROM {0}
        WHERE held_because IS NULL AND due_at <= clock_timestamp() AND reference = ANY ({1})
        ORDER BY urgency, due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED\
@@ -95,8 +97,12 @@ final class QueueSql {
     }
   }
 
-  Optional<Entry> next(DSLContext dsl, List<String> references) {
-    return dsl.resultQuery(NEXT, queue, val(references.toArray(String[]::new)))
+  Optional<Entry> next(DSLContext dsl, List<String> references, Duration idleAtMost) {
+    return dsl.resultQuery(
+            NEXT,
+            queue,
+            val(references.toArray(String[]::new)),
+            val(String.valueOf(idleAtMost.toMillis())))
         .fetchOptional(QueueSql::entry);
   }
 

@@ -9,6 +9,7 @@ import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.OnDelete;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.ShopFixture;
+import dev.pgbelay.reconcile.check.Checker;
 import dev.pgbelay.testing.Interleaving;
 import dev.pgbelay.testing.PostgresExtension;
 import java.sql.Statement;
@@ -148,5 +149,36 @@ class PropagationFaultsTest {
         "update pgbelay.reconcile_deleted set attempts = 19, due_at = clock_timestamp()");
     drain(worker);
     assertThat(worker.open(10).get(0).heldBecause().orElseThrow()).contains("no luck");
+  }
+
+  @Test
+  void deletesThatNoTriggerSees_areFoundByTheChecker() {
+    shop.dsl.execute("drop table if exists acct, entry");
+    shop.dsl.execute("create table acct (id int primary key) partition by list (id)");
+    shop.dsl.execute("create table acct_1 partition of acct for values in (1)");
+    shop.dsl.execute("create table acct_2 partition of acct for values in (2)");
+    shop.dsl.execute("create table entry (id int primary key, acct int)");
+    shop.dsl.execute("create index on entry (acct)");
+    shop.dsl.execute("insert into acct values (1), (2)");
+    shop.dsl.execute("insert into entry values (10, 1), (20, 2)");
+    Propagation worker =
+        capture(
+            Reference.builder("entry-acct")
+                .child(table(name("entry")), field(name("acct")))
+                .parent(table(name("acct")), field(name("id")))
+                .onDelete(OnDelete.cascade())
+                .build());
+    shop.dsl.execute("alter table acct detach partition acct_1");
+    shop.transactions.execute(
+        tx -> {
+          tx.dsl().execute("set local session_replication_role = replica");
+          tx.dsl().execute("delete from acct where id = 2");
+        });
+    drain(worker);
+    assertThat(shop.count("select count(*) from entry")).isEqualTo(2);
+    Checker.builder(shop.transactions, declarations).build().run();
+    assertThat(
+            shop.count("select count(*) from pgbelay.reconcile_finding where state = 'CONFIRMED'"))
+        .isEqualTo(2);
   }
 }

@@ -1,0 +1,442 @@
+package dev.pgbelay.reconcile.propagate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.jooq.impl.DSL.inline;
+
+import dev.pgbelay.batch.chunk.ThrottleSignal;
+import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.Transactions;
+import dev.pgbelay.reconcile.Declarations;
+import dev.pgbelay.reconcile.OnDelete;
+import dev.pgbelay.reconcile.Reference;
+import dev.pgbelay.reconcile.ShopFixture;
+import dev.pgbelay.testing.Interleaving;
+import dev.pgbelay.testing.PostgresExtension;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.awaitility.Awaitility;
+import org.jooq.DSLContext;
+import org.jooq.Table;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** What a chunk reads, in which order deletes are taken, how fast, and what bounds them. */
+class PropagationChunksTest {
+  private static final boolean FULL = "full".equals(System.getProperty("pgbelay.scale"));
+
+  @RegisterExtension
+  static final PostgresExtension postgres =
+      PostgresExtension.create().withTemplate(ShopFixture.SCHEMA);
+
+  private final ShopFixture shop = new ShopFixture(postgres.dataSource());
+  private Declarations declarations = Declarations.of("0");
+
+  private static Reference.Builder orders() {
+    return Reference.builder("order-customer")
+        .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
+        .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID);
+  }
+
+  private static Reference lines(OnDelete rule) {
+    return Reference.builder("line-order")
+        .child(ShopFixture.LINES, ShopFixture.LINE_ORDER)
+        .parent(ShopFixture.ORDERS, ShopFixture.ORDER_ID)
+        .onDelete(rule)
+        .build();
+  }
+
+  private Propagation.Builder worker(Reference... references) {
+    declarations = Declarations.of("1", references);
+    return Propagation.builder(shop.transactions, declarations);
+  }
+
+  private Propagation.Builder captured(Reference... references) {
+    Propagation.Builder worker = worker(references);
+    DeleteCapture.of(shop.transactions, declarations).install();
+    return worker;
+  }
+
+  @AfterEach
+  void uncapture() {
+    DeleteCapture.of(shop.transactions, declarations).uninstall();
+    shop.dsl.execute("drop function if exists count_blocks cascade");
+    shop.dsl.execute("drop table if exists blocks_read");
+    shop.dsl.execute("drop index if exists orders_customer_id_key");
+  }
+
+  private static void drain(Propagation worker) {
+    for (int pass = 0; pass < 1_000_000; pass++) {
+      if (worker.runOnce().work() == 0) {
+        return;
+      }
+    }
+    throw new AssertionError("no end");
+  }
+
+  private int queued() {
+    return shop.count("select count(*) from pgbelay.reconcile_deleted");
+  }
+
+  enum Rule {
+    CASCADE,
+    SET_NULL,
+    SOFT_DELETE
+  }
+
+  @ParameterizedTest
+  @EnumSource(Rule.class)
+  void chunkOfALargeDelete_readsAsMuchAtTheEndAsAtTheBeginning(Rule rule) {
+    int children = FULL ? 1_000_000 : 5_000;
+    int chunk = children / 50;
+    shop.customers(3);
+    shop.dsl.execute("create index orders_customer_id_key on orders (customer_id, id)");
+    shop.dsl.execute(
+        "insert into orders select g, 1 + g % 2 from generate_series(4, ?) g", children * 2 + 3);
+    shop.dsl.execute("vacuum analyze orders");
+    Propagation worker =
+        captured(
+                orders()
+                    .onDelete(
+                        switch (rule) {
+                          case CASCADE -> OnDelete.cascade();
+                          case SET_NULL -> OnDelete.setNull();
+                          case SOFT_DELETE ->
+                              OnDelete.softDelete(Map.of(ShopFixture.STATUS, inline("cancelled")));
+                        })
+                    .build())
+            .chunk(chunk)
+            .confirmAbove(10_000_000)
+            .build();
+    countBlocks();
+    shop.dsl.execute("delete from customers where id = 1");
+    drain(worker);
+    assertThat(queued()).isZero();
+    assertThat(
+            shop.count(
+                "select count(*) from orders where customer_id = 1"
+                    + (rule == Rule.SOFT_DELETE ? " and status <> 'cancelled'" : "")))
+        .isZero();
+    assertThat(shop.count("select count(*) from orders where customer_id = 2"))
+        .isEqualTo(children + 1);
+    List<Long> blocks =
+        shop.dsl.fetch("select n from blocks_read order by id").getValues(0, Long.class);
+    List<Long> whole = blocks.subList(1, 50);
+    long first = median(whole.subList(0, 10));
+    long last = median(whole.subList(whole.size() - 10, whole.size()));
+    System.out.printf(
+        "%s of %,d children in chunks of %,d: %,d blocks a chunk at first, %,d at last%n",
+        rule, children, chunk, first, last);
+    assertThat(last).as("%s", blocks).isLessThan(first * 3 / 2);
+    long most = whole.stream().mapToLong(Long::longValue).max().orElseThrow();
+    assertThat(most).as("%s", blocks).isLessThan(first * 2);
+  }
+
+  private static long median(List<Long> values) {
+    return values.stream().sorted().toList().get(values.size() / 2);
+  }
+
+  /** At the end of each chunk, which blocks of children and of what is kept it has asked for. */
+  private void countBlocks() {
+    shop.dsl.execute("create table blocks_read (id bigint generated always as identity, n bigint)");
+    shop.dsl.execute(
+        """
+        create or replace function count_blocks() returns trigger language plpgsql as $$
+        begin
+          insert into blocks_read (n)
+            select sum(pg_stat_get_xact_blocks_fetched(c.oid)) from pg_class c
+             where c.oid = any (array['orders'::regclass, 'pgbelay.reconcile_undo'::regclass])
+                or c.oid in (select indexrelid from pg_index
+                              where indrelid in ('orders'::regclass, 'pgbelay.reconcile_undo'::regclass));
+          perform pg_stat_force_next_flush();
+          return null;
+        end $$
+        """);
+    shop.dsl.execute(
+        "create or replace trigger count_blocks after update on pgbelay.reconcile_deleted"
+            + " for each statement execute function count_blocks()");
+  }
+
+  @Test
+  void urgentDeletes_areTakenFirst_andOthersOfTheSameUrgencyInTurn() {
+    shop.customers(6);
+    shop.dsl.execute("insert into orders select g, 2 from generate_series(10, 12) g");
+    shop.dsl.execute("insert into orders select g, 3 from generate_series(20, 22) g");
+    List<String> order = new ArrayList<>();
+    OnDelete rule =
+        OnDelete.custom(
+            (tx, reference, children) -> {
+              order.add(
+                  reference.name()
+                      + tx.dsl()
+                          .deleteFrom(reference.child())
+                          .where(children)
+                          .returning(ShopFixture.ORDER_CUSTOMER)
+                          .fetch(0, String.class));
+              return 1;
+            });
+    Reference low =
+        Reference.builder("low")
+            .child(ShopFixture.LINES, ShopFixture.LINE_ORDER)
+            .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
+            .urgency(Reference.Urgency.LOW)
+            .onDelete(
+                OnDelete.custom(
+                    (tx, reference, children) -> {
+                      order.add("low");
+                      return 1;
+                    }))
+            .build();
+    Reference high = orders().urgency(Reference.Urgency.HIGH).onDelete(rule).build();
+    Propagation worker = captured(low, high).chunk(2).build();
+    shop.dsl.execute("delete from customers where id = 2");
+    shop.dsl.execute("delete from customers where id = 3");
+    drain(worker);
+    assertThat(order)
+        .containsExactly(
+            "order-customer[2, 2]",
+            "order-customer[3, 3]",
+            "order-customer[2, 2]",
+            "order-customer[3, 3]",
+            "low",
+            "low");
+  }
+
+  @Test
+  void capturedByCall_isCascadedWithoutAnyTrigger_andRestrictRefuses() {
+    shop.customers(5);
+    Reference customers = orders().onDelete(OnDelete.cascade()).build();
+    Propagation worker = worker(customers, lines(OnDelete.cascade())).chunk(2).build();
+    DeleteCapture capture = DeleteCapture.of(shop.transactions, declarations);
+    shop.transactions.execute(
+        tx -> {
+          tx.dsl().execute("delete from customers where id in (2, 3)");
+          capture.capture(
+              tx, "order-customer", List.of(List.of(2L), List.of(3), Arrays.asList((Object) null)));
+        });
+    drain(worker);
+    assertThat(shop.dsl.fetch("select id from orders order by id").getValues(0, Integer.class))
+        .containsExactly(1, 4, 5);
+    assertThat(shop.count("select count(*) from lines")).isEqualTo(6);
+    assertThat(queued()).isZero();
+    assertThatThrownBy(
+            () ->
+                shop.transactions.execute(
+                    tx -> capture.capture(tx, "order-customer", List.of(List.of(1, 2)))))
+        .hasMessageContaining("has 1 columns, 2 values");
+
+    Propagation restricted = worker(customers, lines(OnDelete.restrict())).build();
+    DeleteCapture other = DeleteCapture.of(shop.transactions, declarations);
+    assertThatThrownBy(
+            () ->
+                shop.transactions.execute(
+                    tx -> {
+                      tx.dsl().execute("delete from orders where id = 4");
+                      other.capture(tx, "line-order", List.of(List.of(4)));
+                    }))
+        .isInstanceOf(PgBelayException.class)
+        .hasMessageContaining("still refer to one of [[4]]");
+    shop.transactions.execute(
+        tx -> {
+          tx.dsl().execute("delete from customers where id = 5");
+          other.capture(tx, "order-customer", List.of(List.of(5)));
+        });
+    drain(restricted);
+    assertThat(shop.count("select count(*) from orders where id = 5"))
+        .as("lines refer")
+        .isEqualTo(1);
+    assertThat(shop.count("select attempts from pgbelay.reconcile_deleted")).isEqualTo(1);
+  }
+
+  @Test
+  void countsOfAPlan_endAtTheirBound_andSayThatThereIsMore() {
+    shop.customers(20);
+    shop.dsl.execute("update orders set customer_id = 7 where id <= 12");
+    Propagation worker =
+        captured(orders().onDelete(OnDelete.cascade()).build(), lines(OnDelete.cascade()))
+            .countAtMost(5)
+            .confirmAbove(3)
+            .build();
+    PropagationPlan plan = worker.plan("order-customer", 7L);
+    assertThat(plan.rows()).isEqualTo(Map.of("order-customer", 5L, "line-order", 5L));
+    assertThat(plan.atLeast()).containsExactlyInAnyOrder("order-customer", "line-order");
+    assertThat(worker.plan("order-customer", 20L).atLeast()).isEmpty();
+    shop.dsl.execute("delete from customers where id = 7");
+    shop.dsl.execute("delete from customers where id = 19");
+    drain(worker);
+    assertThat(worker.open(10).get(0).atLeast()).contains("order-customer");
+    assertThat(worker.backlog().held()).isEqualTo(1);
+    assertThat(worker.backlog().open()).isZero();
+    assertThat(worker.backlog().oldest()).isEmpty();
+    worker.confirm(worker.open(1).get(0).id());
+    assertThat(worker.backlog().open()).isEqualTo(1);
+    assertThat(worker.backlog().oldest()).isPresent();
+  }
+
+  @Test
+  void chunks_areTreatedAtTheirRate_andNotWhileASignalSaysToWait() {
+    shop.customers(9);
+    shop.dsl.execute("update orders set customer_id = 1");
+    List<Long> rests = new ArrayList<>();
+    AtomicBoolean busy = new AtomicBoolean(true);
+    Propagation worker =
+        captured(orders().onDelete(OnDelete.cascade()).build())
+            .chunk(3)
+            .rowsPerSecond(1)
+            .pause(Duration.ofMillis(700))
+            .sleeper(rests::add)
+            .throttle(List.of(signal(busy)))
+            .build();
+    shop.dsl.execute("delete from customers where id = 1");
+    assertThat(worker.runOnce().work()).isZero();
+    assertThat(rests).isEmpty();
+    busy.set(false);
+    drain(worker);
+    assertThat(rests).hasSize(5);
+    // Three rows at one a second, less what the chunk took; then the pause alone for what had none.
+    assertThat(rests)
+        .allSatisfy(nanos -> assertThat(nanos).isBetween(700_000_000L, 3_000_000_000L));
+    assertThat(new PropagationPacing(100, Duration.ZERO, rests::add).due(50, 100_000_000))
+        .isEqualTo(400_000_000);
+    assertThat(shop.count("select count(*) from orders")).isZero();
+  }
+
+  private static ThrottleSignal signal(AtomicBoolean busy) {
+    return new ThrottleSignal() {
+      @Override
+      public String name() {
+        return "test";
+      }
+
+      @Override
+      public Optional<String> reasonToWait(DSLContext dsl, Table<?> table) {
+        return busy.get() ? Optional.of("busy") : Optional.empty();
+      }
+    };
+  }
+
+  @Test
+  void parentInsertedAgainBetweenTwoChunks_keepsTheRest() {
+    shop.customers(8);
+    shop.dsl.execute("update orders set customer_id = 1");
+    Propagation worker = captured(orders().onDelete(OnDelete.cascade()).build()).chunk(3).build();
+    shop.dsl.execute("delete from customers where id = 1");
+    assertThat(worker.runOnce().work()).isEqualTo(3);
+    shop.dsl.execute("insert into customers values (1, 'again')");
+    drain(worker);
+    assertThat(shop.count("select count(*) from orders")).isEqualTo(5);
+    assertThat(queued()).isZero();
+  }
+
+  @Test
+  void workerThatWaitsForAChild_holdsNoOther() throws Exception {
+    shop.customers(1);
+    shop.dsl.execute("insert into orders select g, 1 from generate_series(10, 12) g");
+    Propagation worker = captured(orders().onDelete(OnDelete.cascade()).build()).build();
+    shop.dsl.execute("delete from customers where id = 1");
+    try (Interleaving script = Interleaving.of(postgres.dataSource())) {
+      Interleaving.Session writer = script.session("writer");
+      Interleaving.Session deleter = script.session("worker");
+      writer.run(c -> sql(c, "select from orders where id = 12 for update"));
+      assertThat(worker.runOnce().work()).isEqualTo(3);
+      shop.dsl.execute("insert into orders select g, 1 from generate_series(5, 6) g");
+      Interleaving.Step<Boolean> draining =
+          deleter.startOwn(
+              "drain",
+              () -> {
+                drain(
+                    Propagation.builder(Transactions.of(deleter.dataSource()), declarations)
+                        .lockTimeout(Duration.ofMinutes(1))
+                        .chunkTimeout(Duration.ofMinutes(2))
+                        .build());
+                return true;
+              });
+      draining.awaitBlockedBy(writer);
+      writer.run(
+          c -> {
+            sql(c, "insert into orders values (7, 1)");
+            sql(c, "select from orders where id in (5, 6) for update nowait");
+          });
+      writer.commit();
+      assertThat(draining.get()).isTrue();
+    }
+    assertThat(shop.count("select count(*) from orders where customer_id = 1 and id <> 7"))
+        .isZero();
+  }
+
+  private static void sql(java.sql.Connection connection, String text) throws Exception {
+    try (Statement statement = connection.createStatement()) {
+      statement.execute(text);
+    }
+  }
+
+  @Test
+  void workerThatIsStoppedPastItsTime_losesTheDelete_andWritesNothingWhenItGoesOn()
+      throws Exception {
+    shop.customers(3);
+    CountDownLatch stopped = new CountDownLatch(1);
+    CountDownLatch goOn = new CountDownLatch(1);
+    AtomicBoolean first = new AtomicBoolean(true);
+    Propagation worker =
+        captured(
+                orders()
+                    .onDelete(
+                        OnDelete.custom(
+                            (tx, reference, children) -> {
+                              if (first.getAndSet(false)) {
+                                stopped.countDown();
+                                await(goOn);
+                              }
+                              return tx.dsl()
+                                  .update(reference.child())
+                                  .set(ShopFixture.TOTAL, ShopFixture.TOTAL.add(1))
+                                  .where(children)
+                                  .execute();
+                            }))
+                    .build())
+            .chunkTimeout(Duration.ofSeconds(1))
+            .build();
+    shop.dsl.execute("delete from customers where id = 2");
+    ExecutorService thread = Executors.newSingleThreadExecutor();
+    try {
+      Future<?> late = thread.submit(worker::runOnce);
+      assertThat(stopped.await(1, TimeUnit.MINUTES)).isTrue();
+      Awaitility.await()
+          .atMost(Duration.ofMinutes(1))
+          .until(
+              () -> {
+                drain(worker);
+                return queued() == 0;
+              });
+      goOn.countDown();
+      late.get(1, TimeUnit.MINUTES);
+    } finally {
+      goOn.countDown();
+      thread.shutdownNow();
+    }
+    assertThat(shop.count("select total::int from orders where id = 2")).isEqualTo(21);
+    assertThat(shop.count("select count(*) from pgbelay.reconcile_undo")).isEqualTo(1);
+  }
+
+  private static void await(CountDownLatch latch) {
+    try {
+      assertThat(latch.await(2, TimeUnit.MINUTES)).isTrue();
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}
