@@ -1,7 +1,6 @@
 package dev.pgbelay.servlet;
 
 import dev.pgbelay.routing.ConsistencyToken;
-import dev.pgbelay.routing.RouteDecision;
 import dev.pgbelay.routing.Session;
 import jakarta.servlet.http.HttpServletResponse;
 import java.util.Objects;
@@ -19,7 +18,6 @@ final class TokenExchange {
   private final @Nullable String owner;
   private final @Nullable ConsistencyToken came;
   private @Nullable ConsistencyToken told;
-  private @Nullable RouteDecision toldAfter;
 
   /**
    * @param owner whose token is stored; null where none is
@@ -46,7 +44,6 @@ final class TokenExchange {
     if (response.isCommitted()) {
       return;
     }
-    toldAfter = session.lastDecision().orElse(null);
     Optional<ConsistencyToken> token = transport.token(session);
     if (isNews(token)) {
       transport.write(token.get(), response);
@@ -55,27 +52,33 @@ final class TokenExchange {
     }
   }
 
-  /** The response is empty again, or another one. */
+  /** The response is empty again, or another one, or has lost headers. */
   synchronized void forgotten() {
     told = came;
   }
 
+  /** Whoever serves the request has set all headers of that name. */
+  synchronized void headerSet(String name) {
+    if (transport.carries(name)) {
+      told = came;
+    }
+  }
+
   /** Nothing is read or written any more. */
   synchronized void over(HttpServletResponse response) {
-    tell(response);
-    ended();
+    if (response.isCommitted()) {
+      ended();
+    } else {
+      tell(response);
+    }
   }
 
   /** {@link #over} where the response is the container's again. */
-  @SuppressWarnings("ReferenceEquality") // whether it is the same decision, not one like it
   synchronized void ended() {
-    if (session.lastDecision().orElse(null) == toldAfter) {
-      return;
-    }
-    toldAfter = session.lastDecision().orElse(null);
     Optional<ConsistencyToken> token = transport.token(session);
     if (isNews(token)) {
       store(token.get());
+      told = token.get();
       transport.late();
     }
   }

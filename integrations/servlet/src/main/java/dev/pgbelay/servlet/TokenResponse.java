@@ -82,6 +82,13 @@ final class TokenResponse extends HttpServletResponseWrapper {
     super.sendRedirect(location);
   }
 
+  /** It takes the place of all of that name, and so perhaps of the token. */
+  @Override
+  public void setHeader(String name, String value) {
+    super.setHeader(name, value);
+    exchange.headerSet(name);
+  }
+
   @Override
   public void reset() {
     super.reset();

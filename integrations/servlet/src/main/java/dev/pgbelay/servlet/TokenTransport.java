@@ -48,6 +48,11 @@ record TokenTransport(
     return texts;
   }
 
+  /** Whether tokens for clients are in headers of that name. */
+  boolean carries(String name) {
+    return name.equalsIgnoreCase(SET_COOKIE) || name.equalsIgnoreCase(carrier.header());
+  }
+
   Optional<ConsistencyToken> token(Session session) {
     return carrier.routing().token(session);
   }

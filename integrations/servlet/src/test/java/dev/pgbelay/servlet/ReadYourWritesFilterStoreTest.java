@@ -5,14 +5,17 @@ import static dev.pgbelay.servlet.ProfileNode.setCookies;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pgbelay.routing.ConsistencyToken;
+import dev.pgbelay.routing.jdbc.RoutingDataSource;
 import dev.pgbelay.routing.session.CaffeineSessionStore;
 import dev.pgbelay.routing.session.SessionStore;
 import dev.pgbelay.servlet.ReadYourWritesFilter.UnfitToken;
 import dev.pgbelay.testing.PostgresCluster;
+import jakarta.servlet.ServletException;
 import java.net.http.HttpResponse;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -127,6 +130,36 @@ class ReadYourWritesFilterStoreTest {
     assertThat(unsaved.statusCode()).isEqualTo(200);
     assertThat(here.count("pgbelay.routing.store.failed", "operation", "raise")).isEqualTo(1);
     assertThat(there.count("pgbelay.routing.store.failed", "operation", "find")).isEqualTo(1);
+  }
+
+  /** As a framework does that holds one connection for the whole request. */
+  @Test
+  void sharedStore_hasWhatAConnectionCommittedAfterTheResponse() throws Exception {
+    ProfileNode here = storing(shared);
+    ProfileNode there = storing(shared);
+    cluster.replica().pauseReplay();
+
+    HttpResponse<String> answer =
+        as(
+            "cyd",
+            here,
+            (request, response) -> {
+              try (Connection connection = RoutingDataSource.of(here.db).getConnection();
+                  Statement statement = connection.createStatement()) {
+                connection.setAutoCommit(false);
+                int ignored = statement.executeUpdate("UPDATE profile SET name = 'late'");
+                response.flushBuffer();
+                connection.commit();
+              } catch (SQLException e) {
+                throw new ServletException(e);
+              }
+            });
+
+    assertThat(answer.statusCode()).isEqualTo(200);
+    Awaitility.await()
+        .atMost(Duration.ofSeconds(30))
+        .until(() -> as("cyd", there, there::show).body().equals("late"));
+    assertThat(here.count("pgbelay.servlet.tokens", "state", "late")).isEqualTo(1);
   }
 
   @Test

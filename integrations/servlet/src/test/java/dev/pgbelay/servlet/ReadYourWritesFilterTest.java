@@ -365,6 +365,30 @@ class ReadYourWritesFilterTest {
   }
 
   @Test
+  void serviceThatSetsItsCookiesAnew_doesNotTakeTheTokenAway() throws Exception {
+    ProfileNode here = node(builder -> builder.header());
+    List<ProfileNode.Page> ways =
+        List.of(
+            (request, response) -> response.setHeader("set-cookie", "theirs=1"),
+            (request, response) -> response.setHeader("Consistency-Token", "theirs"));
+    for (int i = 0; i < ways.size(); i++) {
+      ProfileNode.Page way = ways.get(i);
+      String name = "kept " + i;
+      HttpResponse<String> answer =
+          here.get(
+              (request, response) -> {
+                here.write(request, name);
+                response.getWriter().print("a");
+                way.serve(request, response);
+              });
+      assertSeen(here, answer, name);
+      assertThat(answer.headers().allValues("Consistency-Token")).hasSize(1);
+      assertThat(cookie(answer))
+          .isEqualTo("consistency=" + answer.headers().allValues("Consistency-Token").get(0));
+    }
+  }
+
+  @Test
   void responseThatIsReset_hasTheTokenAgain() throws Exception {
     ProfileNode here = node();
 
