@@ -34,7 +34,7 @@ final class ConnectionFit {
     if (!choice.reason().isReplica()) {
       return requirePrimary(connection, choice.node());
     }
-    Seen seen = ofCluster(connection, choice.node());
+    Seen seen = look(connection, choice.node());
     Floor floor = choice.floor();
     if (floor != null) {
       requireCovered(seen, choice.sight(), floor);
@@ -42,7 +42,8 @@ final class ConnectionFit {
     return seen;
   }
 
-  private Seen ofCluster(Connection connection, Member node) throws SQLException {
+  /** What answers on a connection, which has to be of this cluster. */
+  Seen look(Connection connection, Member node) throws SQLException {
     Seen seen = connections.of(connection);
     long found = seen.server().systemIdentifier();
     if (found != fleet.systemIdentifier()) {
@@ -61,7 +62,7 @@ final class ConnectionFit {
 
   /** The same for the primary of the newest timeline; any other connection is given up. */
   Seen requirePrimary(Connection connection, Member node) throws SQLException {
-    Seen seen = ofCluster(connection, node);
+    Seen seen = look(connection, node);
     if (!isOfPrimary(seen)) {
       SeenConnections.evict(connection);
       throw new NotFitException(
@@ -120,7 +121,7 @@ final class ConnectionFit {
   }
 
   /** Also a replica that has crashed and is back says so: it may stand further back then. */
-  private void requireCovered(Seen seen, NodeSight sight, Floor floor) {
+  void requireCovered(Seen seen, NodeSight sight, Floor floor) {
     if (!options.compares()) {
       return;
     }
@@ -145,13 +146,16 @@ final class ConnectionFit {
   /** Until the node has said something that settles it. */
   void awaitSight(Member node, NotFitException e, RouteState state) {
     long begun = System.nanoTime();
-    boolean came =
-        node.monitor()
-            .await(sight -> sight.askedNanos() - e.untilNanos() >= 0, options.maxWait().toNanos());
-    if (!came) {
+    if (!awaitSight(node, e)) {
       state.failed().add(node);
     }
     state.waited(System.nanoTime() - begun);
+  }
+
+  /** Whether it has, in the time that a read may wait. */
+  boolean awaitSight(Member node, NotFitException e) {
+    return node.monitor()
+        .await(sight -> sight.askedNanos() - e.untilNanos() >= 0, options.maxWait().toNanos());
   }
 
   /** Waits while a fail-over is under way. */

@@ -17,6 +17,7 @@ final class ConnectionLender implements NodeConnections {
   private final Settlement settlement;
   private final ConnectionFit fit;
   private final RoutingMeters meters;
+  private final PoolerLook poolerLook;
 
   ConnectionLender(
       Fleet fleet, Router router, Settlement settlement, ConnectionFit fit, RoutingMeters meters) {
@@ -25,6 +26,7 @@ final class ConnectionLender implements NodeConnections {
     this.settlement = settlement;
     this.fit = fit;
     this.meters = meters;
+    this.poolerLook = new PoolerLook(fit, router, settlement);
   }
 
   Router router() {
@@ -45,6 +47,10 @@ final class ConnectionLender implements NodeConnections {
 
   RoutingMeters meters() {
     return meters;
+  }
+
+  PoolerLook poolerLook() {
+    return poolerLook;
   }
 
   @Override
@@ -138,7 +144,7 @@ final class ConnectionLender implements NodeConnections {
   }
 
   /** A pool may give its connections out with autocommit off. */
-  private static void endLook(Connection connection) throws SQLException {
+  static void endLook(Connection connection) throws SQLException {
     if (!connection.getAutoCommit()) {
       connection.rollback();
     }

@@ -14,11 +14,12 @@ import javax.sql.DataSource;
  * @param name in decisions, metrics and messages: 1 to 40 of a-z, 0-9, dot and hyphen, a letter
  *     first
  * @param pool for the work, usually a HikariCP pool; every connection of it leads to this one
- *     server, so not a pooler or name that spreads over several
+ *     server, so not a pooler or name that spreads over several; a pooler in transaction mode in
+ *     front of that server is asked where it leads for each transaction
  * @param probes for this module alone, so that an exhausted pool blinds nobody: one connection is
- *     kept, a {@code PGSimpleDataSource} does. Its role needs {@code pg_monitor}; with the
- *     attribute {@code REPLICATION} and the driver's {@code replication=database} it also sees
- *     where timelines fork
+ *     kept, a {@code PGSimpleDataSource} that leads to the server itself does. Its role needs
+ *     {@code pg_monitor}; with the attribute {@code REPLICATION} and the driver's {@code
+ *     replication=database} it also sees where timelines fork
  */
 public record DatabaseNode(String name, DataSource pool, DataSource probes) {
   private static final int LONGEST_NAME = 40;

@@ -145,6 +145,21 @@ record Floor(
     return fewer.remove(bounded) ? new Floor(positions, fewer, unknown, needsPrimary) : this;
   }
 
+  /**
+   * Without what that server showed in between, on one that did not crash meanwhile: a position
+   * that it told afterwards stands for it.
+   */
+  Floor withoutShown(ServerStart server, long fromNanos, long untilNanos) {
+    List<Shown> kept = new ArrayList<>(shown);
+    boolean changed =
+        kept.removeIf(
+            one ->
+                one.server().equals(server)
+                    && one.untilNanos() - fromNanos >= 0
+                    && one.untilNanos() - untilNanos <= 0);
+    return changed ? new Floor(positions, kept, unknown, needsPrimary) : this;
+  }
+
   /** A node keeps what it has shown last, unless it may have crashed in between. */
   Floor with(Shown latest) {
     if (shown.isEmpty()) {

@@ -34,11 +34,12 @@ final class LentConnection implements Lent {
   private final Choice choice;
   private final Connection connection;
   private final PGConnection driver;
-  private final Seen seen;
+  private Seen seen;
   private final long tookNanos;
   private final @Nullable Duration maxStaleness;
   private final RouteDecision decision;
   private final AtomicBoolean given = new AtomicBoolean();
+  private boolean ledElsewhere;
 
   /**
    * @param tookNanos to get the connection; 0 where the node has not begun a read for it
@@ -89,7 +90,7 @@ final class LentConnection implements Lent {
 
   @Override
   public boolean fits(Optional<Session> session) {
-    if (isLost()) {
+    if (isLost() || ledElsewhere) {
       return false;
     }
     Member node = choice.node();
@@ -119,6 +120,28 @@ final class LentConnection implements Lent {
         && floor.unknown().isEmpty()
         && lender.router().covers(node, sight, floor)
         && lender.fit().covers(seen, sight, floor);
+  }
+
+  @Override
+  public boolean mayBegin(Optional<Session> session) throws SQLException {
+    if (!isBehindPooler() || !fits(session)) {
+      return fits(session);
+    }
+    Seen now = lender.poolerLook().before(connection, choice, session);
+    if (now != null) {
+      seen = now;
+      if (fits(session)) {
+        return true;
+      }
+      ConnectionLender.endLook(connection);
+    }
+    ledElsewhere = true;
+    return false;
+  }
+
+  @Override
+  public boolean isBehindPooler() {
+    return seen.isBehindPooler();
   }
 
   @Override
@@ -163,6 +186,7 @@ final class LentConnection implements Lent {
   public void commit(Collection<Session> sessions) throws SQLException {
     requireNotLost();
     requireStillPrimary();
+    long sent = System.nanoTime();
     String transactionId;
     String reached;
     try (PreparedStatement end = prepare()) {
@@ -181,7 +205,11 @@ final class LentConnection implements Lent {
       sessions.forEach(
           session ->
               session.change(
-                  floor -> floor.raised(position).answeredBy(choice.node(), choice.sight())));
+                  floor ->
+                      floor
+                          .withoutShown(seen.server(), seen.seenNanos(), sent)
+                          .raised(position)
+                          .answeredBy(choice.node(), choice.sight())));
     }
   }
 
@@ -218,7 +246,7 @@ final class LentConnection implements Lent {
 
   /** Behind a pooler the next statement may have run on another server. */
   private @Nullable CommitPosition position(@Nullable String reached) {
-    return reached == null || seen.pid() == 0
+    return reached == null || isBehindPooler()
         ? null
         : new CommitPosition(
             seen.server().systemIdentifier(),

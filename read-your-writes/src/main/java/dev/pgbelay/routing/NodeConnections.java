@@ -54,6 +54,19 @@ public interface NodeConnections {
      */
     boolean fits(Optional<Session> session);
 
+    /**
+     * {@link #fits}, for whoever sends the first statement of a transaction next. Behind a pooler,
+     * where each transaction may be on another of the server's sessions, it is asked for; with
+     * autocommit off that question begins the transaction, so that what follows runs where it was
+     * answered. Nothing is left open if the answer is no.
+     *
+     * @throws SQLException if the question could not be asked
+     */
+    boolean mayBegin(Optional<Session> session) throws SQLException;
+
+    /** Whether a pooler stands between, so that settings of a session do not stay. */
+    boolean isBehindPooler();
+
     /** A transaction, or a statement that is one, begins for the session: counts it. */
     void begins(Optional<Session> session);
 

@@ -3,6 +3,7 @@ package dev.pgbelay.routing;
 import dev.pgbelay.core.CommitPosition;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.internal.LogPosition;
+import dev.pgbelay.core.internal.PgDriver;
 import dev.pgbelay.routing.NodeSight.ServerStart;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -135,6 +136,13 @@ final class NodeProbe implements AutoCloseable {
     try (Statement ask = fresh.createStatement();
         ResultSet row = ask.executeQuery(ProbeSql.IDENTIFY)) {
       row.next();
+      if (row.getInt(5) != PgDriver.unwrap(fresh).getBackendPID()) {
+        throw new PgBelayException(
+            "the probes of node '"
+                + node.name()
+                + "' go through a pooler, which may answer from another session each time: connect"
+                + " them to the server itself. Its pool may go through the pooler");
+      }
       if (!row.getBoolean(4) && !replicates) {
         throw new PgBelayException(
             "the probes of node '"

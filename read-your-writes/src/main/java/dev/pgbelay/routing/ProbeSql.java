@@ -11,7 +11,8 @@ final class ProbeSql {
              (SELECT setting::bigint * CASE unit WHEN '8kB' THEN 8192 WHEN 'kB' THEN 1024
                                                  WHEN 'MB' THEN 1048576 ELSE 1 END
                 FROM pg_settings WHERE name = 'wal_segment_size'),
-             pg_has_role('pg_read_all_stats', 'USAGE')
+             pg_has_role('pg_read_all_stats', 'USAGE'),
+             pg_backend_pid()
       """;
 
   /** Of a pooled connection, when it is first seen. */

@@ -9,14 +9,19 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What is known of pooled connections: to which start of which server they lead, and since when. As
  * long as one lives, its server has not crashed, and so not gone back. Safe for several threads.
  */
 final class SeenConnections {
+  private static final Logger LOG = LoggerFactory.getLogger(SeenConnections.class);
+
   /**
    * @param lsn how far the server was when the connection was first seen
    * @param primaryTimeline 0 while it recovers
@@ -30,7 +35,14 @@ final class SeenConnections {
       int primaryTimeline,
       int pid,
       long segmentSize,
-      long seenNanos) {}
+      long seenNanos) {
+    /** Whether each transaction may be on another session of the server. */
+    boolean isBehindPooler() {
+      return pid == 0;
+    }
+  }
+
+  private final AtomicBoolean warned = new AtomicBoolean();
 
   private final Cache<PGConnection, Seen> known = Caffeine.newBuilder().weakKeys().build();
 
@@ -42,11 +54,12 @@ final class SeenConnections {
     PGConnection driver = PgDriver.unwrap(connection);
     Seen seen = known.getIfPresent(driver);
     if (seen != null
-        && seen.pid() != 0
+        && !seen.isBehindPooler()
         && (!seen.recovering() || PgDriver.isStandby(driver).orElse(seen.recovering()))) {
       return seen;
     }
-    Seen identified = identify(connection, driver, seen != null && seen.pid() != 0 ? seen : null);
+    Seen identified =
+        identify(connection, driver, seen != null && !seen.isBehindPooler() ? seen : null);
     known.put(driver, identified);
     return identified;
   }
@@ -58,13 +71,16 @@ final class SeenConnections {
     }
   }
 
-  private static Seen identify(Connection connection, PGConnection driver, @Nullable Seen before)
+  private Seen identify(Connection connection, PGConnection driver, @Nullable Seen before)
       throws SQLException {
     long nanos = before == null ? System.nanoTime() : before.seenNanos();
     try (PreparedStatement ask = connection.prepareStatement(ProbeSql.IDENTIFY_CONNECTION);
         ResultSet row = ask.executeQuery()) {
       row.next();
       int pid = row.getInt(6);
+      if (pid != driver.getBackendPID()) {
+        warnOfStatements(driver);
+      }
       return new Seen(
           new ServerStart(row.getLong(1), row.getLong(2)),
           row.getBoolean(3),
@@ -73,6 +89,16 @@ final class SeenConnections {
           pid == driver.getBackendPID() ? pid : 0,
           row.getLong(7),
           nanos);
+    }
+  }
+
+  private void warnOfStatements(PGConnection driver) {
+    if (driver.getPrepareThreshold() != 0 && warned.compareAndSet(false, true)) {
+      LOG.warn(
+          "a pooler stands between this process and a node, and prepareThreshold is {}: unless it"
+              + " is PgBouncer 1.21 or later with max_prepared_statements set, put"
+              + " prepareThreshold=0 into the JDBC URL, or statements fail at random",
+          driver.getPrepareThreshold());
     }
   }
 }

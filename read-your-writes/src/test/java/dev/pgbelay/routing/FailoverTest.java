@@ -26,17 +26,17 @@ class FailoverTest {
     return db.read(session, tx -> name(tx, id));
   }
 
-  private static ReadYourWritesBuilder exact(Cluster cluster) {
+  static ReadYourWritesBuilder exact(Cluster cluster) {
     ReadYourWritesBuilder builder =
         ReadYourWrites.builder(cluster.exact(cluster.primary()))
             .probeInterval(Duration.ofMillis(20))
-            .maxAge(Duration.ofMillis(500))
+            .maxAge(Duration.ofSeconds(10))
             .failoverWait(LONG);
     cluster.servers().replicas().forEach(node -> builder.replica(cluster.exact(node)));
     return builder;
   }
 
-  private static String nameOn(PostgresNode node, int id) throws SQLException {
+  static String nameOn(PostgresNode node, int id) throws SQLException {
     try (Connection connection = node.connect();
         Statement statement = connection.createStatement();
         ResultSet row = statement.executeQuery("SELECT name FROM profile WHERE id = " + id)) {
@@ -137,7 +137,7 @@ class FailoverTest {
       ReadYourWrites db =
           cluster.open(
               builder ->
-                  builder.maxAge(Duration.ofMillis(500)).failoverWait(LONG).onLost(lost::add));
+                  builder.maxAge(Duration.ofSeconds(10)).failoverWait(LONG).onLost(lost::add));
       Session session = db.session();
       db.write(session, tx -> rename(tx, 1, "kept"));
       cluster.replica(1).awaitCaughtUp();

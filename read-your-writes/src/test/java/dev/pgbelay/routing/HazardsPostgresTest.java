@@ -63,7 +63,10 @@ class HazardsPostgresTest {
   }
 
   private static ReadYourWrites open() {
-    return cluster.open(builder -> builder.maxWait(Duration.ofMillis(50)));
+    ReadYourWrites db =
+        cluster.open(builder -> builder.maxWait(Duration.ofMillis(50)).maxAge(LONG));
+    RoutedJdbc.awaitReplicas(db);
+    return db;
   }
 
   private static void pauseReplicas() {
@@ -369,7 +372,7 @@ class HazardsPostgresTest {
     }
   }
 
-  private static void killBackendOf(PostgresNode node) throws Exception {
+  static void killBackendOf(PostgresNode node) throws Exception {
     try (Connection connection = node.connect()) {
       int pid;
       try (Statement statement = connection.createStatement();
@@ -383,7 +386,7 @@ class HazardsPostgresTest {
     }
   }
 
-  private static boolean answers(PostgresNode node) {
+  static boolean answers(PostgresNode node) {
     try (Connection connection = node.connect()) {
       return connection.isValid(1);
     } catch (SQLException e) {
@@ -391,7 +394,7 @@ class HazardsPostgresTest {
     }
   }
 
-  private static boolean shows(PostgresNode node, String name) {
+  static boolean shows(PostgresNode node, String name) {
     try (Connection connection = node.connect();
         Statement statement = connection.createStatement();
         ResultSet row =

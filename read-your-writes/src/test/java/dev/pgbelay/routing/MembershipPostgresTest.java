@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterAll;
@@ -25,7 +26,11 @@ import org.junit.jupiter.api.Test;
 
 /** Which nodes may belong to a cluster, and how they come and go. */
 class MembershipPostgresTest {
-  private static final Duration LONG = Duration.ofSeconds(20);
+  private static final Duration LONG = Duration.ofSeconds(30);
+
+  /** Those of the common pool may be one alone, which another one holds. */
+  private static final Executor THREADS = task -> new Thread(task, "beside the test").start();
+
   private static Cluster cluster;
 
   @BeforeAll
@@ -147,13 +152,14 @@ class MembershipPostgresTest {
                       begun.countDown();
                       awaitLatch(end);
                       return name(tx, 2);
-                    }));
+                    }),
+            THREADS);
     assertThat(begun.await(20, TimeUnit.SECONDS)).isTrue();
     assertThat(registry.find("pgbelay.routing.lag.bytes").tag("node", "replica1").gauge())
         .isNotNull();
 
     CompletableFuture<Integer> removed =
-        CompletableFuture.supplyAsync(() -> db.removeReplica("replica1", LONG));
+        CompletableFuture.supplyAsync(() -> db.removeReplica("replica1", LONG), THREADS);
     await()
         .atMost(LONG)
         .until(() -> db.nodes().stream().anyMatch(node -> node.role() == NodeState.Role.DRAINING));
@@ -190,7 +196,8 @@ class MembershipPostgresTest {
                       begun.countDown();
                       awaitLatch(end);
                       return name(tx, 2);
-                    }));
+                    }),
+            THREADS);
     assertThat(begun.await(20, TimeUnit.SECONDS)).isTrue();
 
     int underWay = db.removeReplica("replica1", Duration.ofMillis(20));

@@ -5,18 +5,23 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.pgbelay.routing.jdbc.RoutingDataSource;
 import dev.pgbelay.routing.jdbc.ScopedSession;
 import dev.pgbelay.testing.FaultProxy;
+import dev.pgbelay.testing.PostgresCluster;
+import dev.pgbelay.testing.PostgresNode;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Queue;
 import java.util.Random;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -32,24 +37,35 @@ class RoutingDataSourceStormTest {
 
   private final Queue<String> violations = new ConcurrentLinkedQueue<>();
   private final AtomicInteger onReplicas = new AtomicInteger();
+  private final AtomicInteger operations = new AtomicInteger();
+  private final AtomicInteger losses = new AtomicInteger();
   private final AtomicInteger failures = new AtomicInteger();
 
   @Test
   void sessions_neverSeeLessThanTheyWroteOrSaw() throws Exception {
-    storm(false);
+    storm(false, false);
     assertThat(violations).isEmpty();
+  }
+
+  /** Which loses what was written last: who was told so owes nothing of before. */
+  @Test
+  void sessions_neverSeeLessThanTheyWroteOrSaw_acrossAFailOver() throws Exception {
+    storm(false, true);
+    assertThat(violations).isEmpty();
+    assertThat(losses.get()).isPositive();
   }
 
   @Test
   void withoutTheComparison_theSameStormFindsViolations() throws Exception {
-    storm(true);
+    storm(true, false);
     assertThat(violations).isNotEmpty();
   }
 
-  private void storm(boolean withoutComparison) throws Exception {
+  private void storm(boolean withoutComparison, boolean failsOver) throws Exception {
     long seed = Long.getLong("pgbelay.seed", ThreadLocalRandom.current().nextLong());
     System.out.println("pgbelay.seed=" + seed);
-    try (Cluster cluster = new Cluster(2);
+    try (Cluster cluster =
+            new Cluster(PostgresCluster.builder().replicas(2).replicasThroughProxy().start());
         FaultProxy proxy = FaultProxy.inFrontOf(cluster.primary())) {
       cluster.execute(
           "CREATE TABLE counter AS SELECT g AS id, 0 AS n FROM generate_series(0, 4) g");
@@ -57,16 +73,30 @@ class RoutingDataSourceStormTest {
       ReadYourWritesBuilder builder =
           ReadYourWrites.builder(
                   cluster.node(
-                      cluster.primary(), proxy.jdbcUrl("postgres"), cluster.primary().jdbcUrl()))
-              .replica(cluster.node(cluster.replica(1)))
-              .replica(cluster.node(cluster.replica(2)))
+                      cluster.primary(),
+                      proxy.jdbcUrl("postgres"),
+                      cluster.replicating(cluster.primary())))
+              .replica(cluster.exact(cluster.replica(1)))
+              .replica(cluster.exact(cluster.replica(2)))
+              .failoverWait(Duration.ofSeconds(30))
+              .onLost(lost -> losses.incrementAndGet())
               .probeInterval(Duration.ofMillis(10))
               .maxWait(Duration.ofMillis(20));
       ReadYourWrites db = cluster.start(withoutComparison ? builder.withoutComparison() : builder);
       RoutingDataSource source = RoutingDataSource.of(db);
       proxy.cutCommitsAtRandom(seed, 0.02, 0.02);
       AtomicBoolean over = new AtomicBoolean();
-      Thread pauses = new Thread(() -> pause(cluster, new Random(seed), over), "pauses");
+      List<PostgresNode> replicas = List.of(cluster.replica(1), cluster.replica(2));
+      Thread pauses =
+          new Thread(
+              () -> {
+                if (failsOver) {
+                  failOver(cluster, replicas.get(0), replicas.get(1));
+                } else {
+                  pause(cluster, new Random(seed), over);
+                }
+              },
+              "pauses");
       pauses.start();
       List<Thread> users = new ArrayList<>();
       for (int i = 0; i < THREADS; i++) {
@@ -98,6 +128,25 @@ class RoutingDataSourceStormTest {
     }
   }
 
+  /** In the middle, when something was written that no replica has. */
+  private void failOver(Cluster cluster, PostgresNode promoted, PostgresNode follower) {
+    awaitOperations(OPERATIONS / 3);
+    PostgresNode old = cluster.primary();
+    FaultProxy stream = promoted.upstreamProxy().orElseThrow();
+    // The follower must not have more.
+    follower.upstreamProxy().orElseThrow().freeze();
+    stream.freeze();
+    awaitOperations(OPERATIONS / 3 + OPERATIONS / 10);
+    old.crash();
+    stream.dropConnections();
+    promoted.promote();
+    cluster.follow(follower, promoted);
+  }
+
+  private void awaitOperations(int count) {
+    Awaitility.await().atMost(Duration.ofMinutes(3)).until(() -> operations.get() >= count);
+  }
+
   private static void sleep(int millis) {
     try {
       Thread.sleep(millis);
@@ -110,9 +159,18 @@ class RoutingDataSourceStormTest {
   private static final class Known {
     private final Session session;
     private final int[] least = new int[ROWS];
+    private Optional<LostPosition> lost = Optional.empty();
 
     Known(Session session) {
       this.session = session;
+    }
+
+    /** It was told of a loss, and owes nothing of before. */
+    void hears() {
+      if (!session.lost().equals(lost)) {
+        lost = session.lost();
+        Arrays.fill(least, 0);
+      }
     }
   }
 
@@ -120,6 +178,7 @@ class RoutingDataSourceStormTest {
     List<Known> sessions = List.of(new Known(db.session()), new Known(db.session()));
     Connection kept = source.getConnection();
     for (int i = 0; i < OPERATIONS / THREADS; i++) {
+      operations.incrementAndGet();
       Known known = sessions.get(random.nextInt(sessions.size()));
       try (ScopedSession scope = ScopedSession.open(known.session)) {
         assertThat(scope.session()).isNotNull();
@@ -154,9 +213,11 @@ class RoutingDataSourceStormTest {
     connection.setAutoCommit(!transaction);
     int row = random.nextInt(ROWS);
     int seen = looks ? look(connection, known, row) : count(connection, row);
+    known.hears();
     if (transaction) {
       connection.commit();
     }
+    known.hears();
     known.least[row] = Math.max(known.least[row], seen);
   }
 
@@ -170,6 +231,7 @@ class RoutingDataSourceStormTest {
     if (decision.reason().isReplica()) {
       onReplicas.incrementAndGet();
     }
+    known.hears();
     if (seen < known.least[row]) {
       violations.add(seen + " after " + known.least[row] + " of row " + row + ", " + decision);
     }

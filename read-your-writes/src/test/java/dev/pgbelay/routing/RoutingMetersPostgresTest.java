@@ -11,6 +11,7 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -19,7 +20,11 @@ import org.junit.jupiter.api.Test;
 
 /** Each metric of the guide, by its name and tags. */
 class RoutingMetersPostgresTest {
-  private static final Duration LONG = Duration.ofSeconds(20);
+  private static final Duration LONG = Duration.ofSeconds(30);
+
+  /** Those of the common pool may be one alone, which another one holds. */
+  private static final Executor THREADS = task -> new Thread(task, "beside the test").start();
+
   private static Cluster cluster;
 
   private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
@@ -99,7 +104,7 @@ class RoutingMetersPostgresTest {
     assertThat(gauge("sight.age", "replica1")).isBetween(0.0, 20.0);
     assertThat(gauge("sight.age", "primary")).isBetween(0.0, 20.0);
     CompletableFuture<String> read =
-        CompletableFuture.supplyAsync(() -> db.read(session, tx -> name(tx, 2)));
+        CompletableFuture.supplyAsync(() -> db.read(session, tx -> name(tx, 2)), THREADS);
     await().atMost(LONG).until(() -> gauge("waiters", "replica1") == 1);
     cluster.replica(1).resumeReplay();
 
@@ -130,7 +135,8 @@ class RoutingMetersPostgresTest {
         CompletableFuture.supplyAsync(
             () ->
                 db.<String, RuntimeException>read(
-                    session, ReadOptions.defaults(), tx -> held(begun, end, name(tx, 3))));
+                    session, ReadOptions.defaults(), tx -> held(begun, end, name(tx, 3))),
+            THREADS);
     assertThat(begun.await(20, TimeUnit.SECONDS)).isTrue();
 
     assertThatThrownBy(() -> db.read(session, tx -> name(tx, 3)))
@@ -160,7 +166,7 @@ class RoutingMetersPostgresTest {
           own.open(
               builder ->
                   builder
-                      .maxAge(Duration.ofMillis(500))
+                      .maxAge(Duration.ofSeconds(10))
                       .failoverWait(LONG)
                       .meterRegistry(registry));
       Session session = db.session();

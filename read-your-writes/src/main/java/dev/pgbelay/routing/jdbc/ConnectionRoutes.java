@@ -160,7 +160,7 @@ final class ConnectionRoutes {
     if (!route.isAsSet(settings) || (route != current && !settings.isAutoCommit())) {
       throw Refusals.elsewhere(route, "settings of its connection were changed since");
     }
-    if (!route.fits(session)) {
+    if (!route.mayBegin(session)) {
       throw Refusals.elsewhere(
           route,
           route.lent().isOfReplica()
@@ -212,7 +212,7 @@ final class ConnectionRoutes {
     requireOpen();
     OpenRoute now = current;
     if (now != null && !now.lent().isLost()) {
-      now.apply(setting);
+      now.apply(name, setting);
       begun = now.isInTransaction();
     }
     settings.set(name, value, setting);

@@ -4,6 +4,7 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,6 +21,9 @@ final class ConnectionSettings {
   interface Setting {
     @Nullable Action applyTo(Connection connection) throws SQLException;
   }
+
+  /** Those that the driver sets on the server's session. */
+  static final Set<String> OF_SERVER_SESSION = Set.of("isolation", "schema");
 
   private final Map<String, Setting> settings = new LinkedHashMap<>();
   private final Map<String, Object> values = new LinkedHashMap<>();
@@ -79,8 +83,8 @@ final class ConnectionSettings {
       connection.setReadOnly(readOnly);
       route.undoLater(each -> each.setReadOnly(!readOnly));
     }
-    for (Setting setting : settings.values()) {
-      route.apply(setting);
+    for (Map.Entry<String, Setting> setting : settings.entrySet()) {
+      route.apply(setting.getKey(), setting.getValue());
     }
     if (!autoCommit) {
       connection.setAutoCommit(false);

@@ -69,7 +69,15 @@ final class OpenRoute {
     return lent.isInTransaction();
   }
 
-  void apply(Setting setting) throws SQLException {
+  /** Whether the first statement of a transaction for this session may be sent here next. */
+  boolean mayBegin(Optional<Session> session) throws SQLException {
+    return (!lent.isOfReplica() || ofSession == session.isPresent()) && lent.mayBegin(session);
+  }
+
+  void apply(String name, Setting setting) throws SQLException {
+    if (lent.isBehindPooler() && ConnectionSettings.OF_SERVER_SESSION.contains(name)) {
+      throw Refusals.doesNotStay(this, name);
+    }
     Action back = setting.applyTo(connection());
     if (back != null) {
       undoLater(back);

@@ -1,10 +1,12 @@
 package dev.pgbelay.routing.jdbc;
 
 import java.sql.SQLException;
+import java.sql.SQLFeatureNotSupportedException;
 
 /** What users of a connection are told, and what to do next. */
 final class Refusals {
   static final String READ_ONLY = "25006";
+  private static final String NOT_SUPPORTED = "0A000";
   private static final String NO_TRANSACTION = "25P01";
   private static final String ACTIVE_TRANSACTION = "25001";
 
@@ -43,6 +45,20 @@ final class Refusals {
   static SQLException noTransaction(String operation) {
     return new SQLException(
         operation + "() while autocommit is on: there is no transaction", NO_TRANSACTION);
+  }
+
+  static SQLException doesNotStay(OpenRoute route, String setting) {
+    return new SQLFeatureNotSupportedException(
+        setting
+            + " cannot be set on a connection to node '"
+            + route.lent().decision().node()
+            + "', which goes through a pooler: it would stay on a session of the server that others"
+            + " get next. "
+            + (setting.equals("schema")
+                ? "Name the schema in statements, or in the role's search_path"
+                : "Use ReadYourWrites with that isolation, or a pool that leads to the server"
+                    + " itself"),
+        NOT_SUPPORTED);
   }
 
   /** Where it was declared that nothing is written. */
