@@ -8,6 +8,7 @@ import dev.pgbelay.examples.demo.orders.OrderLoader;
 import dev.pgbelay.examples.demo.outbox.OutboxScenario;
 import dev.pgbelay.examples.demo.payment.PaymentScenario;
 import dev.pgbelay.examples.demo.queue.QueueScenario;
+import dev.pgbelay.examples.demo.reconcile.ReconcileScenario;
 import dev.pgbelay.examples.demo.report.ConsoleTable;
 import dev.pgbelay.examples.demo.report.Report;
 import dev.pgbelay.examples.demo.report.ReportFiles;
@@ -47,7 +48,8 @@ public final class Demo implements Callable<Integer> {
           new QueueScenario(),
           new PaymentScenario(),
           new OutboxScenario(),
-          new RoutingScenario());
+          new RoutingScenario(),
+          new ReconcileScenario());
   private static final long FEWEST_ROWS = 10_000;
   private static final long MOST_ROWS = 100_000_000;
 
