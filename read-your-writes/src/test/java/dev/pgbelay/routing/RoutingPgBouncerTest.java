@@ -154,6 +154,7 @@ class RoutingPgBouncerTest {
   }
 
   @Test
+  @SuppressWarnings("try") // the scope is there, nothing more
   void connectionsOfFrameworks_seeWhatTheirSessionsWrote_throughThePooler() throws Exception {
     ReadYourWrites db = cluster().start(pooledNodes());
     awaitReplicas(db);

@@ -9,6 +9,7 @@ import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.guard.ParentGuard;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Optional;
 import javax.sql.DataSource;
@@ -48,7 +49,7 @@ final class ParentWays {
     void insert() throws Exception;
 
     @Override
-    default void close() throws Exception {}
+    default void close() throws SQLException {}
   }
 
   /** One statement, prepared once, which is its own transaction. */
@@ -63,7 +64,7 @@ final class ParentWays {
         }
 
         @Override
-        public void close() throws Exception {
+        public void close() throws SQLException {
           statement.close();
           connection.close();
         }

@@ -215,7 +215,7 @@ final class CheckRun {
         outcome,
         run.mode(),
         whyFull,
-        run == Run.NONE ? Optional.empty() : lastFullScan(),
+        run.equals(Run.NONE) ? Optional.empty() : lastFullScan(),
         inScope,
         inScope - read,
         run.checked(),

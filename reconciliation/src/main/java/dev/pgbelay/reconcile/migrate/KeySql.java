@@ -6,7 +6,6 @@ import dev.pgbelay.reconcile.OnDelete;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.internal.CatalogSql;
 import dev.pgbelay.reconcile.internal.TableShape;
-import dev.pgbelay.reconcile.migrate.KeyState.Key;
 import dev.pgbelay.reconcile.migrate.KeyState.Leaf;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -103,7 +102,7 @@ final class KeySql {
         leaves);
   }
 
-  private List<Key> keys(DSLContext dsl, TableShape table, boolean inherited) {
+  private List<KeyState.Key> keys(DSLContext dsl, TableShape table, boolean inherited) {
     Set<List<Integer>> wanted = new HashSet<>();
     for (int k = 0; k < reference.childColumns().size(); k++) {
       wanted.add(
@@ -111,7 +110,7 @@ final class KeySql {
               number(table, reference.childColumns().get(k)),
               number(parent, reference.parentColumns().get(k))));
     }
-    List<Key> keys = new ArrayList<>();
+    List<KeyState.Key> keys = new ArrayList<>();
     for (Record row :
         dsl.resultQuery(READ_KEYS, val(table.oid()), val(parent.oid()), DSL.inline(inherited))
             .fetch()) {
@@ -124,7 +123,7 @@ final class KeySql {
       if (pairs.equals(wanted)) {
         boolean enforced = "true".equals(row.get("conenforced", String.class));
         keys.add(
-            new Key(
+            new KeyState.Key(
                 Objects.requireNonNull(row.get("conname", String.class)),
                 enforced && Boolean.TRUE.equals(row.get("convalidated")),
                 differences(row, enforced)));

@@ -4,7 +4,6 @@ import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.Reference;
-import dev.pgbelay.reconcile.migrate.KeyState.Key;
 import dev.pgbelay.reconcile.migrate.KeyState.Leaf;
 import dev.pgbelay.reconcile.migrate.MigrationStep.Name;
 import dev.pgbelay.reconcile.migrate.MigrationStep.State;
@@ -160,7 +159,7 @@ final class MigrationPlan {
     return steps;
   }
 
-  private static String nameOf(List<Key> keys) {
+  private static String nameOf(List<KeyState.Key> keys) {
     return keys.get(0).name();
   }
 

@@ -109,7 +109,7 @@ class ForeignKeyMigrationStormTest {
 
   private Void insert(ParentGuard guard, Random random, AtomicBoolean over) {
     while (!over.get()) {
-      long customer = 1 + random.nextInt(CUSTOMERS);
+      long customer = 1L + random.nextInt(CUSTOMERS);
       try {
         shop.transactions.execute(
             tx -> {
@@ -122,7 +122,6 @@ class ForeignKeyMigrationStormTest {
             });
       } catch (MissingParentsException | IntegrityConstraintViolationException e) {
         // Was deleted a moment ago, and the guard or the key says so.
-        continue;
       }
     }
     return null;
@@ -131,7 +130,7 @@ class ForeignKeyMigrationStormTest {
   /** Deleted in one transaction, and there again in another. */
   private Void replaceCustomers(Random random, AtomicBoolean over) {
     while (!over.get()) {
-      long customer = 1 + random.nextInt(CUSTOMERS);
+      long customer = 1L + random.nextInt(CUSTOMERS);
       shop.transactions.execute(
           tx -> tx.dsl().execute("delete from customers where id = ?", customer));
       shop.transactions.execute(
