@@ -31,6 +31,9 @@ public final class KeyRowsSql {
 
   /** True for the row of one key. */
   public static Condition is(Probe probe, JSONB rowKey) {
+    if (!probe.isWalkable()) {
+      return condition("{0} = cast({1} AS jsonb)", ProbeSql.keyOf(probe.key()), DSL.val(rowKey));
+    }
     Condition all = DSL.noCondition();
     for (int k = 0; k < probe.key().size(); k++) {
       Field<?> value =

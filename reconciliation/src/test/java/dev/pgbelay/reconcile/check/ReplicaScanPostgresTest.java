@@ -1,0 +1,232 @@
+package dev.pgbelay.reconcile.check;
+
+import static dev.pgbelay.reconcile.check.DeclarationReport.Outcome.CLEAN;
+import static dev.pgbelay.reconcile.check.DeclarationReport.Outcome.FINDINGS;
+import static dev.pgbelay.reconcile.check.DeclarationReport.Outcome.INCOMPLETE;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.jooq.impl.DSL.condition;
+
+import dev.pgbelay.core.internal.PassingDataSource;
+import dev.pgbelay.reconcile.Declarations;
+import dev.pgbelay.reconcile.Invariant;
+import dev.pgbelay.reconcile.ShopFixture;
+import dev.pgbelay.testing.PostgresCluster;
+import dev.pgbelay.testing.PostgresDatabase;
+import dev.pgbelay.testing.PostgresNode;
+import java.sql.Connection;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntConsumer;
+import javax.sql.DataSource;
+import org.awaitility.Awaitility;
+import org.jooq.SQLDialect;
+import org.jooq.impl.DSL;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.MethodOrderer;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestMethodOrder;
+import org.postgresql.ds.PGSimpleDataSource;
+
+/** Ranges that are looked at on a replica, which may be behind, cancel them, or be promoted. */
+@TestMethodOrder(MethodOrderer.OrderAnnotation.class)
+class ReplicaScanPostgresTest {
+  private static PostgresCluster cluster;
+  private static PostgresDatabase database;
+  private static PostgresNode replica;
+
+  private ShopFixture shop;
+
+  @BeforeAll
+  static void start() throws Exception {
+    cluster = PostgresCluster.builder().replicas(1).start();
+    replica = cluster.replica();
+    database = cluster.createDatabase("replica_scan");
+    ShopFixture.SCHEMA.initialize(database.dataSource());
+  }
+
+  @AfterAll
+  static void stop() {
+    cluster.close();
+  }
+
+  @BeforeEach
+  void fill() {
+    shop = new ShopFixture(database.dataSource());
+    shop.customers(100);
+  }
+
+  @AfterEach
+  void heal() {
+    if (replica.isReplica()) {
+      replica.resumeReplay();
+    }
+  }
+
+  private static DataSource replica(IntConsumer beforeConnection) {
+    PGSimpleDataSource target = new PGSimpleDataSource();
+    target.setUrl(replica.jdbcUrl(database.name()));
+    AtomicInteger count = new AtomicInteger();
+    return new PassingDataSource(target) {
+      @Override
+      protected Connection passed(Connection connection) {
+        beforeConnection.accept(count.incrementAndGet());
+        return connection;
+      }
+    };
+  }
+
+  private Checker.Builder checker(DataSource scanned) {
+    return Checker.builder(
+            shop.transactions, Declarations.of("1", ShopFixture.ORDER_CUSTOMER_REFERENCE))
+        .scanOn(scanned)
+        .rangeRows(20, 20, 20)
+        .confirmWithin(Duration.ofMinutes(1))
+        .throttle(List.of());
+  }
+
+  private static boolean isInRecovery(DataSource scanned) {
+    return Boolean.TRUE.equals(
+        DSL.using(scanned, SQLDialect.POSTGRES).fetchValue("select pg_is_in_recovery()"));
+  }
+
+  @Test
+  @Order(1)
+  void everyRangeIsLookedAtOnTheReplica_andConfirmedOnThePrimary() {
+    shop.dsl.execute("delete from customers where id in (3, 77)");
+    AtomicInteger connections = new AtomicInteger();
+    DataSource scanned = replica(connections::set);
+    assertThat(isInRecovery(scanned)).isTrue();
+    DeclarationReport report = checker(scanned).build().run("order-customer");
+    assertThat(report.outcome()).as("%s", report).isEqualTo(FINDINGS);
+    assertThat(report.rowsChecked()).isEqualTo(100);
+    assertThat(report.confirmed()).isEqualTo(2);
+    assertThat(connections.get()).as("five ranges and the wait before them").isGreaterThan(6);
+  }
+
+  /** What the replica shows is older than what the primary knows by then. */
+  @Test
+  @Order(2)
+  void mendedOnThePrimaryBehindTheReplicasBack_isNoFinding() {
+    replica.awaitCaughtUp();
+    shop.dsl.execute("delete from customers where id = 3");
+    DataSource scanned =
+        replica(
+            number -> {
+              if (number == 2) {
+                replica.pauseReplay();
+                shop.dsl.execute("insert into customers values (3, 'back')");
+              }
+            });
+    DeclarationReport report = checker(scanned).build().run("order-customer");
+    assertThat(report.candidates()).as("%s", report).isEqualTo(1);
+    assertThat(report.outcome()).isEqualTo(CLEAN);
+  }
+
+  @Test
+  @Order(3)
+  void replicaThatIsBehind_isNotRead_andTheRunGoesOnWhenItHasCaughtUp() {
+    replica.awaitCaughtUp();
+    replica.pauseReplay();
+    shop.dsl.execute("delete from customers where id = 3");
+    Checker hasty = checker(replica(n -> {})).confirmWithin(Duration.ofMillis(300)).build();
+    DeclarationReport behind = hasty.run("order-customer");
+    assertThat(behind.outcome()).isEqualTo(INCOMPLETE);
+    assertThat(behind.reason())
+        .hasValueSatisfying(text -> assertThat(text).contains("the replica has replayed"));
+    assertThat(behind.rowsChecked()).isZero();
+    CompletableFuture<DeclarationReport> waiting =
+        CompletableFuture.supplyAsync(
+            () -> checker(replica(n -> {})).build().run("order-customer"));
+    replica.resumeReplay();
+    DeclarationReport report = waiting.orTimeout(2, TimeUnit.MINUTES).join();
+    assertThat(report.outcome()).as("%s", report).isEqualTo(FINDINGS);
+    assertThat(report.confirmed()).isEqualTo(1);
+  }
+
+  @Test
+  @Order(4)
+  void scanThatReplayCancels_isTriedAgain() throws Exception {
+    replica.configure("max_standby_streaming_delay", "0");
+    replica.awaitCaughtUp();
+    Invariant slow =
+        Invariant.everyRow(
+            "slow",
+            ShopFixture.ORDERS,
+            condition("(pg_sleep(0.02) is not null or orders.status = 'x')"));
+    CompletableFuture<DeclarationReport> run =
+        CompletableFuture.supplyAsync(
+            () ->
+                Checker.builder(shop.transactions, Declarations.of("1", slow))
+                    .scanOn(replica(n -> {}))
+                    .rangeRows(50, 50, 50)
+                    .throttle(List.of())
+                    .build()
+                    .run("slow"));
+    Standby there = new Standby(replica(n -> {}));
+    Awaitility.await()
+        .atMost(Duration.ofMinutes(1))
+        .pollInterval(Duration.ofMillis(50))
+        .until(
+            () -> {
+              shop.dsl.execute("update orders set total = total where id <= 10");
+              shop.dsl.execute("vacuum orders");
+              return there.conflicts() > 0 || run.isDone();
+            });
+    DeclarationReport report = run.get(2, TimeUnit.MINUTES);
+    assertThat(there.conflicts()).isPositive();
+    assertThat(report.outcome()).as("%s", report).isEqualTo(CLEAN);
+    assertThat(report.rowsChecked()).isEqualTo(100);
+  }
+
+  private record Standby(DataSource scanned) {
+    long conflicts() {
+      return Long.parseLong(
+          String.valueOf(
+              DSL.using(scanned, SQLDialect.POSTGRES)
+                  .fetchValue(
+                      "select confl_snapshot from pg_stat_database_conflicts"
+                          + " where datname = current_database()")));
+    }
+  }
+
+  @Test
+  @Order(5)
+  void thePrimaryInItsPlace_isRefused() {
+    DeclarationReport report = checker(database.dataSource()).build().run("order-customer");
+    assertThat(report.outcome()).isEqualTo(INCOMPLETE);
+    assertThat(report.reason())
+        .hasValueSatisfying(text -> assertThat(text).contains("not in recovery"));
+  }
+
+  @Test
+  @Order(6)
+  void promotedInTheMiddle_nothingMoreIsReadThere() {
+    DataSource scanned =
+        replica(
+            number -> {
+              if (number == 4) {
+                replica.promote();
+              }
+            });
+    DeclarationReport report = checker(scanned).build().run("order-customer");
+    assertThat(report.outcome()).as("%s", report).isEqualTo(INCOMPLETE);
+    assertThat(report.reason())
+        .hasValueSatisfying(text -> assertThat(text).contains("not in recovery"));
+    assertThat(report.rowsChecked()).isBetween(20L, 80L);
+    DeclarationReport onThePrimary =
+        Checker.builder(
+                shop.transactions, Declarations.of("1", ShopFixture.ORDER_CUSTOMER_REFERENCE))
+            .throttle(List.of())
+            .build()
+            .run("order-customer");
+    assertThat(onThePrimary.outcome()).isEqualTo(CLEAN);
+    assertThat(onThePrimary.rowsChecked()).isEqualTo(100);
+  }
+}
