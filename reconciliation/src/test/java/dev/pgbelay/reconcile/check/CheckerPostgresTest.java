@@ -276,6 +276,23 @@ class CheckerPostgresTest {
   }
 
   @Test
+  void query_isReadOnceToFindAndOnceToConfirm_howeverMuchItReturns() {
+    shop.customers(1_300);
+    shop.dsl.execute("create sequence reads");
+    Invariant everything =
+        Invariant.noRows(
+            "everything",
+            DSL.select(ShopFixture.ORDER_ID)
+                .from("(select nextval('reads') offset 0) as read")
+                .crossJoin(ShopFixture.ORDERS),
+            List.of(ShopFixture.ORDER_ID),
+            List.of(ShopFixture.ORDERS));
+    DeclarationReport report = check(everything);
+    assertThat(report.confirmed()).as("%s", report).isEqualTo(1_300);
+    assertThat(shop.count("select last_value from reads")).isEqualTo(2);
+  }
+
+  @Test
   void unknownName_isRefused() {
     assertThatThrownBy(() -> checker(ShopFixture.ORDER_STATUS).build().run("nope"))
         .isInstanceOf(PgBelayException.class)

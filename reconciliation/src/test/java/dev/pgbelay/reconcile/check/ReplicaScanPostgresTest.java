@@ -119,7 +119,8 @@ class ReplicaScanPostgresTest {
     DataSource scanned =
         replica(
             number -> {
-              if (number == 2) {
+              if (shop.count("select count(*) from customers where id = 3") == 0
+                  && shop.count("select count(*) from pgbelay.chunk_job") > 0) {
                 replica.pauseReplay();
                 shop.dsl.execute("insert into customers values (3, 'back')");
               }
@@ -159,7 +160,7 @@ class ReplicaScanPostgresTest {
         Invariant.everyRow(
             "slow",
             ShopFixture.ORDERS,
-            condition("(pg_sleep(0.02) is not null or orders.status = 'x')"));
+            condition("(pg_sleep(0.02) is not null and exists (select from customers))"));
     CompletableFuture<DeclarationReport> run =
         CompletableFuture.supplyAsync(
             () ->
@@ -175,8 +176,8 @@ class ReplicaScanPostgresTest {
         .pollInterval(Duration.ofMillis(50))
         .until(
             () -> {
-              shop.dsl.execute("update orders set total = total where id <= 10");
-              shop.dsl.execute("vacuum orders");
+              shop.transactions.execute(
+                  tx -> tx.dsl().execute("lock table customers in access exclusive mode"));
               return there.conflicts() > 0 || run.isDone();
             });
     DeclarationReport report = run.get(2, TimeUnit.MINUTES);
@@ -191,7 +192,7 @@ class ReplicaScanPostgresTest {
           String.valueOf(
               DSL.using(scanned, SQLDialect.POSTGRES)
                   .fetchValue(
-                      "select confl_snapshot from pg_stat_database_conflicts"
+                      "select confl_lock + confl_snapshot from pg_stat_database_conflicts"
                           + " where datname = current_database()")));
     }
   }
@@ -211,7 +212,9 @@ class ReplicaScanPostgresTest {
     DataSource scanned =
         replica(
             number -> {
-              if (number == 4) {
+              if (replica.isReplica()
+                  && shop.count("select coalesce(max(rows_checked), 0) from pgbelay.reconcile_run")
+                      > 0) {
                 replica.promote();
               }
             });
