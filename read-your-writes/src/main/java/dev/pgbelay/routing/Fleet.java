@@ -31,6 +31,7 @@ final class Fleet {
   private final PrimaryTrail trail = new PrimaryTrail();
   private final RoutingOptions options;
   private volatile long systemIdentifier;
+  private volatile int historyRefused;
   private volatile boolean closed;
 
   Fleet(RoutingOptions options) {
@@ -145,7 +146,16 @@ final class Fleet {
     try {
       node.history(timeline).ifPresent(text -> knowsHistory(timeline, text));
     } catch (SQLException e) {
-      LOG.warn("node '{}' does not tell the history of timeline {}", node.name(), timeline, e);
+      // It is asked with each probe.
+      if (historyRefused != timeline) {
+        historyRefused = timeline;
+        LOG.warn(
+            "node '{}' does not tell the history of timeline {}: until it does, positions of older"
+                + " timelines count as lost",
+            node.name(),
+            timeline,
+            e);
+      }
     }
   }
 

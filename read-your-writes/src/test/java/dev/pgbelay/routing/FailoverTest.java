@@ -251,6 +251,64 @@ class FailoverTest {
     }
   }
 
+  private static void onItsMachine(PostgresNode node, String command) throws SQLException {
+    try (Connection connection = node.connect();
+        Statement statement = connection.createStatement()) {
+      statement.execute("COPY (SELECT 1) TO PROGRAM '" + command + "'");
+    }
+  }
+
+  /** Its probes answer, and speak the replication protocol, but the file is not there. */
+  @Test
+  void newPrimaryThatRefusesItsHistory_countsAsOneWithoutAFork_untilItTells() throws Exception {
+    try (Cluster cluster = new Cluster(2)) {
+      PostgresNode promoted = cluster.replica(1);
+      PostgresNode follower = cluster.replica(2);
+      ReadYourWrites before = cluster.start(exact(cluster));
+      Session writer = before.session();
+      before.write(writer, tx -> rename(tx, 1, "kept"));
+      ConsistencyToken token = before.token(writer).orElseThrow();
+      before.close();
+      cluster.servers().replicas().forEach(PostgresNode::awaitCaughtUp);
+      cluster.primary().crash();
+      promoted.promote();
+      cluster.follow(follower, promoted);
+      cluster.execute("UPDATE profile SET name = 'after' WHERE id = 2");
+      follower.awaitCaughtUp();
+      onItsMachine(promoted, "mv pg_wal/00000002.history pg_wal/away.history");
+      List<LostPosition> lost = new CopyOnWriteArrayList<>();
+
+      ReadYourWrites db =
+          cluster.start(
+              ReadYourWrites.builder(cluster.exact(promoted))
+                  .replica(cluster.exact(follower))
+                  .probeInterval(Duration.ofMillis(20))
+                  .maxAge(Duration.ofSeconds(10))
+                  .onLost(lost::add));
+      Session reader = db.session(token);
+      Session writes = db.session(token);
+
+      assertThat(seen(db, reader, 1)).isEqualTo("kept");
+      assertThat(lost).hasSize(1);
+      assertThat(lost.get(0).fork()).isEmpty();
+      db.write(writes, tx -> rename(tx, 3, "after, too"));
+      assertThat(lost).hasSize(2);
+      assertThat(seen(db, reader, 1)).isEqualTo("kept");
+      assertThat(lost).hasSize(2);
+      assertThat(db.token(reader).orElseThrow().position().timeline()).isEqualTo(2);
+
+      onItsMachine(promoted, "mv pg_wal/away.history pg_wal/00000002.history");
+      await()
+          .atMost(LONG)
+          .until(
+              () -> {
+                Session told = db.session(token);
+                assertThat(seen(db, told, 1)).isEqualTo("kept");
+                return told.lost().isEmpty();
+              });
+    }
+  }
+
   @Test
   void twoPrimariesOfOneTimeline_areBothLeftAlone() {
     try (Cluster cluster = new Cluster(2)) {
