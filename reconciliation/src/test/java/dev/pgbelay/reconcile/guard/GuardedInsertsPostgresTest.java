@@ -110,6 +110,12 @@ class GuardedInsertsPostgresTest {
                     .execute(),
         "update",
             dsl -> dsl.update(ORDERS).set(ORDER_CUSTOMER, 3L).where(ORDER_ID.eq(1L)).execute(),
+        "update by alias",
+            dsl ->
+                dsl.update(ORDERS.as("o"))
+                    .set(DSL.field(DSL.name("customer_id"), Long.class), 3L)
+                    .where(DSL.field(DSL.name("o", "id"), Long.class).eq(1L))
+                    .execute(),
         "update returning",
             dsl ->
                 dsl.update(ORDERS)
