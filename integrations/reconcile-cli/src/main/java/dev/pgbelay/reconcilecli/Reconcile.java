@@ -2,7 +2,6 @@ package dev.pgbelay.reconcilecli;
 
 import dev.pgbelay.core.Failures;
 import dev.pgbelay.core.PgBelayException;
-import dev.pgbelay.reconcile.report.Verdict;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ParameterException;
@@ -15,7 +14,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
  *
  * <p>Reports go to the standard output, everything else to the standard error. The process ends
  * with 0 if everything is in order, 1 if something is wrong, 2 if nothing is known to be wrong and
- * not everything was looked at, and 3 if the command could not be run; see {@link Verdict}.
+ * not everything was looked at, and 3 if the command could not be run; see {@link
+ * dev.pgbelay.reconcile.report.Verdict}.
  */
 @Command(
     name = "pgbelay-reconcile",
@@ -35,6 +35,9 @@ import picocli.CommandLine.UnmatchedArgumentException;
       UndoCommand.class
     })
 public final class Reconcile {
+  /** Also where not even a class of the library can be loaded. */
+  private static final int COULD_NOT_RUN = 3;
+
   private Reconcile() {}
 
   /** Runs a command and ends the process. */
@@ -46,12 +49,11 @@ public final class Reconcile {
 
   /** An error that nobody catches would end the process with the code of findings. */
   private static int run(String... arguments) {
-    CommandLine line = commandLine();
     try {
-      return line.execute(arguments);
+      return commandLine().execute(arguments);
     } catch (Throwable e) {
-      line.getErr().println("pgbelay-reconcile: " + e);
-      return Verdict.FAILED.exitCode();
+      System.err.println("pgbelay-reconcile: " + e);
+      return COULD_NOT_RUN;
     }
   }
 
@@ -70,7 +72,7 @@ public final class Reconcile {
     if (!UnmatchedArgumentException.printSuggestions(e, command.getErr())) {
       command.usage(command.getErr());
     }
-    return Verdict.FAILED.exitCode();
+    return COULD_NOT_RUN;
   }
 
   private static int failed(Exception e, CommandLine command) {
@@ -79,6 +81,6 @@ public final class Reconcile {
     command
         .getErr()
         .println("pgbelay-reconcile: " + (told ? e.getMessage() : e.toString()) + state);
-    return Verdict.FAILED.exitCode();
+    return COULD_NOT_RUN;
   }
 }

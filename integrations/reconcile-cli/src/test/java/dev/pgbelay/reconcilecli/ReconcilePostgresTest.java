@@ -66,7 +66,7 @@ class ReconcilePostgresTest {
     assertCode(ended, 0);
     assertThat(ended.out())
         .contains("CLEAN: declarations of version 7")
-        .contains("order-status: 100 rows checked")
+        .contains("order-status, full: 100 rows checked")
         .contains("EXCLUDED      public.orders.tracking_id text (of the parcel service)");
   }
 
@@ -148,6 +148,13 @@ class ReconcilePostgresTest {
   }
 
   @Test
+  void checkWhoseTablesAreMissing_is2_andSaysWhatToInstall() throws Exception {
+    Ended ended = commands().run("check", "--schema", "nowhere");
+    assertCode(ended, 2);
+    assertThat(ended.out()).contains("install it with SchemaInstaller, module \"reconcile\"");
+  }
+
+  @Test
   void columnsWithoutAnything_are1ForCoverage_and0ForCheck() throws Exception {
     dsl.execute("alter table customers add column region_id int");
     try {
@@ -169,7 +176,6 @@ class ReconcilePostgresTest {
     assertRefused(commands().run("check", "--scan-within", "soon"), "--scan-within");
     assertRefused(commands().run("check", "--scan-within", "PT0S"), "scanWithin must be between");
     assertRefused(commands().run("check", "--declaration", "x"), "no declaration 'x'");
-    assertRefused(commands().run("check", "--schema", "nowhere"), "nowhere");
     assertRefused(commands().run("findings", "--most", "0"), "most must be between");
     assertRefused(
         commands().run("check", "--declarations", "no.Such"), "no.Such is not on the class path");

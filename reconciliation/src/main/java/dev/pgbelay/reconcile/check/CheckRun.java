@@ -30,6 +30,7 @@ final class CheckRun {
   private final FindingSql findings;
   private final ChangesSql changes;
   private Optional<String> whyFull = Optional.empty();
+  private Run before = Run.NONE;
   private final long began = System.nanoTime();
 
   CheckRun(CheckPlan plan, Declaration declaration) {
@@ -38,6 +39,11 @@ final class CheckRun {
     this.runs = new RunSql(plan.schema());
     this.changes = new ChangesSql(plan.schema());
     this.findings = new FindingSql(plan.schema(), declaration);
+  }
+
+  /** The run as it was found, of which this call is not the author. */
+  Run before() {
+    return before;
   }
 
   DeclarationReport run() {
@@ -145,7 +151,8 @@ final class CheckRun {
     } else if (plan.fullScanEvery().isPresent() && open.get().changedFrom() == null) {
       whyFull = Optional.of("an unfinished run over every row is gone on with");
     }
-    return open.orElseThrow(Scan.RunClosed::new);
+    before = open.orElseThrow(Scan.RunClosed::new);
+    return before;
   }
 
   private Optional<Run> find() {

@@ -3,11 +3,14 @@ package dev.pgbelay.reconcile.check;
 import dev.pgbelay.batch.chunk.ThrottleSignal;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.background.BackgroundLoop;
+import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.reconcile.Declaration;
 import dev.pgbelay.reconcile.DeclarationException;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.check.CheckPlan.Sizing;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -36,10 +39,14 @@ import org.jspecify.annotations.Nullable;
  * threads.
  */
 public final class Checker {
-  private final CheckPlan plan;
+  private static final Duration LONGEST_PAUSE = Duration.ofMinutes(1);
 
-  private Checker(CheckPlan plan) {
+  private final CheckPlan plan;
+  private final @Nullable CheckMeters meters;
+
+  private Checker(CheckPlan plan, @Nullable CheckMeters meters) {
     this.plan = plan;
+    this.meters = meters;
   }
 
   public static Builder builder(Transactions transactions, Declarations declarations) {
@@ -79,12 +86,35 @@ public final class Checker {
     return run(List.of(found)).declarations().get(0);
   }
 
+  /**
+   * A loop that checks each declaration again and again, to be started and stopped by the service,
+   * in as many processes as one likes: what is due is decided by the runs in the database and its
+   * clock. A run that is open is gone on with at once, and one that ended incomplete is tried again
+   * after a tenth of the time. The loop's pauses are set; stopping it interrupts a check, which the
+   * next run goes on with.
+   *
+   * @param name of the thread and its metrics
+   * @param every from the begin of a run to that of the next: 1 second to 366 days
+   */
+  public BackgroundLoop.Builder loop(String name, Duration every) {
+    OptionRange.require("every", every, Duration.ofSeconds(1), Duration.ofDays(366));
+    Duration look = every.dividedBy(20);
+    Duration pause = look.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : look;
+    return BackgroundLoop.builder(name, new CheckLoop(this, plan, every)::runOnce)
+        .idlePause(pause, pause);
+  }
+
   private CheckReport run(List<Declaration> chosen) {
     long began = System.nanoTime();
     plan.declarations().requireMatching(plan.transactions());
     List<DeclarationReport> reports = new ArrayList<>();
     for (Declaration each : chosen) {
-      reports.add(new CheckRun(plan, each).run());
+      CheckRun run = new CheckRun(plan, each);
+      DeclarationReport report = run.run();
+      if (meters != null) {
+        meters.ended(report, run.before());
+      }
+      reports.add(report);
     }
     return new CheckReport(
         plan.declarations().version(), reports, Duration.ofNanos(System.nanoTime() - began));
@@ -107,6 +137,7 @@ public final class Checker {
     private @Nullable Duration fullScanEvery;
     private Duration overlap = Duration.ofMinutes(1);
     private @Nullable DataSource replica;
+    private @Nullable MeterRegistry registry;
 
     private Builder(Transactions transactions, Declarations declarations) {
       this.transactions = transactions;
@@ -226,6 +257,12 @@ public final class Checker {
       return this;
     }
 
+    /** Where the metrics of the guide go; none are kept otherwise. */
+    public Builder meterRegistry(MeterRegistry metrics) {
+      this.registry = metrics;
+      return this;
+    }
+
     /**
      * Checks what can be checked without the database.
      *
@@ -248,7 +285,8 @@ public final class Checker {
               Optional.ofNullable(maxRows),
               Optional.ofNullable(fullScanEvery),
               overlap,
-              Optional.ofNullable(replica)));
+              Optional.ofNullable(replica)),
+          registry == null ? null : new CheckMeters(registry));
     }
   }
 }

@@ -2,7 +2,9 @@ package dev.pgbelay.reconcile.check;
 
 import static org.jooq.impl.DSL.val;
 
+import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
 import org.jooq.DSLContext;
 import org.jooq.Field;
@@ -73,6 +75,23 @@ final class RunSql {
        WHERE id = {1} AND finished_at IS NULL\
       """;
 
+  /**
+   * A run that is open is gone on with, one that was not whole is tried again earlier. {1}: names,
+   * {2}: milliseconds.
+   */
+  private static final String LIST_DUE =
+      """
+      SELECT d.name
+        FROM unnest(cast({1} AS text[])) WITH ORDINALITY AS d(name, place)
+        LEFT JOIN LATERAL (
+          SELECT r.outcome, r.started_at FROM {0} AS r
+           WHERE r.declaration = d.name ORDER BY r.started_at DESC LIMIT 1) AS last ON true
+       WHERE last.outcome IS NULL
+          OR last.started_at <= clock_timestamp() - {2} * interval '1 millisecond'
+                                / CASE WHEN last.outcome = 'INCOMPLETE' THEN 10 ELSE 1 END
+       ORDER BY d.place\
+      """;
+
   private final Table<?> table;
 
   RunSql(String schema) {
@@ -108,6 +127,14 @@ final class RunSql {
 
   Run find(DSLContext dsl, long id) {
     return dsl.resultQuery(FIND, table, val(id)).fetchSingle(RunSql::run);
+  }
+
+  /** Those whose next run should begin by now, or go on. */
+  List<String> due(DSLContext dsl, List<String> declarations, Duration every) {
+    return dsl.resultQuery(
+            LIST_DUE, table, val(declarations.toArray(String[]::new)), val(every.toMillis()))
+        .fetch()
+        .getValues(0, String.class);
   }
 
   void open(DSLContext dsl, String declaration, String version, Beginning beginning) {

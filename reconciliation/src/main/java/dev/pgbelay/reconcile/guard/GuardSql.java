@@ -48,6 +48,7 @@ final class GuardSql {
 
   private final Reference reference;
   private final String lock;
+  private volatile @Nullable GuardMeters meters;
 
   GuardSql(Reference reference) {
     this.reference = reference;
@@ -80,8 +81,20 @@ final class GuardSql {
       boolean isCurrent,
       boolean isSpelledAlike) {}
 
+  void count(GuardMeters with) {
+    meters = with;
+  }
+
+  private void missed(int keys) {
+    GuardMeters counting = meters;
+    if (counting != null) {
+      counting.missed(keys);
+    }
+  }
+
   /** One for each key. */
   List<Answer> find(DSLContext dsl, List<String> types, List<List<String>> keys) {
+    missed(keys.size());
     Question question = new Question(types, keys);
     List<Field<?>> texts =
         parentColumns().stream()
@@ -118,6 +131,7 @@ final class GuardSql {
 
   /** Locks those that are there; the others are returned. */
   List<List<String>> lock(DSLContext dsl, List<String> types, List<List<String>> keys) {
+    missed(keys.size());
     Question question = new Question(types, keys);
     Set<Long> found =
         new HashSet<>(

@@ -5,6 +5,7 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.reconcile.Reference;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -41,6 +42,7 @@ public final class ParentGuard {
   private final boolean locking;
   private final Optional<ParentCache> known;
   private volatile @Nullable List<String> types;
+  private volatile @Nullable GuardMeters meters;
 
   private ParentGuard(Reference reference, boolean locking, Optional<ParentCache> known) {
     this.reference = reference;
@@ -95,6 +97,19 @@ public final class ParentGuard {
         reference, false, Optional.of(new ParentCache(keep, most, Optional.empty(), patience)));
   }
 
+  /**
+   * Counts what this guard is asked from now on.
+   *
+   * @return this guard
+   */
+  public ParentGuard meterRegistry(MeterRegistry registry) {
+    String mode = locking ? "locked" : known.isPresent() ? "cached" : "exists";
+    GuardMeters counting = new GuardMeters(registry, reference.name(), mode);
+    meters = counting;
+    sql.count(counting);
+    return this;
+  }
+
   /** What it guards. */
   public Reference reference() {
     return reference;
@@ -129,6 +144,10 @@ public final class ParentGuard {
     }
     List<List<String>> missing =
         asked.isEmpty() ? List.of() : missing(tx, List.copyOf(asked.keySet()));
+    GuardMeters counting = meters;
+    if (counting != null) {
+      counting.checked(asked.size(), missing.size());
+    }
     if (!missing.isEmpty()) {
       throw new MissingParentsException(
           reference, missing.stream().map(key -> Objects.requireNonNull(asked.get(key))).toList());

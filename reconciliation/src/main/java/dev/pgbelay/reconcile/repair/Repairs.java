@@ -9,6 +9,7 @@ import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.reconcile.Declaration;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.check.Finding;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -37,9 +38,11 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Repairs {
   private final Plan plan;
+  private final @Nullable RepairMeters meters;
 
-  private Repairs(Plan plan) {
+  private Repairs(Plan plan, @Nullable RepairMeters meters) {
     this.plan = plan;
+    this.meters = meters;
   }
 
   /** Is told of each repair in its transaction, such as to append a message to an outbox. */
@@ -84,7 +87,11 @@ public final class Repairs {
       RepairPolicy policy =
           Objects.requireNonNull(plan.policies().getOrDefault(each.name(), RepairPolicy.report()));
       RepairRun run = new RepairRun(plan, sql, batch, each, policy);
-      reports.add(dry ? run.plan() : run.run(plan.ceiling()));
+      RepairReport.OfDeclaration report = dry ? run.plan() : run.run(plan.ceiling());
+      if (meters != null && !dry) {
+        meters.ended(report);
+      }
+      reports.add(report);
     }
     return new RepairReport(batch, dry, reports);
   }
@@ -99,6 +106,7 @@ public final class Repairs {
     private Duration repairTimeout = Duration.ofSeconds(10);
     private Duration lockTimeout = Duration.ofSeconds(2);
     private @Nullable AfterEach afterEach;
+    private @Nullable MeterRegistry registry;
 
     private Builder(Transactions transactions, Declarations declarations) {
       this.transactions = transactions;
@@ -149,6 +157,12 @@ public final class Repairs {
       return this;
     }
 
+    /** Where the metrics of the guide go; none are kept otherwise. */
+    public Builder meterRegistry(MeterRegistry metrics) {
+      this.registry = metrics;
+      return this;
+    }
+
     /** The schema of the tables; {@value SchemaInstaller#DEFAULT_SCHEMA} unless said. */
     public Builder schema(String schema) {
       this.schema = schema;
@@ -178,7 +192,8 @@ public final class Repairs {
                   .deadline(repairTimeout)
                   .lockTimeout(lockTimeout)
                   .build(),
-              Optional.ofNullable(afterEach)));
+              Optional.ofNullable(afterEach)),
+          registry == null ? null : new RepairMeters(registry));
     }
   }
 }

@@ -24,18 +24,21 @@ public final class ReportText {
             .formatted(Verdict.of(report), report.version(), report.elapsed().toMillis() / 1e3));
     for (DeclarationReport each : report.declarations()) {
       lines.add(
-          "  %-13s %s: %d rows checked, %d skipped, %d candidates, %d confirmed now, %d open, %d resolved, %d unsettled, %.1f s"
+          "  %-13s %s, %s: %d rows checked, %d skipped, %d not reached, %d candidates, %d confirmed now, %d open, %d resolved, %d unsettled, %.1f s"
               .formatted(
                   each.outcome(),
                   each.declaration(),
+                  each.mode().name().toLowerCase(Locale.ROOT),
                   each.rowsChecked(),
                   each.rowsSkipped(),
+                  each.rowsNotReached(),
                   each.candidates(),
                   each.confirmed(),
                   each.open(),
                   each.resolved(),
                   each.unsettled(),
                   each.elapsed().toMillis() / 1e3));
+      each.whyFull().ifPresent(why -> lines.add("                every row, since " + why));
       each.reason().ifPresent(reason -> lines.add("                " + reason));
       for (Blocker blocker : each.blockers()) {
         lines.add("                waited for " + blocker);
