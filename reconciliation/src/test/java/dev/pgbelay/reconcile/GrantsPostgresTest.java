@@ -220,7 +220,8 @@ class GrantsPostgresTest {
         "update on pgbelay.reconcile_deleted",
         "delete on pgbelay.reconcile_deleted",
         "select on pgbelay.reconcile_undo",
-        "insert on pgbelay.reconcile_undo");
+        "insert on pgbelay.reconcile_undo",
+        "update on pgbelay.reconcile_undo");
   }
 
   @Test

@@ -21,6 +21,9 @@ final class Sources {
       }
       throw new Refusal(
           name + " is not a " + DeclarationsSource.class.getName() + "; let it implement that");
+    } catch (LinkageError e) {
+      Throwable why = e.getCause() == null ? e : e.getCause();
+      throw new Refusal("class " + name + " could not be loaded: " + why);
     } catch (ClassNotFoundException e) {
       throw new Refusal("class " + name + " is not on the class path");
     } catch (ReflectiveOperationException e) {
