@@ -5,7 +5,7 @@ import dev.pgbelay.reconcile.Declaration;
 import dev.pgbelay.reconcile.check.DeclarationReport.Outcome;
 import dev.pgbelay.reconcile.check.FindingSql.Open;
 import dev.pgbelay.reconcile.check.RunSql.Run;
-import dev.pgbelay.reconcile.check.Walks.Walk;
+import dev.pgbelay.reconcile.check.WalkSql.Walk;
 import dev.pgbelay.reconcile.internal.CatalogSql;
 import dev.pgbelay.reconcile.internal.Probe;
 import dev.pgbelay.reconcile.internal.ProbeSql;
@@ -124,7 +124,7 @@ final class CheckRun {
   }
 
   private List<Walk> walks(DSLContext dsl, Probe probe, Run run) {
-    List<Walk> walks = Walks.of(dsl, declaration, probe, run);
+    List<Walk> walks = WalkSql.of(dsl, declaration, probe, run);
     if (run.estimated() == null && !walks.isEmpty()) {
       runs.estimate(dsl, run.id(), walks.stream().mapToLong(each -> each.estimate(dsl)).sum());
     }

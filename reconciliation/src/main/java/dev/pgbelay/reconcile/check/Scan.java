@@ -8,7 +8,7 @@ import dev.pgbelay.reconcile.Declaration;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.check.ChangesSql.Deleted;
 import dev.pgbelay.reconcile.check.RunSql.Run;
-import dev.pgbelay.reconcile.check.Walks.Walk;
+import dev.pgbelay.reconcile.check.WalkSql.Walk;
 import dev.pgbelay.reconcile.internal.Probe;
 import java.util.List;
 import java.util.Optional;
@@ -142,13 +142,13 @@ final class Scan {
             plan.brief(),
             tx -> {
               long after = runs.lockDeletes(tx.dsl(), run.id()).orElseThrow(RunClosed::new);
-              List<Deleted> page = changes.deletes(tx.dsl(), reference, after, Deletes.AT_ONCE);
+              List<Deleted> page = changes.deletes(tx.dsl(), reference, after, DeletesSql.AT_ONCE);
               if (page.isEmpty()) {
                 return false;
               }
-              look(tx, Deletes.children(tx.dsl(), reference, page));
+              look(tx, DeletesSql.children(tx.dsl(), reference, page));
               runs.passDeletes(tx.dsl(), run.id(), page.get(page.size() - 1).id());
-              return page.size() == Deletes.AT_ONCE;
+              return page.size() == DeletesSql.AT_ONCE;
             });
   }
 

@@ -20,10 +20,10 @@ import org.jooq.JSONB;
 import org.jooq.impl.DSL;
 
 /** The children of parents whose deletes were captured and are not propagated yet. */
-final class Deletes {
+final class DeletesSql {
   static final int AT_ONCE = 100;
 
-  private Deletes() {}
+  private DeletesSql() {}
 
   /** True for children that refer to one of them. */
   static Condition children(DSLContext dsl, Reference reference, List<Deleted> parents) {

@@ -25,8 +25,8 @@ import org.jooq.impl.DSL;
 import org.jooq.impl.SQLDataType;
 
 /** By which tables and keys a run comes to its rows. */
-final class Walks {
-  private Walks() {}
+final class WalkSql {
+  private WalkSql() {}
 
   /**
    * One of them.
