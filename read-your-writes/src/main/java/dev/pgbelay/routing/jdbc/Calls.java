@@ -2,9 +2,10 @@ package dev.pgbelay.routing.jdbc;
 
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/** Calls that proxies pass on. */
+/** Calls that proxies are given and pass on. */
 final class Calls {
   private Calls() {}
 
@@ -15,5 +16,13 @@ final class Calls {
     } catch (InvocationTargetException e) {
       throw e.getCause() == null ? e : e.getCause();
     }
+  }
+
+  static Object first(@Nullable Object @Nullable [] args) {
+    return Objects.requireNonNull(Objects.requireNonNull(args)[0]);
+  }
+
+  static Object second(@Nullable Object @Nullable [] args) {
+    return Objects.requireNonNull(Objects.requireNonNull(args)[1]);
   }
 }
