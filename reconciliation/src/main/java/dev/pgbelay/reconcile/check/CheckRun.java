@@ -200,7 +200,17 @@ final class CheckRun {
 
   private DeclarationReport unfinished(@Nullable Run run, String reason) {
     Run known = run == null ? Run.NONE : fresh(run);
-    return report(known, Outcome.INCOMPLETE, reason, known.kept(), 0, List.of());
+    return report(known, Outcome.INCOMPLETE, reason, known.kept(), confirmedByOthers(), List.of());
+  }
+
+  /** What is known to be wrong is so however this run ended; 0 where nobody can be asked. */
+  private long confirmedByOthers() {
+    try {
+      return plan.transactions().run(plan.brief(), tx -> findings.open(tx.dsl())).confirmed();
+    } catch (RuntimeException e) {
+      LOG.debug("declaration '{}': open findings are not known", declaration.name(), e);
+      return 0;
+    }
   }
 
   private Run fresh(Run run) {

@@ -154,6 +154,17 @@ class CheckLoopPostgresTest {
   }
 
   @Test
+  void runThatIsNotWhole_tellsOfFindingsThatAreOpen() {
+    shop.customers(1_000);
+    shop.dsl.execute("update orders set status = 'x' where id = 900");
+    assertThat(checker().build().run("order-status").open()).isEqualTo(1);
+    DeclarationReport report =
+        checker().rangeRows(100, 100, 100).maxRows(100).build().run("order-status");
+    assertThat(report.outcome()).isEqualTo(DeclarationReport.Outcome.INCOMPLETE);
+    assertThat(report.open()).isEqualTo(1);
+  }
+
+  @Test
   void repairs_areCountedByActionAndOutcome() {
     shop.customers(10);
     shop.dsl.execute("update orders set total = 0 where id <= 3");

@@ -18,7 +18,6 @@ import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.ShopFixture;
 import dev.pgbelay.testing.PostgresExtension;
-import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
@@ -202,7 +201,7 @@ class CoveragePostgresTest {
         .isEqualTo(
             "{\"schema\":\"public\",\"table\":\"lines\",\"column\":\"order_id\",\"type\":\"bigint\",\"state\":\"UNDECLARED\",\"by\":null}");
     assertThat(json.get("unusedExclusions").toString()).isEqualTo("[\"public.x.y_id\"]");
-    assertThat(List.of(ReportText.of(report).split("\n")))
+    assertThat(ReportText.of(report).lines().toList())
         .containsExactly(
             "FINDINGS: 2 columns: 1 declared, 0 with a foreign key, 0 excluded; 0 with a foreign key that is NOT VALID, 1 with nothing",
             "  UNDECLARED    public.lines.order_id bigint",
