@@ -161,7 +161,7 @@ class CoveragePostgresTest {
     assertThatThrownBy(() -> coverage().exclude("public.lines.order_id", " "))
         .hasMessageContaining("public.lines.order_id")
         .hasMessageContaining("reason");
-    assertThat(states(coverage().exclude("public.linesXorder_id", "a dot is a dot").build().read()))
+    assertThat(states(coverage().exclude("public.line..order_id", "a dot is a dot").build().read()))
         .containsEntry("public.lines.order_id", UNDECLARED);
   }
 
