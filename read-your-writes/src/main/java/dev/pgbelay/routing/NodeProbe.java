@@ -46,15 +46,14 @@ final class NodeProbe implements AutoCloseable {
     Open current = connected();
     long asked = System.nanoTime();
     try {
-      int exact = current.replicates() ? timelineOfReplay(current.connection()) : 0;
-      return read(current, asked, exact);
+      return read(current, asked);
     } catch (SQLException | RuntimeException e) {
       close();
       throw e;
     }
   }
 
-  private NodeSight read(Open current, long asked, int exactTimeline) throws SQLException {
+  private NodeSight read(Open current, long asked) throws SQLException {
     try (Statement ask = current.connection().createStatement()) {
       ask.execute(ProbeSql.PROBE);
       long lsn;
@@ -66,7 +65,11 @@ final class NodeProbe implements AutoCloseable {
       try (ResultSet row = ask.getResultSet()) {
         row.next();
         boolean recovering = row.getBoolean(1);
-        int timeline = recovering ? Math.max(exactTimeline, row.getInt(2)) : row.getInt(2);
+        int timeline = row.getInt(2);
+        if (recovering && current.replicates()) {
+          // Asked after the position: it must not be taken for one of the timeline before.
+          timeline = Math.max(timeline, timelineOfReplay(current.connection()));
+        }
         return new NodeSight(
             current.server(),
             recovering,

@@ -20,8 +20,10 @@ import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
 import java.net.URI;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,12 +42,14 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Map it to the dispatcher types REQUEST, ERROR and ASYNC, in front of whatever reads or writes.
  * Blocks for one probe of a node, shared by all requests, where a request has read. Safe for
- * several threads.
+ * several threads. A service of several clusters has a filter for each, with cookies and headers of
+ * their own names.
  */
 public final class ReadYourWritesFilter implements Filter {
   /** The name of the cookie unless said. */
   public static final String COOKIE = "consistency";
 
+  /** A list, with one for each cluster. */
   private static final String EXCHANGE = ReadYourWritesFilter.class.getName() + ".exchange";
 
   /** What becomes of requests whose token cannot be honoured. */
@@ -89,14 +93,47 @@ public final class ReadYourWritesFilter implements Filter {
    * The request's session. It is also the {@link ScopedSession} of the thread that serves the
    * request; others take it from here, or by {@link ScopedSession#carry}.
    *
-   * @throws PgBelayException if the request did not come through a ReadYourWritesFilter
+   * @throws PgBelayException if the request did not come through a ReadYourWritesFilter, or through
+   *     those of several clusters
    */
   public static Session session(ServletRequest request) {
-    if (request.getAttribute(EXCHANGE) instanceof TokenExchange exchange) {
-      return exchange.session();
+    List<TokenExchange> found = exchanges(request).toList();
+    if (found.size() > 1) {
+      throw new PgBelayException(
+          "this request has sessions of "
+              + found.size()
+              + " clusters: say of which with session(request, routing)");
     }
-    throw new PgBelayException(
-        "this request has no session of a ReadYourWritesFilter: is the filter mapped to its path?");
+    return required(found.stream().findFirst());
+  }
+
+  /**
+   * {@link #session(ServletRequest)} where requests come through the filters of several clusters.
+   *
+   * @throws PgBelayException if the request did not come through the filter of that one
+   */
+  public static Session session(ServletRequest request, ReadYourWrites routing) {
+    return required(exchange(request, routing));
+  }
+
+  private static Session required(Optional<TokenExchange> exchange) {
+    return exchange
+        .orElseThrow(
+            () ->
+                new PgBelayException(
+                    "this request has no session of a ReadYourWritesFilter: is the filter mapped to"
+                        + " its path?"))
+        .session();
+  }
+
+  private static Stream<TokenExchange> exchanges(ServletRequest request) {
+    return request.getAttribute(EXCHANGE) instanceof List<?> all
+        ? all.stream().map(TokenExchange.class::cast)
+        : Stream.empty();
+  }
+
+  private static Optional<TokenExchange> exchange(ServletRequest request, ReadYourWrites routing) {
+    return exchanges(request).filter(each -> routing.owns(each.session())).findFirst();
   }
 
   @Override
@@ -105,13 +142,17 @@ public final class ReadYourWritesFilter implements Filter {
     if (!(request instanceof HttpServletRequest http)
         || !(response instanceof HttpServletResponse answer)) {
       chain.doFilter(request, response);
-    } else if (!(request.getAttribute(EXCHANGE) instanceof TokenExchange known)) {
+      return;
+    }
+    TokenExchange known = exchange(request, transport.carrier().routing()).orElse(null);
+    if (known == null) {
       TokenExchange begun = begin(http, answer);
       if (begun != null) {
-        request.setAttribute(EXCHANGE, begun);
+        request.setAttribute(
+            EXCHANGE, Stream.concat(exchanges(request), Stream.of(begun)).toList());
         run(http, new TokenResponse(answer, begun), chain);
       }
-    } else if (isTelling(response)) {
+    } else if (telling(response, known).isPresent()) {
       goOn(known, http, response, chain);
     } else {
       // The container's own response, as for a page of errors.
@@ -133,7 +174,7 @@ public final class ReadYourWritesFilter implements Filter {
     } finally {
       scope.close();
       if (request.getDispatcherType() == DispatcherType.ASYNC && !request.isAsyncStarted()) {
-        telling(response).ifPresent(TokenResponse::over);
+        telling(response, exchange).ifPresent(TokenResponse::over);
       }
     }
   }
@@ -151,19 +192,18 @@ public final class ReadYourWritesFilter implements Filter {
     }
   }
 
-  private static boolean isTelling(ServletResponse response) {
-    return telling(response).isPresent();
-  }
-
-  private static Optional<TokenResponse> telling(ServletResponse response) {
+  @SuppressWarnings("ReferenceEquality") // of this very request
+  private static Optional<TokenResponse> telling(ServletResponse response, TokenExchange of) {
     ServletResponse at = response;
-    while (!(at instanceof TokenResponse)) {
+    while (true) {
+      if (at instanceof TokenResponse telling && telling.exchange() == of) {
+        return Optional.of(telling);
+      }
       if (!(at instanceof ServletResponseWrapper wrapper)) {
         return Optional.empty();
       }
       at = wrapper.getResponse();
     }
-    return Optional.of((TokenResponse) at);
   }
 
   /** Null if the request was answered. */

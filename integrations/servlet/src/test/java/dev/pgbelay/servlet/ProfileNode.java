@@ -12,6 +12,7 @@ import dev.pgbelay.testing.PostgresCluster;
 import dev.pgbelay.testing.PostgresNode;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import jakarta.servlet.DispatcherType;
+import jakarta.servlet.Filter;
 import jakarta.servlet.ServletException;
 import jakarta.servlet.http.HttpServlet;
 import jakarta.servlet.http.HttpServletRequest;
@@ -25,6 +26,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
@@ -65,6 +67,19 @@ final class ProfileNode implements AutoCloseable {
       Set<DispatcherType> dispatches,
       int filters)
       throws Exception {
+    this(cluster, options, dispatches, filters, List.of());
+  }
+
+  /**
+   * @param more filters behind its own
+   */
+  ProfileNode(
+      PostgresCluster cluster,
+      Consumer<ReadYourWritesFilter.Builder> options,
+      Set<DispatcherType> dispatches,
+      int filters,
+      List<Filter> more)
+      throws Exception {
     this.db =
         ReadYourWrites.builder(node(cluster.primary()))
             .replica(node(cluster.replica()))
@@ -82,8 +97,10 @@ final class ProfileNode implements AutoCloseable {
     ReadYourWritesFilter filter = builder.build();
     this.server = new Server(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
     ServletContextHandler context = new ServletContextHandler();
-    for (int i = 0; i < filters; i++) {
-      FilterHolder holder = new FilterHolder(filter);
+    List<Filter> all = new ArrayList<>(Collections.nCopies(filters, filter));
+    all.addAll(more);
+    for (Filter each : all) {
+      FilterHolder holder = new FilterHolder(each);
       holder.setAsyncSupported(true);
       context.addFilter(holder, "/*", EnumSet.copyOf(dispatches));
     }
