@@ -9,6 +9,7 @@ import dev.pgbelay.routing.SeenConnections.Seen;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
+import org.jooq.exception.DataAccessException;
 import org.postgresql.PGConnection;
 
 /** Whether a pooled connection leads where its node was chosen for. Safe for several threads. */
@@ -104,19 +105,25 @@ final class ConnectionFit {
    * Whether work failed because of a connection that is not its own: that says nothing of the node,
    * and other nodes would not mend it.
    */
-  static boolean isOfOtherConnection(Tx tx, Throwable failure) {
+  static boolean isOfOtherConnection(PGConnection driver, Throwable failure) {
     return switch (Failures.classify(failure)) {
       case CANNOT_CONNECT, POOL_EXHAUSTED -> true;
-      case CONNECTION_LOST -> !isLost(tx);
+      case CONNECTION_LOST -> !PgDriver.isClosed(driver);
       default -> false;
     };
   }
 
-  private static boolean isLost(Tx tx) {
+  /** Whether the connection was lost before the server had answered anything: it has shown none. */
+  static boolean isLostUnused(PGConnection driver) {
+    return PgDriver.isClosed(driver) && PgDriver.state(driver) == PgDriver.State.IDLE;
+  }
+
+  /** To be kept before the work: a pool's proxy does not lead to it any more once it is lost. */
+  static PGConnection driverOf(Tx tx) {
     try {
-      return PgDriver.isClosed(PgDriver.unwrap(tx.connection()));
+      return PgDriver.unwrap(tx.connection());
     } catch (SQLException e) {
-      return true;
+      throw new DataAccessException("the node's connection is gone", e);
     }
   }
 

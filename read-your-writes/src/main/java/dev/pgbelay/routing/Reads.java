@@ -6,7 +6,6 @@ import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.TxWork;
-import dev.pgbelay.core.internal.PgDriver;
 import dev.pgbelay.core.internal.RetryBar;
 import dev.pgbelay.routing.Floor.Shown;
 import dev.pgbelay.routing.RouteDecision.Reason;
@@ -15,6 +14,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import org.jooq.exception.DataAccessException;
 import org.jspecify.annotations.Nullable;
+import org.postgresql.PGConnection;
 
 /** Runs reads where the router sends them. Safe for several threads. */
 final class Reads {
@@ -132,16 +132,18 @@ final class Reads {
                 how,
                 opened -> {
                   tx = opened;
-                  seen = requireFit(opened);
+                  Seen found = requireFit(opened);
+                  seen = found;
+                  PGConnection driver = ConnectionFit.driverOf(opened);
                   try {
                     return work.run(opened);
                   } catch (Throwable failure) {
-                    if (ConnectionFit.isOfOtherConnection(opened, failure)) {
+                    if (ConnectionFit.isOfOtherConnection(driver, failure)) {
                       ofOthers = failure;
                     }
                     throw failure;
                   } finally {
-                    noticePromotion(opened);
+                    fit.noticePromotion(driver, found, choice);
                   }
                 });
         long ended = System.nanoTime();
@@ -167,17 +169,6 @@ final class Reads {
         return fit.require(opened.connection(), choice);
       } catch (SQLException e) {
         throw new DataAccessException("the node could not be identified", e);
-      }
-    }
-
-    private void noticePromotion(Tx opened) {
-      Seen known = seen;
-      if (known != null) {
-        try {
-          fit.noticePromotion(PgDriver.unwrap(opened.connection()), known, choice);
-        } catch (SQLException e) {
-          throw new DataAccessException("the node's connection is gone", e);
-        }
       }
     }
 

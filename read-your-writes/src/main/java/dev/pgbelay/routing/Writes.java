@@ -19,6 +19,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import org.jooq.exception.DataAccessException;
 import org.jspecify.annotations.Nullable;
+import org.postgresql.PGConnection;
 
 /** Runs writes on the primary, and keeps where they are to be seen. Safe for several threads. */
 final class Writes {
@@ -84,6 +85,7 @@ final class Writes {
     private @Nullable Tx tx;
     private @Nullable Seen seen;
     private @Nullable Throwable ofOthers;
+    private boolean mayHaveShown;
 
     Run(Member primary, NodeSight sight, Session session, TxWork<T, X> work) {
       this.primary = primary;
@@ -102,13 +104,16 @@ final class Writes {
                     opened -> {
                       tx = opened;
                       requirePrimary(opened);
+                      PGConnection driver = ConnectionFit.driverOf(opened);
                       boolean before = writing.get();
                       writing.set(true);
                       T value;
                       try {
                         value = work.run(opened);
+                        mayHaveShown = true;
                       } catch (Throwable failure) {
-                        if (ConnectionFit.isOfOtherConnection(opened, failure)) {
+                        mayHaveShown |= !ConnectionFit.isLostUnused(driver);
+                        if (ConnectionFit.isOfOtherConnection(driver, failure)) {
                           ofOthers = failure;
                         }
                         throw failure;
@@ -170,7 +175,7 @@ final class Writes {
     }
 
     private void shown() {
-      if (seen != null) {
+      if (mayHaveShown) {
         Shown shown = Shown.byPrimary(primary, sight);
         session.change(floor -> floor.with(shown));
       }

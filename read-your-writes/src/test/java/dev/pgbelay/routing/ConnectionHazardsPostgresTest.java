@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.routing.NodeConnections.Lent;
 import dev.pgbelay.routing.RoutingException.Kind;
+import dev.pgbelay.testing.FaultProxy;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Optional;
@@ -158,6 +159,35 @@ class ConnectionHazardsPostgresTest {
     Session fresh = db.session();
     assertThat(seen(db, fresh, 3)).isEqualTo("name 3");
     assertThat(fresh.lastDecision().orElseThrow().reason().isReplica()).isTrue();
+  }
+
+  /** It would be told as lost after a fail-over, though nothing was shown. */
+  @Test
+  void writeWhoseConnectionIsFoundDead_hasShownNothing() {
+    try (FaultProxy proxy = FaultProxy.inFrontOf(cluster.primary())) {
+      ReadYourWrites db =
+          cluster.start(
+              ReadYourWrites.builder(
+                      cluster.node(
+                          cluster.primary(),
+                          proxy.jdbcUrl("postgres"),
+                          cluster.primary().jdbcUrl()))
+                  .replica(cluster.node(cluster.replica(1)))
+                  .failoverWait(Duration.ofMillis(200)));
+      Session session = db.session();
+      db.write(session, tx -> rename(tx, 7, "before"));
+      proxy.refuseConnections();
+      proxy.dropConnections();
+
+      assertThatThrownBy(() -> db.write(session, tx -> rename(tx, 7, "after")))
+          .isInstanceOf(RuntimeException.class);
+
+      assertThat(session.floor().shown()).isEmpty();
+      assertThat(session.floor().unknown()).isEmpty();
+      proxy.acceptConnections();
+      db.write(session, tx -> rename(tx, 7, "at last"));
+      assertThat(seen(db, session, 7)).isEqualTo("at last");
+    }
   }
 
   @Test
