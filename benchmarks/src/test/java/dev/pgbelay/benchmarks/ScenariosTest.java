@@ -457,10 +457,19 @@ class ScenariosTest {
     Map<String, Set<String>> checker = metricsOfContestants(folder.resolve("checker.json"));
     assertThat(checker)
         .containsOnlyKeys(
-            "limit", "pgbelay", "pgbelay (throttled)", "one anti-join", "nobody checks");
+            "limit",
+            "pgbelay",
+            "pgbelay (incremental)",
+            "pgbelay (throttled)",
+            "one anti-join",
+            "nobody checks");
     assertThat(checker.get("pgbelay"))
         .containsExactlyInAnyOrder(
-            "rows-per-second", "beside/read-p99", "beside/write-p99", "live-heap-mib");
+            "rows-per-second",
+            "changes/time",
+            "beside/read-p99",
+            "beside/write-p99",
+            "live-heap-mib");
     Map<String, Set<String>> cascade = metricsOfContestants(folder.resolve("cascade.json"));
     assertThat(cascade).containsOnlyKeys("limit", "pgbelay", "ON DELETE CASCADE");
     assertThat(cascade.get("pgbelay"))

@@ -14,6 +14,8 @@ import dev.pgbelay.core.Transactions;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.check.Checker;
 import dev.pgbelay.reconcile.check.DeclarationReport;
+import dev.pgbelay.reconcile.propagate.DeleteCapture;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
@@ -22,6 +24,7 @@ public final class CheckerScenario implements Scenario {
   private static final String SCAN = "scan";
   private static final String BESIDE = "beside";
   private static final String HEAP = "heap";
+  private static final String CHANGES = "changes";
   private static final long ORPHAN_EVERY = 997;
   private static final long FEW_ROWS = 100_000;
   private static final long QUIET_MILLIS = 4_000;
@@ -56,14 +59,36 @@ public final class CheckerScenario implements Scenario {
     Checker bare = Checker.builder(transactions, declarations).throttle(List.of()).build();
     long rate = Math.max(1, rows / (rows < FEW_ROWS ? 2 : THROTTLED_SECONDS));
     Checker throttled = Checker.builder(transactions, declarations).maxRowsPerSecond(rate).build();
+    Declarations changes = Declarations.of("bench", Shop.CHANGES);
+    DeleteCapture.of(transactions, changes).install();
+    Checker incremental =
+        Checker.builder(transactions, changes)
+            .throttle(List.of())
+            .incremental(Duration.ofDays(1))
+            .overlap(Duration.ZERO)
+            .build();
+    look(incremental);
     Look antiJoin = () -> new Work(rows, Counts.of(pool, ShopSql.ANTI_JOIN));
     long quiet = rows < FEW_ROWS ? 500 : QUIET_MILLIS;
     return new CheckerStage(
         pool,
         List.of(
-            new CheckerContestant(Stage.LIMIT, List.of(SCAN), antiJoin, clients, pool, expected),
             new CheckerContestant(
-                "pgbelay", List.of(SCAN, BESIDE, HEAP), () -> look(bare), clients, pool, expected),
+                Stage.LIMIT, List.of(SCAN, CHANGES), antiJoin, clients, pool, expected),
+            new CheckerContestant(
+                "pgbelay",
+                List.of(SCAN, CHANGES, BESIDE, HEAP),
+                () -> look(bare),
+                clients,
+                pool,
+                expected),
+            new CheckerContestant(
+                "pgbelay (incremental)",
+                List.of(CHANGES),
+                () -> lookAtChanges(incremental, expected),
+                clients,
+                pool,
+                expected),
             new CheckerContestant(
                 "pgbelay (throttled)",
                 List.of(BESIDE),
@@ -100,6 +125,15 @@ public final class CheckerScenario implements Scenario {
     return new Work(report.rowsChecked() + report.rowsSkipped(), report.open());
   }
 
+  /** The rows are not counted: that it was incremental, and knows every orphan, is enough. */
+  private static Work lookAtChanges(Checker checker, Work expected) {
+    DeclarationReport report = checker.run().declarations().get(0);
+    if (report.mode() != DeclarationReport.Mode.INCREMENTAL) {
+      throw new IllegalStateException("the check was not incremental: " + report);
+    }
+    return new Work(expected.rows(), report.open());
+  }
+
   /** Looks at every order, and says how many there were and how many have no customer. */
   private interface Look {
     Work run() throws Exception;
@@ -109,7 +143,7 @@ public final class CheckerScenario implements Scenario {
       implements Stage {
     @Override
     public List<String> parts() {
-      return List.of(SCAN, BESIDE, HEAP);
+      return List.of(SCAN, CHANGES, BESIDE, HEAP);
     }
 
     @Override
@@ -118,6 +152,7 @@ public final class CheckerScenario implements Scenario {
           "limit: one anti-join over the whole table, which keeps nothing and confirms nothing",
           "every %d-th order is an orphan; the checker keeps, confirms and closes findings"
               .formatted(ORPHAN_EVERY),
+          "changes: one order in a thousand was written since the last check; the others read all",
           "throttled: at most %,d rows a second, and the default signals".formatted(rate),
           "beside: %d readers and %d writers of single rows, %d operations a second in all; one is late from the moment at which it was due"
               .formatted(PointClients.READERS, PointClients.WRITERS, PointClients.PER_SECOND),
@@ -145,6 +180,9 @@ public final class CheckerScenario implements Scenario {
 
     @Override
     public List<Measurement> measure(String part) throws Exception {
+      if (part.equals(CHANGES)) {
+        Shop.run(pool, ShopSql.CHANGE_SOME);
+      }
       Shop.settle(pool);
       return switch (part) {
         case SCAN -> {
@@ -154,6 +192,12 @@ public final class CheckerScenario implements Scenario {
           yield List.of(
               new Measurement(
                   "rows-per-second", expected.rows() / seconds, "rows/s", did, expected));
+        }
+        case CHANGES -> {
+          long start = System.nanoTime();
+          Work did = look.run();
+          double millis = (System.nanoTime() - start) / 1e6;
+          yield List.of(new Measurement("changes/time", millis, "ms", did, expected));
         }
         case HEAP -> {
           Work[] did = new Work[1];

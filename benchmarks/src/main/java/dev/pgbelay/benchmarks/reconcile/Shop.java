@@ -32,6 +32,15 @@ final class Shop {
           .onDelete(OnDelete.cascade())
           .build();
 
+  /** The same, looked at only where orders were written or customers deleted. */
+  static final Reference CHANGES =
+      Reference.builder("bench-order-customer-changes")
+          .child(ORDERS, CUSTOMER_ID)
+          .parent(CUSTOMERS, ID)
+          .onDelete(OnDelete.cascade())
+          .changedAt(field(name("changed_at"), SQLDataType.TIMESTAMPWITHTIMEZONE))
+          .build();
+
   private Shop() {}
 
   /** With this many orders, of which every n-th is an orphan. */

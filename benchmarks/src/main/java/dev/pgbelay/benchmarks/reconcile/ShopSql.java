@@ -6,7 +6,8 @@ final class ShopSql {
       drop table if exists shop_line, shop_order, shop_customer;
       create table shop_customer (id bigint not null, name text not null, hits bigint not null default 0);
       create table shop_order (id bigint not null, customer_id bigint, note text not null,
-                               hits bigint not null default 0)
+                               hits bigint not null default 0,
+                               changed_at timestamptz not null default now() - interval '1 day')
       """;
 
   /** Bind: customers. */
@@ -18,7 +19,7 @@ final class ShopSql {
   /** Every n-th order's customer is not there; bind: customers, customers, n, orders. */
   static final String FILL_ORDERS =
       """
-      insert into shop_order
+      insert into shop_order (id, customer_id, note, hits)
       select i, 1 + i % ?::bigint + case when i % ?::bigint = 0 then ?::bigint else 0 end, md5(i::text), 0
         from generate_series(1, ?::bigint) i
       """;
@@ -34,7 +35,8 @@ final class ShopSql {
       """
       alter table shop_customer add primary key (id);
       alter table shop_order add primary key (id);
-      create index shop_order_customer on shop_order (customer_id)
+      create index shop_order_customer on shop_order (customer_id);
+      create index shop_order_changed on shop_order (changed_at, id)
       """;
 
   static final String VACUUM_CUSTOMERS = "vacuum (analyze) shop_customer";
@@ -45,6 +47,12 @@ final class ShopSql {
       """
       select count(*) from shop_order o left join shop_customer c on c.id = o.customer_id
        where o.customer_id is not null and c.id is null
+      """;
+
+  /** One order in a thousand is written. */
+  static final String CHANGE_SOME =
+      """
+      update shop_order set changed_at = clock_timestamp(), hits = hits + 1 where id % 1000 = 7
       """;
 
   static final String READ_POINT =
@@ -84,7 +92,8 @@ final class ShopSql {
   /** The first orders are those of the first customer; bind: so many. */
   static final String PUT_ORDERS_BACK =
       """
-      insert into shop_order select i, 1, md5(i::text), 0 from generate_series(1, ?::bigint) i
+      insert into shop_order (id, customer_id, note, hits)
+        select i, 1, md5(i::text), 0 from generate_series(1, ?::bigint) i
         on conflict do nothing
       """;
 

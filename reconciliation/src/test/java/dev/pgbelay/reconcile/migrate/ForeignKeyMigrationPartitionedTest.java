@@ -111,6 +111,13 @@ class ForeignKeyMigrationPartitionedTest {
 
     assertThat(steps).extracting(MigrationStep::state).containsOnly(State.DONE);
     assertThat(keysOfAll()).isEqualTo(1);
+    assertThat(
+            shop.count(
+                "select count(*) from pg_constraint where contype = 'f' and confrelid ="
+                    + " 'rooms'::regclass and conrelid in ('bookings_1'::regclass,"
+                    + " 'bookings_2a'::regclass, 'bookings_3'::regclass)"))
+        .as("the partitions' keys were valid, and taken over")
+        .isEqualTo(3);
     assertThat(shop.count("select count(*) from bookings where room_id is null")).isEqualTo(2);
     for (int booking : new int[] {5, 105, 205}) {
       assertThatThrownBy(() -> shop.dsl.execute("insert into bookings values (?, 999)", booking))
