@@ -28,6 +28,11 @@ import org.jspecify.annotations.Nullable;
  * declaration's grace. A row that a transaction mends which begins after the first snapshot, and
  * commits after the grace, can still be reported.
  *
+ * <p>An {@linkplain Builder#incremental incremental} run has looked instead at every row whose
+ * {@code changedAt} was set by the database's clock in a transaction that the last run did not see,
+ * at the children of captured deletes, and at every open finding. What it cannot see waits for the
+ * next full run.
+ *
  * <p>Scans are {@linkplain dev.pgbelay.batch.chunk.ChunkedJob chunked jobs}: a run that died is
  * gone on with by whoever runs next, in whatever process; two at once are one run, of which one is
  * turned away. Nothing of the application's tables is written or locked.

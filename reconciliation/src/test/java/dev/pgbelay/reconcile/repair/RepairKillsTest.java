@@ -25,7 +25,9 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Whatever becomes of who repairs: a finding is repaired with its undo, or not at all. */
 class RepairKillsTest {
-  private static final int KILLS = "full".equals(System.getProperty("pgbelay.scale")) ? 200 : 15;
+  private static final int KILLS =
+      Integer.getInteger(
+          "pgbelay.kills", "full".equals(System.getProperty("pgbelay.scale")) ? 200 : 15);
   private static final int FINDINGS = 9;
 
   /** A finding whose row, state and undo do not agree. */
