@@ -25,6 +25,8 @@ final class DeclaredAt {
           "org.jooq.",
           "dev.pgbelay.core.",
           "dev.pgbelay.routing.jdbc.DeclaredAt",
+          "dev.pgbelay.routing.jdbc.Calls",
+          "dev.pgbelay.routing.jdbc.SettingCalls",
           "dev.pgbelay.routing.jdbc.ConnectionSettings",
           "dev.pgbelay.routing.jdbc.ConnectionRoutes",
           "dev.pgbelay.routing.jdbc.RoutedConnection",
