@@ -64,6 +64,6 @@ final class CheckMeters {
         .description(description)
         .tag("declaration", declaration)
         .register(registry)
-        .increment(Math.max(0, more));
+        .increment((double) Math.max(0, more));
   }
 }

@@ -32,6 +32,6 @@ final class RepairMeters {
         .tag("action", report.action().name().toLowerCase(Locale.ROOT))
         .tag("outcome", outcome)
         .register(registry)
-        .increment(more);
+        .increment((double) more);
   }
 }

@@ -9,6 +9,7 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -21,7 +22,7 @@ class GuardMetersPostgresTest {
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());
   private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
 
-  private void check(ParentGuard guard, Long... keys) {
+  private void check(ParentGuard guard, @Nullable Long... keys) {
     List<List<Long>> all = Arrays.stream(keys).map(Arrays::asList).toList();
     shop.transactions.execute(tx -> guard.checkAll(tx, all));
   }

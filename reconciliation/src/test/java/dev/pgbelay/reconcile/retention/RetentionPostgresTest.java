@@ -10,6 +10,7 @@ import dev.pgbelay.reconcile.repair.Repairs;
 import dev.pgbelay.reconcile.retention.Retention.Purged;
 import dev.pgbelay.testing.PostgresExtension;
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -25,7 +26,8 @@ class RetentionPostgresTest {
     return Retention.builder(shop.transactions).build().run();
   }
 
-  private void run(String version, String mode, String outcome, String age, boolean scanned) {
+  private void run(
+      String version, String mode, @Nullable String outcome, String age, boolean scanned) {
     String changed = mode.equals("FULL") ? "null" : "now()";
     shop.dsl.execute(
         "insert into pgbelay.reconcile_run (declaration, version, mode, started_at, finished_at,"
