@@ -28,7 +28,8 @@ class DemoOptionsTest {
             line -> assertThat(line).matches("queue +\\S.*"),
             line -> assertThat(line).matches("payment +\\S.*"),
             line -> assertThat(line).matches("outbox +\\S.*"),
-            line -> assertThat(line).matches("routing +\\S.*"));
+            line -> assertThat(line).matches("routing +\\S.*"),
+            line -> assertThat(line).matches("reconciliation +\\S.*"));
   }
 
   @ParameterizedTest
