@@ -27,6 +27,8 @@ final class Writes {
   private final Settlement settlement;
   private final ConnectionFit fit;
   private final RoutingMeters meters;
+
+  /** Of this cluster alone: another one may be read meanwhile. */
   private final ThreadLocal<Boolean> writing = ThreadLocal.withInitial(() -> false);
 
   Writes(Fleet fleet, Settlement settlement, ConnectionFit fit, RoutingMeters meters) {
