@@ -95,7 +95,7 @@ class PropagationKillTest {
       for (int k = 0; k < CUSTOMERS / 2; k++) {
         shop.dsl.execute("delete from customers where id = ?", 1 + random.nextInt(CUSTOMERS));
       }
-      for (int wait = 0; wait < 600 && queued() > 0; wait++) {
+      for (int wait = 0; wait < 3_600 && queued() > 0; wait++) {
         TimeUnit.MILLISECONDS.sleep(50);
         shop.dsl.execute(
             "update pgbelay.reconcile_deleted set due_at = clock_timestamp() where attempts > 0");
