@@ -80,6 +80,7 @@ class RoutingDataSourceFailoverTest {
         cluster.primary().crash();
         promoted.promote();
         cluster.follow(follower, promoted);
+        FailoverTest.awaitPrimary(db, "replica1");
 
         assertThat(renamed(writes, 2, "after")).isEqualTo("after");
 
@@ -185,6 +186,7 @@ class RoutingDataSourceFailoverTest {
         cluster.primary().crash();
         stream.dropConnections();
         cluster.replica(1).promote();
+        FailoverTest.awaitPrimary(db, "replica1");
 
         String seen =
             patiently(

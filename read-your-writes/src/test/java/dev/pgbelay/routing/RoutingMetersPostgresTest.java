@@ -174,6 +174,7 @@ class RoutingMetersPostgresTest {
       own.replica(1).awaitCaughtUp();
       own.primary().crash();
       own.replica(1).promote();
+      FailoverTest.awaitPrimary(db, "replica1");
       db.write(db.session(), tx -> rename(tx, 3, "after"));
 
       String ignored = db.read(session, tx -> name(tx, 1));
