@@ -30,6 +30,9 @@ record ChildWrite(List<String> key) {
   /** Refers to something, and nobody knows to what. */
   private static final String EXPRESSION = "";
 
+  /** In place of what is no field; never rendered. */
+  private static final Field<?> NOT_A_FIELD = DSL.field(DSL.name("not a field"));
+
   /**
    * What a statement writes into the child.
    *
@@ -84,11 +87,10 @@ record ChildWrite(List<String> key) {
     for (Map.Entry<?, ?> each : set.entrySet()) {
       if (each.getKey() instanceof Field<?> column) {
         values.put(
-            column.getName(),
-            each.getValue() instanceof Field<?> value ? value : DSL.field(DSL.raw("unseen")));
+            column.getName(), each.getValue() instanceof Field<?> value ? value : NOT_A_FIELD);
       } else if (each.getKey() instanceof FieldOrRow row && row instanceof Row columns) {
         for (Field<?> column : columns.fields()) {
-          values.put(column.getName(), DSL.field(DSL.raw("unseen")));
+          values.put(column.getName(), NOT_A_FIELD);
         }
       }
     }
