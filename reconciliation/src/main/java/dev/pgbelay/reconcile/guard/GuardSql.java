@@ -48,12 +48,26 @@ final class GuardSql {
 
   private final Reference reference;
   private final String lock;
+  private final List<Field<?>> names = new ArrayList<>();
+  private final Condition same;
+  private final Field<?> texts;
   private volatile @Nullable GuardMeters meters;
 
   GuardSql(Reference reference) {
     this.reference = reference;
     boolean asItIs = !reference.parentWhere().equals(DSL.noCondition());
     this.lock = FIND_AND_LOCK + (asItIs ? LOCK_AS_IT_IS : LOCK);
+    Condition all = DSL.noCondition();
+    List<Field<?>> found = new ArrayList<>();
+    for (Field<?> each : reference.parentColumns()) {
+      Field<?> column = ProbeSql.column(reference.parent(), each.getName());
+      Field<?> asked = DSL.field(DSL.name("pgbelay_k" + (names.size() + 1)));
+      names.add(asked);
+      all = all.and(DSL.condition("{0} = asked.{1}", column, asked));
+      found.add(DSL.field("cast({0} AS text)", column));
+    }
+    this.same = all.and(reference.parentWhere());
+    this.texts = DSL.field("ARRAY[{0}]", DSL.list(found));
   }
 
   /**
@@ -95,20 +109,15 @@ final class GuardSql {
   /** One for each key. */
   List<Answer> find(DSLContext dsl, List<String> types, List<List<String>> keys) {
     missed(keys.size());
-    Question question = new Question(types, keys);
-    List<Field<?>> texts =
-        parentColumns().stream()
-            .<Field<?>>map(each -> DSL.field("cast({0} AS text)", each))
-            .toList();
     Answer[] answers = new Answer[keys.size()];
     for (Record row :
         dsl.resultQuery(
                 FIND,
-                DSL.list(question.arrays),
-                DSL.list(question.names),
+                DSL.list(arrays(types, keys)),
+                DSL.list(names),
                 reference.parent(),
-                question.same.and(reference.parentWhere()),
-                DSL.field("ARRAY[{0}]", DSL.list(texts)))
+                same,
+                texts)
             .fetch()) {
       int n = Objects.requireNonNull(row.get(0, Integer.class)) - 1;
       List<@Nullable String> found = Arrays.asList(row.get(1, String[].class));
@@ -132,15 +141,14 @@ final class GuardSql {
   /** Locks those that are there; the others are returned. */
   List<List<String>> lock(DSLContext dsl, List<String> types, List<List<String>> keys) {
     missed(keys.size());
-    Question question = new Question(types, keys);
     Set<Long> found =
         new HashSet<>(
             dsl.resultQuery(
                     lock,
-                    DSL.list(question.arrays),
-                    DSL.list(question.names),
+                    DSL.list(arrays(types, keys)),
+                    DSL.list(names),
                     reference.parent(),
-                    question.same.and(reference.parentWhere()),
+                    same,
                     reference.parent().getUnqualifiedName())
                 .fetch(row -> Objects.requireNonNull(row.get(0, Long.class))));
     List<List<String>> missing = new ArrayList<>();
@@ -152,33 +160,15 @@ final class GuardSql {
     return missing;
   }
 
-  private List<Field<?>> parentColumns() {
-    List<Field<?>> columns = new ArrayList<>();
-    reference
-        .parentColumns()
-        .forEach(each -> columns.add(ProbeSql.column(reference.parent(), each.getName())));
-    return columns;
-  }
-
-  /** The keys as arrays, one of each column. */
-  private final class Question {
-    private final List<Field<?>> arrays = new ArrayList<>();
-    private final List<Field<?>> names = new ArrayList<>();
-    private final Condition same;
-
-    Question(List<String> types, List<List<String>> keys) {
-      Condition all = DSL.noCondition();
-      List<Field<?>> columns = parentColumns();
-      for (int k = 0; k < types.size(); k++) {
-        int column = k;
-        String[] texts = keys.stream().map(key -> key.get(column)).toArray(String[]::new);
-        arrays.add(
-            DSL.field("cast(cast({0} AS text[]) AS {1}[])", val(texts), DSL.raw(types.get(k))));
-        Field<?> asked = DSL.field(DSL.name("pgbelay_k" + (k + 1)));
-        names.add(asked);
-        all = all.and(DSL.condition("{0} = asked.{1}", columns.get(k), asked));
-      }
-      this.same = all;
+  /** The keys, one array of each column. */
+  private static List<Field<?>> arrays(List<String> types, List<List<String>> keys) {
+    List<Field<?>> arrays = new ArrayList<>();
+    for (int k = 0; k < types.size(); k++) {
+      int column = k;
+      String[] texts = keys.stream().map(key -> key.get(column)).toArray(String[]::new);
+      arrays.add(
+          DSL.field("cast(cast({0} AS text[]) AS {1}[])", val(texts), DSL.raw(types.get(k))));
     }
+    return arrays;
   }
 }
