@@ -3,19 +3,27 @@ package dev.pgbelay.reconcilecli;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.Transactions;
+import java.sql.SQLException;
 import java.util.Map;
 import java.util.Optional;
+import javax.sql.DataSource;
 
 /**
  * The pool that a command works with. What opens the database comes from the environment, since
  * others see the command line, and is told to nobody.
  */
 final class Database implements AutoCloseable {
-  static final String URL = "PGBELAY_JDBC_URL";
-  static final String USER = "PGBELAY_JDBC_USER";
-  static final String PASSWORD = "PGBELAY_JDBC_PASSWORD";
-
   private static final String PREFIX = "jdbc:postgresql:";
+
+  /** The names of what opens a database. */
+  private record Names(String url, String user, String password) {
+    static Names of(String prefix) {
+      return new Names(prefix + "_URL", prefix + "_USER", prefix + "_PASSWORD");
+    }
+  }
+
+  private static final Names PRIMARY = Names.of("PGBELAY_JDBC");
+  private static final Names REPLICA = Names.of("PGBELAY_REPLICA_JDBC");
 
   private final HikariDataSource pool;
 
@@ -24,25 +32,44 @@ final class Database implements AutoCloseable {
   }
 
   static Database open(Map<String, String> environment) {
+    return open(
+        PRIMARY,
+        environment,
+        Optional.ofNullable(environment.get(PRIMARY.user())),
+        Optional.ofNullable(environment.get(PRIMARY.password())));
+  }
+
+  /** Whoever has no names of his own on the replica is there who he is on the primary. */
+  static Database openReplica(Map<String, String> environment) {
+    return open(
+        REPLICA,
+        environment,
+        Optional.ofNullable(environment.get(REPLICA.user()))
+            .or(() -> Optional.ofNullable(environment.get(PRIMARY.user()))),
+        Optional.ofNullable(environment.get(REPLICA.password()))
+            .or(() -> Optional.ofNullable(environment.get(PRIMARY.password()))));
+  }
+
+  private static Database open(
+      Names names,
+      Map<String, String> environment,
+      Optional<String> user,
+      Optional<String> password) {
     String url =
-        Optional.ofNullable(environment.get(URL))
+        Optional.ofNullable(environment.get(names.url()))
             .orElseThrow(
                 () ->
                     new Refusal(
-                        URL
-                            + " is not set; give the URL of the database by it, with "
-                            + USER
-                            + " and "
-                            + PASSWORD
-                            + " where they are needed"));
+                        "%s is not set; give the URL of the database by it, with %s and %s where they are needed"
+                            .formatted(names.url(), names.user(), names.password())));
     if (!url.startsWith(PREFIX)) {
-      throw new Refusal(URL + " does not begin with " + PREFIX);
+      throw new Refusal(names.url() + " does not begin with " + PREFIX);
     }
     HikariConfig config = new HikariConfig();
     config.setPoolName("pgbelay-reconcile");
     config.setJdbcUrl(url);
-    Optional.ofNullable(environment.get(USER)).ifPresent(config::setUsername);
-    Optional.ofNullable(environment.get(PASSWORD)).ifPresent(config::setPassword);
+    user.ifPresent(config::setUsername);
+    password.ifPresent(config::setPassword);
     config.addDataSourceProperty("ApplicationName", "pgbelay-reconcile");
     config.setMaximumPoolSize(2);
     config.setMinimumIdle(0);
@@ -50,7 +77,7 @@ final class Database implements AutoCloseable {
     try {
       return new Database(new HikariDataSource(config));
     } catch (RuntimeException e) {
-      throw new Refusal("the database could not be opened: " + why(e));
+      throw new Refusal("the database of " + names.url() + " could not be opened: " + why(e));
     }
   }
 
@@ -58,16 +85,20 @@ final class Database implements AutoCloseable {
   private static String why(RuntimeException failure) {
     Throwable cause = failure;
     while (cause != null) {
-      if (cause instanceof java.sql.SQLException refused && refused.getSQLState() != null) {
+      if (cause instanceof SQLException refused && refused.getSQLState() != null) {
         return "SQLSTATE " + refused.getSQLState() + ", " + refused.getMessage();
       }
       cause = cause.getCause();
     }
-    return "pgjdbc does not understand " + URL;
+    return "pgjdbc does not understand it";
   }
 
   Transactions transactions() {
     return Transactions.of(pool);
+  }
+
+  DataSource dataSource() {
+    return pool;
   }
 
   @Override

@@ -47,7 +47,7 @@ abstract class DatabaseCommand implements Callable<Integer> {
                       .find(name)
                       .orElseThrow(
                           () ->
-                              new Refusal(
+                              Refusal.ofArguments(
                                   "no declaration '%s'; there are %s"
                                       .formatted(
                                           name,

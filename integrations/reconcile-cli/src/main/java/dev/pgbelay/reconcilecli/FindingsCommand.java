@@ -50,6 +50,9 @@ final class FindingsCommand extends DatabaseCommand {
 
   @Override
   Verdict work(Given given) {
+    if (most < 1 || most > 10_000) {
+      throw Refusal.ofArguments("--most must be between 1 and 10000, is " + most);
+    }
     List<Finding> all = new ArrayList<>();
     for (Declaration each : given.chosen(names)) {
       all.addAll(

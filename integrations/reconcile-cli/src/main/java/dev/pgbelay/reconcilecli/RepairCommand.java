@@ -43,7 +43,7 @@ final class RepairCommand extends DatabaseCommand {
     if (ceiling != null) {
       options.ceiling(ceiling);
     }
-    Repairs repairs = options.build();
+    Repairs repairs = Refusal.ofArguments(options::build);
     RepairReport report = mode.dryRun ? repairs.dryRun() : repairs.run();
     tell(() -> ReportText.of(report), () -> ReportJson.of(report));
     boolean left =

@@ -3,12 +3,14 @@ package dev.pgbelay.reconcilecli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.reconcilecli.CommandProcess.Ended;
 import dev.pgbelay.testing.PostgresExtension;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.jooq.DSLContext;
 import org.jooq.SQLDialect;
@@ -24,28 +26,14 @@ class ReconcilePostgresTest {
 
   @RegisterExtension
   static final PostgresExtension postgres =
-      PostgresExtension.create()
-          .withTemplate(
-              dataSource -> {
-                SchemaInstaller.builder(dataSource).modules("batch", "reconcile").build().install();
-                DSLContext dsl = DSL.using(dataSource, SQLDialect.POSTGRES);
-                dsl.execute("create table customers (id bigint primary key)");
-                dsl.execute(
-                    "create table orders (id bigint primary key, customer_id bigint,"
-                        + " status text not null, tracking_id text)");
-                dsl.execute("create index on orders (customer_id)");
-              });
+      PostgresExtension.create().withTemplate(ShopTables.SCHEMA);
 
   @TempDir Path directory;
   private final DSLContext dsl = DSL.using(postgres.dataSource(), SQLDialect.POSTGRES);
 
   @BeforeEach
   void fill() {
-    dsl.execute(
-        "truncate customers, orders, pgbelay.reconcile_run, pgbelay.reconcile_finding,"
-            + " pgbelay.reconcile_undo, pgbelay.chunk_job");
-    dsl.execute("insert into customers select g from generate_series(1, 100) g");
-    dsl.execute("insert into orders select g, g, 'paid' from generate_series(1, 100) g");
+    ShopTables.fill(dsl);
   }
 
   private CommandProcess commands() throws Exception {
@@ -148,6 +136,56 @@ class ReconcilePostgresTest {
   }
 
   @Test
+  void checkThatIsOutOfRows_is2_andTheNextOneGoesOnBehindIt() throws Exception {
+    String[] check = {"check", "--json", "--declaration", "order-customer", "--max-rows", "60"};
+    Ended first = commands().run(check);
+    assertCode(first, 2);
+    assertThat(first.json().at("/declarations/0/rowsChecked").asInt()).isEqualTo(60);
+    assertThat(first.json().at("/declarations/0/rowsNotReached").asInt()).isEqualTo(40);
+    Ended second = commands().run(check);
+    assertCode(second, 0);
+    assertThat(second.json().at("/declarations/0/rowsChecked").asInt()).isEqualTo(100);
+  }
+
+  @Test
+  void moreCandidatesThanAreKept_areOneFinding_andNotCounted() throws Exception {
+    dsl.execute("update orders set status = 'x' where id <= 5");
+    Ended ended =
+        commands().run("check", "--json", "--declaration", "order-status", "--max-candidates", "3");
+    assertCode(ended, 1);
+    assertThat(ended.json().at("/declarations/0/outcome").asText()).isEqualTo("INCOMPLETE");
+    assertThat(ended.json().at("/declarations/0/notKept").asInt()).isEqualTo(2);
+  }
+
+  @Test
+  void incrementalChecks_lookAtWhatHasChanged_andAtEveryRowWhenThatIsDue() throws Exception {
+    assertThat(modeOf("--incremental", "P1D")).isEqualTo("FULL");
+    dsl.execute("update orders set changed_at = now() - interval '1 day'");
+    dsl.execute("update orders set status = 'x', changed_at = now() where id = 7");
+    Ended changed = status("--incremental", "P1D", "--overlap", "PT0S");
+    assertCode(changed, 1);
+    assertThat(changed.json().at("/declarations/0/mode").asText()).isEqualTo("INCREMENTAL");
+    assertThat(changed.json().at("/declarations/0/rowsChecked").asInt()).isEqualTo(1);
+    dsl.execute("update orders set status = 'paid'");
+    assertThat(modeOf("--incremental", "PT0.001S")).isEqualTo("FULL");
+    assertThat(modeOf("--incremental", "P1D")).isEqualTo("INCREMENTAL");
+    assertThat(modeOf()).isEqualTo("FULL");
+  }
+
+  private String modeOf(String... options) throws Exception {
+    Ended ended = status(options);
+    assertCode(ended, 0);
+    return ended.json().at("/declarations/0/mode").asText();
+  }
+
+  private Ended status(String... options) throws Exception {
+    List<String> arguments =
+        new ArrayList<>(List.of("check", "--json", "--declaration", "order-status"));
+    arguments.addAll(List.of(options));
+    return commands().run(arguments.toArray(String[]::new));
+  }
+
+  @Test
   void checkWhoseTablesAreMissing_is2_andSaysWhatToInstall() throws Exception {
     Ended ended = commands().run("check", "--schema", "nowhere");
     assertCode(ended, 2);
@@ -171,12 +209,6 @@ class ReconcilePostgresTest {
 
   @Test
   void whatCannotBeRun_is3_andSaysWhy() throws Exception {
-    assertRefused(commands().run("chekc"), "chekc");
-    assertRefused(commands().run("repair"), "--dry-run");
-    assertRefused(commands().run("check", "--scan-within", "soon"), "--scan-within");
-    assertRefused(commands().run("check", "--scan-within", "PT0S"), "scanWithin must be between");
-    assertRefused(commands().run("check", "--declaration", "x"), "no declaration 'x'");
-    assertRefused(commands().run("findings", "--most", "0"), "most must be between");
     assertRefused(
         commands().run("check", "--declarations", "no.Such"), "no.Such is not on the class path");
     assertRefused(
@@ -184,6 +216,40 @@ class ReconcilePostgresTest {
     assertRefused(
         commands().run("check", "--declarations", ShopSource.Broken.class.getName()),
         "For input string: \"none\"");
+  }
+
+  @Test
+  void wrongArguments_are64_andSayWhichOne() throws Exception {
+    assertMisused(commands().run(), "Missing required subcommand");
+    assertMisused(commands().run("chekc"), "check");
+    assertMisused(commands().run("repair"), "--dry-run");
+    assertMisused(commands().run("repair", "--dry-run", "--apply"), "mutually exclusive");
+    assertMisused(commands().run("repair", "--apply", "--ceiling", "0"), "ceiling must be between");
+    assertMisused(commands().run("undo", "12"), "BATCH");
+    assertMisused(commands().run("check", "--scan-within", "soon"), "--scan-within");
+    assertMisused(commands().run("check", "--scan-within", "PT0S"), "scanWithin must be between");
+    assertMisused(commands().run("check", "--max-rows", "0"), "maxRows must be between");
+    assertMisused(
+        commands().run("check", "--max-rows-per-second", "0"), "maxRowsPerSecond must be between");
+    assertMisused(commands().run("check", "--incremental", "PT0S"), "incremental must be between");
+    assertMisused(commands().run("check", "--declaration", "x"), "no declaration 'x'");
+    assertMisused(commands().run("findings", "--most", "0"), "--most must be between");
+  }
+
+  @Test
+  void secretInAnArgument_isNotEchoed() throws Exception {
+    for (String[] arguments :
+        new String[][] {
+          {"check", "--password", SECRET},
+          {"check", "--password=" + SECRET},
+          {"check", "-p" + SECRET},
+          {"check", "jdbc:postgresql://localhost/shop?password=" + SECRET},
+          {SECRET, "check"}
+        }) {
+      Ended ended = commands().run(arguments);
+      assertMisused(ended, "an argument is not understood");
+      assertThat(ended.err()).doesNotContain(SECRET);
+    }
   }
 
   @Test
@@ -215,21 +281,70 @@ class ReconcilePostgresTest {
           "jdbc:postgresql://localhost:port/shop?password=" + SECRET,
           "jdbc:postgresql://localhost:1/shop?user=shop&password=" + SECRET
         }) {
-      Ended ended =
-          commands(
-                  Map.of(
-                      "PGBELAY_JDBC_URL", url,
-                      "PGBELAY_JDBC_USER", "shop",
-                      "PGBELAY_JDBC_PASSWORD", SECRET))
-              .register(ShopSource.class)
-              .run("check");
+      Ended ended = commands(secrets(Map.of("PGBELAY_JDBC_URL", url))).run("check");
       assertCode(ended, 3);
       assertThat(ended.out() + ended.err()).as(url).doesNotContain(SECRET);
+      Ended replica =
+          commands(
+                  Map.of(
+                      "PGBELAY_JDBC_URL",
+                      postgres.jdbcUrl(),
+                      "PGBELAY_REPLICA_JDBC_URL",
+                      url,
+                      "PGBELAY_REPLICA_JDBC_USER",
+                      "shop",
+                      "PGBELAY_REPLICA_JDBC_PASSWORD",
+                      SECRET))
+              .run("check", "--scan-on-replica");
+      assertRefused(replica, "PGBELAY_REPLICA_JDBC_URL");
+      assertThat(replica.err()).as(url).doesNotContain(SECRET);
     }
   }
 
+  /** The most talkative logging there is, in a check that runs to its end. */
+  @Test
+  void passwordIsNotLogged_andNotShownAmongTheDatabasesSessions() throws Exception {
+    dsl.execute("create role told login superuser password '" + SECRET + "'");
+    try {
+      Ended ended =
+          commands(
+                  secrets(
+                      Map.of(
+                          "PGBELAY_JDBC_URL",
+                          postgres.jdbcUrl().replaceAll("[?&](user|password)=[^&]*", ""),
+                          "PGBELAY_JDBC_USER",
+                          "told",
+                          "JAVA_TOOL_OPTIONS",
+                          "-Dorg.slf4j.simpleLogger.defaultLogLevel=trace"
+                              + " -Dorg.slf4j.simpleLogger.log.com.zaxxer=trace")))
+              .register(ShopSource.class)
+              .run("check");
+      assertCode(ended, 0);
+      assertThat(ended.err()).as("it does log").contains("HikariConfig").doesNotContain(SECRET);
+      assertThat(ended.out()).doesNotContain(SECRET);
+    } finally {
+      dsl.execute("drop role told");
+    }
+  }
+
+  private static Map<String, String> secrets(Map<String, String> further) {
+    Map<String, String> all = new HashMap<>();
+    all.put("PGBELAY_JDBC_USER", "shop");
+    all.put("PGBELAY_JDBC_PASSWORD", SECRET);
+    all.putAll(further);
+    return all;
+  }
+
   private static void assertRefused(Ended ended, String why) {
-    assertCode(ended, 3);
+    assertNotRun(ended, 3, why);
+  }
+
+  private static void assertMisused(Ended ended, String why) {
+    assertNotRun(ended, 64, why);
+  }
+
+  private static void assertNotRun(Ended ended, int code, String why) {
+    assertCode(ended, code);
     assertThat(ended.err()).contains(why);
     assertThat(ended.out()).isEmpty();
   }

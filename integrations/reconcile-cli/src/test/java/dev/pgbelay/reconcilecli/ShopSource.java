@@ -24,9 +24,10 @@ public final class ShopSource implements DeclarationsSource {
             .parent(table(name("customers")), field(name("id")))
             .build(),
         Invariant.everyRow(
-            "order-status",
-            table(name("orders")),
-            field(name("status"), SQLDataType.CLOB).in("open", "paid")));
+                "order-status",
+                table(name("orders")),
+                field(name("status"), SQLDataType.CLOB).in("open", "paid"))
+            .withChangedAt(field(name("changed_at"), SQLDataType.TIMESTAMPWITHTIMEZONE)));
   }
 
   @Override

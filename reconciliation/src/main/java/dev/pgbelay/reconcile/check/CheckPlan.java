@@ -37,6 +37,8 @@ record CheckPlan(
     OptionRange.require("pollInterval", poll, Duration.ofMillis(1), Duration.ofMinutes(1));
     OptionRange.require("rangeTimeout", rangeTimeout, Duration.ofMillis(100), Duration.ofHours(1));
     OptionRange.require("maxCandidates", maxCandidates, 1L, 1_000_000L);
+    maxRowsPerSecond.ifPresent(
+        rows -> OptionRange.require("maxRowsPerSecond", rows, 1L, Long.MAX_VALUE));
     maxRows.ifPresent(most -> OptionRange.require("maxRows", most, 1L, Long.MAX_VALUE));
     fullScanEvery.ifPresent(
         every ->
