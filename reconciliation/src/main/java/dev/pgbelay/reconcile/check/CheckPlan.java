@@ -21,13 +21,21 @@ record CheckPlan(
     Duration poll,
     Duration rangeTimeout,
     long maxCandidates,
-    Sizing sizing,
+    Optional<Sizing> sizing,
     List<ThrottleSignal> throttle,
     Optional<Long> maxRowsPerSecond,
     Optional<Long> maxRows,
     Optional<Duration> fullScanEvery,
     Duration overlap,
     Optional<DataSource> replica) {
+  private static final Sizing SMALL = new Sizing(5_000, 100, 1_000_000);
+  private static final Sizing LARGE = new Sizing(100_000, 100, 1_000_000);
+
+  /** A pause follows each range, so it is short, and so are those behind it. */
+  private static final Duration TARGET_BESIDE_OTHERS = Duration.ofMillis(50);
+
+  private static final Duration TARGET_ALONE = Duration.ofMillis(500);
+
   /** How many rows a range has. */
   record Sizing(int first, int min, int max) {}
 
@@ -49,10 +57,27 @@ record CheckPlan(
     }
   }
 
+  /** Nobody is to be given way to. */
+  boolean isUnthrottled() {
+    return throttle.isEmpty() && maxRowsPerSecond.isEmpty();
+  }
+
+  /** How many rows may be one statement, if the checker may choose. */
+  long mostAtOnce() {
+    long most = sizing.map(Sizing::max).map(Integer::longValue).orElse(Long.MAX_VALUE);
+    return Math.min(most, maxRows.orElse(Long.MAX_VALUE));
+  }
+
   /** The sizes of ranges; none is larger than what a call may read. */
   Sizing ranges() {
-    int most = (int) Math.min(sizing.max(), maxRows.orElse((long) sizing.max()));
-    return new Sizing(Math.min(sizing.first(), most), Math.min(sizing.min(), most), most);
+    Sizing wanted = sizing.orElse(isUnthrottled() ? LARGE : SMALL);
+    int most = (int) Math.min(wanted.max(), maxRows.orElse((long) wanted.max()));
+    return new Sizing(Math.min(wanted.first(), most), Math.min(wanted.min(), most), most);
+  }
+
+  /** How long a range should take. */
+  Duration target() {
+    return isUnthrottled() ? TARGET_ALONE : TARGET_BESIDE_OTHERS;
   }
 
   /** A range that is looked at on a replica leaves its transaction idle meanwhile. */
@@ -69,5 +94,10 @@ record CheckPlan(
         .deadline(rangeTimeout)
         .lockTimeout(Duration.ofSeconds(2))
         .build();
+  }
+
+  /** For what the next call finds out again, should the server crash. */
+  TxOptions.Builder unsynced() {
+    return brief().toBuilder().setting("synchronous_commit", "off");
   }
 }

@@ -64,17 +64,9 @@ final class CheckRun {
   }
 
   private DeclarationReport check() throws InterruptedException {
-    Probe probe =
-        plan.transactions()
-            .run(
-                plan.brief(),
-                tx ->
-                    ProbeSql.of(
-                        declaration,
-                        ProbeSql.walked(declaration)
-                            .flatMap(table -> CatalogSql.find(tx.dsl(), table))));
-    Run run = open();
-    List<Walk> walks = plan.transactions().run(plan.brief(), tx -> walks(tx.dsl(), probe, run));
+    Begun begun = begin().or(this::begin).orElseThrow(Scan.RunClosed::new); // or somebody else's
+    Run run = begun.run();
+    before = run;
     Sight sight;
     try {
       sight = Sight.open(plan);
@@ -82,7 +74,14 @@ final class CheckRun {
       return unfinished(run, e.getMessage() + "; the next run goes on");
     }
     Scan scan =
-        new Scan(plan, declaration, probe, new Scan.Kept(runs, findings), run, walks, sight);
+        new Scan(
+            plan,
+            declaration,
+            begun.probe(),
+            new Scan.Kept(runs, findings),
+            run,
+            begun.walks(),
+            sight);
     Scan.End end;
     try {
       end = scan.look();
@@ -109,13 +108,21 @@ final class CheckRun {
       case CANCELLED -> {
         DeclarationReport report =
             unfinished(run, "cancelled by an operator; the next run begins anew");
-        close(run, Outcome.INCOMPLETE, report.reason().orElseThrow(), report.unsettled());
+        plan.transactions()
+            .execute(
+                plan.brief(),
+                tx ->
+                    close(
+                        tx.dsl(),
+                        run,
+                        Outcome.INCOMPLETE,
+                        report.reason().orElseThrow(),
+                        report.unsettled()));
         scan.forget();
         return report;
       }
       case WHOLE -> {
-        plan.transactions().execute(plan.brief(), tx -> runs.scanned(tx.dsl(), run.id()));
-        DeclarationReport report = confirm(run, probe);
+        DeclarationReport report = confirm(run, begun.probe());
         scan.forget();
         return report;
       }
@@ -123,61 +130,99 @@ final class CheckRun {
     throw new IllegalStateException("every end of a scan is known");
   }
 
-  private List<Walk> walks(DSLContext dsl, Probe probe, Run run) {
-    List<Walk> walks = WalkSql.of(dsl, declaration, probe, run);
-    if (run.estimated() == null && !walks.isEmpty()) {
-      runs.estimate(dsl, run.id(), walks.stream().mapToLong(each -> each.estimate(dsl)).sum());
+  /** What is to be done, and how. */
+  private record Begun(Probe probe, Run run, List<Walk> walks) {}
+
+  /** Empty if another process has opened a run just now. */
+  private Optional<Begun> begin() {
+    return plan.transactions()
+        .run(
+            plan.unsynced().build(),
+            tx -> {
+              DSLContext dsl = tx.dsl();
+              Probe probe =
+                  ProbeSql.of(
+                      declaration,
+                      ProbeSql.walked(declaration).flatMap(table -> CatalogSql.find(dsl, table)));
+              return open(dsl)
+                  .map(
+                      run -> {
+                        List<Walk> walks = WalkSql.of(dsl, declaration, probe, run);
+                        return new Begun(probe, estimated(dsl, run, walks), walks);
+                      });
+            });
+  }
+
+  private Run estimated(DSLContext dsl, Run run, List<Walk> walks) {
+    if (run.estimated() != null || walks.isEmpty()) {
+      return run;
     }
-    return walks;
+    long rows = walks.stream().mapToLong(each -> each.estimate(dsl)).sum();
+    runs.estimate(dsl, run.id(), rows);
+    return run.withEstimate(rows);
   }
 
   /** The run that is open, or a new one. */
-  private Run open() {
-    Optional<Run> open = find();
+  private Optional<Run> open(DSLContext dsl) {
+    Optional<Run> open = runs.findOpen(dsl, declaration.name());
     if (open.isPresent() && !open.get().version().equals(plan.declarations().version())) {
-      close(open.get(), Outcome.INCOMPLETE, DECLARED_OTHERWISE, 0);
+      runs.close(dsl, open.get().id(), Outcome.INCOMPLETE, DECLARED_OTHERWISE, 0);
       open = Optional.empty();
     }
     if (open.isEmpty()) {
-      plan.transactions()
-          .execute(
-              plan.brief(),
-              tx -> {
-                Beginning beginning = Beginning.of(plan, declaration, changes, tx.dsl());
-                whyFull = beginning.whyFull();
-                runs.open(tx.dsl(), declaration.name(), plan.declarations().version(), beginning);
-              });
-      open = find();
-    } else if (plan.fullScanEvery().isPresent() && open.get().changedFrom() == null) {
-      whyFull = Optional.of("an unfinished run over every row is gone on with");
+      Beginning beginning = Beginning.of(plan, declaration, changes, dsl);
+      whyFull = beginning.whyFull();
+      return runs.open(dsl, declaration.name(), plan.declarations().version(), beginning);
     }
-    before = open.orElseThrow(Scan.RunClosed::new);
-    return before;
-  }
-
-  private Optional<Run> find() {
-    return plan.transactions().run(plan.brief(), tx -> runs.findOpen(tx.dsl(), declaration.name()));
+    whyFull =
+        plan.fullScanEvery().isPresent() && open.get().changedFrom() == null
+            ? Optional.of("an unfinished run over every row is gone on with")
+            : Optional.empty();
+    return open;
   }
 
   private DeclarationReport confirm(Run run, Probe probe) throws InterruptedException {
-    Confirmation.Result result =
-        new Confirmation(plan, declaration, probe, runs, findings).run(run.id());
-    Run end = plan.transactions().run(plan.brief(), tx -> runs.find(tx.dsl(), run.id()));
+    Confirmation confirmation = new Confirmation(plan, declaration, probe, runs, findings);
+    Optional<DeclarationReport> clean =
+        plan.transactions()
+            .run(
+                plan.brief(),
+                tx -> {
+                  Open seen = findings.open(tx.dsl());
+                  return seen.isEmpty()
+                      ? Optional.of(end(tx.dsl(), run, new Confirmation.Result(List.of(), seen)))
+                      : Optional.empty();
+                });
+    if (clean.isPresent()) {
+      return clean.get();
+    }
+    Confirmation.Result result = confirmation.run(run.id());
+    return plan.transactions().run(plan.brief(), tx -> end(tx.dsl(), run, result));
+  }
+
+  /** Closes the run. */
+  private DeclarationReport end(DSLContext dsl, Run run, Confirmation.Result result) {
+    Run end = runs.find(dsl, run.id());
     Open open = result.open();
     String reason = incomplete(end, result);
     Outcome outcome =
         reason != null
             ? Outcome.INCOMPLETE
             : open.confirmed() > 0 ? Outcome.FINDINGS : Outcome.CLEAN;
-    close(run, outcome, reason, open.candidates());
-    return report(end, outcome, reason, open.candidates(), open.confirmed(), result.blockers());
+    close(dsl, run, outcome, reason, open.candidates());
+    return report(
+        end,
+        lastFullScan(dsl),
+        outcome,
+        reason,
+        open.candidates(),
+        open.confirmed(),
+        result.blockers());
   }
 
-  private void close(Run run, Outcome outcome, @Nullable String reason, long unsettled) {
-    boolean closed =
-        plan.transactions()
-            .run(plan.brief(), tx -> runs.close(tx.dsl(), run.id(), outcome, reason, unsettled));
-    if (!closed) {
+  private void close(
+      DSLContext dsl, Run run, Outcome outcome, @Nullable String reason, long unsettled) {
+    if (!runs.close(dsl, run.id(), outcome, reason, unsettled)) {
       throw new Scan.RunClosed();
     }
   }
@@ -224,6 +269,18 @@ final class CheckRun {
       long unsettled,
       long open,
       List<Blocker> blockers) {
+    Optional<Instant> lastFullScan = run.equals(Run.NONE) ? Optional.empty() : lastFullScan();
+    return report(run, lastFullScan, outcome, reason, unsettled, open, blockers);
+  }
+
+  private DeclarationReport report(
+      Run run,
+      Optional<Instant> lastFullScan,
+      Outcome outcome,
+      @Nullable String reason,
+      long unsettled,
+      long open,
+      List<Blocker> blockers) {
     long read = run.checked() + run.skipped();
     Long estimated = run.estimated();
     long inScope = run.isScanned() || estimated == null ? read : Math.max(read, estimated);
@@ -232,7 +289,7 @@ final class CheckRun {
         outcome,
         run.mode(),
         whyFull,
-        run.equals(Run.NONE) ? Optional.empty() : lastFullScan(),
+        lastFullScan,
         inScope,
         inScope - read,
         run.checked(),
@@ -251,16 +308,16 @@ final class CheckRun {
   /** Left out where the database cannot be asked: a report is more than its date. */
   private Optional<Instant> lastFullScan() {
     try {
-      return plan.transactions()
-          .run(
-              plan.brief(),
-              tx ->
-                  changes
-                      .latestFull(tx.dsl(), declaration, plan.declarations().version(), 0)
-                      .map(ChangesSql.Full::startedAt));
+      return plan.transactions().run(plan.brief(), tx -> lastFullScan(tx.dsl()));
     } catch (RuntimeException e) {
       LOG.debug("declaration '{}': the last full scan is not known", declaration.name(), e);
       return Optional.empty();
     }
+  }
+
+  private Optional<Instant> lastFullScan(DSLContext dsl) {
+    return changes
+        .latestFull(dsl, declaration, plan.declarations().version(), 0)
+        .map(ChangesSql.Full::startedAt);
   }
 }

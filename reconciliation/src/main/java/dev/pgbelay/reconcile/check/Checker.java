@@ -135,7 +135,7 @@ public final class Checker {
     private Duration poll = Duration.ofMillis(50);
     private Duration rangeTimeout = Duration.ofSeconds(30);
     private long maxCandidates = 10_000;
-    private Sizing sizing = new Sizing(5_000, 100, 1_000_000);
+    private @Nullable Sizing sizing;
     private List<ThrottleSignal> throttle = ThrottleSignal.defaults();
     private @Nullable Long maxRowsPerSecond;
     private @Nullable Long maxRows;
@@ -196,8 +196,11 @@ public final class Checker {
     }
 
     /**
-     * The rows of the first range, and the bounds that the adaptation keeps within; 5,000, 100 and
-     * 1,000,000 unless said.
+     * The rows of the first range, and the bounds that the adaptation keeps within: 5,000, 100 and
+     * 1,000,000 unless said, for ranges that should take 50 ms. Without a throttle and a rate the
+     * first has 100,000, they should take half a second, and where the planner expects no more than
+     * {@code max} rows (20,000,000 in a reference, 50,000 elsewhere, unless said) all of them are
+     * one range, if it ends within 5 seconds.
      */
     public Builder rangeRows(int first, int min, int max) {
       this.sizing = new Sizing(first, min, max);
@@ -284,7 +287,7 @@ public final class Checker {
               poll,
               rangeTimeout,
               maxCandidates,
-              sizing,
+              Optional.ofNullable(sizing),
               List.copyOf(throttle),
               Optional.ofNullable(maxRowsPerSecond),
               Optional.ofNullable(maxRows),

@@ -8,13 +8,16 @@ import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.internal.FindingRow;
 import dev.pgbelay.reconcile.internal.KeyRowsSql;
 import dev.pgbelay.reconcile.internal.Probe;
+import dev.pgbelay.reconcile.internal.Probe.Tally;
 import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
 import org.jooq.Condition;
 import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.JSONB;
 import org.jooq.Record;
+import org.jooq.Record2;
 import org.jooq.Table;
 import org.jooq.impl.DSL;
 import org.jooq.impl.SQLDataType;
@@ -30,6 +33,14 @@ final class FindingSql {
              count(*) FILTER (WHERE pgbelay_scope AND pgbelay_wrong) AS wrong,
              to_jsonb((array_agg(jsonb_build_array(pgbelay_key, pgbelay_evidence))
                          FILTER (WHERE pgbelay_scope AND pgbelay_wrong))[1:{1}]) AS kept
+        FROM ({0}) AS probed\
+      """;
+
+  /** {0}: key and evidence of what is wrong, {1}: as above */
+  private static final String COLLECT =
+      """
+      SELECT count(*) AS wrong,
+             to_jsonb((array_agg(jsonb_build_array(pgbelay_key, pgbelay_evidence)))[1:{1}]) AS kept
         FROM ({0}) AS probed\
       """;
 
@@ -147,7 +158,11 @@ final class FindingSql {
   record Answer(@Nullable JSONB lastKey, long confirmed, long resolved) {}
 
   /** What is open; how long ago the youngest candidate was first seen so. */
-  record Open(long candidates, long confirmed, @Nullable Long youngestMillis) {}
+  record Open(long candidates, long confirmed, @Nullable Long youngestMillis) {
+    boolean isEmpty() {
+      return candidates + confirmed == 0;
+    }
+  }
 
   static Range scan(DSLContext dsl, Probe probe, Condition rows, long most) {
     Record row = dsl.resultQuery(SCAN, probe.over(rows), DSL.inline(most)).fetchSingle();
@@ -156,6 +171,27 @@ final class FindingSql {
         row.get("skipped", Long.class),
         row.get("wrong", Long.class),
         row.get("kept", JSONB.class));
+  }
+
+  /** Empty if too many are wrong to be collected by one statement. */
+  static Optional<Range> tally(
+      DSLContext dsl, Probe probe, Tally tally, long most, long mostWrong) {
+    Record2<Integer, Integer> totals = dsl.fetchSingle(tally.totals().apply(probe.inScope()));
+    long rows = totals.value1();
+    long well = totals.value2();
+    if (rows == well) {
+      return Optional.of(new Range(rows, 0, 0, null));
+    }
+    long skipped = dsl.fetchSingle(tally.skipped().apply(probe.inScope())).value1();
+    if (rows - well - skipped > mostWrong) {
+      return Optional.empty();
+    }
+    Record row =
+        dsl.resultQuery(COLLECT, tally.wrong().apply(probe.inScope()), DSL.inline(most))
+            .fetchSingle();
+    return Optional.of(
+        new Range(
+            rows - skipped, skipped, row.get("wrong", Long.class), row.get("kept", JSONB.class)));
   }
 
   void keep(DSLContext dsl, JSONB pairs) {

@@ -26,11 +26,23 @@ final class RunSql {
       SELECT * FROM {0} WHERE id = {1}\
       """;
 
+  /**
+   * What a range leaves behind may be lost with the server: the next call looks again. {2}: whether
+   * one process is to do.
+   */
+  private static final String BEGIN_RANGE =
+      """
+      SELECT candidates - not_kept AS kept, set_config('synchronous_commit', 'off', true),
+             CASE WHEN {2} THEN set_config('max_parallel_workers_per_gather', '0', true) END
+        FROM {0} WHERE id = {1}\
+      """;
+
   private static final String OPEN =
       """
       INSERT INTO {0} (declaration, version, mode, changed_from, changed_until, next_from, capture_id)
       VALUES ({1}, {2}, {3}, {4}, {5}, {6}, {7})
-      ON CONFLICT (declaration) WHERE finished_at IS NULL DO NOTHING\
+      ON CONFLICT (declaration) WHERE finished_at IS NULL DO NOTHING
+      RETURNING *\
       """;
 
   private static final String ESTIMATE =
@@ -43,9 +55,27 @@ final class RunSql {
       UPDATE {0} SET scanned_at = clock_timestamp() WHERE id = {1} AND scanned_at IS NULL\
       """;
 
+  /** Only of a run that nobody has begun to look for. */
+  private static final String LOCK_UNTOUCHED =
+      """
+      SELECT id FROM {0}
+       WHERE id = {1} AND finished_at IS NULL AND scanned_at IS NULL
+         AND rows_checked = 0 AND rows_skipped = 0 AND deletes_after = 0
+         FOR NO KEY UPDATE SKIP LOCKED\
+      """;
+
+  private static final String COUNT_WHOLE =
+      """
+      UPDATE {0}
+         SET rows_checked = {2}, rows_skipped = {3}, candidates = {4}, not_kept = {5},
+             scanned_at = clock_timestamp()
+       WHERE id = {1}\
+      """;
+
   private static final String LOCK_DELETES =
       """
-      SELECT deletes_after FROM {0} WHERE id = {1} AND finished_at IS NULL FOR NO KEY UPDATE\
+      SELECT deletes_after FROM {0}
+       WHERE id = {1} AND finished_at IS NULL AND scanned_at IS NULL FOR NO KEY UPDATE\
       """;
 
   private static final String PASS_DELETES =
@@ -58,7 +88,7 @@ final class RunSql {
       UPDATE {0}
          SET rows_checked = rows_checked + {2}, rows_skipped = rows_skipped + {3},
              candidates = candidates + {4}, not_kept = not_kept + {5}
-       WHERE id = {1} AND finished_at IS NULL\
+       WHERE id = {1} AND finished_at IS NULL AND scanned_at IS NULL\
       """;
 
   private static final String COUNT_CONFIRMATION =
@@ -119,6 +149,27 @@ final class RunSql {
     long kept() {
       return candidates - notKept;
     }
+
+    Run withEstimate(long rows) {
+      return new Run(
+          id,
+          version,
+          mode,
+          changedFrom,
+          changedUntil,
+          isScanned,
+          rows,
+          checked,
+          skipped,
+          candidates,
+          notKept,
+          confirmed,
+          resolved);
+    }
+
+    boolean isUntouched() {
+      return !isScanned && checked + skipped == 0;
+    }
   }
 
   Optional<Run> findOpen(DSLContext dsl, String declaration) {
@@ -129,6 +180,13 @@ final class RunSql {
     return dsl.resultQuery(FIND, table, val(id)).fetchSingle(RunSql::run);
   }
 
+  /** How many candidates were kept, at the begin of the transaction of a range. */
+  long kept(DSLContext dsl, long id, boolean besideOthers) {
+    return dsl.resultQuery(BEGIN_RANGE, table, val(id), DSL.inline(besideOthers))
+        .fetchSingle()
+        .get("kept", Long.class);
+  }
+
   /** Those whose next run should begin by now, or go on. */
   List<String> due(DSLContext dsl, List<String> declarations, Duration every) {
     return dsl.resultQuery(
@@ -137,9 +195,10 @@ final class RunSql {
         .getValues(0, String.class);
   }
 
-  void open(DSLContext dsl, String declaration, String version, Beginning beginning) {
+  /** Empty if another one is open. */
+  Optional<Run> open(DSLContext dsl, String declaration, String version, Beginning beginning) {
     boolean all = beginning.from().isEmpty();
-    dsl.query(
+    return dsl.resultQuery(
             OPEN,
             table,
             val(declaration),
@@ -149,7 +208,7 @@ final class RunSql {
             time(all ? null : beginning.until()),
             time(beginning.nextFrom()),
             val(beginning.captureId(), SQLDataType.BIGINT))
-        .execute();
+        .fetchOptional(RunSql::run);
   }
 
   private static Field<?> time(@Nullable Instant at) {
@@ -162,6 +221,24 @@ final class RunSql {
 
   void scanned(DSLContext dsl, long id) {
     dsl.query(SCANNED, table, val(id)).execute();
+  }
+
+  /** Whether the run is open, nothing of it has been looked at, and nobody is about to. */
+  boolean lockUntouched(DSLContext dsl, long id) {
+    return dsl.resultQuery(LOCK_UNTOUCHED, table, val(id)).fetchOptional().isPresent();
+  }
+
+  /** Everything that the locked run is about has been looked at. */
+  void countWhole(DSLContext dsl, long id, FindingSql.Range whole, long kept) {
+    dsl.query(
+            COUNT_WHOLE,
+            table,
+            val(id),
+            val(whole.checked()),
+            val(whole.skipped()),
+            val(whole.wrong()),
+            val(whole.wrong() - kept))
+        .execute();
   }
 
   /** How far the run came through the deletes, locked; empty if it is over. */

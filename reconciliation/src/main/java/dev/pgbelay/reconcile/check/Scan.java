@@ -26,6 +26,7 @@ final class Scan {
   private final CheckPlan plan;
   private final Declaration declaration;
   private final Probe probe;
+  private final Kept kept;
   private final RunSql runs;
   private final FindingSql findings;
   private final Run run;
@@ -36,6 +37,9 @@ final class Scan {
   private boolean began;
 
   private long read;
+
+  /** There are no jobs, then. */
+  private boolean wasAtOnce;
 
   /** The tables of the checker, of one declaration. */
   record Kept(RunSql runs, FindingSql findings) {}
@@ -51,6 +55,7 @@ final class Scan {
     this.plan = plan;
     this.declaration = declaration;
     this.probe = probe;
+    this.kept = kept;
     this.runs = kept.runs();
     this.findings = kept.findings();
     this.run = run;
@@ -91,6 +96,9 @@ final class Scan {
 
   /** Whatever becomes of the run, its progress is of no more use. */
   void forget() {
+    if (wasAtOnce) {
+      return;
+    }
     for (Walk walk : walks) {
       if (control(walk).forget() == JobControl.Outcome.UNCHANGED) {
         LOG.debug("the progress of '{}' stays, since somebody is at it", job(walk));
@@ -99,6 +107,22 @@ final class Scan {
   }
 
   End look() {
+    if (run.isScanned()) {
+      return End.WHOLE;
+    }
+    AtOnce.End atOnce = new AtOnce(plan, declaration, probe, kept, sight).look(run, walks);
+    if (atOnce != AtOnce.End.NOT_AT_ONCE) {
+      wasAtOnce = true;
+      return atOnce == AtOnce.End.WHOLE ? End.WHOLE : End.HELD_ELSEWHERE;
+    }
+    End end = lookByRanges();
+    if (end == End.WHOLE) {
+      plan.transactions().execute(plan.brief(), tx -> runs.scanned(tx.dsl(), run.id()));
+    }
+    return end;
+  }
+
+  private End lookByRanges() {
     if (walks.isEmpty()) {
       plan.transactions().execute(plan.brief(), tx -> look(tx, DSL.noCondition()));
       return End.WHOLE;
@@ -165,6 +189,7 @@ final class Scan {
             .where(walk.filter())
             .chunkTimeout(plan.rangeTimeout())
             .lease(plan.lease())
+            .target(plan.target())
             .chunkRows(ranges.first(), ranges.min(), ranges.max())
             .throttle(plan.throttle())
             .apply(
@@ -187,11 +212,12 @@ final class Scan {
   }
 
   private long look(Tx tx, Condition rows) {
-    long room = Math.max(0, plan.maxCandidates() - runs.find(tx.dsl(), run.id()).kept());
+    long room =
+        Math.max(0, plan.maxCandidates() - runs.kept(tx.dsl(), run.id(), !plan.isUnthrottled()));
     FindingSql.Range range = sight.look(tx, dsl -> FindingSql.scan(dsl, probe, rows, room));
-    JSONB kept = range.kept();
-    if (kept != null && room > 0) {
-      findings.keep(tx.dsl(), kept);
+    JSONB pairs = range.kept();
+    if (pairs != null && room > 0) {
+      findings.keep(tx.dsl(), pairs);
     }
     if (!runs.countRange(tx.dsl(), run.id(), range, Math.min(room, range.wrong()))) {
       throw new RunClosed();

@@ -16,6 +16,7 @@ import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import org.jooq.DSLContext;
@@ -30,6 +31,7 @@ public final class DeclarationCheck {
   private final List<Problem> problems = new ArrayList<>();
   private final Map<Long, Set<Reference>> cascadesFrom = new HashMap<>();
   private final Map<Reference, Long> cascadesTo = new HashMap<>();
+  private final Map<String, Optional<TableShape>> shapes = new HashMap<>();
 
   public DeclarationCheck(DSLContext dsl) {
     this.dsl = dsl;
@@ -65,7 +67,7 @@ public final class DeclarationCheck {
     if (table.isEmpty()) {
       return Optional.empty();
     }
-    Optional<TableShape> shape = CatalogSql.find(dsl, table.get());
+    Optional<TableShape> shape = find(table.get());
     shape
         .filter(found -> found.primaryKey().isEmpty())
         .ifPresent(
@@ -80,7 +82,7 @@ public final class DeclarationCheck {
 
   private void reference(Reference reference, TableShape child) {
     List<Column> from = columns(reference, child, reference.childColumns());
-    Optional<TableShape> parent = CatalogSql.find(dsl, reference.parent());
+    Optional<TableShape> parent = find(reference.parent());
     List<Column> to =
         parent.map(found -> columns(reference, found, reference.parentColumns())).orElse(List.of());
     if (from.size() != to.size() || parent.isEmpty()) {
@@ -241,8 +243,14 @@ public final class DeclarationCheck {
     }
   }
 
+  /** Each is asked for once. */
+  private Optional<TableShape> find(Table<?> table) {
+    return Objects.requireNonNull(
+        shapes.computeIfAbsent(dsl.render(table), name -> CatalogSql.find(dsl, name)));
+  }
+
   private Optional<TableShape> shape(Declaration declaration, Table<?> table) {
-    Optional<TableShape> shape = CatalogSql.find(dsl, table);
+    Optional<TableShape> shape = find(table);
     if (shape.isEmpty()) {
       refuse(
           declaration,

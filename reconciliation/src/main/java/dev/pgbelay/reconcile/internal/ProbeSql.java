@@ -12,6 +12,7 @@ import dev.pgbelay.reconcile.Reference;
 import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import org.jooq.Condition;
 import org.jooq.Field;
@@ -91,8 +92,36 @@ public final class ProbeSql {
             .where(reference.parentWhere())
             .asTable(name(PARENT));
     Field<Boolean> scope = field(refers);
-    Field<Boolean> wrong = field(java.util.Objects.requireNonNull(found).isNull());
+    Field<Boolean> wrong = field(Objects.requireNonNull(found).isNull());
     Condition joined = same;
+    Field<?> matched = Objects.requireNonNull(found);
+    List<Field<?>> from =
+        reference.childColumns().stream()
+            .<Field<?>>map(each -> column(child, each.getName()))
+            .toList();
+    Condition refersToSomething = refers;
+    Probe.Tally tally =
+        new Probe.Tally(
+            rows ->
+                select(DSL.count(), DSL.count(matched))
+                    .from(child)
+                    .leftJoin(parent)
+                    .on(joined)
+                    .where(rows),
+            rows -> select(DSL.count()).from(child).where(rows.andNot(refersToSomething)),
+            rows ->
+                select(keyOf(key).as(KEY), object(evidence).as(EVIDENCE))
+                    .from(child)
+                    .where(rows)
+                    .and(
+                        condition(
+                            "({0}) IN ({1})",
+                            DSL.list(from),
+                            select(from)
+                                .from(child)
+                                .leftJoin(parent)
+                                .on(joined)
+                                .where(rows.and(refersToSomething).and(matched.isNull())))));
     return new Probe(
         child,
         key,
@@ -108,7 +137,8 @@ public final class ProbeSql {
                 .from(child)
                 .leftJoin(parent)
                 .on(joined)
-                .where(rows));
+                .where(rows),
+        Optional.of(tally));
   }
 
   /** Each value is computed once, in a subquery that OFFSET 0 keeps apart. */
@@ -145,7 +175,8 @@ public final class ProbeSql {
                         .from(table)
                         .where(rows)
                         .offset(DSL.inline(0))
-                        .asTable(name(ROW))));
+                        .asTable(name(ROW))),
+        Optional.empty());
   }
 
   private static Probe of(Invariant invariant, Optional<TableShape> shape) {
@@ -169,7 +200,8 @@ public final class ProbeSql {
                     DSL.inline(true).as(SCOPE),
                     field(broken).as(WRONG))
                 .from(table)
-                .where(rows));
+                .where(rows),
+        Optional.empty());
   }
 
   private static Probe ofQuery(Invariant invariant, Select<? extends Record> offenders) {
@@ -189,12 +221,13 @@ public final class ProbeSql {
                     DSL.inline(true).as(SCOPE),
                     DSL.inline(true).as(WRONG))
                 .from(query)
-                .where(rows));
+                .where(rows),
+        Optional.empty());
   }
 
   /** The row itself is named by the table's last name. */
   private static String tableName(Table<?> table) {
-    return java.util.Objects.requireNonNull(table.getUnqualifiedName().last());
+    return Objects.requireNonNull(table.getUnqualifiedName().last());
   }
 
   /** The columns of the primary key. */

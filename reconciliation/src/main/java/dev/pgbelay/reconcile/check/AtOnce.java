@@ -1,0 +1,157 @@
+package dev.pgbelay.reconcile.check;
+
+import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.reconcile.Declaration;
+import dev.pgbelay.reconcile.Reference;
+import dev.pgbelay.reconcile.check.ChangesSql.Deleted;
+import dev.pgbelay.reconcile.check.RunSql.Run;
+import dev.pgbelay.reconcile.check.WalkSql.Walk;
+import dev.pgbelay.reconcile.internal.Probe;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import org.jooq.Condition;
+import org.jooq.JSONB;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The first look at all that a run is about in one transaction, where nobody asked for ranges and
+ * it is not much. It commits as a whole, or the ranges begin as if it had not been.
+ */
+final class AtOnce {
+  private static final Logger LOG = LoggerFactory.getLogger(AtOnce.class);
+
+  /** That are read along indexes, by one parallel statement. */
+  private static final long MOST_ROWS = 20_000_000;
+
+  /** That are asked about one by one. */
+  private static final long MOST_PROBES = 50_000;
+
+  /** More would be a large answer. */
+  private static final long MOST_WRONG = 50_000;
+
+  /** A snapshot that is kept for longer is not worth the time that is saved. */
+  private static final Duration LONGEST = Duration.ofSeconds(5);
+
+  private final CheckPlan plan;
+  private final Declaration declaration;
+  private final Probe probe;
+  private final RunSql runs;
+  private final FindingSql findings;
+  private final Sight sight;
+
+  AtOnce(CheckPlan plan, Declaration declaration, Probe probe, Scan.Kept kept, Sight sight) {
+    this.plan = plan;
+    this.declaration = declaration;
+    this.probe = probe;
+    this.runs = kept.runs();
+    this.findings = kept.findings();
+    this.sight = sight;
+  }
+
+  /** How it ended. */
+  enum End {
+    WHOLE,
+    HELD_ELSEWHERE,
+    NOT_AT_ONCE
+  }
+
+  /** What was seen, added up. */
+  private static final class Seen {
+    private long checked;
+    private long skipped;
+    private long wrong;
+    private long kept;
+  }
+
+  End look(Run run, List<Walk> walks) {
+    if (!isLittle(run)) {
+      return End.NOT_AT_ONCE;
+    }
+    Duration limit = plan.rangeTimeout();
+    TxOptions options =
+        plan.unsynced()
+            .deadline(limit.compareTo(LONGEST) < 0 ? limit : LONGEST)
+            .retry(TxOptions.Retry.none())
+            .build();
+    try {
+      return plan.transactions().run(options, tx -> look(tx, run, walks));
+    } catch (Sight.Unfit e) {
+      throw e;
+    } catch (RuntimeException e) {
+      LOG.debug("declaration '{}': not at once, but range by range", declaration.name(), e);
+      return End.NOT_AT_ONCE;
+    }
+  }
+
+  private boolean isLittle(Run run) {
+    Long rows = run.estimated();
+    if (!plan.isUnthrottled() || !run.isUntouched() || rows == null) {
+      return false;
+    }
+    long most = isTallied(run) ? MOST_ROWS : MOST_PROBES;
+    return rows <= Math.min(most, plan.mostAtOnce());
+  }
+
+  private boolean isTallied(Run run) {
+    return run.mode() == DeclarationReport.Mode.FULL && probe.tally().isPresent();
+  }
+
+  private End look(Tx tx, Run run, List<Walk> walks) {
+    if (!runs.lockUntouched(tx.dsl(), run.id())) {
+      Run now = runs.find(tx.dsl(), run.id());
+      return now.isUntouched() ? End.HELD_ELSEWHERE : End.NOT_AT_ONCE;
+    }
+    Seen seen = new Seen();
+    if (isTallied(run)) {
+      Optional<FindingSql.Range> whole =
+          sight.look(
+              tx,
+              dsl ->
+                  FindingSql.tally(
+                      dsl, probe, probe.tally().orElseThrow(), plan.maxCandidates(), MOST_WRONG));
+      if (whole.isEmpty()) {
+        return End.NOT_AT_ONCE;
+      }
+      add(tx, seen, whole.get(), plan.maxCandidates());
+    } else {
+      if (declaration instanceof Reference reference && run.changedFrom() != null) {
+        List<Deleted> deleted =
+            new ChangesSql(plan.schema()).deletes(tx.dsl(), reference, 0, DeletesSql.AT_ONCE);
+        if (deleted.size() == DeletesSql.AT_ONCE) {
+          return End.NOT_AT_ONCE;
+        }
+        if (!deleted.isEmpty()) {
+          ask(tx, seen, DeletesSql.children(tx.dsl(), reference, deleted));
+        }
+      }
+      for (Walk walk : walks) {
+        ask(tx, seen, walk.rows().apply(walk.filter()));
+      }
+    }
+    runs.countWhole(
+        tx.dsl(),
+        run.id(),
+        new FindingSql.Range(seen.checked, seen.skipped, seen.wrong, null),
+        seen.kept);
+    return End.WHOLE;
+  }
+
+  private void ask(Tx tx, Seen seen, Condition rows) {
+    long room = plan.maxCandidates() - seen.kept;
+    add(tx, seen, sight.look(tx, dsl -> FindingSql.scan(dsl, probe, rows, room)), room);
+  }
+
+  private void add(Tx tx, Seen seen, FindingSql.Range range, long room) {
+    JSONB kept = range.kept();
+    if (kept != null && room > 0) {
+      findings.keep(tx.dsl(), kept);
+    }
+    seen.checked += range.checked();
+    seen.skipped += range.skipped();
+    seen.wrong += range.wrong();
+    seen.kept += Math.min(room, range.wrong());
+  }
+}
