@@ -91,6 +91,8 @@ record CheckPlan(
   TxOptions brief() {
     return TxOptions.builder()
         .path("reconcile-check")
+        .isolation(TxOptions.Isolation.READ_COMMITTED)
+        .setting("row_security", "off")
         .deadline(rangeTimeout)
         .lockTimeout(Duration.ofSeconds(2))
         .build();

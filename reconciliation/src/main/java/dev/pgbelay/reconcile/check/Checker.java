@@ -22,11 +22,11 @@ import org.jspecify.annotations.Nullable;
  * Looks for rows that break a declaration, and reports those that it has confirmed.
  *
  * <p><b>Guarantee.</b> A run that ends as {@code CLEAN} or {@code FINDINGS} has looked at every row
- * that was committed before it began and not deleted meanwhile. What it confirms was wrong in two
- * snapshots: in the second one after every transaction had ended that held a lock on one of the
- * declaration's tables at the time of the first, prepared ones included, and after the
- * declaration's grace. A row that a transaction mends which begins after the first snapshot, and
- * commits after the grace, can still be reported.
+ * that was committed before it began and not deleted, or given another primary key, meanwhile. What
+ * it confirms was wrong in two snapshots: in the second one after every transaction had ended that
+ * held a lock on one of the declaration's tables at the time of the first, prepared ones included,
+ * and after the declaration's grace. A row that a transaction mends which had touched none of these
+ * tables by then, and commits after the grace, can still be reported.
  *
  * <p>An {@linkplain Builder#incremental incremental} run has looked instead at every row whose
  * {@code changedAt} was set by the database's clock in a transaction that the last run did not see,

@@ -70,6 +70,7 @@ final class Sight {
             .path("reconcile-replica")
             .readOnly(true)
             .isolation(TxOptions.Isolation.READ_COMMITTED)
+            .setting("row_security", "off")
             .deadline(plan.rangeTimeout())
             .build();
     CommitPosition asked = java.util.Objects.requireNonNull(floor);

@@ -18,7 +18,8 @@ public final class KeyRowsSql {
   /** True for rows whose key is among {@code asked.row_key} of the statement around. */
   public static Condition among(Probe probe) {
     if (!probe.isWalkable()) {
-      return condition("{0} IN (SELECT row_key FROM asked)", ProbeSql.keyOf(probe.key()));
+      return condition(
+          "{0} IN (SELECT row_key FROM asked)", ProbeSql.keyOf(probe.key(), probe.keyTypes()));
     }
     List<Field<?>> values = new ArrayList<>();
     for (int k = 0; k < probe.key().size(); k++) {
@@ -32,7 +33,9 @@ public final class KeyRowsSql {
   /** True for the row of one key. */
   public static Condition is(Probe probe, JSONB rowKey) {
     if (!probe.isWalkable()) {
-      return condition("{0} = cast({1} AS jsonb)", ProbeSql.keyOf(probe.key()), DSL.val(rowKey));
+      return condition(
+          "{0} = cast({1} AS jsonb)",
+          ProbeSql.keyOf(probe.key(), probe.keyTypes()), DSL.val(rowKey));
     }
     Condition all = DSL.noCondition();
     for (int k = 0; k < probe.key().size(); k++) {

@@ -27,6 +27,11 @@ import org.jooq.impl.SQLDataType;
 public final class ProbeSql {
   private static final String PARENT = "pgbelay_parent";
   private static final String ROW = "pgbelay_row";
+
+  /** In every session the same; infinity has no zone. */
+  private static final String UTC =
+      "CASE WHEN isfinite({0}) THEN cast({0} AT TIME ZONE 'UTC' AS text) || '+00' ELSE cast({0} AS text) END";
+
   private static final Field<JSONB> KEY = field(name("pgbelay_key"), SQLDataType.JSONB);
   private static final Field<JSONB> EVIDENCE = field(name("pgbelay_evidence"), SQLDataType.JSONB);
   private static final Field<Boolean> SCOPE = field(name("pgbelay_scope"), SQLDataType.BOOLEAN);
@@ -83,8 +88,10 @@ public final class ProbeSql {
       found = found == null ? to : found;
       same = same.and(equal(from, to));
       refers = refers.and(from.isNotNull());
-      evidence.add(DSL.inline(reference.childColumns().get(k).getName()));
-      evidence.add(text(from));
+      String column = reference.childColumns().get(k).getName();
+      evidence.add(DSL.inline(column));
+      evidence.add(
+          shape.column(column).map(each -> text(from, each.type())).orElseGet(() -> text(from)));
     }
     Table<?> parent =
         select(parentFields)
@@ -110,7 +117,7 @@ public final class ProbeSql {
                     .where(rows),
             rows -> select(DSL.count()).from(child).where(rows.andNot(refersToSomething)),
             rows ->
-                select(keyOf(key).as(KEY), object(evidence).as(EVIDENCE))
+                select(keyOf(key, types(shape)).as(KEY), object(evidence).as(EVIDENCE))
                     .from(child)
                     .where(rows)
                     .and(
@@ -130,7 +137,7 @@ public final class ProbeSql {
         true,
         rows ->
             select(
-                    keyOf(key).as(KEY),
+                    keyOf(key, types(shape)).as(KEY),
                     object(evidence).as(EVIDENCE),
                     scope.as(SCOPE),
                     wrong.as(WRONG))
@@ -169,7 +176,7 @@ public final class ProbeSql {
                     field(wrong).as(WRONG))
                 .from(
                     select(
-                            keyOf(key).as("pgbelay_key"),
+                            keyOf(key, types(shape)).as("pgbelay_key"),
                             column(table, derived.column().getName()).as("pgbelay_is"),
                             derived.expected().as("pgbelay_expected"))
                         .from(table)
@@ -194,7 +201,7 @@ public final class ProbeSql {
         true,
         rows ->
             select(
-                    keyOf(key).as(KEY),
+                    keyOf(key, types(shape.orElseThrow())).as(KEY),
                     field("to_jsonb({0})", JSONB.class, DSL.field(name(tableName(table))))
                         .as(EVIDENCE),
                     DSL.inline(true).as(SCOPE),
@@ -216,7 +223,7 @@ public final class ProbeSql {
         false,
         rows ->
             select(
-                    keyOf(key).as(KEY),
+                    keyOf(key, List.of()).as(KEY),
                     field("to_jsonb({0})", JSONB.class, field(name(ROW))).as(EVIDENCE),
                     DSL.inline(true).as(SCOPE),
                     DSL.inline(true).as(WRONG))
@@ -237,7 +244,8 @@ public final class ProbeSql {
     return key;
   }
 
-  private static List<String> types(TableShape shape) {
+  /** Types of the primary key, as SQL writes them. */
+  public static List<String> types(TableShape shape) {
     return shape.primaryKey().stream()
         .map(each -> shape.column(each).orElseThrow().type())
         .toList();
@@ -253,17 +261,35 @@ public final class ProbeSql {
         is, expected, DSL.val(most));
   }
 
-  /** As findings and the table of undo keep it. */
-  public static Field<JSONB> keyOf(List<Field<?>> key) {
-    return field(
-        "jsonb_build_array({0})", JSONB.class, DSL.list(key.stream().map(ProbeSql::text).toList()));
+  /**
+   * As findings and the table of undo keep it: the same text in every session, whatever its zone of
+   * time.
+   *
+   * @param types of these columns, as SQL writes them; empty where they are not known
+   */
+  public static Field<JSONB> keyOf(List<Field<?>> key, List<String> types) {
+    List<Field<?>> texts = new ArrayList<>();
+    for (int k = 0; k < key.size(); k++) {
+      texts.add(types.isEmpty() ? text(key.get(k)) : text(key.get(k), types.get(k)));
+    }
+    return field("jsonb_build_array({0})", JSONB.class, DSL.list(texts));
   }
 
   private static Field<JSONB> object(List<Field<?>> namesAndValues) {
     return field("jsonb_build_object({0})", JSONB.class, DSL.list(namesAndValues));
   }
 
-  private static Field<?> text(Field<?> value) {
-    return field("cast({0} AS text)", String.class, value);
+  private static Field<String> text(Field<?> value, String type) {
+    return type.matches("timestamp(\\(\\d\\))? with time zone")
+        ? field(UTC, String.class, value)
+        : field("cast({0} AS text)", String.class, value);
+  }
+
+  /** Of a type that is not known. */
+  private static Field<String> text(Field<?> value) {
+    Field<?> asTime = field("cast(cast({0} AS text) AS timestamptz)", value);
+    return field(
+        "CASE WHEN pg_typeof({0}) = cast('timestamptz' AS regtype) THEN {1} ELSE cast({0} AS text) END",
+        String.class, value, field(UTC, String.class, asTime));
   }
 }

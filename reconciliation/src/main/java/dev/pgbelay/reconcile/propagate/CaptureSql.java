@@ -19,12 +19,15 @@ import org.jooq.impl.DSL;
 final class CaptureSql {
   /**
    * Row triggers, since only those are handed on to partitions. What is written must be readable in
-   * every session, so the styles of output are fixed.
+   * every session, so the styles of output are fixed; conditions mean what they meant to whoever
+   * installs it, so the search path is his. row_security is set so that REFUSE can change it for
+   * the length of the function.
    */
   private static final String FUNCTION =
       """
       CREATE OR REPLACE FUNCTION ${function}() RETURNS trigger LANGUAGE plpgsql
       SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1
+      SET search_path FROM CURRENT SET row_security = on
       AS $pgbelay$
       BEGIN
         IF TG_OP = 'TRUNCATE' THEN
@@ -45,13 +48,24 @@ final class CaptureSql {
         VALUES (${name}, ${key}, TG_OP, ${urgency}, clock_timestamp() + interval '${grace} milliseconds');\
       """;
 
+  /**
+   * Children that a policy hides are an error. A foreign key looks with a newer snapshot than
+   * REPEATABLE READ has; a trigger cannot, and would miss a child whose guard locked the parent.
+   */
   private static final String REFUSE =
       """
-      IF EXISTS (SELECT FROM ${child} WHERE ${children} AND (${childWhere})) THEN
+      PERFORM set_config('row_security', 'off', true);
+        IF EXISTS (SELECT FROM ${child} WHERE ${children} AND (${childWhere})) THEN
           RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA,
             MESSAGE = format('%s on %s is refused: rows of %s still refer to it (reference %s)',
                              TG_OP, TG_RELID::regclass, ${childName}, ${name}),
             HINT = 'Delete or change these rows first, or declare another rule than RESTRICT.';
+        END IF;
+        IF current_setting('transaction_isolation') = 'repeatable read' THEN
+          RAISE EXCEPTION USING ERRCODE = '25008', TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA,
+            MESSAGE = format('%s on %s is refused under REPEATABLE READ, which does not see rows of %s that were committed since (reference %s)',
+                             TG_OP, TG_RELID::regclass, ${childName}, ${name}),
+            HINT = 'Delete under READ COMMITTED, or SERIALIZABLE if those who insert are too.';
         END IF;\
       """;
 

@@ -102,7 +102,7 @@ final class ChildrenSql {
               .formatted(reference.name(), shape.name()));
     }
     this.key = ProbeSql.key(reference.child(), shape);
-    this.rowKey = ProbeSql.keyOf(key);
+    this.rowKey = ProbeSql.keyOf(key, ProbeSql.types(shape));
     this.orphans = withoutParent();
   }
 

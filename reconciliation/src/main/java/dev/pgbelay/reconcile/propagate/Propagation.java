@@ -83,6 +83,8 @@ public final class Propagation {
     this.options =
         TxOptions.builder()
             .path("reconcile-propagation")
+            .isolation(TxOptions.Isolation.READ_COMMITTED) // who waited sees what came meanwhile
+            .setting("row_security", "off") // hidden children are an error, not none
             .deadline(builder.chunkTimeout)
             .lockTimeout(builder.lockTimeout)
             .build();

@@ -189,6 +189,7 @@ public final class Repairs {
               TxOptions.builder()
                   .path("reconcile-repair")
                   .isolation(TxOptions.Isolation.READ_COMMITTED)
+                  .setting("row_security", "off")
                   .deadline(repairTimeout)
                   .lockTimeout(lockTimeout)
                   .build(),

@@ -46,19 +46,22 @@ final class UndoSql {
       ON CONFLICT DO NOTHING\
       """;
 
-  /** {4}: the text that the row must have now, {5}: that its key is that of the text */
+  /**
+   * {4}: the text that the row must have now, written as this session writes it, {5}: that its key
+   * is that of the text
+   */
   private static final String UPDATE =
       """
       UPDATE {0} AS t SET ({2}) = ROW ({3})
         FROM (SELECT cast({1} AS {0}) AS kept) AS of_text
-       WHERE {5} AND cast(ROW(t.*) AS text) = {4}\
+       WHERE {5} AND cast(ROW(t.*) AS text) = cast(cast({4} AS {0}) AS text)\
       """;
 
   private static final String DELETE =
       """
       DELETE FROM {0} AS t
        USING (SELECT cast({1} AS {0}) AS kept) AS of_text
-       WHERE {5} AND cast(ROW(t.*) AS text) = {4}\
+       WHERE {5} AND cast(ROW(t.*) AS text) = cast(cast({4} AS {0}) AS text)\
       """;
 
   private final Table<?> undo;
