@@ -49,6 +49,24 @@ final class ShopSql {
        where o.customer_id is not null and c.id is null
       """;
 
+  /** Every order has its customer. */
+  static final String MAKE_SOUND =
+      """
+      insert into shop_customer
+      select distinct o.customer_id, 'put back', 0 from shop_order o
+        left join shop_customer c on c.id = o.customer_id
+       where o.customer_id is not null and c.id is null
+      """;
+
+  /** Those go again that the orders were loaded without. */
+  static final String MAKE_ORPHANS =
+      """
+      delete from shop_customer where name = 'put back'
+      """;
+
+  /** As if propagation had treated them. */
+  static final String FORGET_DELETES = "truncate pgbelay.reconcile_deleted";
+
   /** One order in a thousand is written. */
   static final String CHANGE_SOME =
       """

@@ -12,7 +12,9 @@ import dev.pgbelay.reconcile.internal.ProbeSql;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jooq.DSLContext;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -182,21 +184,24 @@ final class CheckRun {
   }
 
   private DeclarationReport confirm(Run run, Probe probe) throws InterruptedException {
-    Confirmation confirmation = new Confirmation(plan, declaration, probe, runs, findings);
+    AtomicReference<Open> seen = new AtomicReference<>();
     Optional<DeclarationReport> clean =
         plan.transactions()
             .run(
                 plan.brief(),
                 tx -> {
-                  Open seen = findings.open(tx.dsl());
-                  return seen.isEmpty()
-                      ? Optional.of(end(tx.dsl(), run, new Confirmation.Result(List.of(), seen)))
+                  Open open = findings.open(tx.dsl());
+                  seen.set(open);
+                  return open.isEmpty()
+                      ? Optional.of(end(tx.dsl(), run, new Confirmation.Result(List.of(), open)))
                       : Optional.empty();
                 });
     if (clean.isPresent()) {
       return clean.get();
     }
-    Confirmation.Result result = confirmation.run(run.id());
+    Confirmation.Result result =
+        new Confirmation(plan, declaration, probe, runs, findings)
+            .run(run.id(), Objects.requireNonNull(seen.get()));
     return plan.transactions().run(plan.brief(), tx -> end(tx.dsl(), run, result));
   }
 

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The second look: after whoever may have been about to mend what the first one saw. */
 final class Confirmation {
-  private static final int AT_ONCE = 500;
+  private static final int AT_ONCE = 2_500;
 
   private final CheckPlan plan;
   private final Declaration declaration;
@@ -41,12 +41,13 @@ final class Confirmation {
   /** Who held locks, and when that was asked, which was before. */
   private record Listed(Instant at, List<Blocker> blockers) {}
 
-  Result run(long run) throws InterruptedException {
+  /**
+   * Waits, and asks again.
+   *
+   * @param seen what is open, read after the scan
+   */
+  Result run(long run, Open seen) throws InterruptedException {
     Transactions transactions = plan.transactions();
-    Open seen = transactions.run(plan.brief(), tx -> findings.open(tx.dsl()));
-    if (seen.candidates() + seen.confirmed() == 0) {
-      return new Result(List.of(), seen);
-    }
     long until = System.nanoTime() + plan.confirmWithin().toNanos();
     Listed listed = list();
     List<Blocker> left = outwait(listed.blockers(), until);
@@ -111,7 +112,9 @@ final class Confirmation {
                   plan.brief(),
                   tx -> {
                     Answer asked = findings.askAgain(tx.dsl(), probe, from, atOnce, seenBefore);
-                    runs.countConfirmation(tx.dsl(), run, asked.confirmed(), asked.resolved());
+                    if (asked.confirmed() + asked.resolved() > 0) {
+                      runs.countConfirmation(tx.dsl(), run, asked.confirmed(), asked.resolved());
+                    }
                     return asked;
                   });
       after = answer.lastKey();

@@ -63,9 +63,10 @@ final class FindingSql {
       """;
 
   /**
-   * {2}: the key after which to go on, {3}: how many, {4}: the probe of these keys, {5}: whether
-   * other evidence is another candidate, {6}: whether anything may be confirmed, {7}: what was seen
-   * after that is too young, {8}: the grace
+   * Everything asked is seen, and what is wrong chosen after: a planner that expects few wrong rows
+   * would compare each with each. {2}: the key after which to go on, {3}: how many, {4}: the probe
+   * of these keys, {5}: whether other evidence is another candidate, {6}: whether anything may be
+   * confirmed, {7}: what was seen after that is too young, {8}: the grace
    */
   private static final String ASK_AGAIN =
       """
@@ -75,12 +76,12 @@ final class FindingSql {
            AND ({2} IS NULL OR row_key > {2})
          ORDER BY row_key LIMIT {3}),
       seen AS MATERIALIZED (
-        SELECT pgbelay_key AS key, pgbelay_evidence AS evidence FROM ({4}) AS probed
-         WHERE pgbelay_scope AND pgbelay_wrong),
-      judged AS (
+        SELECT pgbelay_key AS key, pgbelay_evidence AS evidence, pgbelay_scope AND pgbelay_wrong AS is_wrong
+          FROM ({4}) AS probed),
+      judged AS MATERIALIZED (
         SELECT asked.row_key, asked.state AS old_state, asked.evidence AS old_evidence, seen.evidence,
                seen.key IS NULL AS gone, {5} AND seen.evidence <> asked.evidence AS changed
-          FROM asked LEFT JOIN seen ON seen.key = asked.row_key),
+          FROM asked LEFT JOIN seen ON seen.key = asked.row_key AND seen.is_wrong),
       told AS (
         UPDATE {0} AS f
            SET state = CASE WHEN gone THEN 'RESOLVED'
@@ -100,7 +101,7 @@ final class FindingSql {
          WHERE f.declaration = {1} AND f.row_key = j.row_key
            AND f.state = j.old_state AND f.evidence = j.old_evidence
         RETURNING f.state, j.old_state)
-      SELECT (SELECT row_key FROM asked ORDER BY row_key DESC LIMIT 1) AS last_key,
+      SELECT (SELECT row_key FROM asked ORDER BY row_key OFFSET {3} - 1 LIMIT 1) AS last_key,
              count(*) FILTER (WHERE state = 'CONFIRMED' AND old_state = 'CANDIDATE') AS confirmed,
              count(*) FILTER (WHERE state = 'RESOLVED' AND old_state = 'CONFIRMED') AS resolved
         FROM told\
@@ -154,7 +155,7 @@ final class FindingSql {
    */
   record Range(long checked, long skipped, long wrong, @Nullable JSONB kept) {}
 
-  /** What asking again found; no last key at the end. */
+  /** What asking again found; no last key if there were fewer than asked for. */
   record Answer(@Nullable JSONB lastKey, long confirmed, long resolved) {}
 
   /** What is open; how long ago the youngest candidate was first seen so. */
