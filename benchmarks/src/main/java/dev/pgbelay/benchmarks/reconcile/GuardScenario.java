@@ -29,7 +29,7 @@ public final class GuardScenario implements Scenario {
   private static final String ASKED_ONE = "asked-1";
   private static final int BATCH = 1_000;
   private static final int REMEMBERED_ROUNDS = 200;
-  private static final int SINGLE = 200;
+  private static final int SINGLE = 2_000;
 
   @Override
   public String name() {
@@ -151,7 +151,9 @@ public final class GuardScenario implements Scenario {
   private static List<List<Long>> calls(String part, List<Long> ids) {
     List<List<Long>> calls = new ArrayList<>();
     if (part.equals(ASKED_ONE)) {
-      ids.stream().limit(SINGLE).forEach(id -> calls.add(List.of(id)));
+      for (int n = 0; n < SINGLE; n++) {
+        calls.add(List.of(ids.get(n % ids.size())));
+      }
     } else {
       for (int n = 0; n < 10; n++) {
         calls.add(ids);

@@ -2,11 +2,12 @@ package dev.pgbelay.reconcile.guard;
 
 import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.core.Tx;
-import dev.pgbelay.reconcile.guard.GuardSql.Answer;
+import dev.pgbelay.reconcile.guard.ParentLookup.Answer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
@@ -85,7 +86,7 @@ final class GuardQuestion {
     Map<List<String>, Long> later = new LinkedHashMap<>();
     List<List<String>> missing = new ArrayList<>();
     for (Answer each : answers) {
-      long stamp = java.util.Objects.requireNonNull(stamps.get(each.key()));
+      long stamp = Objects.requireNonNull(stamps.get(each.key()));
       if (!each.isThere()) {
         missing.add(each.key());
       }

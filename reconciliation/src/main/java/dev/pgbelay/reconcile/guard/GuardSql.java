@@ -1,174 +1,160 @@
 package dev.pgbelay.reconcile.guard;
 
-import static org.jooq.impl.DSL.val;
-
 import dev.pgbelay.reconcile.Reference;
-import dev.pgbelay.reconcile.internal.CatalogSql;
 import dev.pgbelay.reconcile.internal.ProbeSql;
-import dev.pgbelay.reconcile.internal.TableShape;
+import dev.pgbelay.reconcile.internal.RenderedQuery;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Objects;
-import java.util.Set;
 import org.jooq.Condition;
-import org.jooq.DSLContext;
 import org.jooq.Field;
-import org.jooq.Record;
+import org.jooq.ResultQuery;
 import org.jooq.impl.DSL;
-import org.jspecify.annotations.Nullable;
 
-/** Asks for many parents in one statement. */
+/**
+ * The questions of a guard, each put together once. One key is asked for without arrays: plans for
+ * arrays are made anew each time, since the server takes those that it could keep for dearer.
+ *
+ * <p>{0}: arrays of the columns, {1}: their names, {2}: the parent, {3}: same key and counts, {4}:
+ * the parent without its schema, {5}: its columns as texts, {6}: the first of its columns.
+ */
 final class GuardSql {
-  /**
-   * {0}: arrays of the columns, {1}: their names, {2}: the parent, {3}: same key and counts, {4}:
-   * its columns as texts. A transaction that has no identity yet has written nothing that it sees.
-   */
-  private static final String FIND =
-      """
-      SELECT asked.pgbelay_n, ({4}) AS texts,
-             pg_current_xact_id_if_assigned() IS NULL AS has_written_nothing,
-             current_setting('transaction_isolation') = 'read committed' AS is_current
-        FROM unnest({0}) WITH ORDINALITY AS asked({1}, pgbelay_n) LEFT JOIN {2} ON {3}\
-      """;
+  private static final String FIND_ONE = "SELECT 1 FROM {2} WHERE {3} LIMIT 1";
 
-  /** {4}: the parent without its schema */
-  private static final String FIND_AND_LOCK =
+  private static final String LOCK_ONE = "SELECT 1 FROM {2} WHERE {3}";
+
+  /** Ordinals of those that are not there. */
+  private static final String FIND_MISSING =
       """
       SELECT asked.pgbelay_n
-        FROM unnest({0}) WITH ORDINALITY AS asked({1}, pgbelay_n) JOIN {2} ON {3}\
+        FROM unnest({0}) WITH ORDINALITY AS asked({1}, pgbelay_n)
+       WHERE NOT EXISTS (SELECT FROM {2} WHERE {3})\
       """;
 
-  /** In the order of the key, so that two who lock the same parents do not wait for each other. */
-  private static final String LOCK = " ORDER BY {1} FOR KEY SHARE OF {4}";
+  /**
+   * Ordinals of those that are there. In the order of the key, so that two who lock the same
+   * parents do not wait for each other.
+   */
+  private static final String LOCK_ALL_BEGIN =
+      """
+      SELECT cast(array_agg(pgbelay_n) AS text)
+        FROM (SELECT asked.pgbelay_n
+                FROM unnest({0}) WITH ORDINALITY AS asked({1}, pgbelay_n) JOIN {2} ON {3}
+               ORDER BY {1}\
+      """;
+
+  private static final String LOCK_ALL_END = ") AS locked";
+
+  private static final String LOCK = " FOR KEY SHARE OF {4}";
 
   /** An update that makes a parent count no more changes no key, and would pass a KEY SHARE. */
-  private static final String LOCK_AS_IT_IS = " ORDER BY {1} FOR SHARE OF {4}";
+  private static final String LOCK_AS_IT_IS = " FOR SHARE OF {4}";
+
+  /** A transaction that has no identity yet has written nothing that it sees. */
+  private static final String LOOK_AT_ONE =
+      """
+      SELECT pg_current_xact_id_if_assigned() IS NULL,
+             current_setting('transaction_isolation') = 'read committed',
+             (SELECT ARRAY[{5}] FROM {2} WHERE {3} LIMIT 1)\
+      """;
+
+  /**
+   * One row about the transaction, and one for each key that is not there or is spelled in another
+   * way, byte by byte.
+   */
+  private static final String LOOK_AT_ALL =
+      """
+      SELECT 0 AS pgbelay_n, pg_current_xact_id_if_assigned() IS NULL,
+             current_setting('transaction_isolation') = 'read committed'
+      UNION ALL
+      SELECT asked.pgbelay_n, {6} IS NOT NULL, false
+        FROM unnest({0}) WITH ORDINALITY AS asked({1}, pgbelay_n) LEFT JOIN {2} ON {3}
+       WHERE {6} IS NULL OR ({5}) <> ({1})\
+      """;
 
   private final Reference reference;
-  private final String lock;
+  private final List<String> types;
+  private final List<Field<?>> columns = new ArrayList<>();
   private final List<Field<?>> names = new ArrayList<>();
-  private final Condition same;
-  private final Field<?> texts;
-  private volatile @Nullable GuardMeters meters;
+  private final List<Field<?>> texts = new ArrayList<>();
 
-  GuardSql(Reference reference) {
+  final RenderedQuery findOne;
+  final RenderedQuery findMissing;
+  final RenderedQuery lockOne;
+  final RenderedQuery lockAll;
+  final RenderedQuery lookAtOne;
+  final RenderedQuery lookAtAll;
+
+  /**
+   * @param types of the parent's columns, as SQL writes them, without lengths and scales: a cast to
+   *     those would shorten a key to that of another parent
+   */
+  GuardSql(Reference reference, List<String> types) {
     this.reference = reference;
-    boolean asItIs = !reference.parentWhere().equals(DSL.noCondition());
-    this.lock = FIND_AND_LOCK + (asItIs ? LOCK_AS_IT_IS : LOCK);
-    Condition all = DSL.noCondition();
-    List<Field<?>> found = new ArrayList<>();
+    this.types = types;
     for (Field<?> each : reference.parentColumns()) {
       Field<?> column = ProbeSql.column(reference.parent(), each.getName());
-      Field<?> asked = DSL.field(DSL.name("pgbelay_k" + (names.size() + 1)));
-      names.add(asked);
-      all = all.and(DSL.condition("{0} = asked.{1}", column, asked));
-      found.add(DSL.field("cast({0} AS text)", column));
+      columns.add(column);
+      names.add(DSL.field(DSL.name("pgbelay_k" + columns.size())));
+      texts.add(DSL.field("cast({0} AS text) COLLATE \"C\"", column));
     }
-    this.same = all.and(reference.parentWhere());
-    this.texts = DSL.field("ARRAY[{0}]", DSL.list(found));
+    boolean asItIs = !reference.parentWhere().equals(DSL.noCondition());
+    String lock = asItIs ? LOCK_AS_IT_IS : LOCK;
+    findOne = one(FIND_ONE);
+    findMissing = many(FIND_MISSING, types);
+    lockOne = one(LOCK_ONE + lock);
+    lockAll = many(LOCK_ALL_BEGIN + lock + LOCK_ALL_END, types);
+    lookAtOne = one(LOOK_AT_ONE);
+    lookAtAll = many(LOOK_AT_ALL, types.stream().map(type -> "text").toList());
+  }
+
+  private RenderedQuery one(String template) {
+    return new RenderedQuery(
+        columns.size(),
+        places -> {
+          List<Field<?>> values = new ArrayList<>();
+          for (int k = 0; k < types.size(); k++) {
+            values.add(cast(places.get(k), types.get(k)));
+          }
+          return query(template, places, values);
+        });
   }
 
   /**
-   * The parent's columns' types, as SQL writes them, without lengths and scales: a cast to those
-   * would shorten a key to that of another parent.
+   * @param sent the types of what is sent
    */
-  List<String> types(DSLContext dsl) {
-    TableShape parent = CatalogSql.get(dsl, reference, reference.parent());
-    return reference.parentColumns().stream()
-        .map(column -> parent.column(column.getName()).orElseThrow().unboundedType())
-        .toList();
+  private RenderedQuery many(String template, List<String> sent) {
+    return new RenderedQuery(
+        columns.size(),
+        places -> {
+          List<Field<?>> arrays = new ArrayList<>();
+          List<Field<?>> values = new ArrayList<>();
+          for (int k = 0; k < types.size(); k++) {
+            arrays.add(cast(places.get(k), sent.get(k) + "[]"));
+            Field<?> asked = DSL.field("asked.{0}", names.get(k));
+            values.add(sent.equals(types) ? asked : cast(asked, types.get(k)));
+          }
+          return query(template, arrays, values);
+        });
   }
 
-  /**
-   * What is known of one key.
-   *
-   * @param isCommitted whether everybody sees it so, since this transaction wrote nothing
-   * @param isCurrent whether it was so just now, and not when the transaction began
-   * @param isSpelledAlike whether the key was asked for as PostgreSQL writes it
-   */
-  record Answer(
-      List<String> key,
-      boolean isThere,
-      boolean isCommitted,
-      boolean isCurrent,
-      boolean isSpelledAlike) {}
-
-  void count(GuardMeters with) {
-    meters = with;
-  }
-
-  private void missed(int keys) {
-    GuardMeters counting = meters;
-    if (counting != null) {
-      counting.missed(keys);
+  private ResultQuery<?> query(
+      String template, List<? extends Field<?>> keys, List<Field<?>> values) {
+    Condition same = DSL.noCondition();
+    for (int k = 0; k < columns.size(); k++) {
+      same = same.and(DSL.condition("{0} = {1}", columns.get(k), values.get(k)));
     }
+    return DSL.resultQuery(
+        template,
+        DSL.list(keys),
+        DSL.list(names),
+        reference.parent(),
+        same.and(reference.parentWhere()),
+        reference.parent().getUnqualifiedName(),
+        DSL.list(texts),
+        columns.get(0));
   }
 
-  /** One for each key. */
-  List<Answer> find(DSLContext dsl, List<String> types, List<List<String>> keys) {
-    missed(keys.size());
-    Answer[] answers = new Answer[keys.size()];
-    for (Record row :
-        dsl.resultQuery(
-                FIND,
-                DSL.list(arrays(types, keys)),
-                DSL.list(names),
-                reference.parent(),
-                same,
-                texts)
-            .fetch()) {
-      int n = Objects.requireNonNull(row.get(0, Integer.class)) - 1;
-      List<@Nullable String> found = Arrays.asList(row.get(1, String[].class));
-      boolean isThere = found.get(0) != null;
-      boolean isCurrent = is(row, 3);
-      answers[n] =
-          new Answer(
-              keys.get(n),
-              isThere,
-              isCurrent && is(row, 2),
-              isCurrent,
-              !isThere || found.equals(keys.get(n)));
-    }
-    return List.of(answers);
-  }
-
-  private static boolean is(Record row, int column) {
-    return Boolean.TRUE.equals(row.get(column, Boolean.class));
-  }
-
-  /** Locks those that are there; the others are returned. */
-  List<List<String>> lock(DSLContext dsl, List<String> types, List<List<String>> keys) {
-    missed(keys.size());
-    Set<Long> found =
-        new HashSet<>(
-            dsl.resultQuery(
-                    lock,
-                    DSL.list(arrays(types, keys)),
-                    DSL.list(names),
-                    reference.parent(),
-                    same,
-                    reference.parent().getUnqualifiedName())
-                .fetch(row -> Objects.requireNonNull(row.get(0, Long.class))));
-    List<List<String>> missing = new ArrayList<>();
-    for (int n = 0; n < keys.size(); n++) {
-      if (!found.contains(n + 1L)) {
-        missing.add(keys.get(n));
-      }
-    }
-    return missing;
-  }
-
-  /** The keys, one array of each column. */
-  private static List<Field<?>> arrays(List<String> types, List<List<String>> keys) {
-    List<Field<?>> arrays = new ArrayList<>();
-    for (int k = 0; k < types.size(); k++) {
-      int column = k;
-      String[] texts = keys.stream().map(key -> key.get(column)).toArray(String[]::new);
-      arrays.add(
-          DSL.field("cast(cast({0} AS text[]) AS {1}[])", val(texts), DSL.raw(types.get(k))));
-    }
-    return arrays;
+  private static Field<?> cast(Field<?> value, String type) {
+    return DSL.field("cast({0} AS {1})", value, DSL.raw(type));
   }
 }

@@ -38,15 +38,14 @@ public final class ParentGuard {
   private static final Duration PATIENCE = Duration.ofSeconds(1);
 
   private final Reference reference;
-  private final GuardSql sql;
+  private final ParentLookup lookup;
   private final boolean locking;
   private final Optional<ParentCache> known;
-  private volatile @Nullable List<String> types;
   private volatile @Nullable GuardMeters meters;
 
   private ParentGuard(Reference reference, boolean locking, Optional<ParentCache> known) {
     this.reference = reference;
-    this.sql = new GuardSql(reference);
+    this.lookup = new ParentLookup(reference);
     this.locking = locking;
     this.known = known;
   }
@@ -106,7 +105,7 @@ public final class ParentGuard {
     String mode = locking ? "locked" : known.isPresent() ? "cached" : "exists";
     GuardMeters counting = new GuardMeters(registry, reference.name(), mode);
     meters = counting;
-    sql.count(counting);
+    lookup.count(counting);
     return this;
   }
 
@@ -157,16 +156,11 @@ public final class ParentGuard {
 
   private List<List<String>> missing(Tx tx, List<List<String>> keys) {
     if (locking) {
-      return sql.lock(tx.dsl(), types(tx), keys);
+      return lookup.lock(tx, keys);
     }
-    if (known.isPresent()) {
-      return new GuardQuestion(known.get(), asked -> sql.find(tx.dsl(), types(tx), asked))
-          .missing(tx, keys);
-    }
-    return sql.find(tx.dsl(), types(tx), keys).stream()
-        .filter(answer -> !answer.isThere())
-        .map(GuardSql.Answer::key)
-        .toList();
+    return known.isPresent()
+        ? new GuardQuestion(known.get(), asked -> lookup.look(tx, asked)).missing(tx, keys)
+        : lookup.missing(tx, keys);
   }
 
   /**
@@ -209,14 +203,5 @@ public final class ParentGuard {
       whole.add(value);
     }
     return whole;
-  }
-
-  private List<String> types(Tx tx) {
-    List<String> found = types;
-    if (found == null) {
-      found = sql.types(tx.dsl());
-      types = found;
-    }
-    return found;
   }
 }

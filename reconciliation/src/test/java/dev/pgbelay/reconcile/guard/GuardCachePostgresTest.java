@@ -79,7 +79,7 @@ class GuardCachePostgresTest {
   }
 
   private static List<String> questions() {
-    return SENT.stream().filter(sql -> sql.contains("has_written_nothing")).toList();
+    return SENT.stream().filter(sql -> sql.contains("transaction_isolation")).toList();
   }
 
   private static void sql(Connection connection, String text) throws Exception {
