@@ -15,7 +15,9 @@ import org.jooq.impl.DSL;
  * arrays are made anew each time, since the server takes those that it could keep for dearer.
  *
  * <p>{0}: arrays of the columns, {1}: their names, {2}: the parent, {3}: same key and counts, {4}:
- * the parent without its schema, {5}: its columns as texts, {6}: the first of its columns.
+ * its columns as texts.
+ *
+ * <p>OFFSET 0 makes each key a look-up by the index: a join might read all parents.
  */
 final class GuardSql {
   private static final String FIND_ONE = "SELECT 1 FROM {2} WHERE {3} LIMIT 1";
@@ -27,34 +29,34 @@ final class GuardSql {
       """
       SELECT asked.pgbelay_n
         FROM unnest({0}) WITH ORDINALITY AS asked({1}, pgbelay_n)
-       WHERE NOT EXISTS (SELECT FROM {2} WHERE {3})\
+       WHERE NOT EXISTS (SELECT FROM {2} WHERE {3} OFFSET 0)\
       """;
 
   /**
    * Ordinals of those that are there. In the order of the key, so that two who lock the same
    * parents do not wait for each other.
    */
-  private static final String LOCK_ALL_BEGIN =
+  private static final String LOCK_ALL =
       """
-      SELECT cast(array_agg(pgbelay_n) AS text)
-        FROM (SELECT asked.pgbelay_n
-                FROM unnest({0}) WITH ORDINALITY AS asked({1}, pgbelay_n) JOIN {2} ON {3}
-               ORDER BY {1}\
+      SELECT cast(array_agg(asked.pgbelay_n) AS text)
+        FROM (SELECT * FROM unnest({0}) WITH ORDINALITY AS keys({1}, pgbelay_n)
+               ORDER BY {1} OFFSET 0) AS asked
+       CROSS JOIN LATERAL (SELECT FROM {2} WHERE {3}\
       """;
 
   private static final String LOCK_ALL_END = ") AS locked";
 
-  private static final String LOCK = " FOR KEY SHARE OF {4}";
+  private static final String LOCK = " FOR KEY SHARE";
 
   /** An update that makes a parent count no more changes no key, and would pass a KEY SHARE. */
-  private static final String LOCK_AS_IT_IS = " FOR SHARE OF {4}";
+  private static final String LOCK_AS_IT_IS = " FOR SHARE";
 
   /** A transaction that has no identity yet has written nothing that it sees. */
   private static final String LOOK_AT_ONE =
       """
       SELECT pg_current_xact_id_if_assigned() IS NULL,
              current_setting('transaction_isolation') = 'read committed',
-             (SELECT ARRAY[{5}] FROM {2} WHERE {3} LIMIT 1)\
+             (SELECT ARRAY[{4}] FROM {2} WHERE {3} LIMIT 1)\
       """;
 
   /**
@@ -66,9 +68,10 @@ final class GuardSql {
       SELECT 0 AS pgbelay_n, pg_current_xact_id_if_assigned() IS NULL,
              current_setting('transaction_isolation') = 'read committed'
       UNION ALL
-      SELECT asked.pgbelay_n, {6} IS NOT NULL, false
-        FROM unnest({0}) WITH ORDINALITY AS asked({1}, pgbelay_n) LEFT JOIN {2} ON {3}
-       WHERE {6} IS NULL OR ({5}) <> ({1})\
+      SELECT asked.pgbelay_n, found.is_alike IS NOT NULL, false
+        FROM unnest({0}) WITH ORDINALITY AS asked({1}, pgbelay_n)
+        LEFT JOIN LATERAL (SELECT ({4}) = ({1}) AS is_alike FROM {2} WHERE {3} OFFSET 0) AS found ON true
+       WHERE found.is_alike IS NOT TRUE\
       """;
 
   private final Reference reference;
@@ -102,7 +105,7 @@ final class GuardSql {
     findOne = one(FIND_ONE);
     findMissing = many(FIND_MISSING, types);
     lockOne = one(LOCK_ONE + lock);
-    lockAll = many(LOCK_ALL_BEGIN + lock + LOCK_ALL_END, types);
+    lockAll = many(LOCK_ALL + lock + LOCK_ALL_END, types);
     lookAtOne = one(LOOK_AT_ONE);
     lookAtAll = many(LOOK_AT_ALL, types.stream().map(type -> "text").toList());
   }
@@ -149,9 +152,7 @@ final class GuardSql {
         DSL.list(names),
         reference.parent(),
         same.and(reference.parentWhere()),
-        reference.parent().getUnqualifiedName(),
-        DSL.list(texts),
-        columns.get(0));
+        DSL.list(texts));
   }
 
   private static Field<?> cast(Field<?> value, String type) {

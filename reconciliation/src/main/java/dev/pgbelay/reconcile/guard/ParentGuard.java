@@ -6,6 +6,7 @@ import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.reconcile.Reference;
 import io.micrometer.core.instrument.MeterRegistry;
+import java.math.BigDecimal;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -14,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import org.jooq.EnumType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -178,7 +180,14 @@ public final class ParentGuard {
   }
 
   private static List<String> texts(List<?> key) {
-    return key.stream().map(String::valueOf).toList();
+    return key.stream().map(ParentGuard::text).toList();
+  }
+
+  private static String text(Object value) {
+    if (value instanceof EnumType literal) {
+      return literal.getLiteral();
+    }
+    return value instanceof BigDecimal number ? number.toPlainString() : value.toString();
   }
 
   /** Empty if it refers to nothing. */
