@@ -84,6 +84,7 @@ final class BenchRun {
         || line.get("metric").textValue().startsWith("waiting/")
         || line.get("metric").textValue().startsWith("beside/")
         || line.get("metric").textValue().equals("children-per-second")
+        || line.get("metric").textValue().equals("whole-cascade")
         || mayBeZero(line);
   }
 }

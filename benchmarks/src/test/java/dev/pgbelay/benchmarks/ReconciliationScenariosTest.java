@@ -53,8 +53,20 @@ class ReconciliationScenariosTest {
             "beside/write-p99",
             "live-heap-mib");
     Map<String, Set<String>> cascade = metricsOfContestants(folder.resolve("cascade.json"));
-    assertThat(cascade).containsOnlyKeys("limit", "pgbelay", "ON DELETE CASCADE");
+    assertThat(cascade)
+        .containsOnlyKeys(
+            "limit",
+            "pgbelay",
+            "pgbelay (a tenth of the time)",
+            "pgbelay (at once)",
+            "ON DELETE CASCADE");
     assertThat(cascade.get("pgbelay"))
-        .containsExactlyInAnyOrder("point-read-p99", "point-write-p99", "children-per-second");
+        .containsExactlyInAnyOrder(
+            "point-read-p99",
+            "point-write-p99",
+            "read-times-quiet",
+            "write-times-quiet",
+            "children-per-second",
+            "whole-cascade");
   }
 }

@@ -53,6 +53,23 @@ final class PointClients {
   record Latencies(double readP99, double writeP99, long otherNanos) {}
 
   Latencies during(Meanwhile work, long seed) throws Exception {
+    return latencies(List.of(all(work, seed)));
+  }
+
+  /** The same before and after, so that what else the machine does is in both. */
+  record Beside(Latencies quiet, Latencies busy) {}
+
+  Beside beside(Meanwhile work, long quietMillis, long seed) throws Exception {
+    Meanwhile quiet = () -> TimeUnit.MILLISECONDS.sleep(quietMillis / 2);
+    Millis before = all(quiet, seed);
+    Millis busy = all(work, seed);
+    Millis after = all(quiet, seed);
+    return new Beside(latencies(List.of(before, after)), latencies(List.of(busy)));
+  }
+
+  private record Millis(List<double[]> reads, List<double[]> writes, long otherNanos) {}
+
+  private Millis all(Meanwhile work, long seed) throws Exception {
     ExecutorService clients = Executors.newFixedThreadPool(READERS + WRITERS);
     boolean[] over = {false};
     try {
@@ -71,10 +88,17 @@ final class PointClients {
       synchronized (over) {
         over[0] = true;
       }
-      return new Latencies(p99(reading), p99(writing), nanos);
+      return new Millis(get(reading), get(writing), nanos);
     } finally {
       clients.shutdownNow();
     }
+  }
+
+  private static Latencies latencies(List<Millis> all) {
+    return new Latencies(
+        p99(all.stream().flatMap(each -> each.reads().stream()).toList()),
+        p99(all.stream().flatMap(each -> each.writes().stream()).toList()),
+        all.stream().mapToLong(Millis::otherNanos).sum());
   }
 
   private double[] operate(String sql, long first, Random random, boolean[] over)
@@ -113,12 +137,16 @@ final class PointClients {
     }
   }
 
-  private static double p99(List<Future<double[]>> running)
+  private static List<double[]> get(List<Future<double[]>> running)
       throws InterruptedException, ExecutionException {
     List<double[]> parts = new ArrayList<>();
     for (Future<double[]> each : running) {
       parts.add(each.get());
     }
+    return parts;
+  }
+
+  private static double p99(List<double[]> parts) {
     double[] sorted = parts.stream().flatMapToDouble(Arrays::stream).sorted().toArray();
     return sorted[Math.min(sorted.length - 1, sorted.length * 99 / 100)];
   }

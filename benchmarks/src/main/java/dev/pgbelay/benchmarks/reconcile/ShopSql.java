@@ -35,7 +35,7 @@ final class ShopSql {
       """
       alter table shop_customer add primary key (id);
       alter table shop_order add primary key (id);
-      create index shop_order_customer on shop_order (customer_id);
+      create index shop_order_customer on shop_order (customer_id, id);
       create index shop_order_changed on shop_order (changed_at, id)
       """;
 

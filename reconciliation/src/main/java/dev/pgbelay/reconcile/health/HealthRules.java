@@ -43,8 +43,10 @@ record HealthRules(
       reasons.add(
           new Reason(
               Status.DEGRADED,
-              "%d deletes were captured of reference '%s', which is not declared: declare it, or uninstall its triggers and delete its rows"
-                  .formatted(one.waiting() + one.held(), one.reference())));
+              "%s deletes were captured of reference '%s', which is not declared: declare it, or uninstall its triggers and delete its rows"
+                  .formatted(
+                      count(one.waiting() + one.held(), one.moreWaiting() || one.moreHeld()),
+                      one.reference())));
     }
     return Health.of(reasons);
   }
@@ -96,16 +98,27 @@ record HealthRules(
                 reasons.add(
                     new Reason(
                         Status.DOWN,
-                        "%d captured deletes of reference '%s' wait, the oldest for %s, longer than %s"
-                            .formatted(one.waiting(), one.reference(), seconds(age), deletes))));
+                        "%s captured deletes of reference '%s' wait, the oldest for %s, longer than %s"
+                            .formatted(
+                                count(one.waiting(), one.moreWaiting()),
+                                one.reference(),
+                                seconds(age),
+                                deletes))));
     one.oldestHeld()
         .ifPresent(
             age ->
                 reasons.add(
                     new Reason(
                         Status.DEGRADED,
-                        "%d captured deletes of reference '%s' are held, the oldest for %s: see Propagation.open"
-                            .formatted(one.held(), one.reference(), seconds(age)))));
+                        "%s captured deletes of reference '%s' are held, the oldest for %s: see Propagation.open"
+                            .formatted(
+                                count(one.held(), one.moreHeld()),
+                                one.reference(),
+                                seconds(age)))));
+  }
+
+  private static String count(int counted, boolean more) {
+    return more ? "more than " + counted : String.valueOf(counted);
   }
 
   private static String of(DeclarationFigures one) {

@@ -2,6 +2,7 @@ package dev.pgbelay.reconcile.health;
 
 import static org.jooq.impl.DSL.val;
 
+import dev.pgbelay.reconcile.internal.BacklogSql;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -53,29 +54,14 @@ final class HealthSql {
        ORDER BY d.place\
       """;
 
-  /** {0} captured deletes, {1} the limit. */
-  private static final String READ_DELETES =
-      """
-      SELECT reference,
-             count(*) FILTER (WHERE NOT held) AS waiting,
-             count(*) FILTER (WHERE held) AS held,
-             cast(extract(epoch FROM clock_timestamp() - min(captured_at) FILTER (WHERE NOT held)) * 1000
-                  AS bigint) AS oldest_waiting,
-             cast(extract(epoch FROM clock_timestamp() - min(captured_at) FILTER (WHERE held)) * 1000
-                  AS bigint) AS oldest_held
-        FROM (SELECT reference, captured_at, held_because IS NOT NULL AS held
-                FROM {0} ORDER BY id LIMIT {1}) AS oldest
-       GROUP BY reference ORDER BY reference\
-      """;
-
   private final Table<?> runs;
   private final Table<?> findings;
-  private final Table<?> deleted;
+  private final String schema;
 
   HealthSql(String schema) {
     this.runs = DSL.table(DSL.name(schema, "reconcile_run"));
     this.findings = DSL.table(DSL.name(schema, "reconcile_finding"));
-    this.deleted = DSL.table(DSL.name(schema, "reconcile_deleted"));
+    this.schema = schema;
   }
 
   List<DeclarationFigures> declarations(DSLContext dsl, List<String> names, int countUpTo) {
@@ -89,15 +75,18 @@ final class HealthSql {
   }
 
   List<DeleteFigures> deletes(DSLContext dsl, int countUpTo) {
-    return dsl.resultQuery(READ_DELETES, deleted, DSL.inline(countUpTo))
-        .fetch(
-            row ->
+    return BacklogSql.read(dsl, schema, countUpTo).stream()
+        .map(
+            each ->
                 new DeleteFigures(
-                    row.get("reference", String.class),
-                    row.get("waiting", Integer.class),
-                    row.get("held", Integer.class),
-                    millis(row, "oldest_waiting"),
-                    millis(row, "oldest_held")));
+                    each.reference(),
+                    each.waiting(),
+                    each.held(),
+                    each.moreWaiting(),
+                    each.moreHeld(),
+                    each.oldestWaiting(),
+                    each.oldestHeld()))
+        .toList();
   }
 
   private static DeclarationFigures declaration(Record row) {

@@ -229,8 +229,8 @@ public final class ReconcileMonitor implements AutoCloseable {
     }
 
     /**
-     * Where counting ends, of each declaration and of all deletes, so that a look stays cheap: 1 to
-     * 1,000,000, 10,000 unless said.
+     * Where counting ends, of findings and of captured deletes of each declaration, so that a look
+     * stays cheap: 1 to 1,000,000, 10,000 unless said.
      */
     public Builder countUpTo(int limit) {
       OptionRange.require("countUpTo", limit, 1, 1_000_000);

@@ -19,13 +19,21 @@ import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.JSONB;
 import org.jooq.Record;
-import org.jooq.Result;
+import org.jooq.ResultQuery;
 import org.jooq.Table;
 import org.jooq.impl.DSL;
 import org.jooq.impl.SQLDataType;
+import org.jspecify.annotations.Nullable;
 
 /** The children of one captured delete. {@code {0}} is their table. */
 final class ChildrenSql {
+  /** Of the rows that {0} returns; one value, since each that is sent costs more than it says. */
+  private static final String KEYS =
+      """
+      SELECT jsonb_agg(pgbelay_key), cast(count(*) AS integer), jsonb_agg(pgbelay_key) -> -1
+        FROM ({0}) AS found(pgbelay_key)\
+      """;
+
   /** {1}: their key as in the table of undo, {2}: which, {3}: columns of the key */
   private static final String NEXT =
       """
@@ -55,21 +63,17 @@ final class ChildrenSql {
   /** Decides about rows that were found by their key, and cannot be what they are found by. */
   private static final String DECIDES = "({0}) IS TRUE";
 
-  private static final String NO_PARENT =
-      """
-      NOT EXISTS (SELECT FROM (SELECT {0} FROM {1} WHERE {2}) AS pgbelay_parent({3}) WHERE {4})\
-      """;
-
   private static final String AMONG =
       "({0}) IN (SELECT {1} FROM jsonb_array_elements(cast({2} AS jsonb)) AS asked(pgbelay_key))";
 
   private static final String KEEP =
       """
-      INSERT INTO {1} (declaration, batch, action, evidence, table_name, columns, row_key, row_before)
-      SELECT {2}, {3}, {4}, jsonb_build_object('deleted_parent', {5}), {6}, cast({7} AS text[]), {8},
-             cast(ROW({0}.*) AS text)
-        FROM {0} WHERE {9}
-      RETURNING id, row_key\
+      WITH kept AS (
+        INSERT INTO {1} (declaration, batch, action, evidence, table_name, columns, row_key, row_before)
+        SELECT {2}, {3}, {4}, jsonb_build_object('deleted_parent', {5}), {6}, cast({7} AS text[]), {8}, cast(ROW({0}.*) AS text)
+          FROM {0} WHERE {9}
+        RETURNING id, row_key)
+      SELECT jsonb_agg(row_key), cast(count(*) AS integer), NULL, array_agg(id) FROM kept\
       """;
 
   private static final String KEEP_AFTER =
@@ -86,6 +90,7 @@ final class ChildrenSql {
   private final TableShape shape;
   private final List<Field<?>> key;
   private final Field<JSONB> rowKey;
+  private final Condition children;
   private final Condition orphans;
 
   ChildrenSql(
@@ -103,7 +108,8 @@ final class ChildrenSql {
     }
     this.key = ProbeSql.key(reference.child(), shape);
     this.rowKey = ProbeSql.keyOf(key, ProbeSql.types(shape));
-    this.orphans = withoutParent();
+    this.children = OrphansSql.children(dsl, reference, entry.parentKey());
+    this.orphans = children.and(OrphansSql.withoutParent(reference));
   }
 
   /** Those that have no parent: one that was inserted again is honoured. */
@@ -111,50 +117,24 @@ final class ChildrenSql {
     return orphans;
   }
 
-  /** True for the children of a key; for all that refer to something, if there is none. */
-  static Condition of(
-      DSLContext dsl, Reference reference, @org.jspecify.annotations.Nullable JSONB parentKey) {
-    TableShape parent = CatalogSql.get(dsl, reference, reference.parent());
-    Condition all = reference.childWhere();
-    for (int k = 0; k < reference.childColumns().size(); k++) {
-      Field<?> from = ProbeSql.column(reference.child(), reference.childColumns().get(k).getName());
-      String type =
-          parent.column(reference.parentColumns().get(k).getName()).orElseThrow().unboundedType();
-      all =
-          all.and(
-              parentKey == null
-                  ? from.isNotNull()
-                  : DSL.condition(
-                      "{0} = cast(cast({1} AS jsonb) ->> {2} AS {3})",
-                      from, val(parentKey), DSL.inline(k), DSL.raw(type)));
+  /**
+   * Children.
+   *
+   * @param array of their keys, null for none
+   * @param last of these, as they were read
+   */
+  record Keys(@Nullable JSONB array, int count, @Nullable JSONB last) {
+    boolean isEmpty() {
+      return count == 0;
     }
-    return all;
-  }
 
-  private Condition withoutParent() {
-    List<Field<?>> to = new ArrayList<>();
-    List<Field<?>> names = new ArrayList<>();
-    Condition same = DSL.noCondition();
-    for (int k = 0; k < reference.childColumns().size(); k++) {
-      to.add(ProbeSql.column(reference.parent(), reference.parentColumns().get(k).getName()));
-      Field<?> name = DSL.field(DSL.name("pgbelay_k" + k));
-      names.add(name);
-      Field<?> from = ProbeSql.column(reference.child(), reference.childColumns().get(k).getName());
-      same = same.and(DSL.condition("pgbelay_parent.{0} = {1}", name, from));
+    private static Keys of(Record row) {
+      return new Keys(row.get(0, JSONB.class), row.get(1, Integer.class), row.get(2, JSONB.class));
     }
-    return of(dsl, reference, entry.parentKey())
-        .and(
-            DSL.condition(
-                NO_PARENT,
-                DSL.list(to),
-                reference.parent(),
-                reference.parentWhere(),
-                DSL.list(names),
-                same));
   }
 
   /** The next of its children by their key, whether they have a parent again or not. */
-  List<JSONB> next(int most) {
+  Keys next(int most) {
     Condition behind = DSL.noCondition();
     JSONB walkedTo = entry.walkedTo();
     if (walkedTo != null) {
@@ -164,28 +144,29 @@ final class ChildrenSql {
       }
       behind = DSL.condition(BEHIND, DSL.list(key), DSL.list(reached));
     }
-    return dsl.resultQuery(
+    return keys(
+        DSL.resultQuery(
             NEXT,
             reference.child(),
             rowKey,
-            of(dsl, reference, entry.parentKey()).and(behind),
+            children.and(behind),
             DSL.list(key),
-            DSL.inline(most))
-        .fetch(0, JSONB.class);
+            DSL.inline(most)));
   }
 
   /** Locks those that have no parent and that nobody else has locked. */
-  List<JSONB> lock(List<JSONB> some) {
+  Keys lock(Keys some) {
     return lock(LOCK, some);
   }
 
   /** Waits for one that has no parent. */
-  List<JSONB> awaitOne(List<JSONB> some) {
+  Keys awaitOne(Keys some) {
     return lock(AWAIT_ONE, some);
   }
 
-  private List<JSONB> lock(String statement, List<JSONB> some) {
-    return dsl.resultQuery(
+  private Keys lock(String statement, Keys some) {
+    return keys(
+        DSL.resultQuery(
             statement,
             reference.child(),
             rowKey,
@@ -193,13 +174,16 @@ final class ChildrenSql {
                 .and(DSL.condition(DECIDES, orphans))
                 .and(DSL.condition(NOT_YET, rowKey, undo, val(entry.batch()))),
             DSL.list(key),
-            reference.child().getUnqualifiedName())
-        .fetch(0, JSONB.class);
+            reference.child().getUnqualifiedName()));
+  }
+
+  private Keys keys(ResultQuery<?> rows) {
+    return Keys.of(dsl.resultQuery(KEYS, rows).fetchSingle());
   }
 
   /** Keeps what they are and does what the rule says, to those that have no parent even now. */
-  long treat(Tx tx, List<JSONB> locked) {
-    Result<Record> kept =
+  long treat(Tx tx, Keys locked) {
+    Record row =
         dsl.resultQuery(
                 KEEP,
                 reference.child(),
@@ -212,20 +196,17 @@ final class ChildrenSql {
                 val(shape.columns().keySet().toArray(String[]::new)),
                 rowKey,
                 among(locked).and(DSL.condition(DECIDES, orphans)))
-            .fetch();
-    List<JSONB> rows = kept.getValues(1, JSONB.class);
-    if (rows.isEmpty()) {
+            .fetchSingle();
+    Keys kept = Keys.of(row);
+    if (kept.isEmpty()) {
       return 0;
     }
-    cascades.capture(dsl, reference, among(rows));
-    long changed = apply(tx, among(rows));
-    dsl.query(
-            KEEP_AFTER,
-            reference.child(),
-            undo,
-            sameKey(),
-            val(kept.getValues(0, Long.class).toArray(Long[]::new)))
-        .execute();
+    cascades.capture(dsl, reference, among(kept));
+    long changed = apply(tx, among(kept));
+    if (reference.onDelete().action() != OnDelete.Action.CASCADE || changed < kept.count()) {
+      dsl.query(KEEP_AFTER, reference.child(), undo, sameKey(), val(row.get(3, Long[].class)))
+          .execute();
+    }
     return changed;
   }
 
@@ -262,12 +243,13 @@ final class ChildrenSql {
     return dsl.update(reference.child()).set(values).where(children).execute();
   }
 
-  private Condition among(List<JSONB> rows) {
+  private Condition among(Keys rows) {
     List<Field<?>> values = new ArrayList<>();
     for (int k = 0; k < key.size(); k++) {
       values.add(keyPart(DSL.field(DSL.raw("asked.pgbelay_key")), k));
     }
-    return DSL.condition(AMONG, DSL.list(key), DSL.list(values), val(array(rows)));
+    return DSL.condition(
+        AMONG, DSL.list(key), DSL.list(values), val(rows.array(), SQLDataType.JSONB));
   }
 
   private Condition sameKey() {
@@ -284,10 +266,5 @@ final class ChildrenSql {
   private Field<?> keyPart(Field<?> array, int k) {
     String type = shape.column(shape.primaryKey().get(k)).orElseThrow().unboundedType();
     return DSL.field("cast({0} ->> {1} AS {2})", array, DSL.inline(k), DSL.raw(type));
-  }
-
-  private static JSONB array(List<JSONB> rows) {
-    return JSONB.valueOf(
-        rows.stream().map(JSONB::data).collect(java.util.stream.Collectors.joining(",", "[", "]")));
   }
 }

@@ -3,27 +3,16 @@ package dev.pgbelay.reconcile.propagate;
 import dev.pgbelay.batch.chunk.ThrottleSignal;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
-import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.reconcile.Declarations;
-import dev.pgbelay.reconcile.OnDelete;
-import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.guard.DeletedParents;
-import dev.pgbelay.reconcile.propagate.QueueSql.Entry;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
-import org.jooq.DSLContext;
-import org.jooq.JSONB;
-import org.jooq.impl.DSL;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -47,39 +36,34 @@ import org.slf4j.LoggerFactory;
 public final class Propagation {
   private static final Logger LOG = LoggerFactory.getLogger(Propagation.class);
   private static final int MOST_ATTEMPTS = 20;
-  private static final int MOST_COUNTED = 100_000;
-  private static final Duration THROTTLED = Duration.ofMillis(500);
 
   private final Transactions transactions;
-  private final Map<String, Reference> references;
-  private final List<Reference> all;
-  private final String schema;
-  private final int chunk;
-  private final Duration chunkTimeout;
-  private final int confirmAbove;
   private final TxOptions options;
+  private final PropagatedReferences references;
+  private final PropagationPlans plans;
   private final QueueSql queue;
   private final int countAtMost;
   private final PropagationPacing pacing;
-  private final List<ThrottleSignal> throttle;
-  private final List<DeletedParents> guards;
+  private final PropagationStep step;
 
   private Propagation(Builder builder) {
     this.transactions = builder.transactions;
-    this.all = builder.declarations.references();
-    this.references =
-        all.stream()
-            .filter(each -> each.onDelete().action() != OnDelete.Action.RESTRICT)
-            .collect(java.util.stream.Collectors.toMap(Reference::name, each -> each));
-    this.schema = builder.schema;
-    this.chunk = builder.chunk;
-    this.chunkTimeout = builder.chunkTimeout;
-    this.confirmAbove = builder.confirmAbove;
-    this.queue = new QueueSql(schema);
+    this.references = PropagatedReferences.of(builder.declarations, builder.schema);
+    this.plans = new PropagationPlans(references);
+    this.queue = new QueueSql(builder.schema);
     this.countAtMost = builder.countAtMost;
-    this.pacing = new PropagationPacing(builder.rowsPerSecond, builder.pause, builder.sleeper);
-    this.throttle = builder.throttle;
-    this.guards = builder.guards;
+    this.pacing =
+        new PropagationPacing(
+            builder.rowsPerSecond, builder.pause, builder.dutyPercent, builder.sleeper);
+    this.step =
+        new PropagationStep(
+            references,
+            queue,
+            builder.chunk,
+            builder.confirmAbove,
+            builder.chunkTimeout,
+            builder.throttle,
+            builder.guards);
     this.options =
         TxOptions.builder()
             .path("reconcile-propagation")
@@ -101,95 +85,28 @@ public final class Propagation {
 
   /**
    * Treats one chunk of the most urgent delete that is due, and pauses as {@link
-   * Builder#rowsPerSecond} and {@link Builder#pause} say, without a connection. One that fails is
-   * tried again after 1 second to 5 minutes, and held with its error after 20 times in a row.
+   * Builder#dutyPercent}, {@link Builder#rowsPerSecond} and {@link Builder#pause} say, without a
+   * connection. One that fails is tried again after 1 second to 5 minutes, and held with its error
+   * after 20 times in a row.
    */
   public Pass runOnce() {
-    AtomicLong taken = new AtomicLong();
+    PropagationStep.Course course = new PropagationStep.Course();
     try {
       long start = System.nanoTime();
-      Pass pass = transactions.run(options, tx -> step(tx, taken));
+      Pass pass = transactions.run(options, tx -> step.run(tx, course));
       if (pass.work() > 0) {
-        pacing.after(pass.work(), System.nanoTime() - start);
+        pacing.after(pass.work(), System.nanoTime() - start - course.waitedNanos());
       }
       return pass;
     } catch (RuntimeException e) {
-      if (taken.get() == 0) {
+      if (course.taken() == 0) {
         throw e;
       }
-      LOG.warn("Captured delete {} could not be propagated; it is tried again", taken.get(), e);
+      LOG.warn("Captured delete {} could not be propagated; it is tried again", course.taken(), e);
       transactions.execute(
-          options, tx -> queue.failed(tx.dsl(), taken.get(), e.toString(), MOST_ATTEMPTS));
+          options, tx -> queue.failed(tx.dsl(), course.taken(), e.toString(), MOST_ATTEMPTS));
       return Pass.worked(1);
     }
-  }
-
-  private Pass step(Tx tx, AtomicLong taken) {
-    DSLContext dsl = tx.dsl();
-    Optional<Entry> next = queue.next(dsl, List.copyOf(references.keySet()), chunkTimeout);
-    taken.set(next.map(Entry::id).orElse(0L));
-    if (next.isEmpty()) {
-      return Pass.idle();
-    }
-    Entry entry = next.get();
-    Reference reference = reference(entry.reference());
-    if (throttle.stream().anyMatch(each -> each.reasonToWait(dsl, reference.child()).isPresent())) {
-      return Pass.idle(THROTTLED);
-    }
-    ChildrenSql children = children(dsl, reference, entry);
-    if (entry.isNew()) {
-      tell(tx, reference, entry);
-      if (!entry.confirmed()) {
-        PropagationPlan plan = plan(dsl, entry, children, confirmAbove);
-        if (plan.total() > confirmAbove || !plan.atLeast().isEmpty()) {
-          queue.hold(
-              dsl,
-              entry.id(),
-              "changes more than %d rows, which needs to be confirmed; counted so far: %s"
-                  .formatted(confirmAbove, plan.rows()));
-          return Pass.worked(1);
-        }
-      }
-    }
-    List<JSONB> some = children.next(chunk);
-    if (some.isEmpty() && entry.waits()) {
-      queue.done(dsl, entry.id());
-      return Pass.worked(1);
-    }
-    if (some.isEmpty()) {
-      queue.progress(dsl, entry.id(), 0, true, null);
-      return Pass.worked(1);
-    }
-    List<JSONB> locked = children.lock(some);
-    if (locked.isEmpty() && entry.waits()) {
-      locked = children.awaitOne(some);
-    }
-    long changed = locked.isEmpty() ? 0 : children.treat(tx, locked);
-    boolean isPassed = !entry.waits() || locked.isEmpty();
-    queue.progress(
-        dsl,
-        entry.id(),
-        changed,
-        entry.waits(),
-        isPassed ? some.get(some.size() - 1) : entry.walkedTo());
-    return Pass.worked(Math.max(1, locked.size()));
-  }
-
-  private void tell(Tx tx, Reference reference, Entry entry) {
-    tx.afterCommit(
-        commit ->
-            guards.forEach(
-                each -> {
-                  if (entry.parentKey() == null) {
-                    each.tellAll(reference.name());
-                  } else {
-                    each.tell(reference.name(), entry.parentTexts());
-                  }
-                }));
-  }
-
-  private ChildrenSql children(DSLContext dsl, Reference reference, Entry entry) {
-    return new ChildrenSql(dsl, schema, reference, entry, new CascadeSql(schema, all));
   }
 
   /**
@@ -200,38 +117,8 @@ public final class Propagation {
    * @throws PgBelayException if there is no such reference, or the key has other columns
    */
   public PropagationPlan plan(String reference, Object... key) {
-    Reference one =
-        all.stream()
-            .filter(each -> each.name().equals(reference))
-            .findFirst()
-            .orElseThrow(
-                () -> new PgBelayException("plan of '" + reference + "': no such reference"));
-    if (key.length != one.parentColumns().size()) {
-      throw new PgBelayException(
-          "plan of '%s': a key has %d columns, %d values were given"
-              .formatted(reference, one.parentColumns().size(), key.length));
-    }
-    return transactions.run(
-        options,
-        tx -> {
-          JSONB texts =
-              tx.dsl()
-                  .select(
-                      DSL.jsonbArray(
-                          Arrays.stream(key).map(each -> DSL.val(String.valueOf(each))).toList()))
-                  .fetchSingle()
-                  .value1();
-          PlanSql plan = new PlanSql(tx.dsl(), all, countAtMost);
-          Map<String, Long> rows = plan.count(one, ChildrenSql.of(tx.dsl(), one, texts));
-          return new PropagationPlan(
-              0,
-              reference,
-              Optional.of(texts.data()),
-              Optional.empty(),
-              Optional.empty(),
-              rows,
-              plan.atLeast());
-        });
+    references.declared("plan of", reference);
+    return transactions.run(options, tx -> plans.ofParent(tx.dsl(), reference, key, countAtMost));
   }
 
   /**
@@ -240,24 +127,15 @@ public final class Propagation {
    */
   public List<PropagationPlan> open(int most) {
     OptionRange.require("most", most, 1, 10_000);
-    return transactions.run(
-        options,
-        tx ->
-            queue.open(tx.dsl(), List.copyOf(references.keySet()), most).stream()
-                .map(
-                    entry ->
-                        plan(
-                            tx.dsl(),
-                            entry,
-                            children(tx.dsl(), reference(entry.reference()), entry),
-                            countAtMost))
-                .toList());
+    return transactions.run(options, tx -> plans.open(tx.dsl(), queue, most, countAtMost));
   }
 
-  /** How much there is to do, for metrics and health: one statement, without the children. */
+  /**
+   * How much there is to do, for metrics and health: one statement along indexes, without the
+   * children. Counts deletes of each reference as far as {@link Builder#countAtMost}.
+   */
   public PropagationBacklog backlog() {
-    return transactions.run(
-        options, tx -> queue.backlog(tx.dsl(), List.copyOf(references.keySet()), MOST_COUNTED));
+    return transactions.run(options, tx -> plans.backlog(tx.dsl(), countAtMost));
   }
 
   /**
@@ -276,34 +154,17 @@ public final class Propagation {
         });
   }
 
-  private PropagationPlan plan(DSLContext dsl, Entry entry, ChildrenSql children, int most) {
-    Reference reference = reference(entry.reference());
-    PlanSql plan = new PlanSql(dsl, all, most);
-    Map<String, Long> rows = plan.count(reference, children.orphans());
-    return new PropagationPlan(
-        entry.id(),
-        entry.reference(),
-        Optional.ofNullable(entry.parentKey()).map(JSONB::data),
-        Optional.of(entry.batch()),
-        Optional.ofNullable(entry.heldBecause()),
-        rows,
-        plan.atLeast());
-  }
-
-  private Reference reference(String name) {
-    return java.util.Objects.requireNonNull(references.get(name));
-  }
-
   /** Collects options. Not safe for several threads. */
   public static final class Builder {
     private final Transactions transactions;
     private final Declarations declarations;
     private String schema = SchemaInstaller.DEFAULT_SCHEMA;
-    private int chunk = 500;
+    private int chunk = 100;
     private int confirmAbove = 10_000;
     private int countAtMost = 100_000;
     private int rowsPerSecond = PropagationPacing.NO_RATE;
     private Duration pause = Duration.ZERO;
+    private int dutyPercent = 25;
     private PropagationPacing.Sleeper sleeper = TimeUnit.NANOSECONDS::sleep;
     private List<ThrottleSignal> throttle = List.of();
     private List<DeletedParents> guards = List.of();
@@ -321,7 +182,7 @@ public final class Propagation {
       return this;
     }
 
-    /** Children of one transaction: 1 to 10,000, 500 unless said. */
+    /** Children of one transaction: 1 to 10,000, 100 unless said. */
     public Builder chunk(int rows) {
       OptionRange.require("chunk", rows, 1, 10_000);
       this.chunk = rows;
@@ -339,8 +200,8 @@ public final class Propagation {
     }
 
     /**
-     * How many rows of each reference {@link Propagation#plan} and {@link Propagation#open} count:
-     * 1 to 1,000,000,000, 100,000 unless said.
+     * How many rows of each reference {@link Propagation#plan} and {@link Propagation#open} count,
+     * and deletes {@link Propagation#backlog}: 1 to 1,000,000,000, 100,000 unless said.
      */
     public Builder countAtMost(int rows) {
       OptionRange.require("countAtMost", rows, 1, 1_000_000_000);
@@ -355,6 +216,17 @@ public final class Propagation {
     public Builder rowsPerSecond(int rows) {
       OptionRange.require("rowsPerSecond", rows, 1, 1_000_000);
       this.rowsPerSecond = rows;
+      return this;
+    }
+
+    /**
+     * Share of the time in which one thread works: 1 to 100 percent, 25 unless said. After a chunk
+     * it pauses for as long as that asks, at most 5 seconds; that it waited for a lock does not
+     * count.
+     */
+    public Builder dutyPercent(int percent) {
+      OptionRange.require("dutyPercent", percent, 1, 100);
+      this.dutyPercent = percent;
       return this;
     }
 

@@ -1,10 +1,16 @@
 package dev.pgbelay.reconcile.propagate;
 
 import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 
-/** How long a worker rests after a chunk. Thread-safe. */
-record PropagationPacing(int rowsPerSecond, Duration pause, Sleeper sleeper) {
+/**
+ * How long a worker rests after a chunk. Thread-safe.
+ *
+ * @param dutyPercent share of the time in which it may work
+ */
+record PropagationPacing(int rowsPerSecond, Duration pause, int dutyPercent, Sleeper sleeper) {
   static final int NO_RATE = 0;
+  private static final long MOST_OF_DUTY = TimeUnit.SECONDS.toNanos(5);
 
   /** Rests; tests only take notes. */
   @FunctionalInterface
@@ -13,7 +19,7 @@ record PropagationPacing(int rowsPerSecond, Duration pause, Sleeper sleeper) {
   }
 
   void after(int rows, long tookNanos) {
-    long rest = Math.max(pause.toNanos(), due(rows, tookNanos));
+    long rest = rest(rows, tookNanos);
     if (rest > 0) {
       try {
         sleeper.sleep(rest);
@@ -23,8 +29,11 @@ record PropagationPacing(int rowsPerSecond, Duration pause, Sleeper sleeper) {
     }
   }
 
-  /** Nanoseconds until as many rows were due. */
-  long due(int rows, long tookNanos) {
-    return rowsPerSecond == NO_RATE ? 0 : Math.round(1e9 * rows / rowsPerSecond) - tookNanos;
+  /** Nanoseconds; the longest that anything asks for. */
+  long rest(int rows, long tookNanos) {
+    long untilDue =
+        rowsPerSecond == NO_RATE ? 0 : Math.round(1e9 * rows / rowsPerSecond) - tookNanos;
+    long ofDuty = Math.min(MOST_OF_DUTY, tookNanos * (100 - dutyPercent) / dutyPercent);
+    return Math.max(pause.toNanos(), Math.max(untilDue, ofDuty));
   }
 }

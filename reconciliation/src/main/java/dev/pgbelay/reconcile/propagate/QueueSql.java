@@ -19,13 +19,16 @@ final class QueueSql {
   /**
    * The row's lock is the fence: whoever loses his connection loses it, with all he did. How many
    * children a parent has decides how they are best found, so plans are not shared by parents. A
-   * worker that is stopped must not hold it for ever.
+   * worker that is stopped must not hold it for ever. Nobody needs to know a chunk as durable: what
+   * a crash of the server takes back, it takes back with its progress, and others' commits need not
+   * queue behind its flush. The application's own rules are left what they have, {3}.
    */
   private static final String NEXT =
       """
       SELECT *, ARRAY(SELECT jsonb_array_elements_text(parent_key)) AS parent_texts,
              set_config('plan_cache_mode', 'force_custom_plan', true),
-             set_config('idle_in_transaction_session_timeout', {2}, true)
+             set_config('idle_in_transaction_session_timeout', {2}, true),
+             CASE WHEN reference <> ALL ({3}) THEN set_config('synchronous_commit', 'off', true) END
         FROM {0}
        WHERE held_because IS NULL AND due_at <= clock_timestamp() AND reference = ANY ({1})
        ORDER BY urgency, due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED\
@@ -43,15 +46,6 @@ final class QueueSql {
       UPDATE {0} SET rows_treated = rows_treated + {2}, waits = {3}, walked_to = {4}, attempts = 0,
              due_at = clock_timestamp()
        WHERE id = {1}\
-      """;
-
-  /** Of each at most {2}; the first in the queue is the oldest. */
-  private static final String BACKLOG =
-      """
-      SELECT (SELECT count(*) FROM (SELECT FROM {0} WHERE held_because IS NULL AND reference = ANY ({1}) LIMIT {2}) t),
-             (SELECT count(*) FROM (SELECT FROM {0} WHERE held_because IS NOT NULL AND reference = ANY ({1}) LIMIT {2}) t),
-             (SELECT extract(epoch FROM clock_timestamp() - captured_at) FROM {0}
-               WHERE held_because IS NULL AND reference = ANY ({1}) ORDER BY id LIMIT 1)\
       """;
 
   private static final String HOLD =
@@ -97,29 +91,23 @@ final class QueueSql {
     }
   }
 
-  Optional<Entry> next(DSLContext dsl, List<String> references, Duration idleAtMost) {
+  /**
+   * @param custom references whose rule is the application's
+   */
+  Optional<Entry> next(
+      DSLContext dsl, List<String> references, List<String> custom, Duration idleAtMost) {
     return dsl.resultQuery(
             NEXT,
             queue,
             val(references.toArray(String[]::new)),
-            val(String.valueOf(idleAtMost.toMillis())))
+            val(String.valueOf(idleAtMost.toMillis())),
+            val(custom.toArray(String[]::new)))
         .fetchOptional(QueueSql::entry);
   }
 
   List<Entry> open(DSLContext dsl, List<String> references, int most) {
     return dsl.resultQuery(OPEN, queue, val(references.toArray(String[]::new)), DSL.inline(most))
         .fetch(QueueSql::entry);
-  }
-
-  PropagationBacklog backlog(DSLContext dsl, List<String> references, int most) {
-    Record row =
-        dsl.resultQuery(BACKLOG, queue, val(references.toArray(String[]::new)), DSL.inline(most))
-            .fetchSingle();
-    return new PropagationBacklog(
-        row.get(0, Long.class),
-        row.get(1, Long.class),
-        Optional.ofNullable(row.get(2, Double.class))
-            .map(seconds -> Duration.ofMillis(Math.max(0, Math.round(seconds * 1000)))));
   }
 
   /**

@@ -26,3 +26,6 @@ CREATE TABLE ${schema}.reconcile_deleted (
 
 CREATE INDEX reconcile_deleted_due ON ${schema}.reconcile_deleted (urgency, due_at, id) WHERE held_because IS NULL;
 CREATE INDEX reconcile_deleted_key ON ${schema}.reconcile_deleted (reference, parent_key);
+-- Counted and aged by reference, held or not.
+CREATE INDEX reconcile_deleted_waiting ON ${schema}.reconcile_deleted (reference, captured_at) WHERE held_because IS NULL;
+CREATE INDEX reconcile_deleted_held ON ${schema}.reconcile_deleted (reference, captured_at) WHERE held_because IS NOT NULL;

@@ -197,6 +197,37 @@ class ReconcileMonitorPostgresTest {
   }
 
   @Test
+  void deletesBeyondTheLimit_areSaidToBeMore_andHideNeitherHeldOnesNorOtherReferences() {
+    shop.customers(10);
+    check();
+    for (int k = 0; k < 6; k++) {
+      capture("gone", "3 hours", false);
+      capture("order-customer", "2 hours", false);
+    }
+    capture("order-customer", "1 hour", true);
+    ReconcileMonitor.Builder builder = monitor().countUpTo(4);
+    assertHealth(
+        healthOf(builder),
+        Status.DOWN,
+        "more than 4 captured deletes of reference 'order-customer' wait, the oldest for PT2H",
+        "1 captured deletes of reference 'order-customer' are held, the oldest for PT1H",
+        "more than 4 deletes were captured of reference 'gone'");
+    try (ReconcileMonitor monitor = builder.build()) {
+      DeleteFigures seen = monitor.look().deletes().get(0);
+      assertThat(seen.waiting()).isEqualTo(4);
+      assertThat(seen.moreWaiting()).isTrue();
+      assertThat(seen.held()).isEqualTo(1);
+      assertThat(seen.moreHeld()).isFalse();
+    }
+    assertHealth(
+        healthOf(monitor().countUpTo(6)),
+        Status.DOWN,
+        "6 captured deletes of reference 'order-customer' wait",
+        "1 captured deletes",
+        "6 deletes were captured of reference 'gone'");
+  }
+
+  @Test
   void nothingCanBeRead_isDown() {
     try (ReconcileMonitor monitor = monitor().schema("nowhere").build()) {
       assertThatThrownBy(monitor::look)

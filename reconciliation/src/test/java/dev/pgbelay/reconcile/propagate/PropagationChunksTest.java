@@ -1,11 +1,9 @@
 package dev.pgbelay.reconcile.propagate;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.jooq.impl.DSL.inline;
 
 import dev.pgbelay.batch.chunk.ThrottleSignal;
-import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.OnDelete;
@@ -16,7 +14,6 @@ import dev.pgbelay.testing.PostgresExtension;
 import java.sql.Statement;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -34,8 +31,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.postgresql.ds.PGSimpleDataSource;
 
-/** What a chunk reads, in which order deletes are taken, how fast, and what bounds them. */
+/** What a chunk reads, how fast chunks follow each other, and who waits for whom. */
 class PropagationChunksTest {
   private static final boolean FULL = "full".equals(System.getProperty("pgbelay.scale"));
 
@@ -50,14 +48,6 @@ class PropagationChunksTest {
     return Reference.builder("order-customer")
         .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
         .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID);
-  }
-
-  private static Reference lines(OnDelete rule) {
-    return Reference.builder("line-order")
-        .child(ShopFixture.LINES, ShopFixture.LINE_ORDER)
-        .parent(ShopFixture.ORDERS, ShopFixture.ORDER_ID)
-        .onDelete(rule)
-        .build();
   }
 
   private Propagation.Builder worker(Reference... references) {
@@ -120,6 +110,7 @@ class PropagationChunksTest {
                         })
                     .build())
             .chunk(chunk)
+            .dutyPercent(100)
             .confirmAbove(10_000_000)
             .build();
     countBlocks();
@@ -172,122 +163,6 @@ class PropagationChunksTest {
   }
 
   @Test
-  void urgentDeletes_areTakenFirst_andOthersOfTheSameUrgencyInTurn() {
-    shop.customers(6);
-    shop.dsl.execute("insert into orders select g, 2 from generate_series(10, 12) g");
-    shop.dsl.execute("insert into orders select g, 3 from generate_series(20, 22) g");
-    List<String> order = new ArrayList<>();
-    OnDelete rule =
-        OnDelete.custom(
-            (tx, reference, children) -> {
-              order.add(
-                  reference.name()
-                      + tx.dsl()
-                          .deleteFrom(reference.child())
-                          .where(children)
-                          .returning(ShopFixture.ORDER_CUSTOMER)
-                          .fetch(0, String.class));
-              return 1;
-            });
-    Reference low =
-        Reference.builder("low")
-            .child(ShopFixture.LINES, ShopFixture.LINE_ORDER)
-            .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
-            .urgency(Reference.Urgency.LOW)
-            .onDelete(
-                OnDelete.custom(
-                    (tx, reference, children) -> {
-                      order.add("low");
-                      return 1;
-                    }))
-            .build();
-    Reference high = orders().urgency(Reference.Urgency.HIGH).onDelete(rule).build();
-    Propagation worker = captured(low, high).chunk(2).build();
-    shop.dsl.execute("delete from customers where id = 2");
-    shop.dsl.execute("delete from customers where id = 3");
-    drain(worker);
-    assertThat(order)
-        .containsExactly(
-            "order-customer[2, 2]",
-            "order-customer[3, 3]",
-            "order-customer[2, 2]",
-            "order-customer[3, 3]",
-            "low",
-            "low");
-  }
-
-  @Test
-  void capturedByCall_isCascadedWithoutAnyTrigger_andRestrictRefuses() {
-    shop.customers(5);
-    Reference customers = orders().onDelete(OnDelete.cascade()).build();
-    Propagation worker = worker(customers, lines(OnDelete.cascade())).chunk(2).build();
-    DeleteCapture capture = DeleteCapture.of(shop.transactions, declarations);
-    shop.transactions.execute(
-        tx -> {
-          tx.dsl().execute("delete from customers where id in (2, 3)");
-          capture.capture(
-              tx, "order-customer", List.of(List.of(2L), List.of(3), Arrays.asList((Object) null)));
-        });
-    drain(worker);
-    assertThat(shop.dsl.fetch("select id from orders order by id").getValues(0, Integer.class))
-        .containsExactly(1, 4, 5);
-    assertThat(shop.count("select count(*) from lines")).isEqualTo(6);
-    assertThat(queued()).isZero();
-    assertThatThrownBy(
-            () ->
-                shop.transactions.execute(
-                    tx -> capture.capture(tx, "order-customer", List.of(List.of(1, 2)))))
-        .hasMessageContaining("has 1 columns, 2 values");
-
-    Propagation restricted = worker(customers, lines(OnDelete.restrict())).build();
-    DeleteCapture other = DeleteCapture.of(shop.transactions, declarations);
-    assertThatThrownBy(
-            () ->
-                shop.transactions.execute(
-                    tx -> {
-                      tx.dsl().execute("delete from orders where id = 4");
-                      other.capture(tx, "line-order", List.of(List.of(4)));
-                    }))
-        .isInstanceOf(PgBelayException.class)
-        .hasMessageContaining("still refer to one of [[4]]");
-    shop.transactions.execute(
-        tx -> {
-          tx.dsl().execute("delete from customers where id = 5");
-          other.capture(tx, "order-customer", List.of(List.of(5)));
-        });
-    drain(restricted);
-    assertThat(shop.count("select count(*) from orders where id = 5"))
-        .as("lines refer")
-        .isEqualTo(1);
-    assertThat(shop.count("select attempts from pgbelay.reconcile_deleted")).isEqualTo(1);
-  }
-
-  @Test
-  void countsOfAPlan_endAtTheirBound_andSayThatThereIsMore() {
-    shop.customers(20);
-    shop.dsl.execute("update orders set customer_id = 7 where id <= 12");
-    Propagation worker =
-        captured(orders().onDelete(OnDelete.cascade()).build(), lines(OnDelete.cascade()))
-            .countAtMost(5)
-            .confirmAbove(3)
-            .build();
-    PropagationPlan plan = worker.plan("order-customer", 7L);
-    assertThat(plan.rows()).isEqualTo(Map.of("order-customer", 5L, "line-order", 5L));
-    assertThat(plan.atLeast()).containsExactlyInAnyOrder("order-customer", "line-order");
-    assertThat(worker.plan("order-customer", 20L).atLeast()).isEmpty();
-    shop.dsl.execute("delete from customers where id = 7");
-    shop.dsl.execute("delete from customers where id = 19");
-    drain(worker);
-    assertThat(worker.open(10).get(0).atLeast()).contains("order-customer");
-    assertThat(worker.backlog().held()).isEqualTo(1);
-    assertThat(worker.backlog().open()).isZero();
-    assertThat(worker.backlog().oldest()).isEmpty();
-    worker.confirm(worker.open(1).get(0).id());
-    assertThat(worker.backlog().open()).isEqualTo(1);
-    assertThat(worker.backlog().oldest()).isPresent();
-  }
-
-  @Test
   void chunks_areTreatedAtTheirRate_andNotWhileASignalSaysToWait() {
     shop.customers(9);
     shop.dsl.execute("update orders set customer_id = 1");
@@ -310,9 +185,44 @@ class PropagationChunksTest {
     // Three rows at one a second, less what the chunk took; then the pause alone for what had none.
     assertThat(rests)
         .allSatisfy(nanos -> assertThat(nanos).isBetween(700_000_000L, 3_000_000_000L));
-    assertThat(new PropagationPacing(100, Duration.ZERO, rests::add).due(50, 100_000_000))
-        .isEqualTo(400_000_000);
+    PropagationPacing pacing = new PropagationPacing(100, Duration.ZERO, 20, rests::add);
+    assertThat(pacing.rest(50, 100_000_000)).as("their rate").isEqualTo(400_000_000);
+    assertThat(pacing.rest(50, 200_000_000)).as("a fifth of the time").isEqualTo(800_000_000);
+    assertThat(pacing.rest(50, 10_000_000_000L)).as("at most").isEqualTo(5_000_000_000L);
     assertThat(shop.count("select count(*) from orders")).isZero();
+  }
+
+  @Test
+  void chunksOfTheLibrarysRules_areNotFlushedByThemselves_andThoseOfOwnRulesAsTheSessionSays() {
+    shop.customers(2);
+    shop.dsl.execute("create table if not exists seen_commit (setting text)");
+    shop.dsl.execute(
+        """
+        create or replace function see_commit() returns trigger language plpgsql as $$
+        begin
+          insert into seen_commit values (current_setting('synchronous_commit'));
+          return old;
+        end $$
+        """);
+    shop.dsl.execute(
+        "create or replace trigger see_commit before delete on orders"
+            + " for each row execute function see_commit()");
+    PGSimpleDataSource local = new PGSimpleDataSource();
+    local.setUrl(postgres.jdbcUrl());
+    local.setOptions("-c synchronous_commit=local");
+    OnDelete own =
+        OnDelete.custom(
+            (tx, reference, children) ->
+                tx.dsl().deleteFrom(reference.child()).where(children).execute());
+    for (OnDelete rule : List.of(OnDelete.cascade(), own)) {
+      captured(orders().onDelete(rule).build());
+      shop.dsl.execute("delete from customers where id = (select min(customer_id) from orders)");
+      drain(Propagation.builder(Transactions.of(local), declarations).build());
+    }
+    assertThat(shop.dsl.fetch("select setting from seen_commit").getValues(0, String.class))
+        .containsExactly("off", "local");
+    shop.dsl.execute("drop function see_commit cascade");
+    shop.dsl.execute("drop table seen_commit");
   }
 
   private static ThrottleSignal signal(AtomicBoolean busy) {
