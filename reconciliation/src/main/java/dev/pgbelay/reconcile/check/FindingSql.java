@@ -3,12 +3,11 @@ package dev.pgbelay.reconcile.check;
 import static org.jooq.impl.DSL.val;
 
 import dev.pgbelay.reconcile.Declaration;
-import dev.pgbelay.reconcile.DerivedValue;
-import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.internal.FindingRow;
 import dev.pgbelay.reconcile.internal.KeyRowsSql;
 import dev.pgbelay.reconcile.internal.Probe;
 import dev.pgbelay.reconcile.internal.Probe.Tally;
+import dev.pgbelay.reconcile.internal.ProbeSql;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -138,14 +137,8 @@ final class FindingSql {
   FindingSql(String schema, Declaration declaration) {
     this.table = DSL.table(DSL.name(schema, "reconcile_finding"));
     this.declaration = val(declaration.name());
-    this.evidenceCounts = DSL.inline(evidenceCounts(declaration));
+    this.evidenceCounts = DSL.inline(ProbeSql.evidenceCounts(declaration));
     this.graceMillis = declaration.grace().toMillis();
-  }
-
-  /** Where one transaction writes both sides, a row that is always wrong is wrong. */
-  private static boolean evidenceCounts(Declaration declaration) {
-    return declaration instanceof Reference
-        || (declaration instanceof DerivedValue && !declaration.grace().isZero());
   }
 
   /**

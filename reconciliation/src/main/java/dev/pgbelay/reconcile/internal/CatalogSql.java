@@ -21,7 +21,7 @@ public final class CatalogSql {
       """
       SELECT format('%I.%I', n.nspname, c.relname) AS name, cast(c.oid AS bigint) AS oid,
              a.attname, cast(a.attnum AS integer) AS attnum, cast(a.atttypid AS bigint) AS type_id,
-             format_type(a.atttypid, a.atttypmod) AS type,
+             format_type(a.atttypid, a.atttypmod) AS type, format_type(a.atttypid, -1) AS unbounded_type,
              cast(a.attcollation AS bigint) AS collation, a.attnotnull, a.atthasdef OR a.attidentity <> '' AS has_default,
              a.attgenerated <> '' AS is_generated, a.attidentity = 'a' AS is_always_identity,
              array_position(key.columns, a.attnum) AS key_place
@@ -36,6 +36,8 @@ public final class CatalogSql {
        WHERE c.oid = to_regclass({0}) AND c.relkind IN ('r', 'p')
        ORDER BY a.attnum\
       """;
+
+  private static final String IS_SAME = "SELECT to_regclass({0}) = to_regclass({1})";
 
   /** An index on fewer columns makes more of them unique as well. */
   private static final String HAS_UNIQUE_INDEX =
@@ -95,6 +97,7 @@ public final class CatalogSql {
                     row.get("attnum", Integer.class),
                     row.get("type_id", Long.class),
                     row.get("type", String.class),
+                    row.get("unbounded_type", String.class),
                     row.get("collation", Long.class),
                     row.get("attnotnull", Boolean.class),
                     row.get("has_default", Boolean.class),
@@ -126,6 +129,18 @@ public final class CatalogSql {
                 new PgBelayException(
                     "reference '%s': no table %s on the search path"
                         .formatted(reference.name(), table.getName())));
+  }
+
+  /** Whether two names, with their schemas or without, are those of one table. */
+  public static boolean isSame(DSLContext dsl, Table<?> one, Table<?> other) {
+    if (one.getQualifiedName().equals(other.getQualifiedName())) {
+      return true;
+    }
+    return one.getName().equals(other.getName())
+        && Boolean.TRUE.equals(
+            dsl.resultQuery(IS_SAME, val(dsl.render(one)), val(dsl.render(other)))
+                .fetchSingle()
+                .get(0));
   }
 
   static boolean hasUniqueIndex(DSLContext dsl, TableShape table, List<Column> columns) {

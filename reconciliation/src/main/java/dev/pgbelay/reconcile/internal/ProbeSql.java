@@ -65,6 +65,15 @@ public final class ProbeSql {
     return ((Invariant) declaration).table();
   }
 
+  /**
+   * Whether other evidence is another candidate: where one transaction writes both sides, a row
+   * that is always wrong is wrong.
+   */
+  public static boolean evidenceCounts(Declaration declaration) {
+    return declaration instanceof Reference
+        || (declaration instanceof DerivedValue && !declaration.grace().isZero());
+  }
+
   /** A column of the table, as jOOQ knows it or by its name. */
   public static Field<?> column(Table<?> table, String column) {
     Field<?> known = table.field(name(column));

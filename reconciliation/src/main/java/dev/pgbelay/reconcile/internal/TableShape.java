@@ -20,6 +20,8 @@ public record TableShape(
    * @param number in the catalog
    * @param typeId of the catalog
    * @param type as SQL writes it
+   * @param unboundedType without length and scale: a cast to those would shorten a key to that of
+   *     another row
    * @param collation of the catalog; 0 for none
    * @param hasDefault whether it has one, or is generated
    * @param isGenerated whether nobody can write it
@@ -29,17 +31,12 @@ public record TableShape(
       int number,
       long typeId,
       String type,
+      String unboundedType,
       long collation,
       boolean notNull,
       boolean hasDefault,
       boolean isGenerated,
-      boolean isAlwaysIdentity) {
-    /** Without length and scale: a cast to those would shorten a key to that of another row. */
-    public String unboundedType() {
-      String bare = type.startsWith("\"") ? type : type.replaceAll("\\([^)]*\\)", "");
-      return bare.equals("character") ? "bpchar" : bare;
-    }
-  }
+      boolean isAlwaysIdentity) {}
 
   public Optional<Column> column(String column) {
     return Optional.ofNullable(columns.get(column));

@@ -9,7 +9,9 @@ import dev.pgbelay.reconcile.internal.CatalogSql;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.Record;
@@ -29,7 +31,11 @@ final class CaptureSql {
       SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1
       SET search_path FROM CURRENT SET row_security = on
       AS $pgbelay$
+      ${conflict}
       BEGIN
+        IF current_setting('pgbelay.reconcile_undo', true) = 'on' THEN
+          RETURN NULL;
+        END IF;
         IF TG_OP = 'TRUNCATE' THEN
           ${truncated}
           RETURN NULL;
@@ -210,6 +216,7 @@ final class CaptureSql {
                 String.valueOf(reference.grace().toMillis()),
                 "childWhere",
                 dsl.renderInlined(reference.childWhere())));
+    parts.put("conflict", conflict(reference));
     parts.put("counts", dsl.renderInlined(reference.parentWhere()));
     parts.put(
         "refersToNothing",
@@ -234,6 +241,17 @@ final class CaptureSql {
     parts.put(
         "truncated", fill(effect.replace("${key}", "NULL").replace("${children}", orphan), parts));
     return parts;
+  }
+
+  /**
+   * Columns may be called as variables are ({@code found}); in tables called as variables are it
+   * must not be guessed.
+   */
+  private static String conflict(Reference reference) {
+    return Stream.of(reference.parent(), reference.child())
+            .anyMatch(table -> Set.of("old", "new").contains(table.getName()))
+        ? ""
+        : "#variable_conflict use_column";
   }
 
   private String function(Reference reference) {

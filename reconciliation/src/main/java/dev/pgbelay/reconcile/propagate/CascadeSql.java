@@ -5,6 +5,7 @@ import static org.jooq.impl.DSL.val;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.internal.CaptureName;
+import dev.pgbelay.reconcile.internal.CatalogSql;
 import dev.pgbelay.reconcile.internal.ProbeSql;
 import java.util.ArrayList;
 import java.util.List;
@@ -57,7 +58,7 @@ final class CascadeSql {
         all.stream()
             .filter(
                 each ->
-                    each.parent().getQualifiedName().equals(reference.child().getQualifiedName())
+                    CatalogSql.isSame(dsl, each.parent(), reference.child())
                         && mayGo(reference, each))
             .toList();
     if (next.isEmpty()) {

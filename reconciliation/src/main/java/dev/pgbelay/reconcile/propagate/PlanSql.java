@@ -2,6 +2,7 @@ package dev.pgbelay.reconcile.propagate;
 
 import dev.pgbelay.reconcile.OnDelete;
 import dev.pgbelay.reconcile.Reference;
+import dev.pgbelay.reconcile.internal.CatalogSql;
 import dev.pgbelay.reconcile.internal.ProbeSql;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -53,7 +54,7 @@ final class PlanSql {
       return;
     }
     for (Reference next : references) {
-      if (next.parent().getQualifiedName().equals(reference.child().getQualifiedName())
+      if (CatalogSql.isSame(dsl, next.parent(), reference.child())
           && !rows.containsKey(next.name())) {
         Condition theirs =
             DSL.condition(

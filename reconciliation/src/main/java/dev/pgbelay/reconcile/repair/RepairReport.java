@@ -21,7 +21,8 @@ public record RepairReport(UUID batch, boolean dryRun, List<OfDeclaration> decla
    * @param open confirmed findings before the call
    * @param repaired by it; in a dry run, those that still are wrong and would be repaired, of the
    *     samples
-   * @param gone those that were in order already when their row was locked
+   * @param gone those that were in order already when their row was locked, or wrong in another way
+   *     than was confirmed, which the next check looks at
    * @param failed those whose repair was rolled back
    * @param samples up to ten of the open findings
    * @param failures why, up to ten

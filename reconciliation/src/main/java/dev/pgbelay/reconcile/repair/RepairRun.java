@@ -22,6 +22,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
 import org.jooq.Condition;
+import org.jooq.JSONB;
 import org.jooq.Table;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -67,7 +68,12 @@ final class RepairRun {
     if (policy.action() != RepairPolicy.Action.REPORT) {
       for (Finding sample : samples) {
         boolean wrong =
-            transactions.run(options, tx -> RepairSql.isWrong(tx.dsl(), probe(tx), sample));
+            transactions.run(
+                options,
+                tx ->
+                    RepairSql.wrong(tx.dsl(), probe(tx), sample)
+                        .filter(evidence -> isConfirmed(sample, evidence))
+                        .isPresent());
         repaired += wrong ? 1 : 0;
         gone += wrong ? 0 : 1;
       }
@@ -157,18 +163,27 @@ final class RepairRun {
               || policy.action() == RepairPolicy.Action.QUARANTINE;
       before = RepairSql.lockRow(tx.dsl(), probe.walked(), row, strongly);
     }
-    if (!RepairSql.isWrong(tx.dsl(), probe, finding)) {
+    Optional<JSONB> wrong = RepairSql.wrong(tx.dsl(), probe, finding);
+    if (wrong.isEmpty()) {
       sql.close(tx.dsl(), id, Finding.State.RESOLVED);
       return Result.GONE;
     }
+    if (!isConfirmed(finding, wrong.get())) {
+      sql.anew(tx.dsl(), id, wrong.get());
+      return Result.GONE;
+    }
     change(tx, finding, probe, row, before);
-    if (RepairSql.isWrong(tx.dsl(), probe, finding)) {
+    if (RepairSql.wrong(tx.dsl(), probe, finding).isPresent()) {
       throw new PgBelayException(
           "%s left it as wrong as it was, and is rolled back".formatted(policy.action()));
     }
     sql.close(tx.dsl(), id, Finding.State.REPAIRED);
     afterEach.ifPresent(callback -> callback.repaired(tx, finding));
     return Result.REPAIRED;
+  }
+
+  private boolean isConfirmed(Finding finding, JSONB evidence) {
+    return !ProbeSql.evidenceCounts(declaration) || evidence.equals(finding.evidence());
   }
 
   private void change(Tx tx, Finding finding, Probe probe, Condition row, @Nullable String before) {

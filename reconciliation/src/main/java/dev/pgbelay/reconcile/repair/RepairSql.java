@@ -6,6 +6,7 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.reconcile.DerivedValue;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.check.Finding;
+import dev.pgbelay.reconcile.internal.CatalogSql;
 import dev.pgbelay.reconcile.internal.FindingRow;
 import dev.pgbelay.reconcile.internal.KeyRowsSql;
 import dev.pgbelay.reconcile.internal.Probe;
@@ -19,6 +20,7 @@ import java.util.UUID;
 import org.jooq.Condition;
 import org.jooq.DSLContext;
 import org.jooq.Field;
+import org.jooq.JSONB;
 import org.jooq.Table;
 import org.jooq.impl.DSL;
 import org.jooq.impl.SQLDataType;
@@ -48,9 +50,15 @@ final class RepairSql {
       """;
 
   /** {0}: the probe of one row */
-  private static final String IS_WRONG =
+  private static final String WRONG =
       """
-      SELECT EXISTS (SELECT FROM ({0}) AS probed WHERE pgbelay_scope AND pgbelay_wrong)\
+      SELECT pgbelay_evidence FROM ({0}) AS probed WHERE pgbelay_scope AND pgbelay_wrong LIMIT 1\
+      """;
+
+  private static final String ANEW =
+      """
+      UPDATE {0} SET state = 'CANDIDATE', evidence = {2}, evidence_since = clock_timestamp(), last_seen = clock_timestamp()
+       WHERE id = {1}\
       """;
 
   private static final String LOCK_ROW = "SELECT cast(ROW({0}.*) AS text) FROM {0} WHERE {1} ";
@@ -94,12 +102,18 @@ final class RepairSql {
     dsl.query(CLOSE, findings, val(finding), val(state.name())).execute();
   }
 
-  /** In a snapshot of its own, so it sees what was committed while a lock was waited for. */
-  static boolean isWrong(DSLContext dsl, Probe probe, Finding finding) {
-    return Boolean.TRUE.equals(
-        dsl.resultQuery(IS_WRONG, probe.over(KeyRowsSql.is(probe, finding.rowKey())))
-            .fetchSingle()
-            .get(0));
+  /**
+   * What is wrong with the row; empty if nothing is. In a snapshot of its own, so it sees what was
+   * committed while a lock was waited for.
+   */
+  static Optional<JSONB> wrong(DSLContext dsl, Probe probe, Finding finding) {
+    return dsl.resultQuery(WRONG, probe.over(KeyRowsSql.is(probe, finding.rowKey())))
+        .fetchOptional(0, JSONB.class);
+  }
+
+  /** It is wrong in another way than was confirmed, which somebody may be about to mend. */
+  void anew(DSLContext dsl, long finding, JSONB evidence) {
+    dsl.query(ANEW, findings, val(finding), val(evidence)).execute();
   }
 
   /** The row's text, locked until the transaction ends; null if there is no row. */
@@ -165,7 +179,7 @@ final class RepairSql {
           DSL.field(DSL.select(from.coerce(Object.class)).from(reference.child()).where(child));
       parent = parent.and(to.coerce(Object.class).eq(value));
     }
-    if (reference.child().getQualifiedName().equals(reference.parent().getQualifiedName())) {
+    if (CatalogSql.isSame(dsl, reference.child(), reference.parent())) {
       throw new PgBelayException(
           "policy of '%s': CREATE_PARENT is not offered where a table refers to itself; use CUSTOM"
               .formatted(reference.name()));

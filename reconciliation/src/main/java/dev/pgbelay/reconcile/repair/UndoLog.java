@@ -7,20 +7,34 @@ import dev.pgbelay.reconcile.internal.CatalogSql;
 import dev.pgbelay.reconcile.internal.TableShape;
 import dev.pgbelay.reconcile.repair.UndoSql.Entry;
 import java.time.Duration;
-import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
+import org.jooq.exception.DataAccessException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Puts back what a call of {@link Repairs} changed, from the rows as they were, to the byte; and
  * what propagation took away. Immutable and safe for several threads.
  */
 public final class UndoLog {
+  /**
+   * What an undo takes away has no children that were not there without it: nothing is captured.
+   */
+  private static final String UNDOING = "pgbelay.reconcile_undo";
+
+  /** Integrity constraints, and texts that the table's types do not read. */
+  private static final Set<String> REFUSALS = Set.of("23", "22");
+
   private static final TxOptions OPTIONS =
       TxOptions.builder()
           .path("reconcile-undo")
           .isolation(TxOptions.Isolation.READ_COMMITTED)
+          .setting("row_security", "off")
+          .setting(UNDOING, "on")
           .deadline(Duration.ofSeconds(30))
           .lockTimeout(Duration.ofSeconds(2))
           .build();
@@ -47,7 +61,8 @@ public final class UndoLog {
    *
    * @param restored rows
    * @param conflicts rows that were left alone, since something else stands there now: a row with
-   *     that key, or other values than the repair wrote, or a table with other columns
+   *     that key, or other values than the repair wrote, or a table with other columns; or since a
+   *     constraint of the table refuses them
    */
   public record Undone(long restored, List<String> conflicts) {
     public Undone {
@@ -57,20 +72,43 @@ public final class UndoLog {
 
   /**
    * Puts back every row of a batch that has not been put back, the last one first, each in a
-   * transaction of its own with its finding, which is open again then. Safe to repeat.
+   * transaction of its own with its finding, which is open again then. What refers to another one
+   * by a foreign key is tried again once that is back. Safe to repeat. Triggers of the application
+   * fire, and what they write is not what was there.
    */
   public Undone undo(UUID batch) {
-    List<String> conflicts = new ArrayList<>();
+    Map<Long, String> conflicts = new LinkedHashMap<>();
+    List<Long> left = transactions.run(OPTIONS, tx -> sql.list(tx.dsl(), batch));
     long restored = 0;
-    for (long id : transactions.run(OPTIONS, tx -> sql.list(tx.dsl(), batch))) {
-      Optional<String> conflict = undo(id);
-      conflict.ifPresent(conflicts::add);
-      restored += conflict.isPresent() ? 0 : 1;
+    long before = -1;
+    while (restored > before && !left.isEmpty()) { // what one refers to may have come back since
+      before = restored;
+      conflicts.clear();
+      for (long id : left) {
+        undo(id).ifPresent(conflict -> conflicts.put(id, conflict));
+      }
+      restored += left.size() - conflicts.size();
+      left = List.copyOf(conflicts.keySet());
     }
-    return new Undone(restored, conflicts);
+    return new Undone(restored, List.copyOf(conflicts.values()));
   }
 
   private Optional<String> undo(long id) {
+    try {
+      return undoIn(id);
+    } catch (DataAccessException e) {
+      if (!REFUSALS.contains(e.sqlState().substring(0, 2))) {
+        throw e;
+      }
+      return Optional.of("entry %d: the database refuses it: %s".formatted(id, reason(e)));
+    }
+  }
+
+  private static @Nullable String reason(DataAccessException e) {
+    return e.getCause() == null ? e.getMessage() : e.getCause().getMessage();
+  }
+
+  private Optional<String> undoIn(long id) {
     return transactions.run(
         OPTIONS,
         tx -> {
