@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jooq.Condition;
 import org.jooq.Field;
-import org.jooq.ResultQuery;
 import org.jooq.impl.DSL;
 
 /**
@@ -15,7 +14,7 @@ import org.jooq.impl.DSL;
  * arrays are made anew each time, since the server takes those that it could keep for dearer.
  *
  * <p>{0}: arrays of the columns, {1}: their names, {2}: the parent, {3}: same key and counts, {4}:
- * its columns as texts.
+ * its columns as texts, {5}: the first of its columns.
  *
  * <p>OFFSET 0 makes each key a look-up by the index: a join might read all parents.
  */
@@ -24,8 +23,8 @@ final class GuardSql {
 
   private static final String LOCK_ONE = "SELECT 1 FROM {2} WHERE {3}";
 
-  /** Ordinals of those that are not there. */
-  private static final String FIND_MISSING =
+  /** Ordinals of those that are not there, as of all that follow. */
+  private static final String FIND_ALL =
       """
       SELECT asked.pgbelay_n
         FROM unnest({0}) WITH ORDINALITY AS asked({1}, pgbelay_n)
@@ -33,18 +32,35 @@ final class GuardSql {
       """;
 
   /**
-   * Ordinals of those that are there. In the order of the key, so that two who lock the same
-   * parents do not wait for each other.
+   * Locks in the order of the key, so that two who lock the same parents do not wait for each
+   * other.
    */
   private static final String LOCK_ALL =
       """
-      SELECT cast(array_agg(asked.pgbelay_n) AS text)
-        FROM (SELECT * FROM unnest({0}) WITH ORDINALITY AS keys({1}, pgbelay_n)
+      SELECT asked.pgbelay_n
+        FROM (SELECT * FROM unnest({0}) WITH ORDINALITY AS sent({1}, pgbelay_n)
                ORDER BY {1} OFFSET 0) AS asked
-       CROSS JOIN LATERAL (SELECT FROM {2} WHERE {3}\
+        LEFT JOIN LATERAL (SELECT true AS is_there FROM {2} WHERE {3}%s) AS locked ON true
+       WHERE locked.is_there IS NULL\
       """;
 
-  private static final String LOCK_ALL_END = ") AS locked";
+  /** Where the key is one column: in one walk of the index. */
+  private static final String FIND_ALL_BY_COLUMN =
+      """
+      WITH sent AS MATERIALIZED (SELECT {0} AS all_keys)
+      SELECT asked.pgbelay_n
+        FROM sent CROSS JOIN unnest(sent.all_keys) WITH ORDINALITY AS asked(pgbelay_k, pgbelay_n)
+       WHERE asked.pgbelay_k NOT IN (SELECT {5} FROM {2} WHERE {3})\
+      """;
+
+  private static final String LOCK_ALL_BY_COLUMN =
+      """
+      WITH sent AS MATERIALIZED (SELECT {0} AS all_keys), locked AS MATERIALIZED (
+        SELECT {5} AS pgbelay_k FROM {2} WHERE {3} ORDER BY {5}%s)
+      SELECT asked.pgbelay_n
+        FROM sent CROSS JOIN unnest(sent.all_keys) WITH ORDINALITY AS asked(pgbelay_k, pgbelay_n)
+       WHERE asked.pgbelay_k NOT IN (SELECT pgbelay_k FROM locked)\
+      """;
 
   private static final String LOCK = " FOR KEY SHARE";
 
@@ -81,7 +97,7 @@ final class GuardSql {
   private final List<Field<?>> texts = new ArrayList<>();
 
   final RenderedQuery findOne;
-  final RenderedQuery findMissing;
+  final RenderedQuery findAll;
   final RenderedQuery lockOne;
   final RenderedQuery lockAll;
   final RenderedQuery lookAtOne;
@@ -103,56 +119,72 @@ final class GuardSql {
     boolean asItIs = !reference.parentWhere().equals(DSL.noCondition());
     String lock = asItIs ? LOCK_AS_IT_IS : LOCK;
     findOne = one(FIND_ONE);
-    findMissing = many(FIND_MISSING, types);
     lockOne = one(LOCK_ONE + lock);
-    lockAll = many(LOCK_ALL + lock + LOCK_ALL_END, types);
+    boolean single = types.size() == 1;
+    findAll = single ? byColumn(FIND_ALL_BY_COLUMN) : each(FIND_ALL, types);
+    lockAll =
+        single
+            ? byColumn(LOCK_ALL_BY_COLUMN.formatted(lock))
+            : each(LOCK_ALL.formatted(lock), types);
     lookAtOne = one(LOOK_AT_ONE);
-    lookAtAll = many(LOOK_AT_ALL, types.stream().map(type -> "text").toList());
+    lookAtAll = each(LOOK_AT_ALL, types.stream().map(type -> "text").toList());
   }
 
   private RenderedQuery one(String template) {
-    return new RenderedQuery(
-        columns.size(),
-        places -> {
-          List<Field<?>> values = new ArrayList<>();
-          for (int k = 0; k < types.size(); k++) {
-            values.add(cast(places.get(k), types.get(k)));
-          }
-          return query(template, places, values);
-        });
+    return query(template, (k, place) -> place, (k, place) -> is(k, cast(place, types.get(k))));
+  }
+
+  private RenderedQuery byColumn(String template) {
+    String type = types.get(0) + "[]";
+    Field<?> all = cast(DSL.field("(SELECT all_keys FROM sent)"), type);
+    return query(
+        template,
+        (k, place) -> cast(place, type),
+        (k, place) -> DSL.condition("{0} = ANY ({1})", columns.get(k), all));
   }
 
   /**
    * @param sent the types of what is sent
    */
-  private RenderedQuery many(String template, List<String> sent) {
+  private RenderedQuery each(String template, List<String> sent) {
+    return query(
+        template,
+        (k, place) -> cast(place, sent.get(k) + "[]"),
+        (k, place) -> {
+          Field<?> asked = DSL.field("asked.{0}", names.get(k));
+          return is(k, sent.equals(types) ? asked : cast(asked, types.get(k)));
+        });
+  }
+
+  private Condition is(int k, Field<?> value) {
+    return DSL.condition("{0} = {1}", columns.get(k), value);
+  }
+
+  /** Says something about one column, given its place. */
+  @FunctionalInterface
+  private interface OfColumn<R> {
+    R of(int column, Field<?> place);
+  }
+
+  private RenderedQuery query(String template, OfColumn<Field<?>> array, OfColumn<Condition> same) {
     return new RenderedQuery(
         columns.size(),
         places -> {
           List<Field<?>> arrays = new ArrayList<>();
-          List<Field<?>> values = new ArrayList<>();
-          for (int k = 0; k < types.size(); k++) {
-            arrays.add(cast(places.get(k), sent.get(k) + "[]"));
-            Field<?> asked = DSL.field("asked.{0}", names.get(k));
-            values.add(sent.equals(types) ? asked : cast(asked, types.get(k)));
+          Condition all = DSL.noCondition();
+          for (int k = 0; k < places.size(); k++) {
+            arrays.add(array.of(k, places.get(k)));
+            all = all.and(same.of(k, places.get(k)));
           }
-          return query(template, arrays, values);
+          return DSL.resultQuery(
+              template,
+              DSL.list(arrays),
+              DSL.list(names),
+              reference.parent(),
+              all.and(reference.parentWhere()),
+              DSL.list(texts),
+              columns.get(0));
         });
-  }
-
-  private ResultQuery<?> query(
-      String template, List<? extends Field<?>> keys, List<Field<?>> values) {
-    Condition same = DSL.noCondition();
-    for (int k = 0; k < columns.size(); k++) {
-      same = same.and(DSL.condition("{0} = {1}", columns.get(k), values.get(k)));
-    }
-    return DSL.resultQuery(
-        template,
-        DSL.list(keys),
-        DSL.list(names),
-        reference.parent(),
-        same.and(reference.parentWhere()),
-        DSL.list(texts));
   }
 
   private static Field<?> cast(Field<?> value, String type) {

@@ -46,41 +46,33 @@ final class ParentLookup {
   /** Those that are not there. */
   List<List<String>> missing(Tx tx, List<List<String>> keys) {
     GuardSql asking = sql(tx);
-    if (keys.size() == 1) {
-      return ask(tx, asking.findOne, keys, rows -> rows.next() ? List.of() : keys);
-    }
-    return ask(
-        tx,
-        asking.findMissing,
-        keys,
-        rows -> {
-          List<List<String>> missing = new ArrayList<>();
-          while (rows.next()) {
-            missing.add(keys.get(rows.getInt(1) - 1));
-          }
-          return missing;
-        });
+    return missing(tx, asking.findOne, asking.findAll, keys);
   }
 
   /** Locks those that are there; the others are returned. */
   List<List<String>> lock(Tx tx, List<List<String>> keys) {
     GuardSql asking = sql(tx);
+    return missing(tx, asking.lockOne, asking.lockAll, keys);
+  }
+
+  private List<List<String>> missing(
+      Tx tx, RenderedQuery one, RenderedQuery all, List<List<String>> keys) {
     if (keys.size() == 1) {
-      return ask(tx, asking.lockOne, keys, rows -> rows.next() ? List.of() : keys);
+      return ask(tx, one, keys, rows -> rows.next() ? List.of() : keys);
     }
-    return ask(
-        tx,
-        asking.lockAll,
-        keys,
-        rows -> {
-          rows.next();
-          BitSet found = ordinals(rows.getString(1));
-          List<List<String>> missing = new ArrayList<>();
-          for (int n = found.nextClearBit(1); n <= keys.size(); n = found.nextClearBit(n + 1)) {
-            missing.add(keys.get(n - 1));
-          }
-          return missing;
-        });
+    BitSet missing =
+        ask(
+            tx,
+            all,
+            keys,
+            rows -> {
+              BitSet ordinals = new BitSet(keys.size());
+              while (rows.next()) {
+                ordinals.set(rows.getInt(1));
+              }
+              return ordinals;
+            });
+    return missing.stream().mapToObj(n -> keys.get(n - 1)).toList();
   }
 
   /** One for each key. */
@@ -131,25 +123,6 @@ final class ParentLookup {
               !respelled.get(n)));
     }
     return answers;
-  }
-
-  /** As PostgreSQL writes an array; null of none. */
-  private static BitSet ordinals(@Nullable String array) {
-    BitSet found = new BitSet();
-    if (array == null) {
-      return found;
-    }
-    int n = 0;
-    for (int i = 1; i < array.length(); i++) {
-      char c = array.charAt(i);
-      if (c >= '0' && c <= '9') {
-        n = n * 10 + (c - '0');
-      } else {
-        found.set(n);
-        n = 0;
-      }
-    }
-    return found;
   }
 
   private <R> R ask(
