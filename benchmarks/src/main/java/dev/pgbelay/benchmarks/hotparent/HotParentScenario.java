@@ -18,9 +18,6 @@ import java.util.Optional;
 
 /** Threads that insert children of one parent, while others lock it. */
 public final class HotParentScenario implements Scenario {
-  static final int WRITERS = 16;
-  static final int HOLDERS = 2;
-
   @Override
   public String name() {
     return "hot-parent";
@@ -28,8 +25,7 @@ public final class HotParentScenario implements Scenario {
 
   @Override
   public String description() {
-    return "%d threads insert children of one row that %d others lock: with a foreign key, a guard, and neither"
-        .formatted(WRITERS, HOLDERS);
+    return "threads insert children of one row that others lock: with a foreign key, a guard, and neither";
   }
 
   /** The amount of data does not matter here; the time is {@code --repeats} times 5 ms a part. */
@@ -41,7 +37,7 @@ public final class HotParentScenario implements Scenario {
   @Override
   public Stage prepare(BenchServer server, BenchSettings settings) throws Exception {
     HikariConfig config = BenchServer.poolConfig(server.jdbcUrl());
-    config.setMaximumPoolSize(WRITERS + HOLDERS + 1);
+    config.setMaximumPoolSize(ParentPart.MOST_THREADS + 1);
     HikariDataSource pool = new HikariDataSource(config);
     try (Connection connection = pool.getConnection();
         Statement statement = connection.createStatement()) {
@@ -98,7 +94,7 @@ public final class HotParentScenario implements Scenario {
   private record ParentStage(HikariDataSource pool, List<Contestant> contestants) implements Stage {
     @Override
     public List<String> parts() {
-      return ParentContestant.PARTS;
+      return ParentPart.titles();
     }
 
     @Override
@@ -107,8 +103,10 @@ public final class HotParentScenario implements Scenario {
           "limit: the same table without the foreign key, each insert in a transaction of"
               + " Transactions, all of one parent; so do the guards and 'foreign key'",
           "autocommit: one prepared statement and nothing else, for what the key alone costs",
-          "the parent is locked by two threads in turn, for so long each time; in change-key-5ms a"
-              + " unique column of it is changed as well",
+          "16 threads insert, in one-thread-… one; the parent is locked by two threads in turn (in"
+              + " one-thread-… by one), for so long each time: change-key changes a unique column,"
+              + " change-other another one, update is FOR UPDATE",
+          "child-5ms-…: the inserting transactions stay open for 5 ms",
           "parent-locks-per-second: how often the two got their lock");
     }
 

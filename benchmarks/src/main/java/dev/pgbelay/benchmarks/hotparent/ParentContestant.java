@@ -21,8 +21,6 @@ import javax.sql.DataSource;
 
 /** Inserts for a while, and counts what came of it. */
 final class ParentContestant implements Contestant {
-  static final List<String> PARTS =
-      List.of("not-locked", "no-key-update-5ms", "change-key-5ms", "update-5ms", "update-50ms");
   private static final long NANOS_PER_REPEAT = 5_000_000;
 
   private final String name;
@@ -49,23 +47,29 @@ final class ParentContestant implements Contestant {
     return name;
   }
 
+  /** A statement that is its own transaction is open no longer than it takes. */
   @Override
-  public List<Measurement> measure(String part) throws Exception {
+  public boolean takesPart(String part) {
+    return way.isTransaction() || ParentPart.of(part).childMillis() == 0;
+  }
+
+  @Override
+  public List<Measurement> measure(String title) throws Exception {
+    ParentPart part = ParentPart.of(title);
     long before = number(count());
     long multixacts = number(ParentSql.MULTIXACTS);
-    ExecutorService threads =
-        Executors.newFixedThreadPool(HotParentScenario.WRITERS + HotParentScenario.HOLDERS);
+    ExecutorService threads = Executors.newFixedThreadPool(ParentPart.MOST_THREADS);
     List<long[]> times = new ArrayList<>();
     long locks = 0;
     long start = System.nanoTime();
     try {
       List<Future<Long>> holding = new ArrayList<>();
-      for (int i = 0; i < HotParentScenario.HOLDERS && !part.equals(PARTS.get(0)); i++) {
+      for (int i = 0; i < part.holders(); i++) {
         holding.add(threads.submit(() -> lock(part, start + nanos)));
       }
       List<Future<long[]>> inserting = new ArrayList<>();
-      for (int i = 0; i < HotParentScenario.WRITERS; i++) {
-        inserting.add(threads.submit(() -> insertUntil(start + nanos)));
+      for (int i = 0; i < part.writers(); i++) {
+        inserting.add(threads.submit(() -> insertUntil(start + nanos, part.childMillis())));
       }
       for (Future<long[]> each : inserting) {
         times.add(each.get());
@@ -81,14 +85,14 @@ final class ParentContestant implements Contestant {
     Work did = new Work(number(count()) - before, 0);
     Work expected = new Work(all.length, 0);
     List<Measurement> figures = new ArrayList<>();
-    figures.add(of(part, "inserts-per-second", all.length / seconds, "inserts/s", did, expected));
-    figures.add(of(part, "p99", percentile(all), "ms", did, expected));
-    if (!part.equals(PARTS.get(0))) {
-      figures.add(of(part, "parent-locks-per-second", locks / seconds, "locks/s", did, expected));
+    figures.add(of(title, "inserts-per-second", all.length / seconds, "inserts/s", did, expected));
+    figures.add(of(title, "p99", percentile(all), "ms", did, expected));
+    if (part.holders() > 0) {
+      figures.add(of(title, "parent-locks-per-second", locks / seconds, "locks/s", did, expected));
     } else if (foreignKey) {
       double made = Math.max(0, number(ParentSql.MULTIXACTS) - multixacts);
       figures.add(
-          of(part, "multixacts-per-insert", made / all.length, "per insert", did, expected));
+          of(title, "multixacts-per-insert", made / all.length, "per insert", did, expected));
     }
     return figures;
   }
@@ -98,8 +102,8 @@ final class ParentContestant implements Contestant {
   }
 
   private static Measurement of(
-      String part, String what, double value, String unit, Work did, Work expected) {
-    return new Measurement(part + "/" + what, value, unit, did, expected);
+      String title, String what, double value, String unit, Work did, Work expected) {
+    return new Measurement(title + "/" + what, value, unit, did, expected);
   }
 
   private static double percentile(long[] sorted) {
@@ -107,13 +111,13 @@ final class ParentContestant implements Contestant {
   }
 
   /** The time of each. */
-  private long[] insertUntil(long end) throws Exception {
+  private long[] insertUntil(long end, long openMillis) throws Exception {
     long[] times = new long[1_024];
     int done = 0;
     try (ParentWays.Inserter inserter = way.open()) {
       do {
         long began = System.nanoTime();
-        inserter.insert();
+        inserter.insert(openMillis);
         if (done == times.length) {
           times = Arrays.copyOf(times, 2 * done);
         }
@@ -123,20 +127,15 @@ final class ParentContestant implements Contestant {
     return Arrays.copyOf(times, done);
   }
 
-  private long lock(String part, long end) throws SQLException, InterruptedException {
-    String lock =
-        part.startsWith("no-key")
-            ? ParentSql.LOCK_NO_KEY_UPDATE
-            : part.startsWith("change-key") ? ParentSql.CHANGE_KEY : ParentSql.LOCK_UPDATE;
-    long millis = part.endsWith("-50ms") ? 50 : 5;
+  private long lock(ParentPart part, long end) throws SQLException, InterruptedException {
     long locks = 0;
     try (Connection connection = pool.getConnection()) {
       connection.setAutoCommit(false);
       do {
-        try (PreparedStatement statement = connection.prepareStatement(lock)) {
+        try (PreparedStatement statement = connection.prepareStatement(part.lock())) {
           statement.executeQuery().close();
         }
-        TimeUnit.MILLISECONDS.sleep(millis);
+        TimeUnit.MILLISECONDS.sleep(part.holdMillis());
         connection.commit();
         locks++;
       } while (System.nanoTime() < end);

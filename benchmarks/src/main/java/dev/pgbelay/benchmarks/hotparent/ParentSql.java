@@ -23,6 +23,9 @@ final class ParentSql {
   static final String LOCK_UPDATE = "select n from bench_parent where id = 1 for update";
   static final String CHANGE_KEY = "update bench_parent set code = -code where id = 1 returning n";
 
+  /** As most writes to a parent are. */
+  static final String CHANGE_OTHER = "update bench_parent set n = n + 1 where id = 1 returning n";
+
   /** How many multixacts there have been. */
   static final String MULTIXACTS = "select mxid_age('1'::xid)";
 

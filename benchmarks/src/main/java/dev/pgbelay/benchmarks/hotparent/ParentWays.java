@@ -12,6 +12,7 @@ import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import javax.sql.DataSource;
 import org.jooq.impl.SQLDataType;
 
@@ -42,11 +43,18 @@ final class ParentWays {
   /** Opens what one thread needs. */
   interface Way {
     Inserter open() throws Exception;
+
+    default boolean isTransaction() {
+      return true;
+    }
   }
 
   /** Inserts one child. */
   interface Inserter extends AutoCloseable {
-    void insert() throws Exception;
+    /**
+     * @param openMillis how long its transaction stays open after that
+     */
+    void insert(long openMillis) throws Exception;
 
     @Override
     default void close() throws SQLException {}
@@ -54,32 +62,51 @@ final class ParentWays {
 
   /** One statement, prepared once, which is its own transaction. */
   static Way autocommit(DataSource pool, String insert) {
-    return () -> {
-      Connection connection = pool.getConnection();
-      PreparedStatement statement = connection.prepareStatement(insert);
-      return new Inserter() {
-        @Override
-        public void insert() throws Exception {
-          statement.executeUpdate();
-        }
+    return new Way() {
+      @Override
+      public boolean isTransaction() {
+        return false;
+      }
 
-        @Override
-        public void close() throws SQLException {
-          statement.close();
-          connection.close();
-        }
-      };
+      @Override
+      public Inserter open() throws SQLException {
+        return new Alone(pool.getConnection(), insert);
+      }
     };
+  }
+
+  private static final class Alone implements Inserter {
+    private final Connection connection;
+    private final PreparedStatement statement;
+
+    Alone(Connection connection, String insert) throws SQLException {
+      this.connection = connection;
+      this.statement = connection.prepareStatement(insert);
+    }
+
+    @Override
+    public void insert(long openMillis) throws SQLException {
+      statement.executeUpdate();
+    }
+
+    @Override
+    public void close() throws SQLException {
+      statement.close();
+      connection.close();
+    }
   }
 
   /** In a transaction, as a service has it that does more in it. */
   static Way transaction(Transactions transactions, String insert, Optional<ParentGuard> guard) {
     Inserter one =
-        () ->
+        openMillis ->
             transactions.execute(
                 tx -> {
                   guard.ifPresent(each -> each.check(tx, 1L));
                   tx.dsl().execute(insert);
+                  if (openMillis > 0) {
+                    TimeUnit.MILLISECONDS.sleep(openMillis);
+                  }
                 });
     return () -> one;
   }

@@ -55,7 +55,8 @@ public final class GuardScenario implements Scenario {
     List<Long> ids = LongStream.range(0, BATCH).map(n -> 1 + n % customers).boxed().toList();
     return new GuardStage(
         List.of(
-            new ByHand(pool, ids),
+            new ByHand(Stage.LIMIT, ShopSql.FIND_KEYS, pool, ids),
+            new ByHand("by hand, locked", ShopSql.LOCK_KEYS, pool, ids),
             new Guarded(
                 "pgbelay (cached)",
                 List.of(REMEMBERED),
@@ -90,7 +91,7 @@ public final class GuardScenario implements Scenario {
     @Override
     public List<String> notes() {
       return List.of(
-          "limit: remembered is HashSet.contains; asked is one prepared '= any' in JDBC",
+          "limit: remembered is HashSet.contains; asked is one prepared '= any' in JDBC, and 'by hand, locked' the same FOR KEY SHARE",
           "asked-1000: 1,000 keys in one call; asked-1: one key; both within an open transaction, without its begin and commit");
     }
   }
@@ -104,10 +105,11 @@ public final class GuardScenario implements Scenario {
         new Work(keys, keys));
   }
 
-  private record ByHand(DataSource pool, List<Long> ids) implements Contestant {
+  private record ByHand(String name, String sql, DataSource pool, List<Long> ids)
+      implements Contestant {
     @Override
-    public String name() {
-      return Stage.LIMIT;
+    public boolean takesPart(String part) {
+      return !part.equals(REMEMBERED) || name.equals(Stage.LIMIT);
     }
 
     @Override
@@ -125,7 +127,7 @@ public final class GuardScenario implements Scenario {
         return List.of(figure(part, nanos, (long) REMEMBERED_ROUNDS * ids.size(), found));
       }
       try (Connection connection = pool.getConnection();
-          PreparedStatement find = connection.prepareStatement(ShopSql.FIND_KEYS)) {
+          PreparedStatement find = connection.prepareStatement(sql)) {
         connection.setAutoCommit(false);
         List<List<Long>> calls = calls(part, ids);
         long found = 0;

@@ -121,5 +121,10 @@ final class ShopSql {
       select id from shop_customer where id = any (?)
       """;
 
+  static final String LOCK_KEYS =
+      """
+      select id from shop_customer where id = any (?) order by id for key share
+      """;
+
   private ShopSql() {}
 }
