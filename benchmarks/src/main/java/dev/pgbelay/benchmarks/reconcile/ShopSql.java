@@ -99,6 +99,13 @@ final class ShopSql {
       delete from shop_customer where id = 1
       """;
 
+  /** What is left of a delete that was not measured to its end. */
+  static final String CUT_CASCADE_SHORT =
+      """
+      delete from shop_order where customer_id = 1;
+      truncate pgbelay.reconcile_deleted, pgbelay.reconcile_undo
+      """;
+
   static final String COUNT_ORDERS = "select count(*) from shop_order";
   static final String COUNT_OF_FIRST = "select count(*) from shop_order where customer_id = 1";
 

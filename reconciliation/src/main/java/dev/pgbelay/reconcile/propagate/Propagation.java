@@ -63,7 +63,8 @@ public final class Propagation {
             builder.confirmAbove,
             builder.chunkTimeout,
             builder.throttle,
-            builder.guards);
+            builder.guards,
+            builder.sleeper);
     this.options =
         TxOptions.builder()
             .path("reconcile-propagation")
@@ -92,10 +93,10 @@ public final class Propagation {
   public Pass runOnce() {
     PropagationStep.Course course = new PropagationStep.Course();
     try {
-      long start = System.nanoTime();
+      long start = pacing.sleeper().nanoTime();
       Pass pass = transactions.run(options, tx -> step.run(tx, course));
       if (pass.work() > 0) {
-        pacing.after(pass.work(), System.nanoTime() - start - course.waitedNanos());
+        pacing.after(pass.work(), pacing.sleeper().nanoTime() - start - course.waitedNanos());
       }
       return pass;
     } catch (RuntimeException e) {

@@ -12,10 +12,14 @@ record PropagationPacing(int rowsPerSecond, Duration pause, int dutyPercent, Sle
   static final int NO_RATE = 0;
   private static final long MOST_OF_DUTY = TimeUnit.SECONDS.toNanos(5);
 
-  /** Rests; tests only take notes. */
+  /** Rests, and tells the time; tests only take notes. */
   @FunctionalInterface
   interface Sleeper {
     void sleep(long nanos) throws InterruptedException;
+
+    default long nanoTime() {
+      return System.nanoTime();
+    }
   }
 
   void after(int rows, long tookNanos) {

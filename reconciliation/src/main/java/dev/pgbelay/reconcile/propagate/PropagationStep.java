@@ -26,7 +26,8 @@ record PropagationStep(
     int confirmAbove,
     Duration chunkTimeout,
     List<ThrottleSignal> throttle,
-    List<DeletedParents> guards) {
+    List<DeletedParents> guards,
+    PropagationPacing.Sleeper time) {
   private static final Duration THROTTLED = Duration.ofMillis(500);
 
   /** What became of one step, also when it failed. Of one thread. */
@@ -95,9 +96,9 @@ record PropagationStep(
     }
     Keys locked = children.lock(some);
     if (locked.isEmpty() && entry.waits()) {
-      long start = System.nanoTime();
+      long start = time.nanoTime();
       locked = children.awaitOne(some);
-      course.waitedNanos = System.nanoTime() - start;
+      course.waitedNanos = time.nanoTime() - start;
     }
     long changed = locked.isEmpty() ? 0 : children.treat(tx, locked);
     boolean isPassed = !entry.waits() || locked.isEmpty();

@@ -3,7 +3,6 @@ package dev.pgbelay.reconcile.propagate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.jooq.impl.DSL.inline;
 
-import dev.pgbelay.batch.chunk.ThrottleSignal;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.OnDelete;
@@ -13,10 +12,8 @@ import dev.pgbelay.testing.Interleaving;
 import dev.pgbelay.testing.PostgresExtension;
 import java.sql.Statement;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -24,8 +21,6 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.awaitility.Awaitility;
-import org.jooq.DSLContext;
-import org.jooq.Table;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -163,36 +158,6 @@ class PropagationChunksTest {
   }
 
   @Test
-  void chunks_areTreatedAtTheirRate_andNotWhileASignalSaysToWait() {
-    shop.customers(9);
-    shop.dsl.execute("update orders set customer_id = 1");
-    List<Long> rests = new ArrayList<>();
-    AtomicBoolean busy = new AtomicBoolean(true);
-    Propagation worker =
-        captured(orders().onDelete(OnDelete.cascade()).build())
-            .chunk(3)
-            .rowsPerSecond(1)
-            .pause(Duration.ofMillis(700))
-            .sleeper(rests::add)
-            .throttle(List.of(signal(busy)))
-            .build();
-    shop.dsl.execute("delete from customers where id = 1");
-    assertThat(worker.runOnce().work()).isZero();
-    assertThat(rests).isEmpty();
-    busy.set(false);
-    drain(worker);
-    assertThat(rests).hasSize(5);
-    // Three rows at one a second, less what the chunk took; then the pause alone for what had none.
-    assertThat(rests)
-        .allSatisfy(nanos -> assertThat(nanos).isBetween(700_000_000L, 3_000_000_000L));
-    PropagationPacing pacing = new PropagationPacing(100, Duration.ZERO, 20, rests::add);
-    assertThat(pacing.rest(50, 100_000_000)).as("their rate").isEqualTo(400_000_000);
-    assertThat(pacing.rest(50, 200_000_000)).as("a fifth of the time").isEqualTo(800_000_000);
-    assertThat(pacing.rest(50, 10_000_000_000L)).as("at most").isEqualTo(5_000_000_000L);
-    assertThat(shop.count("select count(*) from orders")).isZero();
-  }
-
-  @Test
   void chunksOfTheLibrarysRules_areNotFlushedByThemselves_andThoseOfOwnRulesAsTheSessionSays() {
     shop.customers(2);
     shop.dsl.execute("create table if not exists seen_commit (setting text)");
@@ -223,20 +188,6 @@ class PropagationChunksTest {
         .containsExactly("off", "local");
     shop.dsl.execute("drop function see_commit cascade");
     shop.dsl.execute("drop table seen_commit");
-  }
-
-  private static ThrottleSignal signal(AtomicBoolean busy) {
-    return new ThrottleSignal() {
-      @Override
-      public String name() {
-        return "test";
-      }
-
-      @Override
-      public Optional<String> reasonToWait(DSLContext dsl, Table<?> table) {
-        return busy.get() ? Optional.of("busy") : Optional.empty();
-      }
-    };
   }
 
   @Test
