@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param from rows changed since; empty for a full run
  * @param until rows changed later are for the next run, however many are written meanwhile
  * @param nextFrom before it nobody began who was still at work; null where that is not known
- * @param captureId the trigger that captures deletes, if there is one
+ * @param captureId of the triggers that capture deletes, if they are there
  */
 record Beginning(
     Optional<String> whyFull,
@@ -91,12 +91,12 @@ record Beginning(
       @Nullable Long capture) {
     if (capture == null) {
       return Optional.of(
-          "no trigger captures deletes of %s (DeleteCapture.install)"
+          "no trigger captures deletes of %s, or one is disabled (DeleteCapture.install); who captures by call may not be the only one who deletes"
               .formatted(reference.parent().getName()));
     }
     if (!capture.equals(latest.captureId())) {
       return Optional.of(
-          "the trigger that captures deletes was installed after the last run began");
+          "the triggers that capture deletes were installed or enabled, or partitions came or went, after the last run began");
     }
     return changes.isTruncated(dsl, reference)
         ? Optional.of("%s was truncated".formatted(reference.parent().getName()))

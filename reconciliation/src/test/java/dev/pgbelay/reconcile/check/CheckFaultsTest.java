@@ -17,8 +17,9 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Runs that are cut, and runs that meet: every row is counted once in a run that is whole. */
 class CheckFaultsTest {
@@ -37,12 +38,12 @@ class CheckFaultsTest {
     shop.dsl.execute("delete from customers where id % 500 = 1");
   }
 
-  private Checker checker() {
-    return Checker.builder(
-            shop.transactions, Declarations.of("1", ShopFixture.ORDER_CUSTOMER_REFERENCE))
-        .rangeRows(50, 50, 50)
-        .throttle(List.of())
-        .build();
+  private Checker checker(boolean byRanges) {
+    Checker.Builder checker =
+        Checker.builder(
+                shop.transactions, Declarations.of("1", ShopFixture.ORDER_CUSTOMER_REFERENCE))
+            .throttle(List.of());
+    return (byRanges ? checker.rangeRows(50, 50, 50) : checker).build();
   }
 
   private void assertWholeRunsCountEveryRowOnce() {
@@ -58,14 +59,15 @@ class CheckFaultsTest {
         .isEqualTo(4);
   }
 
-  @Test
-  void severalAtOnce_areOneRun() throws Exception {
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void severalAtOnce_areOneRun(boolean byRanges) throws Exception {
     ExecutorService threads = Executors.newFixedThreadPool(4);
     try {
       for (int round = 0; round < 3; round++) {
         List<Future<DeclarationReport>> runs = new ArrayList<>();
         for (int k = 0; k < 4; k++) {
-          runs.add(threads.submit(() -> checker().run("order-customer")));
+          runs.add(threads.submit(() -> checker(byRanges).run("order-customer")));
         }
         for (Future<DeclarationReport> run : runs) {
           DeclarationReport report = run.get(1, TimeUnit.MINUTES);
@@ -79,8 +81,10 @@ class CheckFaultsTest {
     }
   }
 
-  @Test
-  void runWhoseConnectionsAreKilled_isGoneOnWith_andCountsEveryRowOnce() throws Exception {
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void runWhoseConnectionsAreKilled_isGoneOnWith_andCountsEveryRowOnce(boolean byRanges)
+      throws Exception {
     long seed = Long.getLong("pgbelay.seed", System.nanoTime());
     System.out.println("pgbelay.seed=" + seed);
     RandomGenerator random = RandomGeneratorFactory.of("L64X128MixRandom").create(seed);
@@ -104,11 +108,11 @@ class CheckFaultsTest {
       while (!killer.isDone()
           || shop.count("select count(*) from pgbelay.reconcile_run where finished_at is not null")
               == 0) {
-        tryToRun();
+        tryToRun(byRanges);
         assertThat(++runs).as("seed %d", seed).isLessThan(10_000);
       }
       killer.get();
-      assertThat(checker().run("order-customer").outcome()).isEqualTo(FINDINGS);
+      assertThat(checker(byRanges).run("order-customer").outcome()).isEqualTo(FINDINGS);
       assertWholeRunsCountEveryRowOnce();
       System.out.println(killed.get() + " kills, " + runs + " calls");
     } finally {
@@ -117,9 +121,9 @@ class CheckFaultsTest {
     }
   }
 
-  private void tryToRun() {
+  private void tryToRun(boolean byRanges) {
     try {
-      checker().run("order-customer");
+      checker(byRanges).run("order-customer");
     } catch (RuntimeException e) {
       // Killed before the check, in the comparison with the catalog.
       assertThat(e.getMessage()).isNotNull();

@@ -1,21 +1,18 @@
 package dev.pgbelay.reconcile.check;
 
+import static dev.pgbelay.reconcile.check.ChangedShop.assertFullBecause;
+import static dev.pgbelay.reconcile.check.ChangedShop.assertRead;
 import static dev.pgbelay.reconcile.check.DeclarationReport.Mode.FULL;
 import static dev.pgbelay.reconcile.check.DeclarationReport.Mode.INCREMENTAL;
 import static dev.pgbelay.reconcile.check.DeclarationReport.Outcome.CLEAN;
-import static dev.pgbelay.reconcile.check.DeclarationReport.Outcome.FINDINGS;
 import static dev.pgbelay.reconcile.check.DeclarationReport.Outcome.INCOMPLETE;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.jooq.impl.DSL.field;
-import static org.jooq.impl.DSL.name;
 
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.reconcile.Declaration;
-import dev.pgbelay.reconcile.DeclarationException;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.DerivedValue;
 import dev.pgbelay.reconcile.Invariant;
-import dev.pgbelay.reconcile.OnDelete;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.ShopFixture;
 import dev.pgbelay.reconcile.propagate.DeleteCapture;
@@ -24,10 +21,6 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
-import org.assertj.core.api.Assertions;
-import org.jooq.Field;
-import org.jooq.SQLDialect;
-import org.jooq.impl.DSL;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -36,42 +29,13 @@ import org.postgresql.ds.PGSimpleDataSource;
 
 /** Runs that look only at what has changed: what they must see, and what they cannot. */
 class IncrementalPostgresTest {
-  private static final Field<?> ORDER_CHANGED = field(name("orders", "changed_at"));
-
-  private static final Reference REFERENCE =
-      Reference.builder("order-customer")
-          .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-          .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
-          .onDelete(OnDelete.cascade())
-          .changedAt(ORDER_CHANGED)
-          .build();
-  private static final DerivedValue TOTAL =
-      DerivedValue.builder("order-total")
-          .column(ShopFixture.ORDERS, ShopFixture.TOTAL)
-          .mustEqual(ShopFixture.ORDER_TOTAL.expected(), ShopFixture.LINES)
-          .changedAt(ORDER_CHANGED)
-          .sourceChangedAt(
-              ShopFixture.LINES, field(name("lines", "changed_at")), ShopFixture.LINE_ORDER)
-          .build();
-  private static final Invariant STATUS = ShopFixture.ORDER_STATUS.withChangedAt(ORDER_CHANGED);
+  private static final Reference REFERENCE = ChangedShop.REFERENCE;
+  private static final DerivedValue TOTAL = ChangedShop.TOTAL;
+  private static final Invariant STATUS = ChangedShop.STATUS;
 
   @RegisterExtension
   static final PostgresExtension postgres =
-      PostgresExtension.create()
-          .withTemplate(
-              dataSource -> {
-                ShopFixture.SCHEMA.initialize(dataSource);
-                DSL.using(dataSource, SQLDialect.POSTGRES)
-                    .execute(
-                        "create function touch() returns trigger language plpgsql as"
-                            + " $$ begin new.changed_at := now(); return new; end $$;"
-                            + " alter table orders add changed_at timestamptz not null default now();"
-                            + " alter table lines add changed_at timestamptz not null default now();"
-                            + " create trigger touch before update on orders for each row execute function touch();"
-                            + " create trigger touch before update on lines for each row execute function touch();"
-                            + " create index on orders (changed_at, id);"
-                            + " create index on lines (changed_at, id)");
-              });
+      PostgresExtension.create().withTemplate(ChangedShop.SCHEMA);
 
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());
   private Connection other;
@@ -112,21 +76,6 @@ class IncrementalPostgresTest {
 
   private DeclarationReport check(Declaration declaration) {
     return checker(declaration).build().run(declaration.name());
-  }
-
-  private static void assertRead(
-      DeclarationReport report, DeclarationReport.Mode mode, long rows, long open) {
-    assertThat(report.mode()).as("%s", report).isEqualTo(mode);
-    assertThat(report.rowsChecked()).as("%s", report).isEqualTo(rows);
-    assertThat(report.rowsInScope()).as("%s", report).isEqualTo(rows);
-    assertThat(report.rowsNotReached()).as("%s", report).isZero();
-    assertThat(report.open()).as("%s", report).isEqualTo(open);
-    assertThat(report.outcome()).as("%s", report).isEqualTo(open == 0 ? CLEAN : FINDINGS);
-  }
-
-  private static void assertFullBecause(DeclarationReport report, String why) {
-    assertThat(report.mode()).as("%s", report).isEqualTo(FULL);
-    assertThat(report.whyFull()).hasValueSatisfying(text -> assertThat(text).contains(why));
   }
 
   @Test
@@ -187,33 +136,6 @@ class IncrementalPostgresTest {
     }
     assertFullBecause(check(REFERENCE), "prepared");
     assertRead(check(REFERENCE), INCREMENTAL, 0, 1);
-  }
-
-  @Test
-  void childrenOfDeletedParents_areSeen_thoughTheyHaveNotChanged() {
-    check(REFERENCE);
-    shop.dsl.execute("delete from customers where id between 1 and 250");
-    assertRead(check(REFERENCE), INCREMENTAL, 250, 250);
-  }
-
-  @Test
-  void withoutTriggersOnTheParent_withNewOnes_andAfterTruncate_everyRowIsRead() {
-    check(REFERENCE);
-    capture(REFERENCE).uninstall();
-    shop.dsl.execute("delete from customers where id = 7");
-    capture(REFERENCE).install();
-    DeclarationReport reinstalled = check(REFERENCE);
-    assertFullBecause(reinstalled, "installed after the last run began");
-    assertThat(reinstalled.open()).isEqualTo(1);
-    capture(REFERENCE).uninstall();
-    assertFullBecause(check(REFERENCE), "DeleteCapture.install");
-    capture(REFERENCE).install();
-    check(REFERENCE);
-    assertThat(check(REFERENCE).mode()).isEqualTo(INCREMENTAL);
-    shop.dsl.execute("truncate customers");
-    DeclarationReport truncated = check(REFERENCE);
-    assertFullBecause(truncated, "truncated");
-    assertThat(truncated.open()).isEqualTo(1_000);
   }
 
   @Test
@@ -301,30 +223,6 @@ class IncrementalPostgresTest {
     DeclarationReport rest = check(STATUS);
     assertFullBecause(rest, "unfinished run");
     assertRead(rest, FULL, 1_000, 0);
-  }
-
-  @Test
-  void columnThatCannotTell_isRefused_withTheIndexItWants() {
-    shop.dsl.execute(
-        "create table visit (id bigint primary key, seen timestamp not null, at timestamptz)");
-    for (String column : new String[] {"seen", "at", "nope"}) {
-      Assertions.assertThatThrownBy(
-              () ->
-                  check(
-                      Invariant.everyRow("visits", DSL.table(name("visit")), DSL.trueCondition())
-                          .withChangedAt(field(name("visit", column)))))
-          .isInstanceOf(DeclarationException.class)
-          .hasMessageContaining(column);
-    }
-    shop.dsl.execute("alter table visit alter at set not null");
-    shop.dsl.execute("create index on visit (id, at)");
-    Invariant visits =
-        Invariant.everyRow("visits", DSL.table(name("visit")), DSL.trueCondition())
-            .withChangedAt(field(name("visit", "at")));
-    Assertions.assertThatThrownBy(() -> check(visits))
-        .hasMessageContaining("CREATE INDEX CONCURRENTLY ON public.visit (\"at\", \"id\")");
-    shop.dsl.execute("create index on visit (at, id)");
-    assertThat(check(visits).outcome()).isEqualTo(CLEAN);
   }
 
   @Test

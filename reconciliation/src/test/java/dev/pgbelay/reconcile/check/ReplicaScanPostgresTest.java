@@ -6,6 +6,7 @@ import static dev.pgbelay.reconcile.check.DeclarationReport.Outcome.INCOMPLETE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.jooq.impl.DSL.condition;
 
+import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.internal.PassingDataSource;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.Invariant;
@@ -40,13 +41,15 @@ class ReplicaScanPostgresTest {
   private static PostgresCluster cluster;
   private static PostgresDatabase database;
   private static PostgresNode replica;
+  private static PostgresNode bystander;
 
   private ShopFixture shop;
 
   @BeforeAll
   static void start() throws Exception {
-    cluster = PostgresCluster.builder().replicas(1).start();
-    replica = cluster.replica();
+    cluster = PostgresCluster.builder().replicas(2).start();
+    replica = cluster.replicas().get(0);
+    bystander = cluster.replicas().get(1);
     database = cluster.createDatabase("replica_scan");
     ShopFixture.SCHEMA.initialize(database.dataSource());
   }
@@ -208,6 +211,49 @@ class ReplicaScanPostgresTest {
 
   @Test
   @Order(6)
+  void incrementalRun_looksAtTheReplicaToo() {
+    shop.dsl.execute(
+        "create table visit (id bigint primary key, ok boolean, changed_at timestamptz not null default now());"
+            + " create index on visit (changed_at, id);"
+            + " insert into visit select g, true from generate_series(1, 100) g");
+    Invariant visits =
+        Invariant.everyRow("visits", DSL.table(DSL.name("visit")), DSL.condition("visit.ok"))
+            .withChangedAt(DSL.field(DSL.name("visit", "changed_at")));
+    AtomicInteger connections = new AtomicInteger();
+    Checker checker =
+        Checker.builder(shop.transactions, Declarations.of("1", visits))
+            .scanOn(replica(connections::set))
+            .incremental(Duration.ofDays(1))
+            .overlap(Duration.ZERO)
+            .throttle(List.of())
+            .build();
+    assertThat(checker.run("visits").rowsChecked()).isEqualTo(100);
+    shop.dsl.execute(
+        "update visit set ok = false, changed_at = clock_timestamp() where id in (7, 8)");
+    int before = connections.get();
+    DeclarationReport report = checker.run("visits");
+    assertThat(report.mode()).as("%s", report).isEqualTo(DeclarationReport.Mode.INCREMENTAL);
+    assertThat(report.rowsChecked()).isEqualTo(2);
+    assertThat(report.confirmed()).isEqualTo(2);
+    assertThat(connections.get()).isGreaterThan(before + 1);
+  }
+
+  @Test
+  @Order(7)
+  void replicaOfAnotherCluster_isRefused() throws Exception {
+    try (PostgresCluster another = PostgresCluster.builder().replicas(1).start()) {
+      PGSimpleDataSource scanned = new PGSimpleDataSource();
+      scanned.setUrl(another.replica().jdbcUrl());
+      DeclarationReport report = checker(scanned).build().run("order-customer");
+      assertThat(report.outcome()).as("%s", report).isEqualTo(INCOMPLETE);
+      assertThat(report.reason())
+          .hasValueSatisfying(text -> assertThat(text).contains("another cluster"));
+      assertThat(report.rowsChecked()).isZero();
+    }
+  }
+
+  @Test
+  @Order(8)
   void promotedInTheMiddle_nothingMoreIsReadThere() {
     DataSource scanned =
         replica(
@@ -231,5 +277,30 @@ class ReplicaScanPostgresTest {
             .run("order-customer");
     assertThat(onThePrimary.outcome()).isEqualTo(CLEAN);
     assertThat(onThePrimary.rowsChecked()).isEqualTo(100);
+  }
+
+  /** After a fail-over that one goes on with the old primary. */
+  @Test
+  @Order(9)
+  void replicaOfAnotherTimeline_isRefused() {
+    PGSimpleDataSource primary = new PGSimpleDataSource();
+    primary.setUrl(replica.jdbcUrl(database.name()));
+    PGSimpleDataSource scanned = new PGSimpleDataSource();
+    scanned.setUrl(bystander.jdbcUrl(database.name()));
+    assertThat(isInRecovery(primary)).isFalse();
+    assertThat(isInRecovery(scanned)).isTrue();
+    DeclarationReport report =
+        Checker.builder(
+                Transactions.of(primary),
+                Declarations.of("2", ShopFixture.ORDER_CUSTOMER_REFERENCE))
+            .scanOn(scanned)
+            .confirmWithin(Duration.ofMillis(500))
+            .throttle(List.of())
+            .build()
+            .run("order-customer");
+    assertThat(report.outcome()).as("%s", report).isEqualTo(INCOMPLETE);
+    assertThat(report.reason())
+        .hasValueSatisfying(text -> assertThat(text).contains("the replica has replayed"));
+    assertThat(report.rowsChecked()).isZero();
   }
 }
