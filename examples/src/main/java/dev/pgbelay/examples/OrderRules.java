@@ -172,7 +172,7 @@ public final class OrderRules {
                             .update(ORDERS)
                             .set(STATUS, "cancelled")
                             .where(STATUS.in(CANCELLED)) // what it knows how to read
-                            .and(ORDER.eq(Long.valueOf(keyOf(finding.rowKey().data()))))
+                            .and(finding.rowIs(ORDER))
                             .execute()))
             .ceiling(20) // of each declaration; more than that is somebody's decision
             .build()
@@ -219,11 +219,6 @@ public final class OrderRules {
 
   private int ordersOf(long customer) {
     return dsl.fetchCount(ORDERS, ORDER_CUSTOMER.eq(customer));
-  }
-
-  /** The only column of the key is a number. */
-  private static String keyOf(String json) {
-    return json.replaceAll("[^0-9]", "");
   }
 
   private void createTables() {

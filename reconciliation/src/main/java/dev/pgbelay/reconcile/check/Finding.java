@@ -1,14 +1,20 @@
 package dev.pgbelay.reconcile.check;
 
+import dev.pgbelay.core.PgBelayException;
 import java.time.Instant;
 import java.util.Optional;
+import org.jooq.Condition;
+import org.jooq.DataType;
+import org.jooq.Field;
 import org.jooq.JSONB;
+import org.jooq.impl.DSL;
 
 /**
  * Something that is wrong, once however many runs see it.
  *
  * @param id of it, for people and logs
- * @param rowKey the row's primary key as an array of texts
+ * @param rowKey the row's primary key, or the key of a query's row, as an array of texts; see
+ *     {@link #rowIs}
  * @param evidence what was wrong when it was last seen: the values that refer, or what the value is
  *     and what was expected; data of the table
  * @param firstSeen when a run saw it first
@@ -37,5 +43,30 @@ public record Finding(
     REPAIRED,
     /** Not there any more. */
     RESOLVED
+  }
+
+  /**
+   * Says of a statement's rows which one this is about, for repairs that are custom.
+   *
+   * @param key all columns of the table's primary key, in its order (of a query, the columns that
+   *     it was declared with), each with its type; no row is met if some are left out
+   * @throws PgBelayException if a column has no type
+   */
+  public Condition rowIs(Field<?>... key) {
+    Condition row = DSL.jsonbGetElementAsText(DSL.val(rowKey), key.length).isNull();
+    for (int n = 0; n < key.length; n++) {
+      row = row.and(isElement(key[n], n));
+    }
+    return row;
+  }
+
+  private <T> Condition isElement(Field<T> column, int index) {
+    DataType<T> type = column.getDataType();
+    if (type.getType() == Object.class) {
+      throw new PgBelayException(
+          "finding of '%s': column %s has no type; name it with one, such as field(name, BIGINT)"
+              .formatted(declaration, column.getName()));
+    }
+    return column.eq(DSL.jsonbGetElementAsText(DSL.val(rowKey), index).cast(type));
   }
 }

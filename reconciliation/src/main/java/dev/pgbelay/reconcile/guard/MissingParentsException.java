@@ -3,6 +3,7 @@ package dev.pgbelay.reconcile.guard;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.reconcile.Reference;
 import java.util.List;
+import org.jooq.impl.DSL;
 
 /** Parents that children are about to refer to are not there. Nothing was written. */
 public final class MissingParentsException extends PgBelayException {
@@ -13,10 +14,13 @@ public final class MissingParentsException extends PgBelayException {
 
   MissingParentsException(Reference reference, List<List<Object>> missing) {
     super(
-        "reference '%s': %s has no row with %s %s%s; insert the parents first, or leave these children out"
+        "reference '%s': %s has no row%s with %s %s%s; insert the parents first, or leave these children out"
             .formatted(
                 reference.name(),
                 reference.parent().getName(),
+                reference.parentWhere().equals(DSL.noCondition())
+                    ? ""
+                    : " that counts (parentWhere)",
                 reference.parentColumns().stream().map(column -> column.getName()).toList(),
                 missing.stream().limit(10).toList(),
                 missing.size() > 10 ? " and " + (missing.size() - 10) + " more" : ""));

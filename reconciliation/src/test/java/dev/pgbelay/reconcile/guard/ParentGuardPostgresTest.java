@@ -97,7 +97,8 @@ class ParentGuardPostgresTest {
     shop.customers(5);
     shop.dsl.execute("update customers set deleted_at = now() where id = 2");
     assertThatThrownBy(() -> check(ParentGuard.exists(LIVING), 1L, 2L))
-        .isInstanceOf(MissingParentsException.class);
+        .isInstanceOf(MissingParentsException.class)
+        .hasMessageContaining("customers has no row that counts (parentWhere) with");
     assertThatCode(() -> check(ParentGuard.exists(ORDER_CUSTOMER_REFERENCE), 1L, 2L))
         .doesNotThrowAnyException();
   }
