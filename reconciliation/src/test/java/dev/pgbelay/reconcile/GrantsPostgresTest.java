@@ -2,9 +2,9 @@ package dev.pgbelay.reconcile;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.jooq.impl.DSL.field;
+import static org.jooq.impl.DSL.name;
 
-import com.zaxxer.hikari.HikariConfig;
-import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.reconcile.check.Checker;
@@ -13,17 +13,15 @@ import dev.pgbelay.reconcile.check.Finding;
 import dev.pgbelay.reconcile.check.Findings;
 import dev.pgbelay.reconcile.guard.ParentGuard;
 import dev.pgbelay.reconcile.health.ReconcileMonitor;
+import dev.pgbelay.reconcile.migrate.ForeignKeyMigration;
+import dev.pgbelay.reconcile.migrate.ShadowGuard;
 import dev.pgbelay.reconcile.propagate.DeleteCapture;
-import dev.pgbelay.reconcile.propagate.Propagation;
-import dev.pgbelay.reconcile.repair.RepairPolicy;
-import dev.pgbelay.reconcile.repair.RepairReport;
-import dev.pgbelay.reconcile.repair.Repairs;
-import dev.pgbelay.reconcile.repair.UndoLog;
 import dev.pgbelay.reconcile.report.Coverage;
 import dev.pgbelay.reconcile.retention.Retention;
 import dev.pgbelay.testing.PostgresExtension;
+import java.time.Duration;
 import java.util.List;
-import java.util.UUID;
+import org.jooq.impl.SQLDataType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -43,46 +41,13 @@ class GrantsPostgresTest {
   private static final Declarations CASCADES = Declarations.of("1", CASCADE);
 
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());
-  private final String role = "r" + UUID.randomUUID().toString().replace("-", "");
-  private final HikariDataSource pool = pool(role);
-  private final Transactions transactions = Transactions.of(pool);
-
-  private HikariDataSource pool(String as) {
-    shop.dsl.execute("create role " + as + " nologin");
-    shop.dsl.execute("grant usage on schema pgbelay to " + as);
-    HikariConfig config = new HikariConfig();
-    config.setJdbcUrl(postgres.jdbcUrl() + "&options=-c%20role=" + as);
-    config.setMaximumPoolSize(2);
-    return new HikariDataSource(config);
-  }
+  private final RestrictedRole role = new RestrictedRole(postgres.dataSource(), postgres.jdbcUrl());
+  private final Transactions transactions = role.transactions;
 
   @AfterEach
   void dropRole() {
     DeleteCapture.of(shop.transactions, CASCADES).uninstall();
-    pool.close();
-    shop.dsl.execute("drop owned by " + role);
-    shop.dsl.execute("drop role " + role);
-  }
-
-  /** What a role does; throws where it could not. */
-  private interface Deed {
-    void run();
-  }
-
-  private void assertNeeds(Deed before, Deed deed, String... grants) {
-    for (String each : grants) {
-      shop.dsl.execute("grant " + each + " to " + role);
-    }
-    before.run();
-    deed.run();
-    for (String each : grants) {
-      shop.dsl.execute("revoke " + each + " from " + role);
-      before.run();
-      assertThatThrownBy(deed::run).as("without " + each).hasStackTraceContaining("permission");
-      shop.dsl.execute("grant " + each + " to " + role);
-    }
-    before.run();
-    deed.run();
+    role.close();
   }
 
   /** Everything from the start: one order of three has no customer. */
@@ -94,6 +59,11 @@ class GrantsPostgresTest {
     shop.dsl.execute("delete from customers where id = 2");
   }
 
+  private void sound() {
+    orphan();
+    shop.dsl.execute("insert into customers values (2)");
+  }
+
   private void confirmed() {
     orphan();
     Checker.builder(shop.transactions, CASCADES).build().run();
@@ -101,7 +71,7 @@ class GrantsPostgresTest {
 
   @Test
   void checker() {
-    assertNeeds(
+    role.assertNeeds(
         this::orphan,
         () -> {
           DeclarationReport report =
@@ -132,35 +102,63 @@ class GrantsPostgresTest {
   }
 
   @Test
-  void repairs_andUndo() {
-    assertNeeds(
-        this::confirmed,
-        () -> {
-          RepairReport report =
-              Repairs.builder(transactions, CASCADES)
-                  .policy("order-customer", RepairPolicy.quarantine())
-                  .build()
-                  .run();
-          assertThat(report.declarations().get(0).repaired())
-              .as(report.declarations().get(0).failures().toString())
-              .isEqualTo(1);
-          assertThat(UndoLog.of(transactions).undo(report.batch()).restored()).isEqualTo(1);
-        },
-        "select on orders",
-        "update (id) on orders",
-        "delete on orders",
-        "insert on orders",
-        "select on customers",
-        "select on pgbelay.reconcile_finding",
-        "update on pgbelay.reconcile_finding",
-        "select on pgbelay.reconcile_undo",
-        "insert on pgbelay.reconcile_undo",
-        "update on pgbelay.reconcile_undo");
+  void incrementalRuns() {
+    shop.dsl.execute("alter table orders add changed_at timestamptz not null default now()");
+    shop.dsl.execute("create index touched on orders (changed_at, id)");
+    try {
+      Declarations changing =
+          Declarations.of(
+              "1",
+              Reference.builder("order-customer")
+                  .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
+                  .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
+                  .onDelete(OnDelete.cascade())
+                  .changedAt(field(name("orders", "changed_at"), SQLDataType.TIMESTAMPWITHTIMEZONE))
+                  .build());
+      role.assertNeeds(
+          () -> {
+            DeleteCapture.of(shop.transactions, changing).uninstall();
+            orphan();
+            DeleteCapture.of(shop.transactions, changing).install();
+            incremental(shop.transactions, changing);
+            shop.dsl.execute("delete from customers where id = 3");
+          },
+          () -> {
+            DeclarationReport report = incremental(transactions, changing);
+            assertThat(report.mode()).isEqualTo(DeclarationReport.Mode.INCREMENTAL);
+            assertThat(report.open()).isEqualTo(2);
+          },
+          "select on orders",
+          "select on customers",
+          "select on pgbelay.reconcile_deleted",
+          "select on pgbelay.reconcile_run",
+          "insert on pgbelay.reconcile_run",
+          "update on pgbelay.reconcile_run",
+          "select on pgbelay.reconcile_finding",
+          "insert on pgbelay.reconcile_finding",
+          "update on pgbelay.reconcile_finding",
+          "delete on pgbelay.reconcile_finding",
+          "select on pgbelay.chunk_job",
+          "insert on pgbelay.chunk_job",
+          "update on pgbelay.chunk_job",
+          "delete on pgbelay.chunk_job");
+    } finally {
+      shop.dsl.execute("alter table orders drop column changed_at");
+    }
+  }
+
+  private static DeclarationReport incremental(Transactions as, Declarations changing) {
+    DeclarationReport report =
+        Checker.builder(as, changing).incremental(Duration.ofDays(1)).build().run("order-customer");
+    assertThat(report.outcome())
+        .as(report.reason().orElse(""))
+        .isEqualTo(DeclarationReport.Outcome.FINDINGS);
+    return report;
   }
 
   @Test
   void guardsThatAsk() {
-    assertNeeds(
+    role.assertNeeds(
         this::orphan,
         () -> transactions.execute(tx -> ParentGuard.exists(CASCADE).check(tx, 1L)),
         "select on customers");
@@ -168,7 +166,7 @@ class GrantsPostgresTest {
 
   @Test
   void guardsThatLock() {
-    assertNeeds(
+    role.assertNeeds(
         this::orphan,
         () -> transactions.execute(tx -> ParentGuard.locked(CASCADE).check(tx, 1L)),
         "select on customers",
@@ -177,7 +175,7 @@ class GrantsPostgresTest {
 
   @Test
   void whoDeletesParents() {
-    assertNeeds(
+    role.assertNeeds(
         () -> {
           orphan();
           DeleteCapture.of(shop.transactions, CASCADES).install();
@@ -193,40 +191,48 @@ class GrantsPostgresTest {
   }
 
   @Test
-  void workerOfDeletes() {
-    assertNeeds(
+  void whoDeletesParentsUnderRestrict() {
+    Declarations restricted =
+        Declarations.of(
+            "1",
+            Reference.builder("order-customer")
+                .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
+                .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
+                .onDelete(OnDelete.restrict())
+                .build());
+    role.assertNeeds(
         () -> {
+          DeleteCapture.of(shop.transactions, restricted).uninstall();
           orphan();
-          DeleteCapture.of(shop.transactions, CASCADES).install();
-          shop.dsl.execute("truncate pgbelay.reconcile_deleted");
-          shop.dsl.execute("delete from customers where id = 1");
+          shop.dsl.execute("delete from orders where id = 1");
+          DeleteCapture.of(shop.transactions, restricted).install();
         },
         () -> {
-          Propagation propagation = Propagation.builder(transactions, CASCADES).build();
-          int work;
-          do {
-            work = propagation.runOnce().work();
-          } while (work > 0);
-          boolean done =
-              shop.count("select count(*) from orders where id = 1") == 0
-                  && shop.count("select count(*) from pgbelay.reconcile_deleted") == 0;
-          assertThat(done).as("permission, see the log").isTrue();
+          transactions.execute(tx -> tx.dsl().execute("delete from customers where id = 1"));
+          assertThat(shop.count("select count(*) from customers where id = 1")).isZero();
         },
         "select on customers",
-        "select on orders",
-        "update (id) on orders",
-        "delete on orders",
-        "select on pgbelay.reconcile_deleted",
-        "update on pgbelay.reconcile_deleted",
-        "delete on pgbelay.reconcile_deleted",
-        "select on pgbelay.reconcile_undo",
-        "insert on pgbelay.reconcile_undo",
-        "update on pgbelay.reconcile_undo");
+        "delete on customers",
+        "select on orders");
+  }
+
+  @Test
+  void whoSaysThatHeDeletes() {
+    role.assertNeeds(
+        this::orphan,
+        () -> {
+          transactions.execute(
+              tx ->
+                  DeleteCapture.of(transactions, CASCADES)
+                      .capture(tx, "order-customer", List.of(List.of(1L))));
+          assertThat(shop.count("select count(*) from pgbelay.reconcile_deleted")).isEqualTo(1);
+        },
+        "insert on pgbelay.reconcile_deleted");
   }
 
   @Test
   void readerOfReportsAndMonitor() {
-    assertNeeds(
+    role.assertNeeds(
         this::confirmed,
         () -> {
           TxOptions read = TxOptions.builder().path("test").readOnly(true).build();
@@ -245,6 +251,58 @@ class GrantsPostgresTest {
         "select on pgbelay.reconcile_deleted");
   }
 
+  /** What belongs to an owner cannot be granted. */
+  @Test
+  void captureAndMigration() {
+    String own = "alter table %s owner to ";
+    String owner = String.valueOf(shop.dsl.fetchValue("select quote_ident(current_user)"));
+    ForeignKeyMigration migration =
+        ForeignKeyMigration.builder(role.dataSource(), transactions, CASCADES, "order-customer")
+            .guardsEnforced(new ShadowGuard.Measured(1, 0, 0, 0, List.of()))
+            .build();
+    try {
+      for (String table : List.of("customers", "orders")) {
+        shop.dsl.execute(own.formatted(table) + role.name());
+      }
+      role.assertNeeds(
+          () -> {
+            DeleteCapture.of(shop.transactions, CASCADES).uninstall();
+            shop.dsl.execute(
+                "alter table orders drop constraint if exists orders_customer_id_fkey");
+            sound();
+            shop.dsl.execute(
+                "alter table orders add constraint orders_customer_id_fkey foreign key (customer_id)"
+                    + " references customers on delete cascade");
+          },
+          () -> {
+            migration.toApplication();
+            migration.toForeignKey();
+            assertThat(shop.count("select count(*) from pg_constraint where contype = 'f'"))
+                .isEqualTo(1);
+          },
+          "create on schema pgbelay",
+          "select on pgbelay.reconcile_run",
+          "insert on pgbelay.reconcile_run",
+          "update on pgbelay.reconcile_run",
+          "select on pgbelay.reconcile_finding",
+          "select on pgbelay.chunk_job",
+          "insert on pgbelay.chunk_job",
+          "update on pgbelay.chunk_job",
+          "delete on pgbelay.chunk_job");
+      DeleteCapture.of(shop.transactions, CASCADES).uninstall();
+      shop.dsl.execute("grant create on schema pgbelay to " + role.name());
+      shop.dsl.execute(own.formatted("customers") + owner);
+      assertThatThrownBy(() -> DeleteCapture.of(transactions, CASCADES).install())
+          .hasStackTraceContaining("permission denied for table customers");
+    } finally {
+      for (String table : List.of("customers", "orders")) {
+        shop.dsl.execute(own.formatted(table) + owner);
+      }
+      DeleteCapture.of(shop.transactions, CASCADES).uninstall();
+      shop.dsl.execute("alter table orders drop constraint if exists orders_customer_id_fkey");
+    }
+  }
+
   @Test
   void coverage_needsNothing() {
     assertThat(Coverage.builder(transactions, CASCADES).build().read().columns()).isNotEmpty();
@@ -252,7 +310,7 @@ class GrantsPostgresTest {
 
   @Test
   void retention() {
-    assertNeeds(
+    role.assertNeeds(
         () -> {
           confirmed();
           shop.dsl.execute(

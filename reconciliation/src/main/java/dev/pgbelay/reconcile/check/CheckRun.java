@@ -96,7 +96,11 @@ final class CheckRun {
       }
       case OUT_OF_TIME -> {
         return unfinished(
-            run, "the scan took longer than " + plan.scanWithin() + "; the next run goes on");
+            run,
+            "the scan took longer than %s%s; the next run goes on"
+                .formatted(
+                    plan.scanWithin(),
+                    scan.heldUpBy().map(by -> ", and was last held up by " + by).orElse("")));
       }
       case OUT_OF_ROWS -> {
         return unfinished(

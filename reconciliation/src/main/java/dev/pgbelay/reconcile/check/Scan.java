@@ -3,6 +3,7 @@ package dev.pgbelay.reconcile.check;
 import dev.pgbelay.batch.chunk.ChunkReport;
 import dev.pgbelay.batch.chunk.ChunkedJob;
 import dev.pgbelay.batch.chunk.JobControl;
+import dev.pgbelay.batch.chunk.ThrottleSignal;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.reconcile.Declaration;
 import dev.pgbelay.reconcile.Reference;
@@ -16,6 +17,7 @@ import org.jooq.Condition;
 import org.jooq.Field;
 import org.jooq.JSONB;
 import org.jooq.impl.DSL;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -37,6 +39,8 @@ final class Scan {
   private boolean began;
 
   private long read;
+
+  private @Nullable String heldUpBy;
 
   /** There are no jobs, then. */
   private boolean wasAtOnce;
@@ -74,7 +78,7 @@ final class Scan {
   }
 
   /** Ends the job from within, with its position kept. */
-  private static final class OverBudget extends RuntimeException {
+  static final class OverBudget extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
     private final transient End end;
@@ -104,6 +108,11 @@ final class Scan {
         LOG.debug("the progress of '{}' stays, since somebody is at it", job(walk));
       }
     }
+  }
+
+  /** What the scan has waited for last, if it has. */
+  Optional<String> heldUpBy() {
+    return Optional.ofNullable(heldUpBy);
   }
 
   End look() {
@@ -191,7 +200,7 @@ final class Scan {
             .lease(plan.lease())
             .target(plan.target())
             .chunkRows(ranges.first(), ranges.min(), ranges.max())
-            .throttle(plan.throttle())
+            .throttle(bounded(until))
             .apply(
                 plan.declarations().version(),
                 chunk -> {
@@ -200,6 +209,24 @@ final class Scan {
                 });
     plan.maxRowsPerSecond().ifPresent(job::maxRowsPerSecond);
     return end(job.build().run());
+  }
+
+  /** Who is held up for ever is to end within his time all the same, and to say by what. */
+  private List<ThrottleSignal> bounded(long until) {
+    return plan.throttle().stream()
+        .<ThrottleSignal>map(
+            each ->
+                each.withinChunk()
+                    ? each
+                    : new BoundedSignal(
+                        each,
+                        reason -> {
+                          heldUpBy = reason;
+                          if (System.nanoTime() - until > 0) {
+                            throw new OverBudget(End.OUT_OF_TIME);
+                          }
+                        }))
+        .toList();
   }
 
   private static End end(ChunkReport report) {

@@ -6,10 +6,12 @@ import static dev.pgbelay.reconcile.check.DeclarationReport.Outcome.INCOMPLETE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.jooq.impl.DSL.condition;
 
+import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.internal.PassingDataSource;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.Invariant;
+import dev.pgbelay.reconcile.RestrictedRole;
 import dev.pgbelay.reconcile.ShopFixture;
 import dev.pgbelay.testing.PostgresCluster;
 import dev.pgbelay.testing.PostgresDatabase;
@@ -111,6 +113,64 @@ class ReplicaScanPostgresTest {
     assertThat(report.rowsChecked()).isEqualTo(100);
     assertThat(report.confirmed()).isEqualTo(2);
     assertThat(connections.get()).as("five ranges and the wait before them").isGreaterThan(6);
+  }
+
+  @Test
+  @Order(1)
+  void roleThatMayReadTheTables_canScanOnTheReplica() {
+    try (RestrictedRole role = new RestrictedRole(database.dataSource(), database.jdbcUrl())) {
+      shop.dsl.execute("grant pg_monitor to " + role.name());
+      replica.awaitCaughtUp();
+      try (HikariDataSource scanned = role.sessions(replica.jdbcUrl(database.name()))) {
+        Checker checker =
+            Checker.builder(
+                    role.transactions, Declarations.of("1", ShopFixture.ORDER_CUSTOMER_REFERENCE))
+                .scanOn(scanned)
+                .build();
+        role.assertNeeds(
+            () ->
+                shop.dsl.execute(
+                    "truncate pgbelay.reconcile_run, pgbelay.reconcile_finding, pgbelay.chunk_job"),
+            () -> {
+              DeclarationReport report = checker.run("order-customer");
+              assertThat(report.outcome()).as("%s", report).isEqualTo(CLEAN);
+            },
+            "select on orders",
+            "select on customers",
+            "select on pgbelay.reconcile_run",
+            "insert on pgbelay.reconcile_run",
+            "update on pgbelay.reconcile_run",
+            "select on pgbelay.reconcile_finding",
+            "select on pgbelay.chunk_job",
+            "insert on pgbelay.chunk_job",
+            "update on pgbelay.chunk_job",
+            "delete on pgbelay.chunk_job");
+      }
+    }
+  }
+
+  /** A replica that the throttle must not see may be behind; nobody waits for that in vain. */
+  @Test
+  @Order(1)
+  void waitForTheThrottle_isWithinTheTimeOfTheScan_andIsNamed() {
+    try (RestrictedRole role = new RestrictedRole(database.dataSource(), database.jdbcUrl())) {
+      shop.dsl.execute("grant select on all tables in schema public to " + role.name());
+      shop.dsl.execute("grant all on all tables in schema pgbelay to " + role.name());
+      Checker.Builder checker =
+          Checker.builder(
+                  role.transactions, Declarations.of("1", ShopFixture.ORDER_CUSTOMER_REFERENCE))
+              .scanWithin(Duration.ofMillis(500));
+      DeclarationReport report = checker.build().run("order-customer");
+      assertThat(report.outcome()).as("%s", report).isEqualTo(INCOMPLETE);
+      assertThat(report.reason())
+          .hasValueSatisfying(
+              why ->
+                  assertThat(why)
+                      .contains("longer than PT0.5S", "replica_lag", "(grant pg_monitor)"));
+      shop.dsl.execute("grant pg_monitor to " + role.name());
+      DeclarationReport next = checker.build().run("order-customer");
+      assertThat(next.rowsChecked()).as("%s", next).isEqualTo(100);
+    }
   }
 
   /** What the replica shows is older than what the primary knows by then. */
