@@ -16,10 +16,15 @@ import javax.sql.DataSource;
 import org.postgresql.ds.PGSimpleDataSource;
 
 /** A JVM that repairs, and ends without a word before the statement that a test names. */
-final class RepairProcess {
+public final class RepairProcess {
   private RepairProcess() {}
 
   static Process start(String url, int lastStatement) throws IOException {
+    return start(RepairProcess.class, url, lastStatement);
+  }
+
+  /** Of a class whose {@code main} takes these two. */
+  public static Process start(Class<?> main, String url, int lastStatement) throws IOException {
     return new ProcessBuilder(
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
             "-XX:TieredStopAtLevel=1",
@@ -29,7 +34,7 @@ final class RepairProcess {
             "-Dorg.jooq.no-tips=true",
             "-cp",
             System.getProperty("java.class.path"),
-            RepairProcess.class.getName(),
+            main.getName(),
             url,
             Integer.toString(lastStatement))
         .redirectErrorStream(true)
@@ -42,15 +47,18 @@ final class RepairProcess {
     PGSimpleDataSource database = new PGSimpleDataSource();
     database.setUrl(args[0]);
     int last = Integer.parseInt(args[1]);
-    repairs(
-            counted(
-                database,
-                number -> {
-                  if (number == last) {
-                    Runtime.getRuntime().halt(137);
-                  }
-                }))
-        .run();
+    repairs(endingBefore(database, last)).run();
+  }
+
+  /** Ends the process before it sends that statement. */
+  public static DataSource endingBefore(DataSource dataSource, int lastStatement) {
+    return counted(
+        dataSource,
+        number -> {
+          if (number == lastStatement) {
+            Runtime.getRuntime().halt(137);
+          }
+        });
   }
 
   static Repairs repairs(DataSource dataSource) {
