@@ -51,9 +51,7 @@ final class ParentWays {
 
   /** Inserts one child. */
   interface Inserter extends AutoCloseable {
-    /**
-     * @param openMillis how long its transaction stays open after that
-     */
+    /** Inserts one; its transaction stays open for so many milliseconds after that. */
     void insert(long openMillis) throws Exception;
 
     @Override

@@ -121,8 +121,9 @@ public final class CascadeScenario implements Scenario {
   /** Until no child is left, or the time is over. */
   private static void propagate(Propagation propagation) {
     long start = System.nanoTime();
-    while (System.nanoTime() - start < MEASURED.toNanos() && propagation.runOnce().work() > 0) {
-      continue;
+    int work = 1;
+    while (work > 0 && System.nanoTime() - start < MEASURED.toNanos()) {
+      work = propagation.runOnce().work();
     }
   }
 

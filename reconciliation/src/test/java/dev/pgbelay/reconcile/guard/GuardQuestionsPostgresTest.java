@@ -29,7 +29,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.function.Function;
 import java.util.stream.LongStream;
 import org.jooq.Condition;
 import org.jooq.SQLDialect;
@@ -67,18 +66,16 @@ class GuardQuestionsPostgresTest {
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());
 
   enum Mode {
-    EXISTS(ParentGuard::exists),
-    LOCKED(ParentGuard::locked),
-    CACHED(reference -> ParentGuard.cached(reference, Duration.ofMinutes(10), 1_000));
-
-    private final Function<Reference, ParentGuard> make;
-
-    Mode(Function<Reference, ParentGuard> make) {
-      this.make = make;
-    }
+    EXISTS,
+    LOCKED,
+    CACHED;
 
     ParentGuard of(Reference reference) {
-      return make.apply(reference);
+      return switch (this) {
+        case EXISTS -> ParentGuard.exists(reference);
+        case LOCKED -> ParentGuard.locked(reference);
+        case CACHED -> ParentGuard.cached(reference, Duration.ofMinutes(10), 1_000);
+      };
     }
   }
 
@@ -178,6 +175,7 @@ class GuardQuestionsPostgresTest {
     }
   }
 
+  @SuppressWarnings("removal") // setting a parameter's value goes with the next major of jOOQ
   @ParameterizedTest
   @EnumSource
   void conditionsWithParameters_areBoundWithTheValuesThatTheyHaveByThen(Mode mode) {

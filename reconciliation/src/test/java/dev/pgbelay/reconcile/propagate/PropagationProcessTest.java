@@ -86,8 +86,9 @@ class PropagationProcessTest {
         .atMost(Duration.ofMinutes(2))
         .until(
             () -> {
-              while (worker.runOnce().work() > 0) {
-                continue;
+              int work = 1;
+              while (work > 0) {
+                work = worker.runOnce().work();
               }
               storm.hurry();
               return storm.queued() == 0;
