@@ -30,7 +30,8 @@ class ReconciliationScenariosTest {
     assertThat(exit).isZero();
     Map<String, Set<String>> guard = metricsOfContestants(folder.resolve("guard.json"));
     assertThat(guard)
-        .containsOnlyKeys("limit", "pgbelay (cached)", "pgbelay (exists)", "pgbelay (locked)");
+        .containsOnlyKeys(
+            "limit", "pgbelay (cached)", "pgbelay (exists)", "pgbelay (locked)", "by hand, locked");
     assertThat(guard.get("limit"))
         .containsExactlyInAnyOrder(
             "remembered/microseconds-per-key",

@@ -76,11 +76,20 @@ public final class ShopFixture {
   public final DSLContext dsl;
 
   public ShopFixture(DataSource dataSource) {
-    this.transactions = Transactions.of(dataSource);
-    this.dsl = DSL.using(dataSource, SQLDialect.POSTGRES);
+    this(Transactions.of(dataSource), DSL.using(dataSource, SQLDialect.POSTGRES));
     dsl.execute(
         "truncate customers, orders, lines, pgbelay.reconcile_run, pgbelay.reconcile_finding,"
             + " pgbelay.reconcile_undo, pgbelay.reconcile_deleted, pgbelay.chunk_job");
+  }
+
+  private ShopFixture(Transactions transactions, DSLContext dsl) {
+    this.transactions = transactions;
+    this.dsl = dsl;
+  }
+
+  /** With what is in the tables. */
+  public static ShopFixture as(DataSource dataSource) {
+    return new ShopFixture(Transactions.of(dataSource), DSL.using(dataSource, SQLDialect.POSTGRES));
   }
 
   /** Customers from 1, each with one order of the same id, each with two lines of 10.00. */

@@ -45,6 +45,7 @@ public final class ForeignKeyMigration {
   private static final int MOST_ROUNDS = 10_000;
 
   private final Reference reference;
+  private final MigrationRequirements required;
   private final boolean acceptDifferences;
   private final ShadowGuard.@Nullable Measured guarded;
   private final Optional<Repairs> repairs;
@@ -55,6 +56,7 @@ public final class ForeignKeyMigration {
 
   private ForeignKeyMigration(Builder builder, Reference reference) {
     this.reference = reference;
+    this.required = new MigrationRequirements(reference.name());
     this.acceptDifferences = builder.acceptDifferences;
     this.guarded = builder.guarded;
     this.repairs = Optional.ofNullable(builder.repairs);
@@ -117,8 +119,8 @@ public final class ForeignKeyMigration {
    * @throws dev.pgbelay.core.schema.DdlException if a statement did not get its lock
    */
   public List<MigrationStep> toApplication() {
-    requireAccepted(differences());
-    requireGuarded();
+    required.accepted(differences(), acceptDifferences);
+    required.guarded(guarded);
     return run(done -> plan.toApplication(true, done));
   }
 
@@ -132,7 +134,7 @@ public final class ForeignKeyMigration {
    *     was met by VALIDATE (SQLSTATE 23503)
    */
   public List<MigrationStep> toForeignKey() {
-    requireAccepted(KeySql.beyondKeys(reference));
+    required.accepted(KeySql.beyondKeys(reference), acceptDifferences);
     return run(plan::toForeignKey);
   }
 
@@ -148,7 +150,7 @@ public final class ForeignKeyMigration {
       }
       Name name = next.get().name();
       switch (name) {
-        case CHECK -> requireClean(check());
+        case CHECK -> required.clean(check());
         case REPAIR -> repair();
         default -> next.get().statements().stream().limit(1).forEach(ddl::run);
       }
@@ -177,41 +179,7 @@ public final class ForeignKeyMigration {
       repairs.get().run();
       report = check();
     }
-    requireClean(report);
-  }
-
-  private void requireClean(DeclarationReport report) {
-    if (report.outcome() != DeclarationReport.Outcome.CLEAN) {
-      throw new PgBelayException(
-          "migration of '%s': the checker ended with %s, %d findings are open%s; repair them, let propagation finish, and run this again"
-              .formatted(
-                  reference.name(),
-                  report.outcome(),
-                  report.open(),
-                  report.reason().map(each -> " (" + each + ")").orElse("")));
-    }
-  }
-
-  private void requireAccepted(List<String> differences) {
-    if (!differences.isEmpty() && !acceptDifferences) {
-      throw new PgBelayException(
-          "migration of '%s': key and declaration differ: %s; change one of them, or say acceptDifferences()"
-              .formatted(reference.name(), differences));
-    }
-  }
-
-  private void requireGuarded() {
-    ShadowGuard.Measured measured = guarded;
-    if (measured == null) {
-      throw new PgBelayException(
-          "migration of '%s': nobody has said that every writer of the child is guarded; measure with a ShadowGuard, enforce the guard, and say guardsEnforced(measured)"
-              .formatted(reference.name()));
-    }
-    if (measured.checks() == 0 || measured.committed() > 0 || measured.unknown() > 0) {
-      throw new PgBelayException(
-          "migration of '%s': the shadow guards do not speak for it: %s; there must be checks, and none refused that the key let commit"
-              .formatted(reference.name(), measured));
-    }
+    required.clean(report);
   }
 
   /** As PostgreSQL would name it, where that is short enough. */

@@ -42,6 +42,13 @@ final class PropagationStorm {
     this.name = name;
   }
 
+  /** The same, by other connections. */
+  PropagationStorm over(ShopFixture other) {
+    PropagationStorm storm = new PropagationStorm(other, name);
+    storm.before = before;
+    return storm;
+  }
+
   static Propagation.Builder worker(Transactions transactions) {
     return Propagation.builder(transactions, DECLARATIONS)
         .chunk(3)
