@@ -1,9 +1,11 @@
 package dev.pgbelay.reconcile.guard;
 
+import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.internal.SavepointRollbacks;
 import dev.pgbelay.core.internal.TransactionMemory;
 import dev.pgbelay.reconcile.Reference;
+import java.sql.Connection;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -21,6 +23,9 @@ final class CheckedParents {
 
   /** Costs nothing where nobody listens. */
   static void remember(Tx tx, Reference reference, Collection<List<String>> keys) {
+    if (keys.isEmpty()) {
+      return; // who asked for nothing has not checked anything
+    }
     Configuration configuration = tx.dsl().configuration();
     for (ExecuteListenerProvider provider : configuration.executeListenerProviders()) {
       if (provider instanceof GuardedInserts) {
@@ -30,6 +35,18 @@ final class CheckedParents {
         }
         return;
       }
+    }
+  }
+
+  /**
+   * Of the transaction of this connection, whoever wrapped it: jOOQ's loader makes settings of its
+   * own. Null where another one opened it.
+   */
+  static @Nullable CheckedParents of(Connection connection) {
+    try {
+      return of(Tx.join(connection).dsl().configuration());
+    } catch (TransactionException none) {
+      return null;
     }
   }
 

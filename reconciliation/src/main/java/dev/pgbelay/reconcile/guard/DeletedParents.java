@@ -52,7 +52,7 @@ public final class DeletedParents {
    * @param key the parent's columns, as PostgreSQL writes them
    */
   public void tell(String reference, List<?> key) {
-    tell(reference, ParentCache.group(key.stream().map(String::valueOf).toList()));
+    tell(reference, ParentCache.group(ParentGuard.texts(key)));
   }
 
   /** All of them went, as by TRUNCATE. */

@@ -1,6 +1,8 @@
 package dev.pgbelay.reconcile.guard;
 
+import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.reconcile.Reference;
+import java.sql.Connection;
 import java.util.List;
 import org.jooq.Configuration;
 import org.jooq.ExecuteContext;
@@ -8,6 +10,7 @@ import org.jooq.ExecuteContext.BatchMode;
 import org.jooq.ExecuteListener;
 import org.jooq.ExecuteListenerProvider;
 import org.jooq.Query;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Refuses statements of jOOQ that write a guarded child whose parent was not checked in the same
@@ -21,9 +24,9 @@ import org.jooq.Query;
  *
  * <p>INSERT, and UPDATE of the columns that refer, whether built, from records, or in an upsert.
  * Where the values are in the statement their keys must have been checked, spelled alike; where
- * they are expressions, a subquery, a batch of bound values or a MERGE, any check of that reference
- * in this transaction will do. NULL and DEFAULT need none. What was checked before a savepoint was
- * rolled back to has to be checked again.
+ * they are expressions, a subquery, a batch of bound values or of records, jOOQ's loader or a
+ * MERGE, any check of that reference in this transaction will do. NULL and DEFAULT need none. What
+ * was checked before a savepoint was rolled back to has to be checked again.
  *
  * <p><b>Not seen</b>: plain SQL ({@code dsl.execute("insert …")}, {@code query(…)}, templates,
  * COPY), and what runs outside jOOQ. In a transaction that {@code Transactions} did not open no
@@ -37,8 +40,16 @@ public final class GuardedInserts implements ExecuteListenerProvider {
     this.references = references;
   }
 
-  /** Children of these references. */
+  /**
+   * Children of these references.
+   *
+   * @throws PgBelayException if there is none
+   */
   public static GuardedInserts into(Reference... references) {
+    if (references.length == 0) {
+      throw new PgBelayException(
+          "guarded inserts: no reference was given, so every write would pass; name at least one");
+    }
     return new GuardedInserts(List.of(references));
   }
 
@@ -65,17 +76,23 @@ public final class GuardedInserts implements ExecuteListenerProvider {
         if (query != null) {
           for (Reference reference : references) {
             for (ChildWrite write : ChildWrite.of(query, reference, bound)) {
-              require(query, reference, write);
+              require(checked(context, query), reference, write);
             }
           }
         }
       }
     }
 
-    private static void require(Query query, Reference reference, ChildWrite write) {
+    private static @Nullable CheckedParents checked(ExecuteContext context, Query query) {
       // The context's own configuration hides who gave the connection.
       Configuration configuration = query.configuration();
       CheckedParents checked = configuration == null ? null : CheckedParents.of(configuration);
+      Connection connection = context.connection();
+      return checked != null || connection == null ? checked : CheckedParents.of(connection);
+    }
+
+    private static void require(
+        @Nullable CheckedParents checked, Reference reference, ChildWrite write) {
       if (checked == null) {
         throw new UncheckedParentsException(
             reference,

@@ -179,7 +179,8 @@ public final class ParentGuard {
     known.ifPresent(cache -> cache.forget(group));
   }
 
-  private static List<String> texts(List<?> key) {
+  /** What a key is known by. */
+  static List<String> texts(List<?> key) {
     String[] texts = new String[key.size()]; // no stream: this is most of what a known key costs
     for (int k = 0; k < texts.length; k++) {
       texts[k] = text(key.get(k));
@@ -187,11 +188,11 @@ public final class ParentGuard {
     return List.of(texts);
   }
 
-  private static String text(Object value) {
+  private static String text(@Nullable Object value) {
     if (value instanceof EnumType literal) {
       return literal.getLiteral();
     }
-    return value instanceof BigDecimal number ? number.toPlainString() : value.toString();
+    return value instanceof BigDecimal number ? number.toPlainString() : String.valueOf(value);
   }
 
   /** Empty if it refers to nothing. */

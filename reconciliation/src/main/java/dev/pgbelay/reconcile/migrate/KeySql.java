@@ -51,7 +51,8 @@ final class KeySql {
       """;
 
   private static final String ADD =
-      "ALTER TABLE %s ADD CONSTRAINT %s FOREIGN KEY (%s) REFERENCES %s (%s)%s%s";
+      "ALTER TABLE %s %sADD CONSTRAINT %s FOREIGN KEY (%s) REFERENCES %s (%s)%s%s";
+  private static final String DROP_IN_IT = "DROP CONSTRAINT %s, ";
   private static final String VALIDATE = "ALTER TABLE %s VALIDATE CONSTRAINT %s";
   private static final String DROP = "ALTER TABLE %s DROP CONSTRAINT %s";
 
@@ -126,6 +127,7 @@ final class KeySql {
             new KeyState.Key(
                 Objects.requireNonNull(row.get("conname", String.class)),
                 enforced && Boolean.TRUE.equals(row.get("convalidated")),
+                enforced,
                 differences(row, enforced)));
       }
     }
@@ -186,8 +188,16 @@ final class KeySql {
   }
 
   String add(String table, String key, boolean notValid) {
+    return add(table, List.of(), key, notValid);
+  }
+
+  /** In the place of others, which go in the same statement. */
+  String add(String table, List<KeyState.Key> others, String key, boolean notValid) {
     return ADD.formatted(
         table,
+        others.stream()
+            .map(each -> DROP_IN_IT.formatted(quoted(each.name())))
+            .collect(Collectors.joining()),
         quoted(key),
         columns(reference.childColumns()),
         parent.name(),

@@ -18,9 +18,10 @@ record KeyState(int serverVersion, boolean partitioned, List<Key> keys, List<Lea
    * One foreign key.
    *
    * @param valid whether it holds for every row
+   * @param enforced whether it holds for what is written from now on
    * @param differences to what the reference says
    */
-  record Key(String name, boolean valid, List<String> differences) {}
+  record Key(String name, boolean valid, boolean enforced, List<String> differences) {}
 
   /** One partition. */
   record Leaf(String table, List<Key> keys) {
@@ -33,8 +34,18 @@ record KeyState(int serverVersion, boolean partitioned, List<Key> keys, List<Lea
     }
   }
 
+  /** One that keeps something. */
   boolean hasKey() {
-    return !keys.isEmpty();
+    return keys.stream().anyMatch(Key::enforced);
+  }
+
+  /** Keys that are NOT ENFORCED. */
+  List<Key> idle() {
+    return keys.stream().filter(each -> !each.enforced()).toList();
+  }
+
+  List<Key> enforced() {
+    return keys.stream().filter(Key::enforced).toList();
   }
 
   boolean isValid() {

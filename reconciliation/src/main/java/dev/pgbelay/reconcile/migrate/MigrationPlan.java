@@ -74,13 +74,13 @@ final class MigrationPlan {
             "triggers on %s see its rows go; start the propagation".formatted(sql.parent())),
         new MigrationStep(
             Name.CHECK,
-            state(done.contains(Name.CHECK) || !state.hasKey()),
+            state(done.contains(Name.CHECK) || state.keys().isEmpty()),
             List.of(),
             NONE,
             "the checker looks at every row while the key is there; it must end CLEAN"),
         new MigrationStep(
             Name.DROP_KEY,
-            state(!state.hasKey()),
+            state(state.keys().isEmpty()),
             drops.isEmpty()
                 ? List.of()
                 : List.of(sql.lockBoth() + ";\n" + install + ";\n" + String.join(";\n", drops)),
@@ -103,9 +103,9 @@ final class MigrationPlan {
         }
       }
     } else if (!state.hasKey()) {
-      adds.add(sql.add(sql.child(), keyName, true));
+      adds.add(sql.add(sql.child(), state.idle(), keyName, true));
     } else if (!state.isValid()) {
-      validations.add(sql.validate(sql.child(), nameOf(state.keys())));
+      validations.add(sql.validate(sql.child(), nameOf(state.enforced())));
     }
     boolean added = adds.isEmpty();
     boolean valid = added && validations.isEmpty();
@@ -115,7 +115,9 @@ final class MigrationPlan {
             Name.ADD_KEY,
             state(added),
             adds,
-            "SHARE ROW EXCLUSIVE on %s and %s: writers of both wait for a moment, nothing is scanned"
+            (state.idle().isEmpty() || state.hasKey()
+                    ? "SHARE ROW EXCLUSIVE on %s and %s: writers of both wait for a moment, nothing is scanned"
+                    : "ACCESS EXCLUSIVE on %s and %s, since a key that is NOT ENFORCED goes: readers and writers of both wait for a moment, nothing is scanned")
                 .formatted(sql.child(), sql.parent()),
             byPartition
                 ? "PostgreSQL before 18 refuses NOT VALID on the partitioned %s, so each partition gets a key of its own"

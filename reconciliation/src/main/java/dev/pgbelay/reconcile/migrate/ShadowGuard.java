@@ -4,6 +4,7 @@ import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.reconcile.guard.MissingParentsException;
 import dev.pgbelay.reconcile.guard.ParentGuard;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Queue;
@@ -32,12 +33,29 @@ public final class ShadowGuard {
   private final LongAdder unknown = new LongAdder();
   private final Queue<String> samples = new ConcurrentLinkedQueue<>();
 
+  private volatile @Nullable ShadowMeters meters;
+
   private ShadowGuard(ParentGuard guard) {
     this.guard = guard;
   }
 
+  /**
+   * Asks as this guard would.
+   *
+   * @param guard whose own counts of refused keys are of those that it would have refused
+   */
   public static ShadowGuard over(ParentGuard guard) {
     return new ShadowGuard(guard);
+  }
+
+  /**
+   * Counts what is measured from now on, so that it can be added up over all processes.
+   *
+   * @return this guard
+   */
+  public ShadowGuard meterRegistry(MeterRegistry registry) {
+    meters = new ShadowMeters(registry, guard.reference().name());
+    return this;
   }
 
   /**
@@ -73,26 +91,43 @@ public final class ShadowGuard {
 
   /** As {@link ParentGuard#checkAll}, without refusing. */
   public void checkAll(Tx tx, List<? extends List<? extends @Nullable Object>> keys) {
+    ShadowMeters counting = meters;
     checks.increment();
+    if (counting != null) {
+      counting.checked();
+    }
     try {
       guard.checkAll(tx, keys);
     } catch (MissingParentsException e) {
       refused.increment();
+      if (counting != null) {
+        counting.refused();
+      }
       if (samples.size() < SAMPLES) {
         samples.add(String.valueOf(e.getMessage()));
       }
-      onCommit(tx);
+      onCommit(tx, counting);
     }
   }
 
-  private void onCommit(Tx tx) {
+  private void onCommit(Tx tx, @Nullable ShadowMeters counting) {
     try {
-      tx.afterCommit(commit -> committed.increment());
+      tx.afterCommit(
+          commit -> {
+            committed.increment();
+            if (counting != null) {
+              counting.committed();
+            }
+          });
     } catch (TransactionException e) {
       unknown.increment();
+      if (counting != null) {
+        counting.unknown();
+      }
     }
   }
 
+  /** What was seen so far, in this process. */
   public Measured measured() {
     return new Measured(
         checks.sum(),

@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.schema.DdlException;
 import dev.pgbelay.core.schema.SafeDdl;
 import dev.pgbelay.reconcile.Declarations;
@@ -22,6 +23,7 @@ import dev.pgbelay.reconcile.propagate.DeleteCapture;
 import dev.pgbelay.reconcile.repair.RepairPolicy;
 import dev.pgbelay.reconcile.repair.Repairs;
 import dev.pgbelay.testing.PostgresExtension;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.sql.Connection;
 import java.sql.Statement;
 import java.time.Duration;
@@ -31,6 +33,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.Stream;
 import javax.sql.DataSource;
 import org.jooq.exception.DataAccessException;
 import org.junit.jupiter.api.BeforeEach;
@@ -303,9 +306,10 @@ class ForeignKeyMigrationPostgresTest {
   }
 
   @Test
-  void shadowGuard_countsWhatItWouldRefuse_andWhatTheKeyLetCommitAllTheSame() {
+  void shadowGuard_countsWhatItWouldRefuse_andWhatTheKeyLetCommitAllTheSame() throws Exception {
     shop.dsl.execute(ADD_KEY + " deferrable initially deferred");
-    ShadowGuard shadow = ShadowGuard.over(ParentGuard.exists(REFERENCE));
+    SimpleMeterRegistry registry = new SimpleMeterRegistry();
+    ShadowGuard shadow = ShadowGuard.over(ParentGuard.exists(REFERENCE)).meterRegistry(registry);
     shop.transactions.execute(
         tx -> {
           shadow.check(tx, 1L);
@@ -333,9 +337,60 @@ class ForeignKeyMigrationPostgresTest {
     assertThat(measured.committed()).isEqualTo(1);
     assertThat(measured.samples()).hasSize(2).first().asString().contains("777");
     assertThat(measured.plus(measured).refused()).isEqualTo(4);
+    try (Connection joined = dataSource.getConnection()) {
+      joined.setAutoCommit(false);
+      shadow.check(Tx.join(joined), 999L);
+      joined.rollback();
+    }
+    assertThat(
+            Stream.of("checks", "refused", "committed", "unknown")
+                .map(
+                    each ->
+                        registry
+                            .get("pgbelay.reconcile.shadow." + each)
+                            .tag("reference", "order-customer")
+                            .counter()
+                            .count()))
+        .containsExactly(4.0, 3.0, 1.0, 1.0);
     assertThatThrownBy(
             () -> migration().acceptDifferences().guardsEnforced(measured).build().toApplication())
         .hasMessageContaining("do not speak for it");
+  }
+
+  @Test
+  void keyThatIsNotEnforced_keepsNothing_andIsReplacedByOneThatDoes() {
+    if (shop.count("select current_setting('server_version_num')::int / 10000") < 18) {
+      return;
+    }
+    shop.dsl.execute(ADD_KEY + " not enforced");
+    shop.dsl.execute("delete from customers where id = 7");
+    assertThat(migration().build().differences())
+        .containsExactly("the key is NOT ENFORCED: it keeps nothing");
+    assertThatThrownBy(() -> migration().build().toApplication())
+        .hasMessageContaining("NOT ENFORCED");
+    assertThatThrownBy(() -> migration().acceptDifferences().build().toApplication())
+        .as("a check comes before the key goes")
+        .hasMessageContaining("FINDINGS, 1 findings are open");
+    assertThat(keys(false)).isEqualTo(1);
+    MigrationStep add = migration().build().planToForeignKey().get(0);
+    assertThat(add.state()).isEqualTo(State.TO_DO);
+    assertThat(add.asText())
+        .contains("ACCESS EXCLUSIVE")
+        .contains("DROP CONSTRAINT \"orders_customer_id_fkey\", ADD CONSTRAINT");
+
+    assertThatThrownBy(() -> migration().build().toForeignKey())
+        .hasMessageContaining("FINDINGS, 1 findings are open");
+    assertThatThrownBy(() -> shop.dsl.execute("insert into orders values (1000, 7)"))
+        .hasMessageContaining("orders_customer_id_fkey");
+    Repairs repairs =
+        Repairs.builder(shop.transactions, RULES)
+            .policy("order-customer", RepairPolicy.quarantine())
+            .build();
+    assertThat(states(migration().repairs(repairs).build().toForeignKey()))
+        .containsOnly(State.DONE);
+
+    assertThat(keys(true)).isEqualTo(1);
+    assertThat(migration().build().differences()).isEmpty();
   }
 
   @Test
