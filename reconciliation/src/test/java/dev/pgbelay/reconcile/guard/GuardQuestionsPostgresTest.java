@@ -275,7 +275,51 @@ class GuardQuestionsPostgresTest {
     return Objects.requireNonNull(
         tx.dsl()
             .fetchValue(
-                "select seq_scan from pg_stat_xact_user_tables where relname = 'customers'"));
+                "select sum(seq_scan) from pg_stat_xact_user_tables where relname in ('customers', 'pairs')"));
+  }
+
+  @Test
+  void manyKeysInAnotherSpelling_areAskedForEachTime_andTheOthersAreRemembered() {
+    shop.customers(9);
+    ParentGuard guard = Mode.CACHED.of(ORDER_CUSTOMER_REFERENCE);
+    check(guard, List.of(List.of("01"), List.of("2"), List.of("03")));
+    SENT.clear();
+    check(guard, List.of(List.of("2"), List.of(2L)));
+    assertThat(SENT.stream().filter(sql -> sql.contains("customers")).toList()).isEmpty();
+    check(guard, List.of(List.of("01"), List.of("03")));
+    assertThat(SENT.stream().filter(sql -> sql.contains("customers")).toList()).hasSize(1);
+  }
+
+  @Test
+  void keysOfTwoColumns_neverReadAllParents() {
+    shop.customers(20_000);
+    shop.dsl.execute("drop table if exists pairs");
+    shop.dsl.execute("create table pairs as select id % 7 as a, id as b from customers");
+    shop.dsl.execute("alter table pairs add primary key (a, b)");
+    shop.dsl.execute("analyze pairs");
+    Reference reference =
+        Reference.builder("pairs")
+            .child(ORDERS, field(name("a")), field(name("b")))
+            .parent(table(name("pairs")), field(name("a")), field(name("b")))
+            .build();
+    for (Mode mode : Mode.values()) {
+      ParentGuard guard = mode.of(reference);
+      shop.transactions.execute(
+          tx -> {
+            Object before = wholeReads(tx);
+            for (int call = 0; call < 7; call++) {
+              int from = 100 + call * 1_000;
+              guard.checkAll(
+                  tx,
+                  LongStream.range(from, from + 1_000).mapToObj(n -> List.of(n % 7, n)).toList());
+            }
+            assertThat(wholeReads(tx)).as("%s", mode).isEqualTo(before);
+          });
+      assertMissing(
+          guard,
+          List.of(List.of(1L, 8L), List.of(1L, 9L), List.of(2L, 9L)),
+          List.of(List.of(1L, 9L)));
+    }
   }
 
   @Test
