@@ -171,6 +171,14 @@ class DeclarationsPostgresTest {
             reasons(
                 reference("b", "owned", "customer_id", "customers", "id", OnDelete.setDefault())))
         .isEmpty();
+    shop.dsl.execute("alter table owned add made bigint generated always as (customer_id) stored");
+    shop.dsl.execute("create index on owned (made)");
+    assertThat(
+            reasons(
+                reference("a", "owned", "made", "customers", "id", OnDelete.setNull()),
+                reference("b", "owned", "made", "customers", "id", OnDelete.setDefault()),
+                reference("c", "owned", "made", "customers", "id", OnDelete.cascade())))
+        .containsExactly(Reason.ACTION_IMPOSSIBLE, Reason.ACTION_IMPOSSIBLE);
   }
 
   @Test

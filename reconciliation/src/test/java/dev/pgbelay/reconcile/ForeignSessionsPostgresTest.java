@@ -249,6 +249,14 @@ class ForeignSessionsPostgresTest {
       assertThatThrownBy(() -> old.execute("delete from customers where id = 3"))
           .hasMessageContaining("order-customer");
       deleter.rollback();
+      assertThatThrownBy(
+              () ->
+                  capture.capture(
+                      dev.pgbelay.core.Tx.join(deleter),
+                      "order-customer",
+                      java.util.List.of(java.util.List.of(3L))))
+          .hasMessageContaining("REPEATABLE READ");
+      deleter.rollback();
       deleter.setTransactionIsolation(Connection.TRANSACTION_READ_COMMITTED);
       deleter.setAutoCommit(true);
     } finally {

@@ -200,7 +200,16 @@ public final class DeclarationCheck {
       boolean toNull =
           reference.onDelete().action() == SET_NULL
               || (reference.onDelete().action() == SET_DEFAULT && !column.hasDefault());
-      if (toNull && column.notNull()) {
+      boolean writes =
+          reference.onDelete().action() == SET_NULL || reference.onDelete().action() == SET_DEFAULT;
+      if (writes && column.isGenerated()) {
+        refuse(
+            reference,
+            Reason.ACTION_IMPOSSIBLE,
+            "on delete %s would write %s, which is generated; choose another action"
+                .formatted(
+                    reference.onDelete().action(), reference.childColumns().get(k).getName()));
+      } else if (toNull && column.notNull()) {
         refuse(
             reference,
             Reason.ACTION_IMPOSSIBLE,

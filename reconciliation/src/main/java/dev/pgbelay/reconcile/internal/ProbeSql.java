@@ -266,7 +266,7 @@ public final class ProbeSql {
 
   private static Condition beyond(Field<?> is, Field<?> expected, BigDecimal most) {
     return condition(
-        "(({0} IS NULL) <> ({1} IS NULL) OR coalesce(abs({0} - {1}) > {2}, false))",
+        "({0} IS DISTINCT FROM {1} AND (({0} IS NULL) <> ({1} IS NULL) OR coalesce(abs({0} - {1}) > {2}, false)))",
         is, expected, DSL.val(most));
   }
 

@@ -14,6 +14,7 @@ import java.util.Objects;
 import org.jooq.Condition;
 import org.jooq.DSLContext;
 import org.jooq.Field;
+import org.jooq.Record;
 import org.jooq.Table;
 import org.jooq.impl.DSL;
 import org.jspecify.annotations.Nullable;
@@ -30,7 +31,8 @@ final class CallSql {
 
   private static final String RESTRICTED =
       """
-      SELECT EXISTS (SELECT FROM {0} WHERE {1} AND ({2}) IN (SELECT {4} FROM unnest({3}) AS asked({4})))\
+      SELECT EXISTS (SELECT FROM {0} WHERE {1} AND ({2}) IN (SELECT {4} FROM unnest({3}) AS asked({4}))),
+             current_setting('transaction_isolation') = 'repeatable read'\
       """;
 
   private final DSLContext dsl;
@@ -94,7 +96,7 @@ final class CallSql {
         .childColumns()
         .forEach(each -> from.add(ProbeSql.column(reference.child(), each.getName())));
     Condition where = reference.childWhere();
-    if (Boolean.TRUE.equals(
+    Record answer =
         dsl.resultQuery(
                 RESTRICTED,
                 reference.child(),
@@ -102,8 +104,13 @@ final class CallSql {
                 DSL.list(from),
                 DSL.list(arrays),
                 DSL.list(names))
-            .fetchSingle()
-            .get(0))) {
+            .fetchSingle();
+    if (Boolean.TRUE.equals(answer.get(1))) {
+      throw new PgBelayException(
+          "reference '%s': under REPEATABLE READ rows of %s that were committed since are not seen; delete under READ COMMITTED, or SERIALIZABLE if those who insert are too"
+              .formatted(reference.name(), reference.child().getName()));
+    }
+    if (Boolean.TRUE.equals(answer.get(0))) {
       throw new PgBelayException(
           "reference '%s': rows of %s still refer to one of %s; delete or change these first, or declare another rule than RESTRICT"
               .formatted(

@@ -6,6 +6,7 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.reconcile.OnDelete;
 import dev.pgbelay.reconcile.Reference;
+import dev.pgbelay.reconcile.internal.CarriedRowsSql;
 import dev.pgbelay.reconcile.internal.CatalogSql;
 import dev.pgbelay.reconcile.internal.ProbeSql;
 import dev.pgbelay.reconcile.internal.TableShape;
@@ -58,7 +59,7 @@ final class ChildrenSql {
    * for each row: a join might read everything that was kept.
    */
   private static final String NOT_YET =
-      "NOT EXISTS (SELECT FROM {1} WHERE batch = {2} AND row_key = {0} OFFSET 0)";
+      "NOT EXISTS (SELECT FROM {1} WHERE batch = {2} AND row_key = {0} AND action <> 'CARRIED' OFFSET 0)";
 
   /** Decides about rows that were found by their key, and cannot be what they are found by. */
   private static final String DECIDES = "({0}) IS TRUE";
@@ -86,6 +87,7 @@ final class ChildrenSql {
   private final Reference reference;
   private final Entry entry;
   private final CascadeSql cascades;
+  private final String schema;
   private final Table<?> undo;
   private final TableShape shape;
   private final List<Field<?>> key;
@@ -96,6 +98,7 @@ final class ChildrenSql {
   ChildrenSql(
       DSLContext dsl, String schema, Reference reference, Entry entry, CascadeSql cascades) {
     this.cascades = cascades;
+    this.schema = schema;
     this.dsl = dsl;
     this.reference = reference;
     this.entry = entry;
@@ -213,7 +216,17 @@ final class ChildrenSql {
   private long apply(Tx tx, Condition children) {
     OnDelete rule = reference.onDelete();
     return switch (rule.action()) {
-      case CASCADE -> dsl.deleteFrom(reference.child()).where(children).execute();
+      case CASCADE -> {
+        CarriedRowsSql carried =
+            new CarriedRowsSql(
+                dsl,
+                schema,
+                new CarriedRowsSql.Why(reference.name(), entry.batch(), entry.parentKey()));
+        carried.keep(reference.child(), shape, children);
+        int deleted = dsl.deleteFrom(reference.child()).where(children).execute();
+        carried.keepAfter();
+        yield deleted;
+      }
       case SET_NULL -> update(columnsTo(DSL.inline((Object) null)), children);
       case SET_DEFAULT -> update(columnsTo(DSL.defaultValue()), children);
       case SOFT_DELETE -> {

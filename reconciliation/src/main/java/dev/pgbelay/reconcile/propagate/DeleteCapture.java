@@ -81,10 +81,11 @@ public final class DeleteCapture {
   /**
    * Captures by call what no trigger sees: writes the keys of parents that this transaction
    * deletes, or whose key it changes, for every reference but those with RESTRICT, which is refused
-   * if children are left. Before or after the delete, in its transaction; a parent that is there
-   * when its children are to be treated keeps them. One statement for each 10,000 keys, and two for
-   * the types. What no caller tells of is left to the checker. What is cascaded from here needs no
-   * further call.
+   * if children are left: ask that after the delete, which keeps locked guards out, and not under
+   * REPEATABLE READ, which is refused. Before or after the delete, in its transaction; a parent
+   * that is there when its children are to be treated keeps them. One statement for each 10,000
+   * keys, and two for the types. What no caller tells of is left to the checker. What is cascaded
+   * from here needs no further call.
    *
    * @param reference name of one reference to the parent's table; call it for each
    * @param keys the old values of the parent's columns, in the order of the declaration; one with a

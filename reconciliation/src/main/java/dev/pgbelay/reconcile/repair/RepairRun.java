@@ -8,6 +8,7 @@ import dev.pgbelay.reconcile.Declaration;
 import dev.pgbelay.reconcile.DerivedValue;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.check.Finding;
+import dev.pgbelay.reconcile.internal.CarriedRowsSql;
 import dev.pgbelay.reconcile.internal.CatalogSql;
 import dev.pgbelay.reconcile.internal.KeyRowsSql;
 import dev.pgbelay.reconcile.internal.Probe;
@@ -189,7 +190,12 @@ final class RepairRun {
   private void change(Tx tx, Finding finding, Probe probe, Condition row, @Nullable String before) {
     Table<?> table = probe.walked();
     switch (policy.action()) {
-      case QUARANTINE, DELETE -> tx.dsl().deleteFrom(table).where(row).execute();
+      case QUARANTINE, DELETE -> {
+        CarriedRowsSql carried = sql.carried(tx.dsl(), batch, finding);
+        carried.keep(table, shape(tx).orElseThrow(), row);
+        tx.dsl().deleteFrom(table).where(row).execute();
+        carried.keepAfter();
+      }
       case SET_NULL -> RepairSql.setNull(tx.dsl(), (Reference) declaration, row);
       case RECOMPUTE -> RepairSql.recompute(tx.dsl(), (DerivedValue) declaration, row);
       case CREATE_PARENT -> {

@@ -6,6 +6,7 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.reconcile.DerivedValue;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.check.Finding;
+import dev.pgbelay.reconcile.internal.CarriedRowsSql;
 import dev.pgbelay.reconcile.internal.CatalogSql;
 import dev.pgbelay.reconcile.internal.FindingRow;
 import dev.pgbelay.reconcile.internal.KeyRowsSql;
@@ -73,10 +74,12 @@ final class RepairSql {
       VALUES ({1}, {2}, {3}, {4}, {5}, {6}, cast({7} AS text[]), {8}, {9}, {10})\
       """;
 
+  private final String schema;
   private final Table<?> findings;
   private final Table<?> undo;
 
   RepairSql(String schema) {
+    this.schema = schema;
     this.findings = DSL.table(DSL.name(schema, "reconcile_finding"));
     this.undo = DSL.table(DSL.name(schema, "reconcile_undo"));
   }
@@ -145,6 +148,12 @@ final class RepairSql {
             val(kept.before(), SQLDataType.CLOB),
             val(kept.after(), SQLDataType.CLOB))
         .execute();
+  }
+
+  /** What foreign keys delete or change along with the row of a finding. */
+  CarriedRowsSql carried(DSLContext dsl, UUID batch, Finding finding) {
+    return new CarriedRowsSql(
+        dsl, schema, new CarriedRowsSql.Why(finding.declaration(), batch, finding.evidence()));
   }
 
   static void setNull(DSLContext dsl, Reference reference, Condition row) {

@@ -123,6 +123,11 @@ public final class UndoLog {
                 "entry %d: %s has other columns now than %s"
                     .formatted(id, entry.get().table(), entry.get().columns()));
           }
+          if (UndoSql.carriesOthers(tx.dsl(), entry.get(), shape.get())) {
+            return Optional.of(
+                "entry %d: rows of other tables refer to it by now, which a foreign key would delete or change with it"
+                    .formatted(id));
+          }
           if (UndoSql.restore(tx.dsl(), entry.get(), shape.get()) != 1) {
             return Optional.of(
                 "entry %d: another row stands in %s now; see row_before and row_after"

@@ -2,11 +2,13 @@ package dev.pgbelay.reconcile.repair;
 
 import static org.jooq.impl.DSL.val;
 
+import dev.pgbelay.reconcile.internal.CarriedRowsSql;
 import dev.pgbelay.reconcile.internal.TableShape;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import org.jooq.Condition;
 import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.QueryPart;
@@ -57,6 +59,9 @@ final class UndoSql {
        WHERE {5} AND cast(ROW(t.*) AS text) = cast(cast({4} AS {0}) AS text)\
       """;
 
+  private static final String IS_ROW =
+      "({0}) IN (SELECT {1} FROM (SELECT cast({3} AS {2}) AS kept) AS of_text)";
+
   private static final String DELETE =
       """
       DELETE FROM {0} AS t
@@ -96,6 +101,21 @@ final class UndoSql {
     }
   }
 
+  /** A row that was created is not taken back over others that came since. */
+  static boolean carriesOthers(DSLContext dsl, Entry entry, TableShape shape) {
+    if (entry.before() != null || shape.primaryKey().isEmpty()) {
+      return false;
+    }
+    Condition row =
+        DSL.condition(
+            IS_ROW,
+            DSL.list(shape.primaryKey().stream().map(each -> DSL.field(DSL.name(each))).toList()),
+            DSL.list(shape.primaryKey().stream().map(UndoSql::ofText).toList()),
+            DSL.raw(shape.name()),
+            val(entry.after()));
+    return CarriedRowsSql.any(dsl, shape, row);
+  }
+
   /** How many rows were put back: none if something else stands there now. */
   static int restore(DSLContext dsl, Entry entry, TableShape shape) {
     String statement = entry.before() == null ? DELETE : entry.after() == null ? INSERT : UPDATE;
@@ -126,7 +146,7 @@ final class UndoSql {
     return DSL.field("(of_text.kept).{0}", DSL.name(column));
   }
 
-  private static org.jooq.Condition sameKey(String column) {
+  private static Condition sameKey(String column) {
     return DSL.condition("t.{0} = (of_text.kept).{0}", DSL.name(column));
   }
 

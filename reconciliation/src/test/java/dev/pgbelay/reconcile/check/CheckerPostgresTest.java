@@ -167,7 +167,8 @@ class CheckerPostgresTest {
   void tolerance_allowsThatMuch_andNullIsNotANumber() {
     shop.dsl.execute("create table m (id int primary key, a double precision, b double precision)");
     shop.dsl.execute(
-        "insert into m values (1, 1, 1.5), (2, 1, 1.6), (3, null, 1), (4, null, null), (5, 2, 1.5)");
+        "insert into m values (1, 1, 1.5), (2, 1, 1.6), (3, null, 1), (4, null, null), (5, 2, 1.5),"
+            + " (6, 'infinity', 'infinity'), (7, 'nan', 'nan'), (8, 'infinity', 1)");
     DerivedValue near =
         DerivedValue.builder("near")
             .column(table(name("m")), field(name("a")))
@@ -175,7 +176,8 @@ class CheckerPostgresTest {
             .tolerance(new BigDecimal("0.5"))
             .build();
     check(near);
-    assertThat(keys(near, Finding.State.CONFIRMED)).containsExactly("[\"2\"]", "[\"3\"]");
+    assertThat(keys(near, Finding.State.CONFIRMED))
+        .containsExactly("[\"2\"]", "[\"3\"]", "[\"8\"]");
   }
 
   @Test
