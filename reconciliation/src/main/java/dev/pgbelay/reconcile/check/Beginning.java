@@ -26,8 +26,8 @@ record Beginning(
     @Nullable Instant nextFrom,
     @Nullable Long captureId) {
   static Beginning of(CheckPlan plan, Declaration declaration, ChangesSql changes, DSLContext dsl) {
-    Instant now = BlockerSql.now(dsl);
     Oldest oldest = ChangesSql.oldest(dsl);
+    Instant now = oldest.now();
     Optional<Latest> latest = changes.latest(dsl, declaration, plan.declarations().version());
     Instant last = latest.map(Latest::nextFrom).orElse(null);
     Long capture =

@@ -19,11 +19,11 @@ import org.jspecify.annotations.Nullable;
 final class ChangesSql {
   /**
    * A prepared transaction does not tell when it began, and a session that this role may not see
-   * does not either.
+   * does not either. Now is before anybody is looked at: who began later is not among them.
    */
   private static final String OLDEST =
       """
-      SELECT min(a.xact_start) AS began,
+      SELECT statement_timestamp() AS now, min(a.xact_start) AS began,
              NOT EXISTS (SELECT FROM pg_prepared_xacts WHERE database = current_database())
              AND NOT EXISTS (
                SELECT FROM pg_locks l JOIN pg_stat_activity h ON h.pid = l.pid
@@ -83,7 +83,7 @@ final class ChangesSql {
   }
 
   /** When the oldest transaction began; null if there is none. */
-  record Oldest(@Nullable Instant began, boolean isKnown) {}
+  record Oldest(Instant now, @Nullable Instant began, boolean isKnown) {}
 
   /** Where the last whole run left off. */
   record Latest(@Nullable Instant nextFrom, @Nullable Long captureId) {}
@@ -96,7 +96,10 @@ final class ChangesSql {
 
   static Oldest oldest(DSLContext dsl) {
     Record row = dsl.resultQuery(OLDEST).fetchSingle();
-    return new Oldest(row.get("began", Instant.class), row.get("is_known", Boolean.class));
+    return new Oldest(
+        row.get("now", Instant.class),
+        row.get("began", Instant.class),
+        row.get("is_known", Boolean.class));
   }
 
   Optional<Latest> latest(DSLContext dsl, Declaration declaration, String version) {

@@ -150,41 +150,38 @@ final class CheckRun {
                   ProbeSql.of(
                       declaration,
                       ProbeSql.walked(declaration).flatMap(table -> CatalogSql.find(dsl, table)));
-              return open(dsl)
-                  .map(
-                      run -> {
-                        List<Walk> walks = WalkSql.of(dsl, declaration, probe, run);
-                        return new Begun(probe, estimated(dsl, run, walks), walks);
-                      });
+              Optional<Run> open = runs.findOpen(dsl, declaration.name());
+              if (open.filter(run -> !run.version().equals(version())).isPresent()) {
+                runs.close(dsl, open.get().id(), Outcome.INCOMPLETE, DECLARED_OTHERWISE, 0);
+                open = Optional.empty();
+              }
+              return open.isPresent()
+                  ? Optional.of(goOn(dsl, probe, open.get()))
+                  : beginAnew(dsl, probe);
             });
   }
 
-  private Run estimated(DSLContext dsl, Run run, List<Walk> walks) {
-    if (run.estimated() != null || walks.isEmpty()) {
-      return run;
-    }
-    long rows = walks.stream().mapToLong(each -> each.estimate(dsl)).sum();
-    runs.estimate(dsl, run.id(), rows);
-    return run.withEstimate(rows);
-  }
-
-  /** The run that is open, or a new one. */
-  private Optional<Run> open(DSLContext dsl) {
-    Optional<Run> open = runs.findOpen(dsl, declaration.name());
-    if (open.isPresent() && !open.get().version().equals(plan.declarations().version())) {
-      runs.close(dsl, open.get().id(), Outcome.INCOMPLETE, DECLARED_OTHERWISE, 0);
-      open = Optional.empty();
-    }
-    if (open.isEmpty()) {
-      Beginning beginning = Beginning.of(plan, declaration, changes, dsl);
-      whyFull = beginning.whyFull();
-      return runs.open(dsl, declaration.name(), plan.declarations().version(), beginning);
-    }
+  private Begun goOn(DSLContext dsl, Probe probe, Run run) {
     whyFull =
-        plan.fullScanEvery().isPresent() && open.get().changedFrom() == null
+        plan.fullScanEvery().isPresent() && run.changedFrom() == null
             ? Optional.of("an unfinished run over every row is gone on with")
             : Optional.empty();
-    return open;
+    return new Begun(probe, run, WalkSql.of(dsl, declaration, probe, run.span()));
+  }
+
+  private Optional<Begun> beginAnew(DSLContext dsl, Probe probe) {
+    Beginning beginning = Beginning.of(plan, declaration, changes, dsl);
+    whyFull = beginning.whyFull();
+    WalkSql.Span span =
+        beginning.from().map(from -> new WalkSql.Span(from, beginning.until())).orElse(null);
+    List<Walk> walks = WalkSql.of(dsl, declaration, probe, span);
+    Long rows = walks.isEmpty() ? null : walks.stream().mapToLong(each -> each.estimate(dsl)).sum();
+    return runs.open(dsl, declaration.name(), version(), beginning, rows)
+        .map(run -> new Begun(probe, run, walks));
+  }
+
+  private String version() {
+    return plan.declarations().version();
   }
 
   private DeclarationReport confirm(Run run, Probe probe) throws InterruptedException {
@@ -213,7 +210,7 @@ final class CheckRun {
   private DeclarationReport end(DSLContext dsl, Run run, Confirmation.Result result) {
     Run end = runs.find(dsl, run.id());
     Open open = result.open();
-    String reason = incomplete(end, result);
+    String reason = result.whyIncomplete(end.notKept());
     Outcome outcome =
         reason != null
             ? Outcome.INCOMPLETE
@@ -234,22 +231,6 @@ final class CheckRun {
     if (!runs.close(dsl, run.id(), outcome, reason, unsettled)) {
       throw new Scan.RunClosed();
     }
-  }
-
-  private static @Nullable String incomplete(Run run, Confirmation.Result result) {
-    if (!result.blockers().isEmpty()) {
-      return "candidates could not be confirmed, since transactions have not ended that held locks on the tables: "
-          + result.blockers().stream().limit(5).map(Blocker::toString).toList();
-    }
-    if (run.notKept() > 0) {
-      return run.notKept()
-          + " candidates were counted and not kept; mend what is found, or raise maxCandidates";
-    }
-    if (result.open().candidates() > 0) {
-      return result.open().candidates()
-          + " candidates are younger than the grace, or have changed meanwhile; the next run settles them";
-    }
-    return null;
   }
 
   private DeclarationReport unfinished(@Nullable Run run, String reason) {

@@ -36,7 +36,24 @@ final class Confirmation {
    * @param blockers that had not ended
    * @param open what is left
    */
-  record Result(List<Blocker> blockers, Open open) {}
+  record Result(List<Blocker> blockers, Open open) {
+    /** Null if nothing is left to the next run. */
+    @Nullable String whyIncomplete(long notKept) {
+      if (!blockers.isEmpty()) {
+        return "candidates could not be confirmed, since transactions have not ended that held locks on the tables: "
+            + blockers.stream().limit(5).map(Blocker::toString).toList();
+      }
+      if (notKept > 0) {
+        return notKept
+            + " candidates were counted and not kept; mend what is found, or raise maxCandidates";
+      }
+      if (open.candidates() > 0) {
+        return open.candidates()
+            + " candidates are younger than the grace, or have changed meanwhile; the next run settles them";
+      }
+      return null;
+    }
+  }
 
   /** Who held locks, and when that was asked, which was before. */
   private record Listed(Instant at, List<Blocker> blockers) {}

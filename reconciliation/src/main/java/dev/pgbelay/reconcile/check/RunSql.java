@@ -39,15 +39,11 @@ final class RunSql {
 
   private static final String OPEN =
       """
-      INSERT INTO {0} (declaration, version, mode, changed_from, changed_until, next_from, capture_id)
-      VALUES ({1}, {2}, {3}, {4}, {5}, {6}, {7})
+      INSERT INTO {0} (declaration, version, mode, changed_from, changed_until, next_from, capture_id,
+                       rows_in_scope)
+      VALUES ({1}, {2}, {3}, {4}, {5}, {6}, {7}, {8})
       ON CONFLICT (declaration) WHERE finished_at IS NULL DO NOTHING
       RETURNING *\
-      """;
-
-  private static final String ESTIMATE =
-      """
-      UPDATE {0} SET rows_in_scope = {2} WHERE id = {1} AND rows_in_scope IS NULL\
       """;
 
   private static final String SCANNED =
@@ -150,21 +146,11 @@ final class RunSql {
       return candidates - notKept;
     }
 
-    Run withEstimate(long rows) {
-      return new Run(
-          id,
-          version,
-          mode,
-          changedFrom,
-          changedUntil,
-          isScanned,
-          rows,
-          checked,
-          skipped,
-          candidates,
-          notKept,
-          confirmed,
-          resolved);
+    /** Null for every row. */
+    WalkSql.@Nullable Span span() {
+      return changedFrom == null || changedUntil == null
+          ? null
+          : new WalkSql.Span(changedFrom, changedUntil);
     }
 
     boolean isUntouched() {
@@ -196,7 +182,12 @@ final class RunSql {
   }
 
   /** Empty if another one is open. */
-  Optional<Run> open(DSLContext dsl, String declaration, String version, Beginning beginning) {
+  Optional<Run> open(
+      DSLContext dsl,
+      String declaration,
+      String version,
+      Beginning beginning,
+      @Nullable Long estimated) {
     boolean all = beginning.from().isEmpty();
     return dsl.resultQuery(
             OPEN,
@@ -207,16 +198,13 @@ final class RunSql {
             time(beginning.from().orElse(null)),
             time(all ? null : beginning.until()),
             time(beginning.nextFrom()),
-            val(beginning.captureId(), SQLDataType.BIGINT))
+            val(beginning.captureId(), SQLDataType.BIGINT),
+            val(estimated, SQLDataType.BIGINT))
         .fetchOptional(RunSql::run);
   }
 
   private static Field<?> time(@Nullable Instant at) {
     return val(at, SQLDataType.INSTANT).cast(SQLDataType.TIMESTAMPWITHTIMEZONE);
-  }
-
-  void estimate(DSLContext dsl, long id, long rows) {
-    dsl.query(ESTIMATE, table, val(id), val(rows)).execute();
   }
 
   void scanned(DSLContext dsl, long id) {

@@ -8,12 +8,10 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.reconcile.Declaration;
 import dev.pgbelay.reconcile.DerivedValue;
 import dev.pgbelay.reconcile.DerivedValue.SourceChange;
-import dev.pgbelay.reconcile.check.RunSql.Run;
 import dev.pgbelay.reconcile.internal.CatalogSql;
-import dev.pgbelay.reconcile.internal.DeclarationCheck;
 import dev.pgbelay.reconcile.internal.Probe;
 import dev.pgbelay.reconcile.internal.ProbeSql;
-import dev.pgbelay.reconcile.internal.TableShape;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
@@ -23,6 +21,7 @@ import org.jooq.Field;
 import org.jooq.Table;
 import org.jooq.impl.DSL;
 import org.jooq.impl.SQLDataType;
+import org.jspecify.annotations.Nullable;
 
 /** By which tables and keys a run comes to its rows. */
 final class WalkSql {
@@ -47,12 +46,15 @@ final class WalkSql {
     }
   }
 
-  static List<Walk> of(DSLContext dsl, Declaration declaration, Probe probe, Run run) {
+  /** Of rows changed in that time; null for all. */
+  record Span(Instant from, Instant until) {}
+
+  static List<Walk> of(DSLContext dsl, Declaration declaration, Probe probe, @Nullable Span span) {
     if (!probe.isWalkable()) {
       return List.of();
     }
     Field<?> changedAt = declaration.changedAt().orElse(null);
-    if (run.changedFrom() == null || changedAt == null) {
+    if (span == null || changedAt == null) {
       return List.of(
           new Walk("", probe.walked(), probe.key(), probe.inScope(), UnaryOperator.identity()));
     }
@@ -62,10 +64,10 @@ final class WalkSql {
         Table<?> source = each.source();
         walks.add(
             changed(
-                dsl,
-                run,
+                span,
                 ":source-" + walks.size(),
                 source,
+                sourceKey(dsl, source),
                 each.changedAt(),
                 DSL.noCondition(),
                 rows -> isRowOf(probe, each, rows)));
@@ -73,30 +75,42 @@ final class WalkSql {
     }
     walks.add(
         changed(
-            dsl, run, "", probe.walked(), changedAt, probe.inScope(), UnaryOperator.identity()));
+            span,
+            "",
+            probe.walked(),
+            probe.key(),
+            changedAt,
+            probe.inScope(),
+            UnaryOperator.identity()));
     return walks;
   }
 
+  private static List<Field<?>> sourceKey(DSLContext dsl, Table<?> source) {
+    return ProbeSql.key(
+        source,
+        CatalogSql.find(dsl, source)
+            .orElseThrow(() -> new PgBelayException("no table " + source.getName())));
+  }
+
   private static Walk changed(
-      DSLContext dsl,
-      Run run,
+      Span span,
       String name,
       Table<?> table,
+      List<Field<?>> primaryKey,
       Field<?> changedAt,
       Condition inScope,
       UnaryOperator<Condition> rows) {
-    TableShape shape =
-        CatalogSql.find(dsl, table)
-            .orElseThrow(() -> new PgBelayException("no table " + table.getName()));
     List<Field<?>> key = new ArrayList<>();
-    DeclarationCheck.changeKey(shape, changedAt.getName())
-        .forEach(each -> key.add(ProbeSql.column(table, each)));
+    key.add(ProbeSql.column(table, changedAt.getName()));
+    primaryKey.stream()
+        .filter(each -> !each.getName().equals(changedAt.getName()))
+        .forEach(key::add);
     Condition since =
         condition(
             "{0} BETWEEN {1} AND {2}",
             key.get(0),
-            val(run.changedFrom(), SQLDataType.INSTANT).cast(SQLDataType.TIMESTAMPWITHTIMEZONE),
-            val(run.changedUntil(), SQLDataType.INSTANT).cast(SQLDataType.TIMESTAMPWITHTIMEZONE));
+            val(span.from(), SQLDataType.INSTANT).cast(SQLDataType.TIMESTAMPWITHTIMEZONE),
+            val(span.until(), SQLDataType.INSTANT).cast(SQLDataType.TIMESTAMPWITHTIMEZONE));
     return new Walk(name, table, key, since.and(inScope), rows);
   }
 

@@ -193,23 +193,24 @@ class AtOncePostgresTest {
     assertThat(counted).isFalse();
   }
 
+  /** A row is wrong for this declaration where the transaction that looks may use all cores. */
   @Test
-  void whoGivesWay_goesByRanges() {
-    shop.dsl.execute("analyze orders");
-    for (Checker each :
-        List.of(
-            Checker.builder(
-                    shop.transactions, Declarations.of("1", ShopFixture.ORDER_CUSTOMER_REFERENCE))
-                .maxRows(500)
-                .rangeRows(500, 500, 500)
-                .build(),
-            checker(ShopFixture.ORDER_CUSTOMER_REFERENCE)
-                .maxRowsPerSecond(1_000_000)
-                .rangeRows(500, 500, 500)
-                .maxRows(500)
-                .build())) {
-      assertThat(each.run("order-customer").rowsChecked()).isEqualTo(500);
-      shop.dsl.execute("truncate pgbelay.reconcile_run, pgbelay.chunk_job");
-    }
+  void whoGivesWay_goesByRanges_withOneProcess_andWaitsForNoDisk() {
+    Invariant alone =
+        Invariant.everyRow(
+            "alone",
+            ShopFixture.ORDERS,
+            condition(
+                "current_setting('max_parallel_workers_per_gather') = '0'"
+                    + " and current_setting('synchronous_commit') = 'off'"));
+    assertThat(checker(alone).build().run("alone").candidates()).isEqualTo(1_000);
+    assertThat(checker(alone).maxRowsPerSecond(1_000_000).build().run("alone").candidates())
+        .isZero();
+    assertThat(
+            Checker.builder(shop.transactions, Declarations.of("1", alone))
+                .build()
+                .run("alone")
+                .candidates())
+        .isZero();
   }
 }
