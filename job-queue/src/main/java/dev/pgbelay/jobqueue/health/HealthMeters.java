@@ -1,6 +1,6 @@
 package dev.pgbelay.jobqueue.health;
 
-import dev.pgbelay.core.health.Health;
+import dev.pgbelay.core.internal.HealthLevel;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.TimeGauge;
@@ -33,7 +33,7 @@ final class HealthMeters {
     this.monitor = monitor;
     this.name = name;
     gauges.add(
-        Gauge.builder(PREFIX + "health", monitor, is -> level(is.health().status()))
+        Gauge.builder(PREFIX + "health", monitor, is -> HealthLevel.of(is.health()))
             .description("0 up, 1 degraded, 2 down")
             .tag(MONITOR, name)
             .strongReference(true)
@@ -70,14 +70,6 @@ final class HealthMeters {
             .tag(MONITOR, name)
             .strongReference(true)
             .register(registry));
-  }
-
-  private static int level(Health.Status status) {
-    return switch (status) {
-      case UP -> 0;
-      case DEGRADED -> 1;
-      case DOWN -> 2;
-    };
   }
 
   private void gauge(String ofMeter, String description, ToDoubleFunction<QueueSnapshot> value) {

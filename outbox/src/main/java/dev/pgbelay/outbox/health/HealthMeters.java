@@ -1,6 +1,6 @@
 package dev.pgbelay.outbox.health;
 
-import dev.pgbelay.core.health.Health;
+import dev.pgbelay.core.internal.HealthLevel;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tags;
@@ -34,7 +34,7 @@ final class HealthMeters {
     this.registry = registry;
     this.monitor = monitor;
     this.own = Tags.of("monitor", name);
-    gauge("health", "0 up, 1 degraded, 2 down", own, is -> level(is.health().status()));
+    gauge("health", "0 up, 1 degraded, 2 down", own, is -> HealthLevel.of(is.health()));
     gauge("relays", "Relays that are heard of", own, ofSnapshot(OutboxSnapshot::relays));
     gauge(
         "published.overdue",
@@ -49,14 +49,6 @@ final class HealthMeters {
             is.lastSnapshot()
                 .flatMap(
                     seen -> seen.pins().stream().map(pin -> pin.held()).max(Duration::compareTo)));
-  }
-
-  private static int level(Health.Status status) {
-    return switch (status) {
-      case UP -> 0;
-      case DEGRADED -> 1;
-      case DOWN -> 2;
-    };
   }
 
   private static ToDoubleFunction<OutboxMonitor> ofSnapshot(

@@ -1,6 +1,7 @@
 package dev.pgbelay.routing.health;
 
 import dev.pgbelay.core.health.Health;
+import dev.pgbelay.core.internal.HealthLevel;
 import dev.pgbelay.routing.ReadYourWrites;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
@@ -29,19 +30,11 @@ public final class RoutingHealth {
   public static RoutingHealth of(ReadYourWrites routing, MeterRegistry registry) {
     RoutingHealth health = of(routing);
     Gauge ignored =
-        Gauge.builder("pgbelay.routing.health", health, RoutingHealth::level)
+        Gauge.builder("pgbelay.routing.health", health, is -> HealthLevel.of(is.health()))
             .description("0 up, 1 degraded, 2 down")
             .strongReference(true)
             .register(registry);
     return health;
-  }
-
-  private double level() {
-    return switch (health().status()) {
-      case UP -> 0;
-      case DEGRADED -> 1;
-      case DOWN -> 2;
-    };
   }
 
   /** As of now. */

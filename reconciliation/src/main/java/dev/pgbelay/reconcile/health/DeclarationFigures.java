@@ -16,6 +16,7 @@ import java.util.Optional;
  * @param lastRowsChecked by the last whole run; 0 without one
  * @param lastIncomplete why the run is incomplete that ended last, if it is
  * @param confirmed findings that are open, counted up to the monitor's limit
+ * @param oldestConfirmed since the first of these was seen first; empty without one
  * @param candidates that are neither confirmed nor gone, counted up to that limit
  */
 public record DeclarationFigures(
@@ -27,4 +28,5 @@ public record DeclarationFigures(
     long lastRowsChecked,
     Optional<String> lastIncomplete,
     int confirmed,
+    Optional<Duration> oldestConfirmed,
     int candidates) {}

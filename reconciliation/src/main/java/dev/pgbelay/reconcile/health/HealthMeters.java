@@ -1,6 +1,6 @@
 package dev.pgbelay.reconcile.health;
 
-import dev.pgbelay.core.health.Health;
+import dev.pgbelay.core.internal.HealthLevel;
 import dev.pgbelay.reconcile.Declaration;
 import dev.pgbelay.reconcile.Declarations;
 import io.micrometer.core.instrument.Gauge;
@@ -28,7 +28,7 @@ final class HealthMeters {
     this.registry = registry;
     this.monitor = monitor;
     Tags own = Tags.of("monitor", name);
-    gauge("health", "0 up, 1 degraded, 2 down", own, is -> level(is.health().status()));
+    gauge("health", "0 up, 1 degraded, 2 down", own, is -> HealthLevel.of(is.health()));
     gauge(
         "deletes.undeclared",
         "Captured deletes of references that are not declared",
@@ -39,14 +39,6 @@ final class HealthMeters {
                 .sum());
     declarations.all().forEach(each -> watch(own, each));
     declarations.references().forEach(each -> watchDeletes(own, each.name()));
-  }
-
-  private static int level(Health.Status status) {
-    return switch (status) {
-      case UP -> 0;
-      case DEGRADED -> 1;
-      case DOWN -> 2;
-    };
   }
 
   private void watch(Tags own, Declaration declaration) {
@@ -68,6 +60,11 @@ final class HealthMeters {
         "Of the last whole run, from its begin to its end",
         tags,
         of(name, DeclarationFigures::lastDuration));
+    age(
+        "findings.age",
+        "Since the oldest open finding was first seen; NaN without one",
+        tags,
+        of(name, DeclarationFigures::oldestConfirmed));
     age(
         "success.age",
         "Since the last whole run ended; NaN without one",

@@ -34,8 +34,14 @@ record HealthRules(
         reasons.add(
             new Reason(
                 Status.DEGRADED,
-                "%s has %d open findings, more than %d"
-                    .formatted(of(one), one.confirmed(), mostFindings)));
+                "%s has %d open findings, more than %d%s"
+                    .formatted(
+                        of(one),
+                        one.confirmed(),
+                        mostFindings,
+                        one.oldestConfirmed()
+                            .map(age -> ", the oldest seen first " + seconds(age) + " ago")
+                            .orElse(""))));
       }
     }
     snapshot.deletes().forEach(one -> deletes(one, reasons));

@@ -24,7 +24,7 @@ final class HealthSql {
              cast(extract(epoch FROM whole.finished_at - whole.started_at) * 1000 AS bigint) AS took,
              coalesce(whole.rows_checked, 0) AS rows_checked,
              CASE WHEN latest.outcome = 'INCOMPLETE' THEN coalesce(latest.reason, '') END AS incomplete,
-             found.confirmed, seen.candidates
+             found.confirmed, found.oldest, seen.candidates
         FROM unnest(cast({2} AS text[])) WITH ORDINALITY AS d(name, place)
         LEFT JOIN LATERAL (
           SELECT r.started_at, r.finished_at, r.rows_checked FROM {0} AS r
@@ -42,8 +42,9 @@ final class HealthSql {
            WHERE r.declaration = d.name AND r.outcome IS NOT NULL
            ORDER BY r.started_at DESC LIMIT 1) AS latest ON true
         CROSS JOIN LATERAL (
-          SELECT count(*) AS confirmed
-            FROM (SELECT FROM {1} AS f
+          SELECT count(*) AS confirmed,
+                 cast(extract(epoch FROM clock_timestamp() - min(f.first_seen)) * 1000 AS bigint) AS oldest
+            FROM (SELECT f.first_seen FROM {1} AS f
                    WHERE f.declaration = d.name AND f.state = 'CONFIRMED'
                    LIMIT {3}) AS f) AS found
         CROSS JOIN LATERAL (
@@ -99,6 +100,7 @@ final class HealthSql {
         row.get("rows_checked", Long.class),
         Optional.ofNullable(row.get("incomplete", String.class)),
         row.get("confirmed", Integer.class),
+        millis(row, "oldest"),
         row.get("candidates", Integer.class));
   }
 

@@ -247,6 +247,9 @@ class ReconcileMonitorPostgresTest {
     shop.dsl.execute("update orders set status = 'x' where id <= 3");
     check();
     age("order-status", "2 hours");
+    shop.dsl.execute(
+        "update pgbelay.reconcile_finding set first_seen = now() - interval '3 hours'"
+            + " where row_key = '[\"2\"]'");
     capture("order-customer", "10 minutes", false);
     capture("order-customer", "1 hour", true);
     capture("gone", "1 hour", true);
@@ -272,6 +275,9 @@ class ReconcileMonitorPostgresTest {
       assertThat(gauge("findings", "declaration", "order-status", "state", "candidate"))
           .isEqualTo(1);
       assertThat(gauge("findings", "declaration", "order-customer", "state", "confirmed")).isZero();
+      assertThat(gauge("findings.age", status)).isBetween(10_800.0, 14_400.0);
+      assertThat(gauge("findings.age", "declaration", "order-customer")).isNaN();
+      assertThat(monitor.health().reasons().toString()).contains("the oldest seen first PT3H");
       assertThat(gauge("last.rows", status)).isEqualTo(10);
       assertThat(gauge("last.duration", status)).isNotNegative();
       assertThat(gauge("success.age", status)).isGreaterThanOrEqualTo(7_200);
