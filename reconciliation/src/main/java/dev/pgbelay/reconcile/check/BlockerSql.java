@@ -11,8 +11,8 @@ import org.jooq.Record;
 /** Who holds locks on tables, and whether he still runs. */
 final class BlockerSql {
   /**
-   * Partitions are written by their own names too. Those who only wait for their lock count. {0}:
-   * names of tables
+   * Partitions, and tables that inherit, are written by their own names too. Those who only wait
+   * for their lock count. {0}: names of tables
    */
   private static final String LIST =
       """
@@ -28,10 +28,11 @@ final class BlockerSql {
        WHERE l.locktype = 'relation'
          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
          AND l.relation IN (
-               SELECT to_regclass(name) FROM unnest(cast({0} AS text[])) AS asked(name)
-               UNION ALL
-               SELECT part.relid FROM unnest(cast({0} AS text[])) AS asked(name)
-                CROSS JOIN LATERAL pg_partition_tree(to_regclass(name)) AS part)
+               WITH RECURSIVE tree(relid) AS (
+                 SELECT cast(to_regclass(name) AS oid) FROM unnest(cast({0} AS text[])) AS asked(name)
+                 UNION
+                 SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.relid)
+               SELECT relid FROM tree)
          AND l.pid IS DISTINCT FROM pg_backend_pid()
          AND coalesce(a.backend_type, '') <> 'autovacuum worker'\
       """;

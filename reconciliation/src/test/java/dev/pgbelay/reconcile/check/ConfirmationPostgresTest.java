@@ -247,4 +247,17 @@ class ConfirmationPostgresTest {
     other.commit();
     assertThat(end(check).outcome()).isEqualTo(CLEAN);
   }
+
+  @Test
+  void tableThatInherits_writtenByItsOwnName_isWaitedFor() throws Exception {
+    shop.dsl.execute("create table if not exists vips () inherits (customers)");
+    shop.dsl.execute("insert into orders values (99, 99, 'open', 0)");
+    other("insert into vips values (99, 'late')");
+    CompletableFuture<DeclarationReport> check = check();
+    awaitCandidates(1);
+    assertThat(check).isNotDone();
+    other.commit();
+    assertThat(end(check).outcome()).isEqualTo(CLEAN);
+    shop.dsl.execute("drop table vips");
+  }
 }
