@@ -189,11 +189,11 @@ final class EmbeddedServer implements Server {
     ServerProcess.shutDownFast(running("stop"));
   }
 
-  /** For the end of a cluster: what is running is killed, the data is thrown away. */
+  /** For the end of a cluster: what is running ends at once, the data is thrown away. */
   synchronized void discard() {
     try {
       if (postmaster != null && postmaster.isAlive()) {
-        ServerProcess.kill(postmaster);
+        ServerProcess.shutDownAtOnce(postmaster.toHandle());
       }
       ServerFolder.delete(folder);
     } catch (IOException e) {

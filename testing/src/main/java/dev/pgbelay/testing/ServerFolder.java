@@ -177,9 +177,7 @@ final class ServerFolder {
     if (postmaster == null || folder == null || !servesFolder(postmaster, folder)) {
       return;
     }
-    List<ProcessHandle> children = postmaster.descendants().toList();
-    postmaster.destroyForcibly();
-    children.forEach(ProcessHandle::destroyForcibly);
+    ServerProcess.shutDownAtOnce(postmaster);
     try {
       postmaster.onExit().get(5, TimeUnit.SECONDS);
     } catch (InterruptedException e) {
