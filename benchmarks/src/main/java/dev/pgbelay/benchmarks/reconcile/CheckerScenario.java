@@ -57,13 +57,13 @@ public final class CheckerScenario implements Scenario {
     PointClients clients = new PointClients(pool, Math.max(1, rows / 10), rows);
     Transactions transactions = Transactions.of(pool);
     Declarations declarations = Declarations.of("bench", Shop.REFERENCE);
-    Checker bare = Checker.builder(transactions, declarations).throttle(List.of()).build();
+    Checker bare = checker(transactions, declarations).throttle(List.of()).build();
     long rate = Math.max(1, rows / (rows < FEW_ROWS ? 2 : THROTTLED_SECONDS));
-    Checker throttled = Checker.builder(transactions, declarations).maxRowsPerSecond(rate).build();
+    Checker throttled = checker(transactions, declarations).maxRowsPerSecond(rate).build();
     Declarations changes = Declarations.of("bench", Shop.CHANGES);
     DeleteCapture.of(transactions, changes).install();
     Checker incremental =
-        Checker.builder(transactions, changes)
+        checker(transactions, changes)
             .throttle(List.of())
             .incremental(Duration.ofDays(1))
             .overlap(Duration.ZERO)
@@ -103,6 +103,11 @@ public final class CheckerScenario implements Scenario {
     HikariConfig config = BenchServer.poolConfig(server.jdbcUrl());
     config.setMaximumPoolSize(PointClients.READERS + PointClients.WRITERS + 4);
     return new HikariDataSource(config);
+  }
+
+  /** That keeps every orphan. */
+  private static Checker.Builder checker(Transactions transactions, Declarations declarations) {
+    return Checker.builder(transactions, declarations).maxCandidates(1_000_000);
   }
 
   private static Work look(Checker checker) {
