@@ -195,6 +195,7 @@ final class EmbeddedServer implements Server {
       if (postmaster != null && postmaster.isAlive()) {
         ServerProcess.shutDownAtOnce(postmaster.toHandle());
       }
+      SharedMemory.remove(dataFolder().resolve("postmaster.pid"));
       ServerFolder.delete(folder);
     } catch (IOException e) {
       throw new ClusterException("cannot delete " + folder, e);

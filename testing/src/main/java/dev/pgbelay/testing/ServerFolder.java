@@ -158,6 +158,7 @@ final class ServerFolder {
     }
     for (Path pidFile : pidFiles) {
       killServer(pidFile);
+      SharedMemory.remove(pidFile);
     }
     delete(folder);
   }

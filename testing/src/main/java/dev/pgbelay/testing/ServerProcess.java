@@ -49,17 +49,22 @@ final class ServerProcess {
   }
 
   private static void signal(long pid, String signal) {
+    shell("kill -" + signal + " " + pid);
+  }
+
+  /** Whether it worked does not matter: what it is about may be gone already. */
+  static void shell(String command) {
     try {
-      new ProcessBuilder("/bin/sh", "-c", "kill -" + signal + " " + pid)
+      new ProcessBuilder("/bin/sh", "-c", command)
           .redirectErrorStream(true)
           .redirectOutput(ProcessBuilder.Redirect.DISCARD)
           .start()
           .waitFor();
     } catch (IOException e) {
-      throw new ClusterException("cannot signal process " + pid, e);
+      throw new ClusterException("cannot run: " + command, e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new ClusterException("interrupted while signalling process " + pid, e);
+      throw new ClusterException("interrupted while running: " + command, e);
     }
   }
 

@@ -2,9 +2,11 @@ package dev.pgbelay.testing;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.pgbelay.core.PgBelayException;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -191,6 +193,28 @@ class PostgresClusterTest {
       node.stop();
       node.restart();
       assertThat(ask(node, "select count(*) from item")).isEqualTo("1");
+    }
+  }
+
+  @Test
+  void clusterWhoseServerCrashed_leavesNoSharedMemoryBehind() throws Exception {
+    Path segments = Path.of("/proc/sysvipc/shm");
+    assumeThat(segments).exists();
+    String[] keyAndId;
+    try (PostgresCluster own = PostgresCluster.builder().start()) {
+      Path folder = Path.of(ask(own.primary(), "show data_directory"));
+      keyAndId = Files.readAllLines(folder.resolve("postmaster.pid")).get(6).trim().split("\\s+");
+      own.primary().crash();
+      assertThat(segmentsOf(segments, keyAndId)).as("what a crash leaves").hasSize(1);
+    }
+    assertThat(segmentsOf(segments, keyAndId)).isEmpty();
+  }
+
+  private static List<String> segmentsOf(Path segments, String[] keyAndId) throws IOException {
+    try (Stream<String> lines = Files.lines(segments)) {
+      return lines
+          .filter(line -> line.trim().matches(keyAndId[0] + "\\s+" + keyAndId[1] + "\\s.*"))
+          .toList();
     }
   }
 
