@@ -169,6 +169,11 @@ class ReconcilePostgresTest {
     dsl.execute("update orders set status = 'paid'");
     assertThat(modeOf("--incremental", "PT0.001S")).isEqualTo("FULL");
     assertThat(modeOf("--incremental", "P1D")).isEqualTo("INCREMENTAL");
+    dsl.execute(
+        "update orders set status = 'x', changed_at = now() - interval '30 minutes' where id = 9");
+    assertThat(modeOf("--incremental", "P1D")).isEqualTo("INCREMENTAL");
+    assertCode(status("--incremental", "P1D", "--overlap", "PT1H"), 1);
+    dsl.execute("update orders set status = 'paid'");
     assertThat(modeOf()).isEqualTo("FULL");
   }
 
