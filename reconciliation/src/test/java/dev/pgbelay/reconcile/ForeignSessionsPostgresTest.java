@@ -37,10 +37,10 @@ class ForeignSessionsPostgresTest {
 
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());
 
-  private static final class Set extends PassingDataSource {
+  private static final class SetSessions extends PassingDataSource {
     private final String settings;
 
-    Set(String settings) {
+    SetSessions(String settings) {
       super(simple());
       this.settings = settings;
     }
@@ -61,7 +61,7 @@ class ForeignSessionsPostgresTest {
   }
 
   private static Transactions with(String settings) {
-    return Transactions.of(new Set(settings));
+    return Transactions.of(new SetSessions(settings));
   }
 
   private Declarations parcels() {

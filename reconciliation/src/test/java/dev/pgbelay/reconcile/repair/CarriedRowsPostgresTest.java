@@ -131,6 +131,21 @@ class CarriedRowsPostgresTest {
   }
 
   @Test
+  void childWithTheKeyOfARowThatWasCarriedAlong_isTreatedAllTheSame() {
+    shop.customers(3);
+    foreignKeys();
+    shop.dsl.execute("insert into orders values (4, 2, 'open', 0), (5, 2, 'open', 0)");
+    DeleteCapture.of(shop.transactions, declarations).install();
+    shop.dsl.execute("delete from customers where id = 2");
+    Propagation worker =
+        Propagation.builder(shop.transactions, declarations).chunk(1).dutyPercent(100).build();
+    for (int pass = 0; pass < 100 && worker.runOnce().work() > 0; pass++) {
+      assertThat(pass).isLessThan(99);
+    }
+    assertThat(shop.count("select count(*) from orders where customer_id = 2")).isZero();
+  }
+
+  @Test
   void treeThatTakesItsBranchesAlong_andItsCycles_arePutBackToo() {
     shop.customers(3);
     shop.dsl.execute(
