@@ -1,7 +1,5 @@
 package dev.pgbelay.reconcile.guard;
 
-import dev.pgbelay.core.TransactionException;
-import dev.pgbelay.core.Tx;
 import dev.pgbelay.reconcile.guard.ParentLookup.Answer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -25,7 +23,7 @@ final class GuardQuestion {
   }
 
   /** The keys that have no parent. */
-  List<List<String>> missing(Tx tx, List<List<String>> keys) {
+  List<List<String>> missing(List<List<String>> keys) {
     List<List<String>> missing = new ArrayList<>();
     List<List<String>> unknown = new ArrayList<>();
     for (List<String> key : keys) {
@@ -44,13 +42,13 @@ final class GuardQuestion {
       List<List<String>> mine = unknown.stream().filter(key -> cache.asks(key, answer)).toList();
       if (!mine.isEmpty()) {
         try {
-          return asked(tx, unknown);
+          return asked(unknown);
         } finally {
           mine.forEach(key -> cache.answered(key, answer));
         }
       }
       if (!awaitOthers(unknown)) {
-        return asked(tx, unknown);
+        return asked(unknown);
       }
       unknown = unknown.stream().filter(key -> cache.find(key) == null).toList();
     }
@@ -79,35 +77,20 @@ final class GuardQuestion {
   }
 
   /** An answer is the others' business only if this transaction cannot take it back. */
-  private List<List<String>> asked(Tx tx, List<List<String>> keys) {
+  private List<List<String>> asked(List<List<String>> keys) {
     Map<List<String>, Long> stamps = new LinkedHashMap<>();
     keys.forEach(key -> stamps.put(key, cache.stamp(key)));
     List<Answer> answers = ask.apply(keys);
-    Map<List<String>, Long> later = new LinkedHashMap<>();
     List<List<String>> missing = new ArrayList<>();
     for (Answer each : answers) {
       long stamp = Objects.requireNonNull(stamps.get(each.key()));
       if (!each.isThere()) {
         missing.add(each.key());
       }
-      if (each.isCommitted() && each.isSpelledAlike()) {
+      if (each.isSpelledAlike() && (each.isThere() ? each.isCurrent() : each.isCommitted())) {
         cache.keep(each.key(), each.isThere(), stamp);
-      } else if (each.isThere() && each.isCurrent() && each.isSpelledAlike()) {
-        later.put(each.key(), stamp);
       }
     }
-    if (missing.isEmpty() && !later.isEmpty()) {
-      keepAfterCommit(tx, later);
-    }
     return missing;
-  }
-
-  private void keepAfterCommit(Tx tx, Map<List<String>, Long> later) {
-    try {
-      tx.afterCommit(commit -> later.forEach((key, stamp) -> cache.keep(key, true, stamp)));
-    } catch (TransactionException e) {
-      // A joined transaction whose owner tells nobody of its commit: nothing is remembered.
-      return;
-    }
   }
 }

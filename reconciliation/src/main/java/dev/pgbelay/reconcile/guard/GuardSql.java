@@ -67,12 +67,17 @@ final class GuardSql {
   /** An update that makes a parent count no more changes no key, and would pass a KEY SHARE. */
   private static final String LOCK_AS_IT_IS = " FOR SHARE";
 
-  /** A transaction that has no identity yet has written nothing that it sees. */
+  /**
+   * A transaction that has no identity yet has written nothing that it sees. A row that is younger
+   * than its identity may be its own, and nobody else's if it is taken back: such a one is not
+   * spelled alike, so that it is not remembered.
+   */
   private static final String LOOK_AT_ONE =
       """
       SELECT pg_current_xact_id_if_assigned() IS NULL,
              current_setting('transaction_isolation') = 'read committed',
-             (SELECT ARRAY[{4}] FROM {2} WHERE {3} LIMIT 1)\
+             (SELECT CASE WHEN coalesce(age(xmin) > age(cast(pg_current_xact_id_if_assigned() AS xid)), true) THEN ARRAY[{4}] ELSE '{}' END
+                FROM {2} WHERE {3} LIMIT 1)\
       """;
 
   /**
@@ -86,7 +91,9 @@ final class GuardSql {
       UNION ALL
       SELECT asked.pgbelay_n, found.is_alike IS NOT NULL, false
         FROM unnest({0}) WITH ORDINALITY AS asked({1}, pgbelay_n)
-        LEFT JOIN LATERAL (SELECT ({4}) = ({1}) AS is_alike FROM {2} WHERE {3} OFFSET 0) AS found ON true
+        LEFT JOIN LATERAL (
+          SELECT ({4}) = ({1}) AND coalesce(age(xmin) > age(cast(pg_current_xact_id_if_assigned() AS xid)), true) AS is_alike
+            FROM {2} WHERE {3} OFFSET 0) AS found ON true
        WHERE found.is_alike IS NOT TRUE\
       """;
 

@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>At most one statement for each call, for all its keys that are not known, and one more in the
  * guard's life for the types. Threads that ask a cached guard for the same key at the same time
- * share one statement, if the transaction that sends it has not written anything yet; they wait for
+ * share one statement, unless only the transaction that sends it may see the parent; they wait for
  * its answer, for a second at most. Under REPEATABLE READ and above nothing is remembered. Never
  * commits. Thread-safe.
  */
@@ -63,10 +63,11 @@ public final class ParentGuard {
   }
 
   /**
-   * Remembers parents that were there: at once where the transaction that saw them has written
-   * nothing, otherwise after its commit. That a parent is missing is not remembered. Keys are known
-   * again by their {@code toString}, and remembered if PostgreSQL writes them so: numbers without
-   * needless digits, texts, UUIDs, dates. Others are asked for each time.
+   * Remembers parents that were there and that everybody sees: not those that the asking
+   * transaction may have written itself, such as ones younger than it. That a parent is missing is
+   * not remembered. Keys are known again by their {@code toString}, and remembered if PostgreSQL
+   * writes them so: numbers without needless digits, texts, UUIDs, dates. Others are asked for each
+   * time.
    *
    * @param keep how long: 1 ms to 1 day
    * @param most how many: 1 to 100,000,000
@@ -161,7 +162,7 @@ public final class ParentGuard {
       return lookup.lock(tx, keys);
     }
     return known.isPresent()
-        ? new GuardQuestion(known.get(), asked -> lookup.look(tx, asked)).missing(tx, keys)
+        ? new GuardQuestion(known.get(), asked -> lookup.look(tx, asked)).missing(keys)
         : lookup.missing(tx, keys);
   }
 

@@ -186,6 +186,41 @@ class ParentGuardPostgresTest {
   }
 
   @Test
+  void parentThatIsTakenBackBeforeTheCommit_isNotCached() {
+    ParentGuard guard = ParentGuard.cached(ORDER_CUSTOMER_REFERENCE, Duration.ofMinutes(10), 1_000);
+    shop.transactions.execute(
+        tx -> {
+          tx.dsl().execute("savepoint before");
+          tx.dsl().execute("insert into customers values (9, 'n'), (10, 'n')");
+          guard.check(tx, 9L);
+          guard.checkAll(tx, List.of(List.of(9L), List.of(10L)));
+          tx.dsl().execute("rollback to savepoint before");
+          tx.dsl().execute("insert into customers values (11, 'n')");
+          guard.check(tx, 11L);
+          tx.dsl().execute("delete from customers where id = 11");
+        });
+    for (long key : new long[] {9, 10, 11}) {
+      assertThatThrownBy(() -> check(guard, key)).isInstanceOf(MissingParentsException.class);
+    }
+  }
+
+  @Test
+  void parentThatOthersCommitted_isCached_alsoByATransactionThatHasWritten() {
+    ParentGuard guard = ParentGuard.cached(ORDER_CUSTOMER_REFERENCE, Duration.ofMinutes(10), 1_000);
+    shop.dsl.execute("insert into customers values (9, 'n'), (10, 'n'), (11, 'n')");
+    shop.transactions.execute(
+        tx -> {
+          tx.dsl().execute("insert into lines values (1000, 1, 1)");
+          guard.check(tx, 9L);
+          guard.checkAll(tx, List.of(List.of(10L), List.of(11L)));
+        });
+    shop.dsl.execute("delete from customers where id in (9, 10, 11)");
+    for (long key : new long[] {9, 10, 11}) {
+      assertThatCode(() -> check(guard, key)).doesNotThrowAnyException();
+    }
+  }
+
+  @Test
   void missingParent_isNotCached() {
     ParentGuard guard = ParentGuard.cached(ORDER_CUSTOMER_REFERENCE, Duration.ofMinutes(10), 1_000);
     assertThatThrownBy(() -> check(guard, 9L)).isInstanceOf(MissingParentsException.class);
