@@ -79,8 +79,9 @@ final class PropagationProcess implements AutoCloseable {
     over.set(true);
   }
 
+  /** SIGKILL, which needs no shell. */
   void kill() throws Exception {
-    signal("KILL");
+    process.destroyForcibly();
     awaitEnd();
   }
 

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -27,6 +28,9 @@ class PropagationProcessTest {
        where application_name = ? and xact_start is not null
          and state = any (string_to_array(?, ',')) and backend_xid is not null
       """;
+
+  /** What is kept, and what is done to the children: where half of the kills are meant to be. */
+  private static final Pattern CHANGING = Pattern.compile("WITH kept|delete from|update ");
 
   @RegisterExtension
   static final PostgresExtension postgres =
@@ -112,6 +116,12 @@ class PropagationProcessTest {
           awaitAChunkOf(name);
           // Wherever that is: nothing depends on it but how many moments are seen.
           TimeUnit.MICROSECONDS.sleep(random.nextInt(300_000));
+          if (kills % 2 == 0) {
+            Awaitility.await()
+                .atMost(Duration.ofMinutes(2))
+                .pollInterval(Duration.ofMillis(1))
+                .until(() -> CHANGING.matcher(statementOf(name)).lookingAt());
+          }
           String statement = statementOf(name);
           worker.kill();
           kills++;
