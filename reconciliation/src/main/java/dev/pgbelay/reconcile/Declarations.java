@@ -49,6 +49,12 @@ public record Declarations(String version, List<Declaration> all) {
     refuse(problems);
   }
 
+  /**
+   * All that there are.
+   *
+   * @throws DeclarationException if two have one name
+   * @throws PgBelayException if the version is blank or longer than 100 characters
+   */
   public static Declarations of(String version, Declaration... all) {
     return new Declarations(version, List.of(all));
   }
@@ -58,6 +64,7 @@ public record Declarations(String version, List<Declaration> all) {
     return all.stream().filter(Reference.class::isInstance).map(Reference.class::cast).toList();
   }
 
+  /** The one with this name. */
   public Optional<Declaration> find(String name) {
     return all.stream().filter(each -> each.name().equals(name)).findFirst();
   }

@@ -63,18 +63,22 @@ public record OnDelete(
     }
   }
 
+  /** Refuses the delete while there are children. */
   public static OnDelete restrict() {
     return of(Action.RESTRICT);
   }
 
+  /** Deletes the children. */
   public static OnDelete cascade() {
     return of(Action.CASCADE);
   }
 
+  /** Sets all columns that refer to NULL. */
   public static OnDelete setNull() {
     return of(Action.SET_NULL);
   }
 
+  /** Sets all columns that refer to their defaults, which must be those of a parent, or NULL. */
   public static OnDelete setDefault() {
     return of(Action.SET_DEFAULT);
   }
@@ -88,6 +92,11 @@ public record OnDelete(
     return new OnDelete(Action.SOFT_DELETE, new LinkedHashMap<>(assignments), Optional.empty());
   }
 
+  /**
+   * Leaves the children to the application.
+   *
+   * @param handler called by any thread that propagates, for a chunk again if its transaction fails
+   */
   public static OnDelete custom(Handler handler) {
     return new OnDelete(Action.CUSTOM, Map.of(), Optional.of(handler));
   }

@@ -114,11 +114,13 @@ public record Reference(
       return this;
     }
 
+    /** What becomes of the children of a parent that goes; refused unless said. */
     public Builder onDelete(OnDelete what) {
       this.onDelete = what;
       return this;
     }
 
+    /** Which deletes come first; NORMAL unless said. */
     public Builder urgency(Urgency how) {
       this.urgency = how;
       return this;

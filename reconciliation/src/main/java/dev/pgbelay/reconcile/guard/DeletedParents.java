@@ -40,7 +40,9 @@ public final class DeletedParents {
     return new DeletedParents(Optional.of(wakeUps));
   }
 
-  /** From now on this guard is told. */
+  /**
+   * From now on this guard is told, for as long as this object lives; not of one that asks anyway.
+   */
   public void add(ParentGuard guard) {
     guards.add(guard);
   }

@@ -29,11 +29,13 @@ import org.jspecify.annotations.Nullable;
  * DeletedParents} tells this guard, within the time until it does. What gets through is an orphan
  * that the checker finds.
  *
- * <p>At most one statement for each call, for all its keys that are not known, and one more in the
- * guard's life for the types. Threads that ask a cached guard for the same key at the same time
- * share one statement, unless only the transaction that sends it may see the parent; they wait for
- * its answer, for a second at most. Under REPEATABLE READ and above nothing is remembered. Never
- * commits. Thread-safe.
+ * <p>At most one statement for each call, for all its keys that are not known, each of them a
+ * look-up by the index of the parent's columns; and one more for their types, once in the guard's
+ * life, and again after a question that failed. It is sent by JDBC on the caller's connection:
+ * jOOQ's execute listeners do not see it. Threads that ask a cached guard for the same key at the
+ * same time share one statement, unless only the transaction that sends it may see the parent; they
+ * wait for its answer, for a second at most. Under REPEATABLE READ and above nothing is remembered.
+ * Never commits. Thread-safe.
  */
 public final class ParentGuard {
   private static final int MOST_KEYS = 10_000;
@@ -52,7 +54,7 @@ public final class ParentGuard {
     this.known = known;
   }
 
-  /** Asks the database each time. */
+  /** Asks the database each time; needs SELECT on the parent. */
   public static ParentGuard exists(Reference reference) {
     return new ParentGuard(reference, false, Optional.empty());
   }
@@ -133,7 +135,11 @@ public final class ParentGuard {
    * @param keys at most 10,000; each has the values of the columns, whose {@code toString}
    *     PostgreSQL can read: numbers, texts, UUIDs, dates and times
    * @throws MissingParentsException naming all that are missing
-   * @throws PgBelayException if a key has another number of columns, or there are too many
+   * @throws PgBelayException if a key has another number of columns or holds an array, there are
+   *     too many, or the parent's table or columns are not there
+   * @throws org.jooq.exception.DataAccessException naming the reference, if the database refuses
+   *     the question, as where a value is none of the column's type; the transaction can then only
+   *     be rolled back
    */
   public void checkAll(Tx tx, List<? extends List<? extends @Nullable Object>> keys) {
     OptionRange.require("keys", keys.size(), 0, MOST_KEYS);

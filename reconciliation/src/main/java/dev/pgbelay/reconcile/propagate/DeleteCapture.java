@@ -4,11 +4,13 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.core.internal.MissingTable;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.Reference;
 import java.time.Duration;
 import java.util.List;
+import org.jooq.exception.DataAccessException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -46,6 +48,7 @@ public final class DeleteCapture {
     this.schema = schema;
   }
 
+  /** With the library's tables in the schema {@value SchemaInstaller#DEFAULT_SCHEMA}. */
   public static DeleteCapture of(Transactions transactions, Declarations declarations) {
     return inSchema(transactions, declarations, SchemaInstaller.DEFAULT_SCHEMA);
   }
@@ -101,9 +104,13 @@ public final class DeleteCapture {
             .findFirst()
             .orElseThrow(
                 () -> new PgBelayException("capture for '" + reference + "': no such reference"));
-    CallSql sql = new CallSql(tx.dsl(), schema, one);
-    for (int from = 0; from < keys.size(); from += MOST_KEYS) {
-      sql.capture(keys.subList(from, Math.min(keys.size(), from + MOST_KEYS)));
+    try {
+      CallSql sql = new CallSql(tx.dsl(), schema, one);
+      for (int from = 0; from < keys.size(); from += MOST_KEYS) {
+        sql.capture(keys.subList(from, Math.min(keys.size(), from + MOST_KEYS)));
+      }
+    } catch (DataAccessException e) {
+      throw MissingTable.explained(e, "captured deletes", "reconcile");
     }
   }
 

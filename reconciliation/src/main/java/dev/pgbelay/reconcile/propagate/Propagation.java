@@ -75,6 +75,12 @@ public final class Propagation {
             .build();
   }
 
+  /**
+   * Begins a worker.
+   *
+   * @param transactions a transaction of it is a chunk
+   * @param declarations whose references are propagated, but those with RESTRICT
+   */
   public static Builder builder(Transactions transactions, Declarations declarations) {
     return new Builder(transactions, declarations);
   }
@@ -274,6 +280,7 @@ public final class Propagation {
       return this;
     }
 
+    /** Asks the database nothing. */
     public Propagation build() {
       return new Propagation(this);
     }

@@ -50,18 +50,22 @@ public record RepairPolicy(
     parentValues = Map.copyOf(parentValues);
   }
 
+  /** Does nothing. */
   public static RepairPolicy report() {
     return of(Action.REPORT);
   }
 
+  /** Deletes the row, which the undo keeps with its evidence. */
   public static RepairPolicy quarantine() {
     return of(Action.QUARANTINE);
   }
 
+  /** The same under another name, for rows that nobody will look at again. */
   public static RepairPolicy delete() {
     return of(Action.DELETE);
   }
 
+  /** Sets the columns that refer to NULL; of references alone. */
   public static RepairPolicy setNull() {
     return of(Action.SET_NULL);
   }
@@ -75,10 +79,16 @@ public record RepairPolicy(
     return new RepairPolicy(Action.CREATE_PARENT, new LinkedHashMap<>(values), Optional.empty());
   }
 
+  /** Computes the value while the row is locked; of derived values alone. */
   public static RepairPolicy recompute() {
     return of(Action.RECOMPUTE);
   }
 
+  /**
+   * Leaves it to the application.
+   *
+   * @param handler called by the thread that repairs, while the row is locked
+   */
   public static RepairPolicy custom(Handler handler) {
     return new RepairPolicy(Action.CUSTOM, Map.of(), Optional.of(handler));
   }

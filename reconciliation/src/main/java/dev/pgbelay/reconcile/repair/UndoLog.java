@@ -52,6 +52,7 @@ public final class UndoLog {
     return inSchema(transactions, SchemaInstaller.DEFAULT_SCHEMA);
   }
 
+  /** Where the library's tables are in a schema of another name. */
   public static UndoLog inSchema(Transactions transactions, String schema) {
     return new UndoLog(transactions, schema);
   }

@@ -60,7 +60,7 @@ class GuardLocksPostgresTest {
         "create table parents (n int unique, tenant int, code text, gone boolean not null default false,"
             + " primary key (tenant, code))");
     shop.dsl.execute(
-        "insert into parents values (1, 1, 'a'), (2, 1, 'b'), (3, 2, 'a'), (4, 2, 'b')");
+        "insert into parents values (4, 2, 'b'), (3, 2, 'a'), (2, 1, 'b'), (1, 1, 'a')");
   }
 
   /** Parents that nobody has locked against this. */
@@ -94,6 +94,11 @@ class GuardLocksPostgresTest {
       Interleaving.Session holder = script.session("holder");
       Interleaving.Session child = script.session("child");
       holder.run(c -> DSL.using(c).execute("select from parents where n = 3 for update"));
+      // An index would hand them out in its order by itself.
+      child.run(
+          c ->
+              DSL.using(c)
+                  .execute("set local enable_indexscan = off; set local enable_bitmapscan = off"));
       Interleaving.Step<Boolean> step =
           child.start(
               "guard",
