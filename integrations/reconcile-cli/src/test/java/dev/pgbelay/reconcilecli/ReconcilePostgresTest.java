@@ -141,7 +141,9 @@ class ReconcilePostgresTest {
     Ended first = commands().run(check);
     assertCode(first, 2);
     assertThat(first.json().at("/declarations/0/rowsChecked").asInt()).isEqualTo(60);
-    assertThat(first.json().at("/declarations/0/rowsNotReached").asInt()).isEqualTo(40);
+    assertThat(first.json().at("/declarations/0/rowsNotReached").asInt())
+        .as("of as many as the planner estimates")
+        .isPositive();
     Ended second = commands().run(check);
     assertCode(second, 0);
     assertThat(second.json().at("/declarations/0/rowsChecked").asInt()).isEqualTo(100);
