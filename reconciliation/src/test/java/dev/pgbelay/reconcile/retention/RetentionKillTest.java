@@ -84,10 +84,10 @@ class RetentionKillTest {
 
   private int lost() {
     return shop.count(
-        "select count(*) from kept where id not in (select id from pgbelay.reconcile_undo"
-            + " where of = 'reconcile_undo' union all select id from pgbelay.reconcile_finding"
-            + " where of = 'reconcile_finding' union all select id from pgbelay.reconcile_run"
-            + " where of = 'reconcile_run')");
+        "select count(*) from (select of, id from kept except ("
+            + "select 'reconcile_undo', id from pgbelay.reconcile_undo union all"
+            + " select 'reconcile_finding', id from pgbelay.reconcile_finding union all"
+            + " select 'reconcile_run', id from pgbelay.reconcile_run)) as gone");
   }
 
   @Test
