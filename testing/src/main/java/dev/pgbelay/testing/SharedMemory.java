@@ -23,7 +23,7 @@ final class SharedMemory {
     if (lines.size() < 7) {
       return;
     }
-    String[] keyAndId = lines.get(6).trim().split("\\s+");
+    String[] keyAndId = lines.get(6).trim().split("\\s+", -1);
     if (keyAndId.length == 2 && isAbandoned(keyAndId[0], keyAndId[1])) {
       ServerProcess.shell("ipcrm -m " + keyAndId[1]);
     }
@@ -32,7 +32,7 @@ final class SharedMemory {
   /** An id is used again after a start of the machine; a key and nobody attached make it ours. */
   private static boolean isAbandoned(String key, String id) throws IOException {
     for (String segment : Files.readAllLines(SEGMENTS)) {
-      String[] columns = segment.trim().split("\\s+");
+      String[] columns = segment.trim().split("\\s+", -1);
       if (columns.length > 6 && columns[0].equals(key) && columns[1].equals(id)) {
         return columns[6].equals("0");
       }

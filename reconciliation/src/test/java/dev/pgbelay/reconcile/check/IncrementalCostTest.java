@@ -140,10 +140,10 @@ class IncrementalCostTest {
     writer.execute(
         "update orders set total = total + case when id % 10000 = 500 then 1 else 0 end, changed_at = now()"
             + " where id % 1000 = 500");
-    assertCost("derived value", fullTotal, check(TOTAL), ROWS / 1000, ROWS / 1000 * 12);
+    assertCost("derived value", fullTotal, check(TOTAL), ROWS / 1000L, ROWS / 1000L * 12);
     writer.execute("delete from customers where id <= ?", WRONG);
     Cost reference = check(REFERENCE);
-    long looked = ROWS / 1000 + WRONG;
+    long looked = ROWS / 1000L + WRONG;
     assertCost("reference", fullReference, reference, looked, looked * 12);
   }
 }

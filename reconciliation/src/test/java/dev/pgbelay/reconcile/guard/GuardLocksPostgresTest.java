@@ -25,6 +25,7 @@ class GuardLocksPostgresTest {
 
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());
 
+  @SuppressWarnings("ImmutableEnumChecker") // its lists are copies
   enum Key {
     ONE_COLUMN(List.of("n"), List.of(List.of(3), List.of(1), List.of(2))),
     TWO_COLUMNS(
@@ -34,7 +35,7 @@ class GuardLocksPostgresTest {
     private final List<List<Object>> keys;
 
     Key(List<String> columns, List<? extends List<?>> keys) {
-      this.columns = columns;
+      this.columns = List.copyOf(columns);
       this.keys = keys.stream().map(List::<Object>copyOf).toList();
     }
 

@@ -65,8 +65,9 @@ class PropagationCrashTest {
       ShopFixture shop = ShopFixture.as(database);
       int kept = shop.count("select count(*) from pgbelay.reconcile_undo");
       Propagation worker = PropagationStorm.worker(shop.transactions).build();
-      while (worker.runOnce().work() > 0) {
-        continue;
+      int work = 1;
+      while (work > 0) {
+        work = worker.runOnce().work();
       }
       storm.over(shop).assertWhole();
       return treated - kept;
