@@ -101,7 +101,8 @@ class GuardCachePostgresTest {
 
   @Test
   void threadsThatMissTheSameKeyAtOnce_shareOneStatement() throws Exception {
-    ExecutorService threads = Executors.newFixedThreadPool(4);
+    ExecutorService threads =
+        Executors.newFixedThreadPool(4, each -> new Thread(each, "sharing one statement"));
     try (Interleaving script = Interleaving.of(postgres.dataSource())) {
       Interleaving.Session blocker = script.session("blocker");
       Interleaving.Session first = script.session("first");
@@ -122,10 +123,11 @@ class GuardCachePostgresTest {
           .atMost(Duration.ofMinutes(1))
           .until(
               () ->
-                  Thread.getAllStackTraces().values().stream()
+                  Thread.getAllStackTraces().entrySet().stream()
+                          .filter(of -> of.getKey().getName().equals("sharing one statement"))
                           .filter(
-                              stack ->
-                                  Arrays.stream(stack)
+                              of ->
+                                  Arrays.stream(of.getValue())
                                       .anyMatch(
                                           frame -> frame.getMethodName().equals("awaitOthers")))
                           .count()
