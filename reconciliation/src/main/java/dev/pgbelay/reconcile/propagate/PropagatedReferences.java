@@ -40,6 +40,14 @@ record PropagatedReferences(
         .toList();
   }
 
+  /** Those whose children are deleted, with all that goes with them. */
+  List<String> cascades() {
+    return captured.values().stream()
+        .filter(each -> each.onDelete().action() == OnDelete.Action.CASCADE)
+        .map(Reference::name)
+        .toList();
+  }
+
   Reference of(Entry entry) {
     return Objects.requireNonNull(captured.get(entry.reference()));
   }

@@ -14,8 +14,8 @@ import java.util.UUID;
  * @param parentKey as a JSON array of texts; empty for a TRUNCATE
  * @param batch under which {@code UndoLog} has what was taken away
  * @param heldBecause why it waits for {@link Propagation#confirm}; empty if it does not
- * @param rows by reference, so far as they were counted; of a table that refers to itself, the next
- *     ones and not theirs
+ * @param rows by reference, so far as they were counted; rows that two ways lead to are counted on
+ *     both
  * @param atLeast references with more rows than were counted
  */
 public record PropagationPlan(

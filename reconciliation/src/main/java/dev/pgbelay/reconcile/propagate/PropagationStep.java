@@ -48,7 +48,9 @@ record PropagationStep(
 
   Pass run(Tx tx, Course course) {
     DSLContext dsl = tx.dsl();
-    Optional<Entry> next = queue.next(dsl, references.names(), references.custom(), chunkTimeout);
+    Optional<Entry> next =
+        queue.next(
+            dsl, references.names(), references.custom(), references.cascades(), chunkTimeout);
     course.taken = next.map(Entry::id).orElse(0L);
     course.waitedNanos = 0;
     if (next.isEmpty()) {

@@ -21,14 +21,17 @@ final class QueueSql {
    * children a parent has decides how they are best found, so plans are not shared by parents. A
    * worker that is stopped must not hold it for ever. Nobody needs to know a chunk as durable: what
    * a crash of the server takes back, it takes back with its progress, and others' commits need not
-   * queue behind its flush. The application's own rules are left what they have, {3}.
+   * queue behind its flush. The application's own rules are left what they have, {3}. What a
+   * confirmed delete captures is confirmed with it, and what a cascade captures, {4}, was counted
+   * with it.
    */
   private static final String NEXT =
       """
       SELECT *, ARRAY(SELECT jsonb_array_elements_text(parent_key)) AS parent_texts,
              set_config('plan_cache_mode', 'force_custom_plan', true),
              set_config('idle_in_transaction_session_timeout', {2}, true),
-             CASE WHEN reference <> ALL ({3}) THEN set_config('synchronous_commit', 'off', true) END
+             CASE WHEN reference <> ALL ({3}) THEN set_config('synchronous_commit', 'off', true) END,
+             set_config('pgbelay.reconcile_confirmed', cast(confirmed OR reference = ANY ({4}) AS text), true)
         FROM {0}
        WHERE held_because IS NULL AND due_at <= clock_timestamp() AND reference = ANY ({1})
        ORDER BY urgency, due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED\
@@ -93,15 +96,21 @@ final class QueueSql {
 
   /**
    * @param custom references whose rule is the application's
+   * @param cascades references whose children are deleted, and theirs counted
    */
   Optional<Entry> next(
-      DSLContext dsl, List<String> references, List<String> custom, Duration idleAtMost) {
+      DSLContext dsl,
+      List<String> references,
+      List<String> custom,
+      List<String> cascades,
+      Duration idleAtMost) {
     return dsl.resultQuery(
             NEXT,
             queue,
             val(references.toArray(String[]::new)),
             val(String.valueOf(idleAtMost.toMillis())),
-            val(custom.toArray(String[]::new)))
+            val(custom.toArray(String[]::new)),
+            val(cascades.toArray(String[]::new)))
         .fetchOptional(QueueSql::entry);
   }
 

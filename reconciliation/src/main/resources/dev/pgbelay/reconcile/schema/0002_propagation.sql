@@ -17,8 +17,8 @@ CREATE TABLE ${schema}.reconcile_deleted (
   walked_to     jsonb,
   -- Why nobody goes on with it by himself, such as a limit that was exceeded; NULL while it is to be treated.
   held_because  text,
-  -- Somebody has seen how much it is and wants it.
-  confirmed     boolean NOT NULL DEFAULT false,
+  -- Somebody has seen how much it is and wants it, or it was counted with the delete that it is a part of.
+  confirmed     boolean NOT NULL DEFAULT coalesce(current_setting('pgbelay.reconcile_confirmed', true) = 'true', false),
   -- Of what is kept of its children in reconcile_undo.
   batch         uuid NOT NULL DEFAULT gen_random_uuid(),
   CHECK ((parent_key IS NULL) = (cause = 'TRUNCATE'))

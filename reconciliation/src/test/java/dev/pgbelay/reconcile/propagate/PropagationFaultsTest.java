@@ -14,6 +14,8 @@ import dev.pgbelay.testing.Interleaving;
 import dev.pgbelay.testing.PostgresExtension;
 import java.sql.Statement;
 import java.time.Duration;
+import java.util.Map;
+import org.jooq.impl.SQLDataType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -90,6 +92,60 @@ class PropagationFaultsTest {
     shop.dsl.execute("delete from node where id = 3");
     drain(worker);
     assertThat(shop.count("select count(*) from node")).isEqualTo(2);
+  }
+
+  @Test
+  void treeThatIsLargerThanConfirmed_isHeldWithAllOfItsRows_andConfirmedOnce() {
+    shop.dsl.execute("drop table if exists remark, node");
+    shop.dsl.execute("create table node (id int primary key, above int, kept bool default false)");
+    shop.dsl.execute("create table remark (id int primary key, node_id int)");
+    shop.dsl.execute("create index on node (above)");
+    shop.dsl.execute("create index on remark (node_id)");
+    // a chain, a branch that does not count, and a circle
+    shop.dsl.execute("insert into node select g, nullif(g - 1, 0) from generate_series(1, 16) g");
+    shop.dsl.execute("insert into node values (50, 10, true), (60, 61, false), (61, 60, false)");
+    shop.dsl.execute("insert into remark select g, g from generate_series(1, 60) g");
+    Reference above =
+        Reference.builder("node-above")
+            .child(table(name("node")), field(name("above")))
+            .parent(table(name("node")), field(name("id")))
+            .childWhere(field(name("kept"), SQLDataType.BOOLEAN).isFalse())
+            .onDelete(OnDelete.cascade())
+            .build();
+    Reference remark =
+        Reference.builder("remark-node")
+            .child(table(name("remark")), field(name("node_id")))
+            .parent(table(name("node")), field(name("id")))
+            .onDelete(OnDelete.cascade())
+            .build();
+    declarations = Declarations.of("1", above, remark);
+    DeleteCapture.of(shop.transactions, declarations).install();
+    Propagation worker =
+        Propagation.builder(shop.transactions, declarations).confirmAbove(10).build();
+    assertThat(worker.plan("node-above", 60).rows())
+        .isEqualTo(Map.of("node-above", 2L, "remark-node", 1L));
+    assertThat(worker.plan("node-above", 15).rows())
+        .isEqualTo(Map.of("node-above", 1L, "remark-node", 1L));
+    assertThat(worker.plan("node-above", 3).rows())
+        .isEqualTo(Map.of("node-above", 13L, "remark-node", 13L));
+    shop.dsl.execute("delete from node where id = 3");
+    drain(worker);
+    assertThat(shop.count("select count(*) from node")).isEqualTo(18);
+    PropagationPlan held =
+        worker.open(10).stream()
+            .filter(each -> each.reference().equals("node-above"))
+            .findFirst()
+            .orElseThrow();
+    assertThat(held.heldBecause().orElseThrow()).contains("more than 10 rows");
+    worker.confirm(held.id());
+    int work = 1;
+    while (work > 0) {
+      work = worker.runOnce().work();
+    }
+    assertThat(worker.open(10)).isEmpty();
+    assertThat(shop.dsl.fetch("select id from node order by id").getValues(0, Integer.class))
+        .containsExactly(1, 2, 50, 60, 61);
+    assertThat(shop.count("select count(*) from remark where node_id between 3 and 16")).isZero();
   }
 
   @Test
