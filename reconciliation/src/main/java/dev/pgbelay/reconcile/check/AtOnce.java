@@ -9,6 +9,7 @@ import dev.pgbelay.reconcile.check.RunSql.Run;
 import dev.pgbelay.reconcile.check.WalkSql.Walk;
 import dev.pgbelay.reconcile.internal.Probe;
 import java.time.Duration;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import org.jooq.Condition;
@@ -70,10 +71,9 @@ final class AtOnce {
     if (!isLittle(run)) {
       return End.NOT_AT_ONCE;
     }
-    Duration limit = plan.rangeTimeout();
     TxOptions options =
         plan.unsynced()
-            .deadline(limit.compareTo(LONGEST) < 0 ? limit : LONGEST)
+            .deadline(Collections.min(List.of(LONGEST, plan.rangeTimeout(), plan.scanWithin())))
             .retry(TxOptions.Retry.none())
             .build();
     try {

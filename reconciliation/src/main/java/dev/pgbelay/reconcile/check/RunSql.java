@@ -56,7 +56,7 @@ final class RunSql {
       """
       SELECT id FROM {0}
        WHERE id = {1} AND finished_at IS NULL AND scanned_at IS NULL
-         AND rows_checked = 0 AND rows_skipped = 0 AND deletes_after = 0
+         AND rows_checked = 0 AND rows_skipped = 0
          FOR NO KEY UPDATE SKIP LOCKED\
       """;
 

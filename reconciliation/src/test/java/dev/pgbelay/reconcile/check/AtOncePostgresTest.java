@@ -161,6 +161,17 @@ class AtOncePostgresTest {
     assertThat(report.rowsChecked()).isEqualTo(700);
   }
 
+  /** Its process died after deletes whose children were gone. */
+  @Test
+  void runThatHasPassedDeletesAlone_isLookedAt() {
+    run("0, null");
+    shop.dsl.execute("update pgbelay.reconcile_run set deletes_after = 5");
+    DeclarationReport report =
+        checker(ShopFixture.ORDER_CUSTOMER_REFERENCE).build().run("order-customer");
+    assertThat(report.outcome()).as("%s", report).isEqualTo(CLEAN);
+    assertThat(report.rowsChecked()).isEqualTo(1_000);
+  }
+
   @Test
   void runWhoseRangesHaveBegun_isGoneOnWithByRanges() {
     shop.dsl.execute("analyze orders");
