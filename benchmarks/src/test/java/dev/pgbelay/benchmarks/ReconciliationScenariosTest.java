@@ -49,7 +49,9 @@ class ReconciliationScenariosTest {
     assertThat(checker.get("pgbelay"))
         .containsExactlyInAnyOrder(
             "rows-per-second",
+            "orphans/rows-per-second",
             "changes/time",
+            "orphans/changes/time",
             "beside/read-p99",
             "beside/write-p99",
             "live-heap-mib");
