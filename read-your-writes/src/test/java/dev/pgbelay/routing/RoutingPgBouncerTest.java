@@ -11,6 +11,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.OutcomeUnknownException;
 import dev.pgbelay.routing.jdbc.RoutingDataSource;
 import dev.pgbelay.routing.jdbc.ScopedSession;
@@ -89,7 +90,12 @@ class RoutingPgBouncerTest {
   }
 
   private static DatabaseNode node(PostgresNode node, PgBouncer bouncer) {
-    return cluster().node(node, pooled(bouncer), node.jdbcUrl());
+    DatabaseNode pooled = cluster().node(node, pooled(bouncer), node.jdbcUrl());
+    HikariDataSource pool = (HikariDataSource) pooled.pool();
+    // a client may keep a connection while it reads on another one
+    pool.setMaximumPoolSize(2 * CLIENTS);
+    pool.setConnectionTimeout(60_000);
+    return pooled;
   }
 
   private static ReadYourWritesBuilder pooledNodes() {
