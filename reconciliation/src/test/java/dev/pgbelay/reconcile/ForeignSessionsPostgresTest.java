@@ -195,13 +195,7 @@ class ForeignSessionsPostgresTest {
   }
 
   private static Declarations cascading() {
-    return Declarations.of(
-        "1",
-        Reference.builder("order-customer")
-            .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-            .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
-            .onDelete(OnDelete.cascade())
-            .build());
+    return Declarations.of("1", ShopFixture.orderCustomer().onDelete(OnDelete.cascade()).build());
   }
 
   @Test
@@ -313,9 +307,7 @@ class ForeignSessionsPostgresTest {
     Declarations soft =
         Declarations.of(
             "1",
-            Reference.builder("order-customer")
-                .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-                .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
+            ShopFixture.orderCustomer()
                 .parentWhere(DSL.condition("is_live(deleted_at)"))
                 .onDelete(OnDelete.cascade())
                 .build());

@@ -33,11 +33,7 @@ class GrantsPostgresTest {
       PostgresExtension.create().withTemplate(ShopFixture.SCHEMA);
 
   private static final Reference CASCADE =
-      Reference.builder("order-customer")
-          .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-          .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
-          .onDelete(OnDelete.cascade())
-          .build();
+      ShopFixture.orderCustomer().onDelete(OnDelete.cascade()).build();
   private static final Declarations CASCADES = Declarations.of("1", CASCADE);
 
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());
@@ -109,9 +105,7 @@ class GrantsPostgresTest {
       Declarations changing =
           Declarations.of(
               "1",
-              Reference.builder("order-customer")
-                  .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-                  .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
+              ShopFixture.orderCustomer()
                   .onDelete(OnDelete.cascade())
                   .changedAt(field(name("orders", "changed_at"), SQLDataType.TIMESTAMPWITHTIMEZONE))
                   .build());
@@ -193,13 +187,7 @@ class GrantsPostgresTest {
   @Test
   void whoDeletesParentsUnderRestrict() {
     Declarations restricted =
-        Declarations.of(
-            "1",
-            Reference.builder("order-customer")
-                .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-                .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
-                .onDelete(OnDelete.restrict())
-                .build());
+        Declarations.of("1", ShopFixture.orderCustomer().onDelete(OnDelete.restrict()).build());
     role.assertNeeds(
         () -> {
           DeleteCapture.of(shop.transactions, restricted).uninstall();

@@ -30,11 +30,7 @@ class ReferenceRacesPostgresTest {
       PostgresExtension.create().withTemplate(ShopFixture.SCHEMA);
 
   private static final Reference CASCADE =
-      Reference.builder("order-customer")
-          .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-          .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
-          .onDelete(OnDelete.cascade())
-          .build();
+      ShopFixture.orderCustomer().onDelete(OnDelete.cascade()).build();
   private static final Declarations CASCADES = Declarations.of("1", CASCADE);
 
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());

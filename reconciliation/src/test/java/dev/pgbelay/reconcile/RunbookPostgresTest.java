@@ -1,10 +1,9 @@
 package dev.pgbelay.reconcile;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.jooq.impl.DSL.field;
-import static org.jooq.impl.DSL.name;
 
 import dev.pgbelay.reconcile.propagate.DeleteCapture;
+import dev.pgbelay.reconcile.propagate.Drain;
 import dev.pgbelay.reconcile.propagate.Propagation;
 import dev.pgbelay.reconcile.propagate.PropagationPlan;
 import dev.pgbelay.reconcile.repair.UndoLog;
@@ -13,7 +12,6 @@ import java.util.List;
 import java.util.UUID;
 import org.jooq.Record;
 import org.jooq.Result;
-import org.jooq.impl.SQLDataType;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -23,16 +21,8 @@ class RunbookPostgresTest {
   private static final Declarations RULES =
       Declarations.of(
           "1",
-          Reference.builder("order-customer")
-              .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-              .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
-              .onDelete(OnDelete.cascade())
-              .build(),
-          Reference.builder("line-order")
-              .child(ShopFixture.LINES, ShopFixture.LINE_ORDER)
-              .parent(ShopFixture.ORDERS, field(name("orders", "id"), SQLDataType.BIGINT))
-              .onDelete(OnDelete.cascade())
-              .build());
+          ShopFixture.orderCustomer().onDelete(OnDelete.cascade()).build(),
+          ShopFixture.lineOrder().onDelete(OnDelete.cascade()).build());
 
   /** As in the guide. */
   private static final String BATCHES =
@@ -62,7 +52,7 @@ class RunbookPostgresTest {
   void cascadeThatWasAMistake_isPutBackByItsBatches_theLastFirst() {
     List<Result<Record>> before = rows();
     shop.dsl.execute("delete from customers where id in (2, 3)");
-    drain(Propagation.builder(shop.transactions, RULES).build());
+    Drain.within(1_000, Propagation.builder(shop.transactions, RULES).build());
     assertThat(shop.count("select count(*) from lines")).isEqualTo(6);
 
     shop.dsl.execute("insert into customers select n, 'c' || n from generate_series(2, 3) n");
@@ -83,14 +73,14 @@ class RunbookPostgresTest {
     Propagation propagation =
         Propagation.builder(shop.transactions, RULES).confirmAbove(10).build();
     shop.dsl.execute("delete from customers where id = 4");
-    drain(propagation);
+    Drain.within(1_000, propagation);
     PropagationPlan held = propagation.open(10).get(0);
     assertThat(held.heldBecause()).isPresent();
     assertThat(propagation.open(10)).hasSize(1);
 
     shop.dsl.execute("insert into customers values (4, 'c4')");
     propagation.confirm(held.id());
-    drain(propagation);
+    Drain.within(1_000, propagation);
     assertThat(rows()).isEqualTo(before);
     assertThat(propagation.open(10)).isEmpty();
   }
@@ -103,7 +93,7 @@ class RunbookPostgresTest {
           tx.dsl().execute("update orders set customer_id = 50 where customer_id = 5");
         });
     List<Result<Record>> before = rows();
-    drain(Propagation.builder(shop.transactions, RULES).build());
+    Drain.within(1_000, Propagation.builder(shop.transactions, RULES).build());
     assertThat(rows()).isEqualTo(before);
   }
 
@@ -112,11 +102,5 @@ class RunbookPostgresTest {
         shop.dsl.fetch("select * from customers order by id"),
         shop.dsl.fetch("select * from orders order by id"),
         shop.dsl.fetch("select * from lines order by id"));
-  }
-
-  private static void drain(Propagation propagation) {
-    while (propagation.runOnce().work() > 0) {
-      // the next chunk
-    }
   }
 }

@@ -38,11 +38,7 @@ public final class ShopFixture {
   public static final Field<BigDecimal> AMOUNT =
       field(name("lines", "amount"), SQLDataType.NUMERIC);
 
-  public static final Reference ORDER_CUSTOMER_REFERENCE =
-      Reference.builder("order-customer")
-          .child(ORDERS, ORDER_CUSTOMER)
-          .parent(CUSTOMERS, CUSTOMER_ID)
-          .build();
+  public static final Reference ORDER_CUSTOMER_REFERENCE = orderCustomer().build();
   public static final DerivedValue ORDER_TOTAL =
       DerivedValue.builder("order-total")
           .column(ORDERS, TOTAL)
@@ -80,6 +76,18 @@ public final class ShopFixture {
     dsl.execute(
         "truncate customers, orders, lines, pgbelay.reconcile_run, pgbelay.reconcile_finding,"
             + " pgbelay.reconcile_undo, pgbelay.reconcile_deleted, pgbelay.chunk_job");
+  }
+
+  /** Orders that refer to their customers, to be told what becomes of them. */
+  public static Reference.Builder orderCustomer() {
+    return Reference.builder("order-customer")
+        .child(ORDERS, ORDER_CUSTOMER)
+        .parent(CUSTOMERS, CUSTOMER_ID);
+  }
+
+  /** Lines that refer to their orders. */
+  public static Reference.Builder lineOrder() {
+    return Reference.builder("line-order").child(LINES, LINE_ORDER).parent(ORDERS, ORDER_ID);
   }
 
   private ShopFixture(Transactions transactions, DSLContext dsl) {

@@ -22,12 +22,7 @@ final class ChangedShop {
   private static final Field<?> ORDER_CHANGED = field(name("orders", "changed_at"));
 
   static final Reference REFERENCE =
-      Reference.builder("order-customer")
-          .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-          .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
-          .onDelete(OnDelete.cascade())
-          .changedAt(ORDER_CHANGED)
-          .build();
+      ShopFixture.orderCustomer().onDelete(OnDelete.cascade()).changedAt(ORDER_CHANGED).build();
   static final DerivedValue TOTAL =
       DerivedValue.builder("order-total")
           .column(ShopFixture.ORDERS, ShopFixture.TOTAL)

@@ -32,9 +32,7 @@ class IncrementalCostTest {
   private static final int WRONG = ROWS / 10_000;
 
   private static final Reference REFERENCE =
-      Reference.builder("order-customer")
-          .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-          .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
+      ShopFixture.orderCustomer()
           .onDelete(OnDelete.cascade())
           .changedAt(field(name("orders", "changed_at")))
           .build();

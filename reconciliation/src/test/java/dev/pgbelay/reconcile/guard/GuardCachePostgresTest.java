@@ -11,9 +11,6 @@ import static org.jooq.impl.DSL.table;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
-import dev.pgbelay.core.observe.StatementEvent;
-import dev.pgbelay.core.observe.StatementObserver;
-import dev.pgbelay.core.observe.TransactionEvent;
 import dev.pgbelay.core.wakeup.WakeUps;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.OnDelete;
@@ -30,7 +27,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -42,23 +38,12 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** What a cached guard remembers, shares and forgets. */
 class GuardCachePostgresTest {
-  private static final List<String> SENT = new CopyOnWriteArrayList<>();
+  private static final SentStatements SENT = new SentStatements();
   private static final Duration LONG = Duration.ofMinutes(10);
 
   @RegisterExtension
   static final PostgresExtension postgres =
-      PostgresExtension.create()
-          .withTemplate(ShopFixture.SCHEMA)
-          .withObserver(
-              new StatementObserver() {
-                @Override
-                public void executed(StatementEvent event) {
-                  SENT.add(event.sql());
-                }
-
-                @Override
-                public void ended(TransactionEvent event) {}
-              });
+      PostgresExtension.create().withTemplate(ShopFixture.SCHEMA).withObserver(SENT);
 
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());
   private final ParentGuard guard = ParentGuard.cached(ORDER_CUSTOMER_REFERENCE, LONG, 1_000, LONG);
@@ -79,7 +64,7 @@ class GuardCachePostgresTest {
   }
 
   private static List<String> questions() {
-    return SENT.stream().filter(sql -> sql.contains("transaction_isolation")).toList();
+    return SENT.with("transaction_isolation");
   }
 
   private static void sql(Connection connection, String text) throws Exception {
@@ -261,13 +246,7 @@ class GuardCachePostgresTest {
   @Test
   void propagationTellsGuards_hereAndInOtherProcesses() {
     Declarations declarations =
-        Declarations.of(
-            "1",
-            Reference.builder("order-customer")
-                .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-                .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
-                .onDelete(OnDelete.cascade())
-                .build());
+        Declarations.of("1", ShopFixture.orderCustomer().onDelete(OnDelete.cascade()).build());
     ParentGuard elsewhere =
         ParentGuard.cached(declarations.references().get(0), LONG, 1_000, Duration.ofSeconds(1));
     try (WakeUps ours = WakeUps.builder(postgres.dataSource()).build();

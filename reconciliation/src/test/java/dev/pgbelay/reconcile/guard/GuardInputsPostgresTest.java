@@ -134,13 +134,7 @@ class GuardInputsPostgresTest {
   void captureInASchemaWithoutTheTables_saysWhatToInstall() {
     shop.customers(1);
     Declarations rules =
-        Declarations.of(
-            "1",
-            Reference.builder("order-customer")
-                .child(ORDERS, ORDER_CUSTOMER)
-                .parent(CUSTOMERS, ShopFixture.CUSTOMER_ID)
-                .onDelete(OnDelete.cascade())
-                .build());
+        Declarations.of("1", ShopFixture.orderCustomer().onDelete(OnDelete.cascade()).build());
     DeleteCapture elsewhere = DeleteCapture.inSchema(shop.transactions, rules, "nowhere");
     assertThatThrownBy(
             () ->

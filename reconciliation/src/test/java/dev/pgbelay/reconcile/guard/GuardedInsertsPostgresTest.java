@@ -16,14 +16,10 @@ import static org.jooq.impl.DSL.val;
 
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
-import dev.pgbelay.core.observe.StatementEvent;
-import dev.pgbelay.core.observe.StatementObserver;
-import dev.pgbelay.core.observe.TransactionEvent;
 import dev.pgbelay.reconcile.ShopFixture;
 import dev.pgbelay.testing.PostgresExtension;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CopyOnWriteArrayList;
 import org.jooq.DSLContext;
 import org.jooq.SQLDialect;
 import org.jooq.impl.DSL;
@@ -36,22 +32,11 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Writes of children whose parents were not asked for are refused before they are sent. */
 class GuardedInsertsPostgresTest {
-  private static final List<String> SENT = new CopyOnWriteArrayList<>();
+  private static final SentStatements SENT = new SentStatements();
 
   @RegisterExtension
   static final PostgresExtension postgres =
-      PostgresExtension.create()
-          .withTemplate(ShopFixture.SCHEMA)
-          .withObserver(
-              new StatementObserver() {
-                @Override
-                public void executed(StatementEvent event) {
-                  SENT.add(event.sql());
-                }
-
-                @Override
-                public void ended(TransactionEvent event) {}
-              });
+      PostgresExtension.create().withTemplate(ShopFixture.SCHEMA).withObserver(SENT);
 
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());
   private final Transactions strict =
@@ -270,13 +255,14 @@ class GuardedInsertsPostgresTest {
     assertPasses(dsl -> {}, 1L);
     SENT.clear();
     assertPasses(java.util.Objects.requireNonNull(byKey().get("insert")), 3L);
-    assertThat(SENT.stream().filter(sql -> sql.contains("FROM \"customers\"")).toList()).hasSize(1);
-    assertThat(SENT.stream().filter(sql -> sql.startsWith("insert into")).toList()).hasSize(1);
+    assertThat(SENT.with("FROM \"customers\"")).hasSize(1);
+    assertThat(SENT.all().stream().filter(sql -> sql.startsWith("insert into")).toList())
+        .hasSize(1);
     assertThat(
-            SENT.stream()
+            SENT.all().stream()
                 .filter(sql -> !sql.toLowerCase(java.util.Locale.ROOT).contains("commit"))
                 .toList())
-        .as("%s", SENT)
+        .as("%s", SENT.all())
         .hasSizeLessThanOrEqualTo(3);
   }
 }

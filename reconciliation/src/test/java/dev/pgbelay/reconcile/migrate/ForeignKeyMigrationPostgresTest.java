@@ -47,11 +47,7 @@ class ForeignKeyMigrationPostgresTest {
       PostgresExtension.create().withTemplate(ShopFixture.SCHEMA);
 
   static final Reference REFERENCE =
-      Reference.builder("order-customer")
-          .child(ORDERS, ORDER_CUSTOMER)
-          .parent(CUSTOMERS, CUSTOMER_ID)
-          .onDelete(OnDelete.cascade())
-          .build();
+      ShopFixture.orderCustomer().onDelete(OnDelete.cascade()).build();
   static final Declarations RULES = Declarations.of("1", REFERENCE);
   static final ShadowGuard.Measured MEASURED = new ShadowGuard.Measured(1, 0, 0, 0, List.of());
 

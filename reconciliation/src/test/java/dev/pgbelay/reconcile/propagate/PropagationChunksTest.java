@@ -39,12 +39,6 @@ class PropagationChunksTest {
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());
   private Declarations declarations = Declarations.of("0");
 
-  private static Reference.Builder orders() {
-    return Reference.builder("order-customer")
-        .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-        .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID);
-  }
-
   private Propagation.Builder worker(Reference... references) {
     declarations = Declarations.of("1", references);
     return Propagation.builder(shop.transactions, declarations);
@@ -62,15 +56,6 @@ class PropagationChunksTest {
     shop.dsl.execute("drop function if exists count_blocks cascade");
     shop.dsl.execute("drop table if exists blocks_read");
     shop.dsl.execute("drop index if exists orders_customer_id_key");
-  }
-
-  private static void drain(Propagation worker) {
-    for (int pass = 0; pass < 1_000_000; pass++) {
-      if (worker.runOnce().work() == 0) {
-        return;
-      }
-    }
-    throw new AssertionError("no end");
   }
 
   private int queued() {
@@ -95,7 +80,7 @@ class PropagationChunksTest {
     shop.dsl.execute("vacuum analyze orders");
     Propagation worker =
         captured(
-                orders()
+                ShopFixture.orderCustomer()
                     .onDelete(
                         switch (rule) {
                           case CASCADE -> OnDelete.cascade();
@@ -110,7 +95,7 @@ class PropagationChunksTest {
             .build();
     countBlocks();
     shop.dsl.execute("delete from customers where id = 1");
-    drain(worker);
+    Drain.within(1_000_000, worker);
     assertThat(queued()).isZero();
     assertThat(
             shop.count(
@@ -181,9 +166,9 @@ class PropagationChunksTest {
             (tx, reference, children) ->
                 tx.dsl().deleteFrom(reference.child()).where(children).execute());
     for (OnDelete rule : List.of(OnDelete.cascade(), own)) {
-      captured(orders().onDelete(rule).build());
+      captured(ShopFixture.orderCustomer().onDelete(rule).build());
       shop.dsl.execute("delete from customers where id = (select min(customer_id) from orders)");
-      drain(Propagation.builder(Transactions.of(local), declarations).build());
+      Drain.within(1_000_000, Propagation.builder(Transactions.of(local), declarations).build());
     }
     assertThat(shop.dsl.fetch("select setting from seen_commit").getValues(0, String.class))
         .containsExactly("off", "local");
@@ -195,11 +180,12 @@ class PropagationChunksTest {
   void parentInsertedAgainBetweenTwoChunks_keepsTheRest() {
     shop.customers(8);
     shop.dsl.execute("update orders set customer_id = 1");
-    Propagation worker = captured(orders().onDelete(OnDelete.cascade()).build()).chunk(3).build();
+    Propagation worker =
+        captured(ShopFixture.orderCustomer().onDelete(OnDelete.cascade()).build()).chunk(3).build();
     shop.dsl.execute("delete from customers where id = 1");
     assertThat(worker.runOnce().work()).isEqualTo(3);
     shop.dsl.execute("insert into customers values (1, 'again')");
-    drain(worker);
+    Drain.within(1_000_000, worker);
     assertThat(shop.count("select count(*) from orders")).isEqualTo(5);
     assertThat(queued()).isZero();
   }
@@ -208,7 +194,8 @@ class PropagationChunksTest {
   void workerThatWaitsForAChild_holdsNoOther() throws Exception {
     shop.customers(1);
     shop.dsl.execute("insert into orders select g, 1 from generate_series(10, 12) g");
-    Propagation worker = captured(orders().onDelete(OnDelete.cascade()).build()).build();
+    Propagation worker =
+        captured(ShopFixture.orderCustomer().onDelete(OnDelete.cascade()).build()).build();
     shop.dsl.execute("delete from customers where id = 1");
     try (Interleaving script = Interleaving.of(postgres.dataSource())) {
       Interleaving.Session one = script.session("one");
@@ -221,7 +208,8 @@ class PropagationChunksTest {
           deleter.startOwn(
               "drain",
               () -> {
-                drain(
+                Drain.within(
+                    1_000_000,
                     Propagation.builder(Transactions.of(deleter.dataSource()), declarations)
                         .lockTimeout(Duration.ofMinutes(1))
                         .chunkTimeout(Duration.ofMinutes(2))
@@ -253,7 +241,7 @@ class PropagationChunksTest {
     AtomicBoolean first = new AtomicBoolean(true);
     Propagation worker =
         captured(
-                orders()
+                ShopFixture.orderCustomer()
                     .onDelete(
                         OnDelete.custom(
                             (tx, reference, children) -> {
@@ -279,7 +267,7 @@ class PropagationChunksTest {
           .atMost(Duration.ofMinutes(1))
           .until(
               () -> {
-                drain(worker);
+                Drain.within(1_000_000, worker);
                 return queued() == 0;
               });
       goOn.countDown();

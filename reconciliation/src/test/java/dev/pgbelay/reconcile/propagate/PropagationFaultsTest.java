@@ -30,10 +30,7 @@ class PropagationFaultsTest {
   private Declarations declarations = Declarations.of("0");
 
   private static Reference.Builder orders() {
-    return Reference.builder("order-customer")
-        .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-        .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
-        .onDelete(OnDelete.cascade());
+    return ShopFixture.orderCustomer().onDelete(OnDelete.cascade());
   }
 
   private Propagation capture(Reference reference) {
@@ -49,15 +46,6 @@ class PropagationFaultsTest {
     DeleteCapture.of(shop.transactions, declarations).uninstall();
   }
 
-  private static void drain(Propagation worker) {
-    for (int pass = 0; pass < 100; pass++) {
-      if (worker.runOnce().work() == 0) {
-        return;
-      }
-    }
-    throw new AssertionError("still work after 100 passes");
-  }
-
   @Test
   void softDeletedParent_isGone_andChildrenThatNeedNone_stay() {
     shop.customers(4);
@@ -71,7 +59,7 @@ class PropagationFaultsTest {
     shop.dsl.execute("update customers set name = 'x'");
     assertThat(shop.count("select count(*) from pgbelay.reconcile_deleted")).isZero();
     shop.dsl.execute("update customers set deleted_at = now() where id = 2");
-    drain(worker);
+    Drain.within(100, worker);
     assertThat(shop.dsl.fetch("select id from orders order by id").getValues(0, Integer.class))
         .containsExactly(1, 3, 4, 20);
   }
@@ -90,7 +78,7 @@ class PropagationFaultsTest {
                 .onDelete(OnDelete.cascade())
                 .build());
     shop.dsl.execute("delete from node where id = 3");
-    drain(worker);
+    Drain.within(100, worker);
     assertThat(shop.count("select count(*) from node")).isEqualTo(2);
   }
 
@@ -129,7 +117,7 @@ class PropagationFaultsTest {
     assertThat(worker.plan("node-above", 3).rows())
         .isEqualTo(Map.of("node-above", 13L, "remark-node", 13L));
     shop.dsl.execute("delete from node where id = 3");
-    drain(worker);
+    Drain.within(100, worker);
     assertThat(shop.count("select count(*) from node")).isEqualTo(18);
     PropagationPlan held =
         worker.open(10).stream()
@@ -138,10 +126,7 @@ class PropagationFaultsTest {
             .orElseThrow();
     assertThat(held.heldBecause().orElseThrow()).contains("more than 10 rows");
     worker.confirm(held.id());
-    int work = 1;
-    while (work > 0) {
-      work = worker.runOnce().work();
-    }
+    Drain.within(1_000, worker);
     assertThat(worker.open(10)).isEmpty();
     assertThat(shop.dsl.fetch("select id from node order by id").getValues(0, Integer.class))
         .containsExactly(1, 2, 50, 60, 61);
@@ -165,7 +150,7 @@ class PropagationFaultsTest {
       assertThat(shop.count("select count(*) from orders")).isEqualTo(2);
       other.rollback();
     }
-    drain(worker);
+    Drain.within(100, worker);
     assertThat(shop.count("select count(*) from orders")).isEqualTo(1);
   }
 
@@ -174,7 +159,7 @@ class PropagationFaultsTest {
     shop.customers(2);
     Propagation worker = capture(orders().grace(Duration.ofHours(1)).build());
     shop.dsl.execute("delete from customers where id = 1");
-    drain(worker);
+    Drain.within(100, worker);
     assertThat(shop.count("select count(*) from orders")).isEqualTo(2);
     assertThat(
             shop.count(
@@ -197,13 +182,13 @@ class PropagationFaultsTest {
                         }))
                 .build());
     shop.dsl.execute("delete from customers where id = 1");
-    drain(worker);
+    Drain.within(100, worker);
     assertThat(shop.count("select count(*) from orders")).isEqualTo(2);
     assertThat(shop.count("select count(*) from pgbelay.reconcile_undo")).isZero();
     assertThat(shop.count("select attempts from pgbelay.reconcile_deleted")).isEqualTo(1);
     shop.dsl.execute(
         "update pgbelay.reconcile_deleted set attempts = 19, due_at = clock_timestamp()");
-    drain(worker);
+    Drain.within(100, worker);
     assertThat(worker.open(10).get(0).heldBecause().orElseThrow()).contains("no luck");
   }
 
@@ -230,7 +215,7 @@ class PropagationFaultsTest {
           tx.dsl().execute("set local session_replication_role = replica");
           tx.dsl().execute("delete from acct where id = 2");
         });
-    drain(worker);
+    Drain.within(100, worker);
     assertThat(shop.count("select count(*) from entry")).isEqualTo(2);
     Checker.builder(shop.transactions, declarations).build().run();
     assertThat(

@@ -24,11 +24,7 @@ class PropagationGrantsPostgresTest {
       PostgresExtension.create().withTemplate(ShopFixture.SCHEMA);
 
   private static final Reference LINE_ORDER =
-      Reference.builder("line-order")
-          .child(ShopFixture.LINES, ShopFixture.LINE_ORDER)
-          .parent(ShopFixture.ORDERS, ShopFixture.ORDER_ID)
-          .onDelete(OnDelete.cascade())
-          .build();
+      ShopFixture.lineOrder().onDelete(OnDelete.cascade()).build();
 
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());
   private final RestrictedRole role = new RestrictedRole(postgres.dataSource(), postgres.jdbcUrl());
@@ -45,12 +41,7 @@ class PropagationGrantsPostgresTest {
 
   private static Declarations rules(OnDelete rule, Reference... further) {
     List<Reference> all = new ArrayList<>(List.of(further));
-    all.add(
-        Reference.builder("order-customer")
-            .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-            .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
-            .onDelete(rule)
-            .build());
+    all.add(ShopFixture.orderCustomer().onDelete(rule).build());
     return Declarations.of("1", all.toArray(Reference[]::new));
   }
 

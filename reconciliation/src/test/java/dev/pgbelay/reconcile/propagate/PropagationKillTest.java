@@ -6,6 +6,7 @@ import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.reconcile.ShopFixture;
 import dev.pgbelay.testing.PostgresExtension;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -15,6 +16,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -64,10 +66,14 @@ class PropagationKillTest {
         shop.dsl.execute(
             "delete from customers where id = ?", 1 + random.nextInt(PropagationStorm.CUSTOMERS));
       }
-      for (int wait = 0; wait < 3_600 && storm.queued() > 0; wait++) {
-        TimeUnit.MILLISECONDS.sleep(50);
-        storm.hurry();
-      }
+      Awaitility.await()
+          .atMost(Duration.ofMinutes(3))
+          .pollInterval(Duration.ofMillis(50))
+          .until(
+              () -> {
+                storm.hurry();
+                return storm.queued() == 0;
+              });
       done.set(true);
       for (Future<?> each : running) {
         each.get(2, TimeUnit.MINUTES);

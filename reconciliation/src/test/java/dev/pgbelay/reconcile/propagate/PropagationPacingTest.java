@@ -6,7 +6,6 @@ import dev.pgbelay.batch.chunk.ThrottleSignal;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.OnDelete;
-import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.ShopFixture;
 import dev.pgbelay.testing.Interleaving;
 import dev.pgbelay.testing.PostgresExtension;
@@ -31,13 +30,7 @@ class PropagationPacingTest {
 
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());
   private final Declarations declarations =
-      Declarations.of(
-          "1",
-          Reference.builder("order-customer")
-              .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-              .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
-              .onDelete(OnDelete.cascade())
-              .build());
+      Declarations.of("1", ShopFixture.orderCustomer().onDelete(OnDelete.cascade()).build());
   private final List<Long> rests = new ArrayList<>();
 
   private Propagation.Builder captured(int orders) {
@@ -51,15 +44,6 @@ class PropagationPacingTest {
   @AfterEach
   void uncapture() {
     DeleteCapture.of(shop.transactions, declarations).uninstall();
-  }
-
-  private static void drain(Propagation worker) {
-    for (int pass = 0; pass < 1_000; pass++) {
-      if (worker.runOnce().work() == 0) {
-        return;
-      }
-    }
-    throw new AssertionError("no end");
   }
 
   /** Goes on by so much whenever it is looked at. */
@@ -91,7 +75,7 @@ class PropagationPacingTest {
     assertThat(worker.runOnce().work()).isZero();
     assertThat(rests).isEmpty();
     busy.set(false);
-    drain(worker);
+    Drain.within(1_000, worker);
     assertThat(rests).hasSize(5);
     // Three rows at one a second, less what the chunk took; then the pause alone for what had none.
     assertThat(rests)
@@ -119,13 +103,15 @@ class PropagationPacingTest {
 
   @Test
   void worker_worksAQuarterOfTheTimeUnlessSaid() {
-    drain(captured(3).sleeper(clock(new AtomicLong(), Duration.ofSeconds(1))).build());
+    Drain.within(
+        1_000, captured(3).sleeper(clock(new AtomicLong(), Duration.ofSeconds(1))).build());
     assertThat(rests).hasSize(3).containsOnly(TimeUnit.SECONDS.toNanos(3));
     rests.clear();
     shop.dsl.execute("insert into orders values (1, 1)");
     shop.dsl.execute("insert into customers values (1, 'again')");
     shop.dsl.execute("delete from customers where id = 1");
-    drain(
+    Drain.within(
+        1_000,
         Propagation.builder(shop.transactions, declarations)
             .dutyPercent(50)
             .sleeper(clock(new AtomicLong(), Duration.ofSeconds(1)))
@@ -150,7 +136,8 @@ class PropagationPacingTest {
           deleter.startOwn(
               "drain",
               () -> {
-                drain(
+                Drain.within(
+                    1_000,
                     Propagation.builder(Transactions.of(deleter.dataSource()), declarations)
                         .sleeper(clock(now, Duration.ZERO))
                         .lockTimeout(Duration.ofMinutes(1))

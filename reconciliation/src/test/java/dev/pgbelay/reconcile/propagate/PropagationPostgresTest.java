@@ -23,11 +23,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /** Deletes of parents reach the children, and only those. */
 class PropagationPostgresTest {
   private static final Reference LINE_ORDER =
-      Reference.builder("line-order")
-          .child(ShopFixture.LINES, ShopFixture.LINE_ORDER)
-          .parent(ShopFixture.ORDERS, ShopFixture.ORDER_ID)
-          .onDelete(OnDelete.cascade())
-          .build();
+      ShopFixture.lineOrder().onDelete(OnDelete.cascade()).build();
 
   @RegisterExtension
   static final PostgresExtension postgres =
@@ -37,14 +33,7 @@ class PropagationPostgresTest {
   private Declarations declarations = orders(OnDelete.cascade());
 
   private static Declarations orders(OnDelete rule) {
-    return Declarations.of(
-        "1",
-        Reference.builder("order-customer")
-            .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-            .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
-            .onDelete(rule)
-            .build(),
-        LINE_ORDER);
+    return Declarations.of("1", ShopFixture.orderCustomer().onDelete(rule).build(), LINE_ORDER);
   }
 
   private void capture(Declarations all) {
@@ -64,15 +53,6 @@ class PropagationPostgresTest {
         .build();
   }
 
-  private void drain(Propagation worker) {
-    for (int pass = 0; pass < 100; pass++) {
-      if (worker.runOnce().work() == 0) {
-        return;
-      }
-    }
-    throw new AssertionError("still work after 100 passes: " + queue());
-  }
-
   private String queue() {
     return shop.dsl.fetch("select * from pgbelay.reconcile_deleted order by id").format();
   }
@@ -88,7 +68,7 @@ class PropagationPostgresTest {
     capture(orders(OnDelete.cascade()));
     capture(declarations);
     shop.dsl.execute("delete from customers where id = 3");
-    drain(worker(5, 1_000));
+    Drain.within(100, worker(5, 1_000));
     assertThat(shop.count("select count(*) from orders")).isEqualTo(9);
     assertThat(shop.count("select count(*) from lines")).isEqualTo(18);
     assertThat(queued()).isZero();
@@ -115,11 +95,11 @@ class PropagationPostgresTest {
     shop.customers(4);
     capture(orders(OnDelete.setNull()));
     shop.dsl.execute("update customers set id = 44 where id = 4");
-    drain(worker(100, 100));
+    Drain.within(100, worker(100, 100));
     assertThat(shop.count("select count(*) from orders where customer_id is null")).isEqualTo(1);
     shop.dsl.execute("truncate customers");
     shop.dsl.execute("insert into customers values (2, 'again')");
-    drain(worker(2, 100));
+    Drain.within(100, worker(2, 100));
     assertThat(shop.count("select count(*) from orders where customer_id is null")).isEqualTo(3);
     assertThat(shop.count("select customer_id from orders where customer_id is not null"))
         .isEqualTo(2);
@@ -131,7 +111,7 @@ class PropagationPostgresTest {
     capture(orders(OnDelete.cascade()));
     shop.dsl.execute("delete from customers where id in (1, 2)");
     shop.dsl.execute("insert into customers values (2, 'again')");
-    drain(worker(100, 100));
+    Drain.within(100, worker(100, 100));
     assertThat(shop.count("select count(*) from orders")).isEqualTo(3);
     assertThat(shop.count("select count(*) from orders where id = 2")).isEqualTo(1);
   }
@@ -159,11 +139,11 @@ class PropagationPostgresTest {
         "insert into entry values (1, 1, 'a\"{0}?'), (2, 1, 'b'), (3, 2, 'b'), (4, 2, 'c'), (5, 2, null)");
     shop.dsl.execute("delete from acct_1 where code like 'a%'");
     shop.dsl.execute("delete from acct_2 where code = 'c'");
-    drain(worker(1, 100));
+    Drain.within(100, worker(1, 100));
     assertThat(shop.dsl.fetch("select id from entry order by id").getValues(0, Integer.class))
         .containsExactly(2, 3, 5);
     shop.dsl.execute("truncate acct_1");
-    drain(worker(1, 100));
+    Drain.within(100, worker(1, 100));
     assertThat(shop.dsl.fetch("select id from entry order by id").getValues(0, Integer.class))
         .containsExactly(3, 5);
   }
@@ -216,13 +196,13 @@ class PropagationPostgresTest {
         .isEqualTo(Map.of("order-customer", 20L, "line-order", 40L));
     String before = shop.dsl.fetch("select * from orders order by id").format();
     shop.dsl.execute("delete from customers where id = 7");
-    drain(worker);
+    Drain.within(100, worker);
     assertThat(shop.count("select count(*) from orders")).isEqualTo(20);
     PropagationPlan held = worker.open(10).get(0);
     assertThat(held.total()).isEqualTo(60);
     assertThat(held.heldBecause().orElseThrow()).contains("30 rows");
     worker.confirm(held.id());
-    drain(worker);
+    Drain.within(100, worker);
     assertThat(shop.count("select count(*) from orders")).isZero();
     assertThat(shop.count("select count(*) from lines")).isZero();
     UndoLog.Undone undone = UndoLog.of(shop.transactions).undo(held.batch().orElseThrow());
@@ -249,7 +229,7 @@ class PropagationPostgresTest {
       capture(orders(rule));
       shop.dsl.execute("delete from customers where id = 2");
       PropagationPlan plan = worker(1, 100).open(10).get(0);
-      drain(worker(1, 100));
+      Drain.within(100, worker(1, 100));
       assertThat(queued()).isZero();
       String expected =
           switch (rule.action()) {
@@ -286,7 +266,7 @@ class PropagationPostgresTest {
               .build();
       assertThat(worker.runOnce().work()).isEqualTo(4);
       assertThat(shop.count("select count(*) from orders")).isEqualTo(1);
-      drain(worker);
+      Drain.within(100, worker);
       assertThat(
               shop.count(
                   "select count(*) from pgbelay.reconcile_deleted"
@@ -295,7 +275,7 @@ class PropagationPostgresTest {
       other.rollback();
     }
     shop.dsl.execute("update pgbelay.reconcile_deleted set due_at = clock_timestamp()");
-    drain(worker(10, 100));
+    Drain.within(100, worker(10, 100));
     assertThat(shop.count("select count(*) from orders")).isZero();
     assertThat(queued()).isZero();
   }

@@ -3,9 +3,9 @@ package dev.pgbelay.reconcile.propagate;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.reconcile.ChildJvm;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -23,21 +23,7 @@ final class PropagationProcess implements AutoCloseable {
    */
   static PropagationProcess start(String url, Duration chunkTimeout) throws IOException {
     return new PropagationProcess(
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:TieredStopAtLevel=1",
-                "-Xshare:auto",
-                "-Xmx128m",
-                "-Dorg.jooq.no-logo=true",
-                "-Dorg.jooq.no-tips=true",
-                "-cp",
-                System.getProperty("java.class.path"),
-                PropagationProcess.class.getName(),
-                url,
-                chunkTimeout.toString())
-            .redirectErrorStream(true)
-            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-            .start());
+        ChildJvm.of(PropagationProcess.class, url, chunkTimeout.toString()).start());
   }
 
   public static void main(String[] args) throws InterruptedException {

@@ -90,10 +90,7 @@ class PropagationProcessTest {
         .atMost(Duration.ofMinutes(2))
         .until(
             () -> {
-              int work = 1;
-              while (work > 0) {
-                work = worker.runOnce().work();
-              }
+              Drain.within(100_000, worker);
               storm.hurry();
               return storm.queued() == 0;
             });

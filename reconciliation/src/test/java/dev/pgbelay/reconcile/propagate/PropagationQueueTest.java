@@ -26,18 +26,8 @@ class PropagationQueueTest {
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());
   private Declarations declarations = Declarations.of("0");
 
-  private static Reference.Builder orders() {
-    return Reference.builder("order-customer")
-        .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-        .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID);
-  }
-
   private static Reference lines(OnDelete rule) {
-    return Reference.builder("line-order")
-        .child(ShopFixture.LINES, ShopFixture.LINE_ORDER)
-        .parent(ShopFixture.ORDERS, ShopFixture.ORDER_ID)
-        .onDelete(rule)
-        .build();
+    return ShopFixture.lineOrder().onDelete(rule).build();
   }
 
   private Propagation.Builder worker(Reference... references) {
@@ -54,15 +44,6 @@ class PropagationQueueTest {
   @AfterEach
   void uncapture() {
     DeleteCapture.of(shop.transactions, declarations).uninstall();
-  }
-
-  private static void drain(Propagation worker) {
-    for (int pass = 0; pass < 1_000; pass++) {
-      if (worker.runOnce().work() == 0) {
-        return;
-      }
-    }
-    throw new AssertionError("no end");
   }
 
   private int queued() {
@@ -99,11 +80,12 @@ class PropagationQueueTest {
                       return 1;
                     }))
             .build();
-    Reference high = orders().urgency(Reference.Urgency.HIGH).onDelete(rule).build();
+    Reference high =
+        ShopFixture.orderCustomer().urgency(Reference.Urgency.HIGH).onDelete(rule).build();
     Propagation worker = captured(low, high).chunk(2).build();
     shop.dsl.execute("delete from customers where id = 2");
     shop.dsl.execute("delete from customers where id = 3");
-    drain(worker);
+    Drain.within(1_000, worker);
     assertThat(order)
         .containsExactly(
             "order-customer[2, 2]",
@@ -117,7 +99,7 @@ class PropagationQueueTest {
   @Test
   void capturedByCall_isCascadedWithoutAnyTrigger_andRestrictRefuses() {
     shop.customers(5);
-    Reference customers = orders().onDelete(OnDelete.cascade()).build();
+    Reference customers = ShopFixture.orderCustomer().onDelete(OnDelete.cascade()).build();
     Propagation worker = worker(customers, lines(OnDelete.cascade())).chunk(2).build();
     DeleteCapture capture = DeleteCapture.of(shop.transactions, declarations);
     shop.transactions.execute(
@@ -126,7 +108,7 @@ class PropagationQueueTest {
           capture.capture(
               tx, "order-customer", List.of(List.of(2L), List.of(3), Arrays.asList((Object) null)));
         });
-    drain(worker);
+    Drain.within(1_000, worker);
     assertThat(shop.dsl.fetch("select id from orders order by id").getValues(0, Integer.class))
         .containsExactly(1, 4, 5);
     assertThat(shop.count("select count(*) from lines")).isEqualTo(6);
@@ -153,7 +135,7 @@ class PropagationQueueTest {
           tx.dsl().execute("delete from customers where id = 5");
           other.capture(tx, "order-customer", List.of(List.of(5)));
         });
-    drain(restricted);
+    Drain.within(1_000, restricted);
     assertThat(shop.count("select count(*) from orders where id = 5"))
         .as("lines refer")
         .isEqualTo(1);
@@ -165,7 +147,9 @@ class PropagationQueueTest {
     shop.customers(20);
     shop.dsl.execute("update orders set customer_id = 7 where id <= 12");
     Propagation worker =
-        captured(orders().onDelete(OnDelete.cascade()).build(), lines(OnDelete.cascade()))
+        captured(
+                ShopFixture.orderCustomer().onDelete(OnDelete.cascade()).build(),
+                lines(OnDelete.cascade()))
             .countAtMost(5)
             .confirmAbove(3)
             .build();
@@ -175,7 +159,7 @@ class PropagationQueueTest {
     assertThat(worker.plan("order-customer", 20L).atLeast()).isEmpty();
     shop.dsl.execute("delete from customers where id = 7");
     shop.dsl.execute("delete from customers where id = 19");
-    drain(worker);
+    Drain.within(1_000, worker);
     assertThat(worker.open(10).get(0).atLeast()).contains("order-customer");
     assertThat(worker.backlog().held()).isEqualTo(1);
     assertThat(worker.backlog().open()).isZero();
@@ -189,7 +173,9 @@ class PropagationQueueTest {
   void backlog_countsEachReferenceToItsBound_andSaysThatThereIsMore() {
     shop.customers(2);
     Propagation worker =
-        captured(orders().onDelete(OnDelete.cascade()).build(), lines(OnDelete.cascade()))
+        captured(
+                ShopFixture.orderCustomer().onDelete(OnDelete.cascade()).build(),
+                lines(OnDelete.cascade()))
             .countAtMost(5)
             .build();
     capture("undeclared", 9, false);

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.OnDelete;
-import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.ShopFixture;
 import dev.pgbelay.reconcile.repair.UndoLog;
 import java.time.Duration;
@@ -19,16 +18,8 @@ final class PropagationStorm {
   static final Declarations DECLARATIONS =
       Declarations.of(
           "1",
-          Reference.builder("order-customer")
-              .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-              .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
-              .onDelete(OnDelete.cascade())
-              .build(),
-          Reference.builder("line-order")
-              .child(ShopFixture.LINES, ShopFixture.LINE_ORDER)
-              .parent(ShopFixture.ORDERS, ShopFixture.ORDER_ID)
-              .onDelete(OnDelete.setNull())
-              .build());
+          ShopFixture.orderCustomer().onDelete(OnDelete.cascade()).build(),
+          ShopFixture.lineOrder().onDelete(OnDelete.setNull()).build());
 
   private final ShopFixture shop;
   private final String name;

@@ -4,16 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.jooq.impl.DSL.field;
 import static org.jooq.impl.DSL.name;
 
-import dev.pgbelay.reconcile.Declarations;
-import dev.pgbelay.reconcile.OnDelete;
-import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.ShopFixture;
-import dev.pgbelay.reconcile.check.CheckReport;
-import dev.pgbelay.reconcile.check.Checker;
 import dev.pgbelay.reconcile.propagate.DeleteCapture;
 import dev.pgbelay.reconcile.propagate.Propagation;
 import dev.pgbelay.testing.PostgresExtension;
-import java.time.Duration;
 import java.util.Map;
 import java.util.UUID;
 import org.junit.jupiter.api.AfterEach;
@@ -27,57 +21,13 @@ class CarriedRowsPostgresTest {
       PostgresExtension.create().withTemplate(ShopFixture.SCHEMA);
 
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());
-  private Declarations declarations = orders(OnDelete.cascade(), Duration.ZERO);
-
-  private static Declarations orders(OnDelete rule, Duration grace) {
-    return Declarations.of(
-        "1",
-        Reference.builder("order-customer")
-            .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-            .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
-            .onDelete(rule)
-            .grace(grace)
-            .build());
-  }
+  private final RepairedShop repaired = new RepairedShop(shop);
 
   @AfterEach
   void clean() {
-    DeleteCapture.of(shop.transactions, declarations).uninstall();
+    repaired.uncapture();
     shop.dsl.execute("alter table lines drop constraint if exists lines_order_id_fkey cascade");
     shop.dsl.execute("drop table if exists notes");
-  }
-
-  private CheckReport check() {
-    return Checker.builder(shop.transactions, declarations)
-        .confirmWithin(Duration.ofMillis(100))
-        .build()
-        .run();
-  }
-
-  private RepairReport repair(RepairPolicy policy) {
-    return Repairs.builder(shop.transactions, declarations)
-        .policy("order-customer", policy)
-        .build()
-        .run();
-  }
-
-  private UndoLog.Undone undo(UUID batch) {
-    return UndoLog.of(shop.transactions).undo(batch);
-  }
-
-  private String contents() {
-    return String.valueOf(
-        shop.dsl.fetchValue(
-            "select string_agg(r, chr(10) order by r) from ("
-                + "select 'c' || c::text as r from customers c union all"
-                + " select 'o' || o::text from orders o union all select 'l' || l::text from lines l) x"));
-  }
-
-  private void drain() {
-    Propagation worker = Propagation.builder(shop.transactions, declarations).build();
-    for (int pass = 0; pass < 100 && worker.runOnce().work() > 0; pass++) {
-      assertThat(pass).isLessThan(99);
-    }
   }
 
   @Test
@@ -85,16 +35,16 @@ class CarriedRowsPostgresTest {
     shop.customers(3);
     foreignKeys();
     shop.dsl.execute("delete from customers where id in (2, 3)");
-    check();
-    String before = contents() + notes();
+    repaired.check();
+    String before = repaired.contents() + notes();
     for (RepairPolicy policy :
         new RepairPolicy[] {RepairPolicy.quarantine(), RepairPolicy.delete()}) {
-      RepairReport report = repair(policy);
+      RepairReport report = repaired.repair(policy);
       assertThat(report.declarations().get(0).failures()).isEmpty();
       assertThat(shop.count("select count(*) from lines")).isEqualTo(2);
       assertThat(shop.count("select count(*) from notes where order_id is null")).isEqualTo(3);
-      assertThat(undo(report.batch()).conflicts()).isEmpty();
-      assertThat(contents() + notes()).isEqualTo(before);
+      assertThat(repaired.undo(report.batch()).conflicts()).isEmpty();
+      assertThat(repaired.contents() + notes()).isEqualTo(before);
     }
   }
 
@@ -117,17 +67,17 @@ class CarriedRowsPostgresTest {
   void rowsThatAForeignKeyTakesWithPropagatedChildren_arePutBackToo() {
     shop.customers(3);
     foreignKeys();
-    DeleteCapture.of(shop.transactions, declarations).install();
-    String before = contents() + notes();
+    DeleteCapture.of(shop.transactions, repaired.declarations).install();
+    String before = repaired.contents() + notes();
     shop.dsl.execute("delete from customers where id in (2, 3)");
-    drain();
+    repaired.drain();
     assertThat(shop.count("select count(*) from lines")).isEqualTo(2);
     for (Object batch :
         shop.dsl.fetchValues("select distinct batch from pgbelay.reconcile_undo").toArray()) {
-      assertThat(undo((UUID) batch).conflicts()).isEmpty();
+      assertThat(repaired.undo((UUID) batch).conflicts()).isEmpty();
     }
     shop.dsl.execute("insert into customers values (2, 'c2'), (3, 'c3')");
-    assertThat(contents() + notes()).isEqualTo(before);
+    assertThat(repaired.contents() + notes()).isEqualTo(before);
   }
 
   @Test
@@ -135,10 +85,13 @@ class CarriedRowsPostgresTest {
     shop.customers(3);
     foreignKeys();
     shop.dsl.execute("insert into orders values (4, 2, 'open', 0), (5, 2, 'open', 0)");
-    DeleteCapture.of(shop.transactions, declarations).install();
+    DeleteCapture.of(shop.transactions, repaired.declarations).install();
     shop.dsl.execute("delete from customers where id = 2");
     Propagation worker =
-        Propagation.builder(shop.transactions, declarations).chunk(1).dutyPercent(100).build();
+        Propagation.builder(shop.transactions, repaired.declarations)
+            .chunk(1)
+            .dutyPercent(100)
+            .build();
     for (int pass = 0; pass < 100 && worker.runOnce().work() > 0; pass++) {
       assertThat(pass).isLessThan(99);
     }
@@ -155,14 +108,14 @@ class CarriedRowsPostgresTest {
       shop.dsl.execute("update orders set follows = 12 where id = 2");
       shop.dsl.execute("update orders set follows = 3 where id = 3");
       shop.dsl.execute("delete from customers where id in (2, 3)");
-      check();
-      String before = contents();
-      RepairReport report = repair(RepairPolicy.quarantine());
+      repaired.check();
+      String before = repaired.contents();
+      RepairReport report = repaired.repair(RepairPolicy.quarantine());
       assertThat(shop.count("select count(*) from orders")).isEqualTo(1);
       // A cycle cannot be put back row by row under a key that is not deferred.
       shop.dsl.execute("alter table orders drop constraint orders_follows_fkey");
-      assertThat(undo(report.batch()).conflicts()).isEmpty();
-      assertThat(contents()).isEqualTo(before);
+      assertThat(repaired.undo(report.batch()).conflicts()).isEmpty();
+      assertThat(repaired.contents()).isEqualTo(before);
     } finally {
       shop.dsl.execute("alter table orders drop column follows");
     }
@@ -174,8 +127,8 @@ class CarriedRowsPostgresTest {
     shop.dsl.execute("create table notes (order_id bigint references orders on delete cascade)");
     shop.dsl.execute("insert into notes values (3)");
     shop.dsl.execute("delete from customers where id in (2, 3)");
-    check();
-    RepairReport report = repair(RepairPolicy.quarantine());
+    repaired.check();
+    RepairReport report = repaired.repair(RepairPolicy.quarantine());
     assertThat(report.declarations().get(0).repaired()).isEqualTo(1);
     assertThat(report.declarations().get(0).failures())
         .singleElement()
@@ -187,12 +140,13 @@ class CarriedRowsPostgresTest {
   void createdParentThatOthersReferToByNow_isNotTakenBack() {
     shop.customers(3);
     shop.dsl.execute("insert into orders values (9, 99, 'open', 0)");
-    check();
-    RepairReport report = repair(RepairPolicy.createParent(Map.of(field(name("name")), "nobody")));
+    repaired.check();
+    RepairReport report =
+        repaired.repair(RepairPolicy.createParent(Map.of(field(name("name")), "nobody")));
     shop.dsl.execute(
         "create table notes (id bigint primary key, of bigint references customers on delete cascade)");
     shop.dsl.execute("insert into notes values (1, 99)");
-    assertThat(undo(report.batch()).conflicts()).hasSize(1);
+    assertThat(repaired.undo(report.batch()).conflicts()).hasSize(1);
     assertThat(shop.count("select count(*) from notes")).isEqualTo(1);
   }
 }

@@ -2,12 +2,12 @@ package dev.pgbelay.reconcile.repair;
 
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.internal.PassingDataSource;
+import dev.pgbelay.reconcile.ChildJvm;
 import dev.pgbelay.reconcile.ShopFixture;
 import java.io.File;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
-import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.Statement;
@@ -25,20 +25,7 @@ public final class RepairProcess {
 
   /** Of a class whose {@code main} takes these two. */
   public static Process start(Class<?> main, String url, int lastStatement) throws IOException {
-    return new ProcessBuilder(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "-XX:TieredStopAtLevel=1",
-            "-Xshare:auto",
-            "-Xmx128m",
-            "-Dorg.jooq.no-logo=true",
-            "-Dorg.jooq.no-tips=true",
-            "-cp",
-            System.getProperty("java.class.path"),
-            main.getName(),
-            url,
-            Integer.toString(lastStatement))
-        .redirectErrorStream(true)
-        .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+    return ChildJvm.of(main, url, Integer.toString(lastStatement))
         .redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")))
         .start();
   }

@@ -9,15 +9,12 @@ import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.OnDelete;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.ShopFixture;
-import dev.pgbelay.reconcile.check.CheckReport;
-import dev.pgbelay.reconcile.check.Checker;
 import dev.pgbelay.reconcile.propagate.DeleteCapture;
 import dev.pgbelay.reconcile.propagate.Propagation;
 import dev.pgbelay.reconcile.propagate.PropagationPlan;
 import dev.pgbelay.testing.PostgresExtension;
 import java.time.Duration;
 import java.util.Map;
-import java.util.UUID;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -29,78 +26,34 @@ class RepairsAmongOthersTest {
       PostgresExtension.create().withTemplate(ShopFixture.SCHEMA);
 
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());
-  private Declarations declarations = orders(OnDelete.cascade(), Duration.ZERO);
-
-  private static Declarations orders(OnDelete rule, Duration grace) {
-    return Declarations.of(
-        "1",
-        Reference.builder("order-customer")
-            .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-            .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
-            .onDelete(rule)
-            .grace(grace)
-            .build());
-  }
+  private final RepairedShop repaired = new RepairedShop(shop);
 
   @AfterEach
   void clean() {
-    DeleteCapture.of(shop.transactions, declarations).uninstall();
+    repaired.uncapture();
     shop.dsl.execute("drop table if exists notes");
-  }
-
-  private CheckReport check() {
-    return Checker.builder(shop.transactions, declarations)
-        .confirmWithin(Duration.ofMillis(100))
-        .build()
-        .run();
-  }
-
-  private RepairReport repair(RepairPolicy policy) {
-    return Repairs.builder(shop.transactions, declarations)
-        .policy("order-customer", policy)
-        .build()
-        .run();
-  }
-
-  private UndoLog.Undone undo(UUID batch) {
-    return UndoLog.of(shop.transactions).undo(batch);
-  }
-
-  private String contents() {
-    return String.valueOf(
-        shop.dsl.fetchValue(
-            "select string_agg(r, chr(10) order by r) from ("
-                + "select 'c' || c::text as r from customers c union all"
-                + " select 'o' || o::text from orders o union all select 'l' || l::text from lines l) x"));
-  }
-
-  private void drain() {
-    Propagation worker = Propagation.builder(shop.transactions, declarations).build();
-    for (int pass = 0; pass < 100 && worker.runOnce().work() > 0; pass++) {
-      assertThat(pass).isLessThan(99);
-    }
   }
 
   @Test
   void childThatRefersElsewhereSinceItWasConfirmed_isNotRepairedForIt() {
-    declarations = orders(OnDelete.cascade(), Duration.ofHours(1));
+    repaired.declarations = RepairedShop.orders(OnDelete.cascade(), Duration.ofHours(1));
     shop.customers(3);
     shop.dsl.execute("delete from customers where id = 3");
-    check();
+    repaired.check();
     shop.dsl.execute(
         "update pgbelay.reconcile_finding set evidence_since = now() - interval '2 h'");
-    check();
+    repaired.check();
     assertThat(
             shop.count("select count(*) from pgbelay.reconcile_finding where state = 'CONFIRMED'"))
         .isEqualTo(1);
     // The application mends it: its parent is written by a later transaction, within the grace.
     shop.dsl.execute("update orders set customer_id = 4 where id = 3");
-    RepairReport report = repair(RepairPolicy.quarantine());
+    RepairReport report = repaired.repair(RepairPolicy.quarantine());
     assertThat(report.declarations().get(0).repaired()).isZero();
     assertThat(report.declarations().get(0).gone()).isEqualTo(1);
     assertThat(shop.count("select count(*) from orders where id = 3")).isEqualTo(1);
     shop.dsl.execute("insert into customers values (4, 'later')");
-    assertThat(check().isClean()).isTrue();
+    assertThat(repaired.check().isClean()).isTrue();
   }
 
   @Test
@@ -112,10 +65,10 @@ class RepairsAmongOthersTest {
     try {
       shop.dsl.execute("update orders set note_id = id");
       shop.dsl.execute("delete from customers where id in (2, 3)");
-      check();
-      RepairReport report = repair(RepairPolicy.quarantine());
+      repaired.check();
+      RepairReport report = repaired.repair(RepairPolicy.quarantine());
       shop.dsl.execute("delete from notes where id = 3");
-      UndoLog.Undone undone = undo(report.batch());
+      UndoLog.Undone undone = repaired.undo(report.batch());
       assertThat(undone.restored()).isEqualTo(1);
       assertThat(undone.conflicts())
           .singleElement()
@@ -129,38 +82,41 @@ class RepairsAmongOthersTest {
   @Test
   void createdParentThatIsTakenBack_doesNotTakeItsChildren() {
     shop.customers(3);
-    DeleteCapture.of(shop.transactions, declarations).install();
+    DeleteCapture.of(shop.transactions, repaired.declarations).install();
     shop.dsl.execute("insert into orders values (9, 99, 'open', 0)");
-    check();
-    String before = contents();
-    RepairReport report = repair(RepairPolicy.createParent(Map.of(field(name("name")), "nobody")));
-    assertThat(undo(report.batch()).restored()).isEqualTo(1);
-    drain();
-    assertThat(contents()).isEqualTo(before);
+    repaired.check();
+    String before = repaired.contents();
+    RepairReport report =
+        repaired.repair(RepairPolicy.createParent(Map.of(field(name("name")), "nobody")));
+    assertThat(repaired.undo(report.batch()).restored()).isEqualTo(1);
+    repaired.drain();
+    assertThat(repaired.contents()).isEqualTo(before);
   }
 
   @Test
   void tablesNamedWithAndWithoutTheirSchema_areTheSameToALimit() {
     shop.customers(2);
-    declarations =
+    repaired.declarations =
         Declarations.of(
             "1",
-            declarations.references().get(0),
+            repaired.declarations.references().get(0),
             Reference.builder("line-order")
                 .child(table(name("lines")), field(name("order_id")))
                 .parent(table(name("public", "orders")), field(name("id")))
                 .onDelete(OnDelete.cascade())
                 .build());
     PropagationPlan plan =
-        Propagation.builder(shop.transactions, declarations).build().plan("order-customer", 2L);
+        Propagation.builder(shop.transactions, repaired.declarations)
+            .build()
+            .plan("order-customer", 2L);
     assertThat(plan.rows()).containsEntry("line-order", 2L);
     shop.transactions.execute(
         tx -> {
           tx.dsl().execute("delete from customers where id = 2");
-          DeleteCapture.of(shop.transactions, declarations)
+          DeleteCapture.of(shop.transactions, repaired.declarations)
               .capture(tx, "order-customer", java.util.List.of(java.util.List.of(2L)));
         });
-    drain();
+    repaired.drain();
     assertThat(shop.count("select count(*) from lines where order_id = 2")).isZero();
   }
 
@@ -172,7 +128,7 @@ class RepairsAmongOthersTest {
     try {
       shop.dsl.execute("insert into flag values ('1000'), ('1100')");
       shop.dsl.execute("insert into flagged values (1, '1000'), (2, '1100')");
-      declarations =
+      repaired.declarations =
           Declarations.of(
               "1",
               Reference.builder("flagged-flag")
@@ -180,9 +136,9 @@ class RepairsAmongOthersTest {
                   .parent(table(name("flag")), field(name("k")))
                   .onDelete(OnDelete.cascade())
                   .build());
-      DeleteCapture.of(shop.transactions, declarations).install();
+      DeleteCapture.of(shop.transactions, repaired.declarations).install();
       shop.dsl.execute("delete from flag where k = '1100'");
-      drain();
+      repaired.drain();
       assertThat(shop.count("select count(*) from flagged where id = 2")).isZero();
       assertThat(shop.count("select count(*) from flagged where id = 1")).isEqualTo(1);
     } finally {
@@ -195,21 +151,19 @@ class RepairsAmongOthersTest {
     shop.customers(2);
     shop.dsl.execute("alter table customers add column found boolean not null default true");
     try {
-      declarations =
+      repaired.declarations =
           Declarations.of(
               "1",
-              Reference.builder("order-customer")
-                  .child(ShopFixture.ORDERS, ShopFixture.ORDER_CUSTOMER)
-                  .parent(ShopFixture.CUSTOMERS, ShopFixture.CUSTOMER_ID)
+              ShopFixture.orderCustomer()
                   .parentWhere(org.jooq.impl.DSL.condition("found"))
                   .onDelete(OnDelete.cascade())
                   .build());
-      DeleteCapture.of(shop.transactions, declarations).install();
+      DeleteCapture.of(shop.transactions, repaired.declarations).install();
       shop.dsl.execute("update customers set found = false where id = 2");
-      drain();
+      repaired.drain();
       assertThat(shop.count("select count(*) from orders where id = 2")).isZero();
     } finally {
-      DeleteCapture.of(shop.transactions, declarations).uninstall();
+      repaired.uncapture();
       shop.dsl.execute("alter table customers drop column found");
     }
   }
