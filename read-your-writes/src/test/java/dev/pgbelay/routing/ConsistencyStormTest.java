@@ -163,7 +163,7 @@ class ConsistencyStormTest {
     try {
       task.get();
     } catch (ExecutionException e) {
-      throw new AssertionError("a fault could not be made", e.getCause());
+      throw new AssertionError("a fault could not be made: " + e.getCause(), e.getCause());
     }
   }
 

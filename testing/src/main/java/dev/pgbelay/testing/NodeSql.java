@@ -59,9 +59,10 @@ final class NodeSql {
       SELECT pg_get_wal_replay_pause_state()
       """;
 
+  /** Whether it has become a primary is asked for: who waits for it stands in the way of replay. */
   static final String PROMOTE =
       """
-      SELECT pg_promote(true, 60)
+      SELECT CASE WHEN pg_is_in_recovery() THEN pg_promote(false) END
       """;
 
   static final String TERMINATE_BY_APPLICATION =
@@ -91,7 +92,7 @@ final class NodeSql {
 
   static final String RESET_CONFIGURATION =
       """
-      ALTER SYSTEM RESET %s
+      ALTER SYSTEM RESET %1$s
       """;
 
   /** A new session has the time at which the postmaster that forked it read the files. */

@@ -132,9 +132,8 @@ public final class PostgresNode {
    */
   public void promote() {
     server.requireControl("promote");
-    if (!questions.ask(NodeSql.PROMOTE).equals("t")) {
-      throw new ClusterException(name + " was not promoted. Its log says:\n" + logTail(20));
-    }
+    questions.ask(NodeSql.PROMOTE);
+    questions.await("be promoted", () -> !isReplica());
     cluster.promoted(this);
   }
 
@@ -193,7 +192,7 @@ public final class PostgresNode {
 
   /** Ends all other sessions with this application_name and returns how many there were. */
   public int terminate(String applicationName) {
-    return Integer.parseInt(questions.ask(NodeSql.TERMINATE_BY_APPLICATION, applicationName));
+    return Integer.parseInt(questions.askOnce(NodeSql.TERMINATE_BY_APPLICATION, applicationName));
   }
 
   /** What {@link #terminate(int)} found. */
@@ -210,7 +209,7 @@ public final class PostgresNode {
    * @throws ClusterException if it does not end within 10 seconds
    */
   public Termination terminate(int pid) {
-    String answer = questions.ask(NodeSql.TERMINATE_BY_PID, Integer.toString(pid));
+    String answer = questions.askOnce(NodeSql.TERMINATE_BY_PID, Integer.toString(pid));
     if (answer.equals("STAYS")) {
       throw new ClusterException(name + ": session " + pid + " does not end within 10 seconds");
     }

@@ -16,6 +16,10 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -24,6 +28,11 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class PostgresClusterTest {
+  private static final String WAITING =
+      "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+  private static final String CONFLICTS =
+      "SELECT confl_snapshot FROM pg_stat_database_conflicts WHERE datname = 'postgres'";
+
   private static PostgresCluster cluster;
 
   @BeforeAll
@@ -50,6 +59,35 @@ class PostgresClusterTest {
         ResultSet rows = statement.executeQuery(sql)) {
       rows.next();
       return rows.getString(1);
+    }
+  }
+
+  @Test
+  void questionThatStoodInTheWayOfReplay_isAskedAgain() throws Exception {
+    PostgresNode replica = cluster.replica();
+    execute(cluster.primary(), "insert into item select g from generate_series(1000, 2000) g");
+    replica.awaitCaughtUp();
+    replica.configure("hot_standby_feedback", "off");
+    replica.configure("max_standby_streaming_delay", "0");
+    ExecutorService threads = Executors.newSingleThreadExecutor();
+    NodeQuestions questions = new NodeQuestions(replica);
+    try {
+      Future<String> asked;
+      try (Connection holder = replica.connect();
+          Statement statement = holder.createStatement()) {
+        statement.execute("SELECT pg_advisory_lock(4711)");
+        asked = threads.submit(() -> questions.ask("SELECT 'yes' FROM pg_advisory_lock(4711)"));
+        await().until(() -> questions.ask(WAITING).equals("1"));
+        execute(cluster.primary(), "delete from item where id >= 1000");
+        execute(cluster.primary(), "vacuum item");
+        await().until(() -> !questions.ask(CONFLICTS).equals("0"));
+        assertThat(asked.isDone()).isFalse();
+      }
+      assertThat(asked.get(1, TimeUnit.MINUTES)).isEqualTo("yes");
+    } finally {
+      threads.shutdownNow();
+      replica.configure("max_standby_streaming_delay", "30s");
+      replica.configure("hot_standby_feedback", "on");
     }
   }
 

@@ -107,7 +107,7 @@ public final class CarriedRowsSql {
                     key,
                     DSL.condition(
                         CARRIED,
-                        DSL.list(columns(key.child(), key.from())),
+                        DSL.list(ProbeSql.named(key.child(), key.from())),
                         DSL.list(key.to().stream().map(each -> DSL.field(DSL.name(each))).toList()),
                         DSL.raw(shape.name()),
                         rows)));
@@ -197,8 +197,8 @@ public final class CarriedRowsSql {
   private static Condition carried(Key key, Table<?> table, Condition rows) {
     return DSL.condition(
         CARRIED,
-        DSL.list(columns(key.child(), key.from())),
-        DSL.list(columns(table, key.to())),
+        DSL.list(ProbeSql.named(key.child(), key.from())),
+        DSL.list(ProbeSql.named(table, key.to())),
         table,
         rows);
   }
@@ -218,12 +218,6 @@ public final class CarriedRowsSql {
         DSL.table(DSL.name(row.get("nspname", String.class), row.get("relname", String.class))),
         List.of(Objects.requireNonNull(row.get("columns_from", String[].class))),
         List.of(Objects.requireNonNull(row.get("columns_to", String[].class))));
-  }
-
-  private static List<Field<?>> columns(Table<?> table, List<String> names) {
-    List<Field<?>> columns = new ArrayList<>();
-    names.forEach(each -> columns.add(ProbeSql.column(table, each)));
-    return columns;
   }
 
   private static List<Field<?>> keyOfKept(TableShape shape) {

@@ -80,6 +80,16 @@ public final class ProbeSql {
     return known != null ? known : field(table.getQualifiedName().append(column));
   }
 
+  /** Columns of the table that have the names of these, which may stand for another's. */
+  public static List<Field<?>> columns(Table<?> table, List<Field<?>> columns) {
+    return named(table, columns.stream().map(Field::getName).toList());
+  }
+
+  /** Columns of the table by their names. */
+  public static List<Field<?>> named(Table<?> table, List<String> names) {
+    return names.stream().<Field<?>>map(each -> column(table, each)).toList();
+  }
+
   private static Probe of(Reference reference, TableShape shape) {
     Table<?> child = reference.child();
     List<Field<?>> key = key(child, shape);
@@ -111,10 +121,7 @@ public final class ProbeSql {
     Field<Boolean> wrong = field(Objects.requireNonNull(found).isNull());
     Condition joined = same;
     Field<?> matched = Objects.requireNonNull(found);
-    List<Field<?>> from =
-        reference.childColumns().stream()
-            .<Field<?>>map(each -> column(child, each.getName()))
-            .toList();
+    List<Field<?>> from = columns(child, reference.childColumns());
     Condition refersToSomething = refers;
     Probe.Tally tally =
         new Probe.Tally(
@@ -248,9 +255,7 @@ public final class ProbeSql {
 
   /** The columns of the primary key. */
   public static List<Field<?>> key(Table<?> table, TableShape shape) {
-    List<Field<?>> key = new ArrayList<>();
-    shape.primaryKey().forEach(each -> key.add(column(table, each)));
-    return key;
+    return named(table, shape.primaryKey());
   }
 
   /** Types of the primary key, as SQL writes them. */

@@ -7,7 +7,6 @@ import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.internal.CaptureName;
 import dev.pgbelay.reconcile.internal.CatalogSql;
 import dev.pgbelay.reconcile.internal.ProbeSql;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -90,7 +89,7 @@ final class CascadeSql {
   }
 
   private void capture(DSLContext dsl, Reference next, Table<?> table, Condition children) {
-    List<Field<?>> keys = columns(table, next.parentColumns());
+    List<Field<?>> keys = ProbeSql.columns(table, next.parentColumns());
     Condition whole = children.and(DSL.and(keys.stream().map(Field::isNotNull).toList()));
     switch (next.onDelete().action()) {
       case RESTRICT -> {
@@ -100,7 +99,7 @@ final class CascadeSql {
                         RESTRICTED,
                         next.child(),
                         next.childWhere(),
-                        DSL.list(columns(next.child(), next.childColumns())),
+                        DSL.list(ProbeSql.columns(next.child(), next.childColumns())),
                         DSL.list(keys),
                         table,
                         whole)
@@ -128,11 +127,5 @@ final class CascadeSql {
 
   private static Field<?> text(Field<?> column) {
     return DSL.field("cast({0} AS text)", column);
-  }
-
-  private static List<Field<?>> columns(Table<?> table, List<Field<?>> columns) {
-    List<Field<?>> all = new ArrayList<>();
-    columns.forEach(each -> all.add(ProbeSql.column(table, each.getName())));
-    return all;
   }
 }

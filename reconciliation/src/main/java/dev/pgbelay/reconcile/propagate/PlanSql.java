@@ -4,7 +4,6 @@ import dev.pgbelay.reconcile.OnDelete;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.internal.CatalogSql;
 import dev.pgbelay.reconcile.internal.ProbeSql;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -76,7 +75,7 @@ final class PlanSql {
         Condition theirs =
             DSL.condition(
                 "({0}) IN ({1})",
-                DSL.list(columns(next.child(), next.childColumns())),
+                DSL.list(ProbeSql.columns(next.child(), next.childColumns())),
                 gone.select(next.parentColumns(), most));
         count(next, next.childWhere().and(theirs), onward, rows);
       }
@@ -108,7 +107,7 @@ final class PlanSql {
 
     Select<?> select(List<Field<?>> wanted, int most) {
       if (own.isEmpty()) {
-        return DSL.select(columns(table, wanted)).from(table).where(first).limit(most);
+        return DSL.select(ProbeSql.columns(table, wanted)).from(table).where(first).limit(most);
       }
       List<String> names =
           Stream.concat(
@@ -153,11 +152,5 @@ final class PlanSql {
     private static Name kept(List<String> names, String column) {
       return DSL.name("pgbelay_k" + names.indexOf(column));
     }
-  }
-
-  private static List<Field<?>> columns(Table<?> table, List<Field<?>> columns) {
-    List<Field<?>> all = new ArrayList<>();
-    columns.forEach(each -> all.add(ProbeSql.column(table, each.getName())));
-    return all;
   }
 }

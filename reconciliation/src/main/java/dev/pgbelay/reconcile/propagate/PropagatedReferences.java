@@ -32,18 +32,10 @@ record PropagatedReferences(
     return List.copyOf(captured.keySet());
   }
 
-  /** Those whose rule is the application's. */
-  List<String> custom() {
+  /** Those whose rule is this one. */
+  List<String> names(OnDelete.Action action) {
     return captured.values().stream()
-        .filter(each -> each.onDelete().action() == OnDelete.Action.CUSTOM)
-        .map(Reference::name)
-        .toList();
-  }
-
-  /** Those whose children are deleted, with all that goes with them. */
-  List<String> cascades() {
-    return captured.values().stream()
-        .filter(each -> each.onDelete().action() == OnDelete.Action.CASCADE)
+        .filter(each -> each.onDelete().action() == action)
         .map(Reference::name)
         .toList();
   }

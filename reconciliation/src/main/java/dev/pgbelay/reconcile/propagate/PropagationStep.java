@@ -3,6 +3,7 @@ package dev.pgbelay.reconcile.propagate;
 import dev.pgbelay.batch.chunk.ThrottleSignal;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.background.Pass;
+import dev.pgbelay.reconcile.OnDelete;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.guard.DeletedParents;
 import dev.pgbelay.reconcile.propagate.ChildrenSql.Keys;
@@ -50,7 +51,11 @@ record PropagationStep(
     DSLContext dsl = tx.dsl();
     Optional<Entry> next =
         queue.next(
-            dsl, references.names(), references.custom(), references.cascades(), chunkTimeout);
+            dsl,
+            references.names(),
+            references.names(OnDelete.Action.CUSTOM),
+            references.names(OnDelete.Action.CASCADE),
+            chunkTimeout);
     course.taken = next.map(Entry::id).orElse(0L);
     course.waitedNanos = 0;
     if (next.isEmpty()) {
