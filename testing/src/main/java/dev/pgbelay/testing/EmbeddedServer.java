@@ -91,11 +91,10 @@ final class EmbeddedServer implements Server {
       if (logged.isEmpty()) {
         return;
       }
-      // Between looking for a free port and binding it somebody else may take it; and the shared
-      // memory of a crashed server goes with the last of its processes.
+      // Between looking for a free port and binding it somebody else may take it; and the port and
+      // the shared memory of a crashed server go with the last of its processes.
       boolean again =
-          logged.contains("pre-existing shared memory block")
-              || (!chosen && logged.contains("could not bind"));
+          logged.contains("pre-existing shared memory block") || logged.contains("could not bind");
       if (!again || System.nanoTime() > deadline) {
         throw new ClusterException(
             "PostgreSQL did not start on port " + port + ". Its log says:\n" + logged);

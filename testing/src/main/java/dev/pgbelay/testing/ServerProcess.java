@@ -12,6 +12,14 @@ import java.util.concurrent.TimeUnit;
 final class ServerProcess {
   private static final Duration STOP_LIMIT = Duration.ofSeconds(30);
 
+  /** Of kernels that show them so. */
+  private static final Path PROCESSES = Path.of("/proc");
+
+  /** As the kernel writes them behind the name of the process. */
+  private static final String STOPPED = ") T ";
+
+  private static final String ZOMBIE = ") Z ";
+
   private ServerProcess() {}
 
   /** The postmaster first, so that it starts no further process in between. */
@@ -39,8 +47,12 @@ final class ServerProcess {
     all.forEach(ProcessHandle::destroyForcibly);
   }
 
-  /** All of them at once, without a word. */
+  /** All of them at once, without a word. One that is stopped has no child that is not listed. */
   static void kill(Process process) {
+    signal(process.pid(), "STOP");
+    if (Files.exists(PROCESSES)) {
+      await(process.toHandle(), STOPPED);
+    }
     List<ProcessHandle> children = process.descendants().toList();
     process.destroyForcibly();
     children.forEach(ProcessHandle::destroyForcibly);
@@ -68,23 +80,29 @@ final class ServerProcess {
     }
   }
 
-  /** The JDK watches a process that is not its child only now and then. */
+  /**
+   * Dead it may be, and nobody there to collect it: a container whose first process is careless.
+   */
   private static void awaitEnd(ProcessHandle child) {
+    await(child, ZOMBIE);
+  }
+
+  /** The JDK watches a process that is not its child only now and then. */
+  private static void await(ProcessHandle process, String state) {
     long deadline = System.nanoTime() + STOP_LIMIT.toNanos();
     try {
-      while (child.isAlive() && System.nanoTime() < deadline && !isZombie(child)) {
+      while (process.isAlive() && System.nanoTime() < deadline && !isIn(process, state)) {
         TimeUnit.MILLISECONDS.sleep(1);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new ClusterException("interrupted while a server ended", e);
+      throw new ClusterException("interrupted while a server was to stop", e);
     }
   }
 
-  /** Dead, and nobody there to collect it, as in a container whose first process does not care. */
-  private static boolean isZombie(ProcessHandle child) {
+  private static boolean isIn(ProcessHandle process, String state) {
     try {
-      return Files.readString(Path.of("/proc/" + child.pid() + "/stat")).contains(") Z ");
+      return Files.readString(PROCESSES.resolve(process.pid() + "/stat")).contains(state);
     } catch (IOException e) {
       return false;
     }

@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.pgbelay.core.PgBelayException;
 import java.io.IOException;
+import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -231,6 +232,26 @@ class PostgresClusterTest {
       node.stop();
       node.restart();
       assertThat(ask(node, "select count(*) from item")).isEqualTo("1");
+    }
+  }
+
+  @Test
+  void crashedServerWhosePortIsStillHeld_comesBackWhenItIsFree() throws Exception {
+    ExecutorService threads = Executors.newSingleThreadExecutor();
+    try (PostgresCluster own = PostgresCluster.builder().start()) {
+      PostgresNode node = own.primary();
+      node.crash();
+      Future<?> restart;
+      try (ServerSocket holder = new ServerSocket()) {
+        holder.bind(node.address());
+        restart = threads.submit(node::restart);
+        await().until(() -> node.logTail(20).contains("could not bind"));
+        assertThat(restart.isDone()).isFalse();
+      }
+      restart.get(1, TimeUnit.MINUTES);
+      assertThat(ask(node, "select 1")).isEqualTo("1");
+    } finally {
+      threads.shutdownNow();
     }
   }
 
