@@ -3,6 +3,7 @@ package dev.pgbelay.reconcile.check;
 import static org.jooq.impl.DSL.val;
 
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.jooq.DSLContext;
@@ -37,12 +38,18 @@ final class BlockerSql {
          AND coalesce(a.backend_type, '') <> 'autovacuum worker'\
       """;
 
-  /** A transaction holds a lock on itself until it ends, a prepared one under the same name. */
+  /**
+   * A transaction holds a lock on itself until it ends, a prepared one under the same name until
+   * the server is started again, or another one is promoted. Then it is named by its own id, and
+   * nobody else is.
+   */
   private static final String FIND_RUNNING =
       """
       SELECT DISTINCT virtualtransaction FROM pg_locks
-       WHERE virtualtransaction = ANY (cast({0} AS text[]))\
+       WHERE virtualtransaction = ANY (cast({0} AS text[])) OR virtualtransaction LIKE '-1/%'\
       """;
+
+  private static final String RENAMED = "-1/";
 
   private static final String NOW = "SELECT clock_timestamp() AS now";
 
@@ -56,12 +63,25 @@ final class BlockerSql {
     return dsl.resultQuery(LIST, val(tables.toArray(String[]::new))).fetch(BlockerSql::blocker);
   }
 
-  /** Those of them that have not ended. */
-  static List<Blocker> running(DSLContext dsl, List<Blocker> listed) {
+  /**
+   * Those of them that have not ended, and those that may be some of them under another name.
+   *
+   * @param tables of which they held locks
+   */
+  static List<Blocker> running(DSLContext dsl, List<Blocker> listed, List<String> tables) {
     String[] transactions = listed.stream().map(Blocker::transaction).toArray(String[]::new);
     List<String> there =
         dsl.resultQuery(FIND_RUNNING, val(transactions)).fetch().getValues(0, String.class);
-    return listed.stream().filter(each -> there.contains(each.transaction())).toList();
+    List<Blocker> running =
+        new ArrayList<>(
+            listed.stream().filter(each -> there.contains(each.transaction())).toList());
+    if (there.stream().anyMatch(each -> each.startsWith(RENAMED))) {
+      list(dsl, tables).stream()
+          .filter(each -> each.transaction().startsWith(RENAMED))
+          .filter(each -> !running.contains(each))
+          .forEach(running::add);
+    }
+    return running;
   }
 
   private static Blocker blocker(Record row) {

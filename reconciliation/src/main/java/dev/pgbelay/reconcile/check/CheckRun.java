@@ -26,6 +26,9 @@ final class CheckRun {
   private static final String DECLARED_OTHERWISE =
       "the declarations have another version now; a run of theirs begins anew";
 
+  private static final String TAKEN_BACK =
+      "a crash of the server took back what had been looked at; the next run looks again";
+
   private final CheckPlan plan;
   private final Declaration declaration;
   private final RunSql runs;
@@ -210,6 +213,10 @@ final class CheckRun {
   private DeclarationReport end(DSLContext dsl, Run run, Confirmation.Result result) {
     Run end = runs.find(dsl, run.id());
     Open open = result.open();
+    if (!end.isScanned()) {
+      return report(
+          end, lastFullScan(dsl), Outcome.INCOMPLETE, TAKEN_BACK, 0, open.confirmed(), List.of());
+    }
     String reason = result.whyIncomplete(end.notKept());
     Outcome outcome =
         reason != null

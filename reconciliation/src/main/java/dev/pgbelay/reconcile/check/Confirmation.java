@@ -1,6 +1,7 @@
 package dev.pgbelay.reconcile.check;
 
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.Tx;
 import dev.pgbelay.reconcile.Declaration;
 import dev.pgbelay.reconcile.check.FindingSql.Answer;
 import dev.pgbelay.reconcile.check.FindingSql.Open;
@@ -86,17 +87,21 @@ final class Confirmation {
             plan.brief(),
             tx -> {
               Instant at = BlockerSql.now(tx.dsl());
-              List<String> tables =
-                  declaration.reads().stream().map(table -> tx.dsl().render(table)).toList();
-              return new Listed(at, BlockerSql.list(tx.dsl(), tables));
+              return new Listed(at, BlockerSql.list(tx.dsl(), tables(tx)));
             });
+  }
+
+  private List<String> tables(Tx tx) {
+    return declaration.reads().stream().map(table -> tx.dsl().render(table)).toList();
   }
 
   private List<Blocker> outwait(List<Blocker> listed, long until) throws InterruptedException {
     List<Blocker> left = listed;
     while (!left.isEmpty()) {
       List<Blocker> asked = left;
-      left = plan.transactions().run(plan.brief(), tx -> BlockerSql.running(tx.dsl(), asked));
+      left =
+          plan.transactions()
+              .run(plan.brief(), tx -> BlockerSql.running(tx.dsl(), asked, tables(tx)));
       if (left.isEmpty() || System.nanoTime() - until >= 0) {
         break;
       }

@@ -2,6 +2,7 @@ package dev.pgbelay.reconcile.check;
 
 import static org.jooq.impl.DSL.val;
 
+import dev.pgbelay.core.PgBelayException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -163,7 +164,13 @@ final class RunSql {
   }
 
   Run find(DSLContext dsl, long id) {
-    return dsl.resultQuery(FIND, table, val(id)).fetchSingle(RunSql::run);
+    return dsl.resultQuery(FIND, table, val(id))
+        .fetchOptional(RunSql::run)
+        .orElseThrow(
+            () ->
+                new PgBelayException(
+                    "run %d is not there any more: a crash of the server took it back, or somebody deleted it"
+                        .formatted(id)));
   }
 
   /** How many candidates were kept, at the begin of the transaction of a range. */
