@@ -61,11 +61,22 @@ final class CheckRun {
       return report(
           Run.NONE, Outcome.HELD_ELSEWHERE, "another process ended the run", 0, 0, List.of());
     } catch (RuntimeException e) {
-      RuntimeException told = MissingTable.explained(e, "runs and findings", "reconcile");
+      RuntimeException told = explained(e);
       LOG.warn(
           "declaration '{}': the check failed, the next run goes on", declaration.name(), told);
       return unfinished(null, "failed, the next run goes on: " + told.getMessage());
     }
+  }
+
+  /** A table of the application may be missing as well. */
+  private RuntimeException explained(RuntimeException failure) {
+    Throwable first = failure;
+    while (first.getCause() != null) {
+      first = first.getCause();
+    }
+    return String.valueOf(first.getMessage()).contains("\"" + plan.schema() + ".")
+        ? MissingTable.explained(failure, "runs and findings", "reconcile")
+        : failure;
   }
 
   private DeclarationReport check() throws InterruptedException {
@@ -114,9 +125,13 @@ final class CheckRun {
       case INTERRUPTED -> {
         return unfinished(run, "interrupted; the next run goes on");
       }
-      case CANCELLED -> {
+      case CANCELLED, ALTERED -> {
         DeclarationReport report =
-            unfinished(run, "cancelled by an operator; the next run begins anew");
+            unfinished(
+                run,
+                end == Scan.End.CANCELLED
+                    ? "cancelled by an operator; the next run begins anew"
+                    : "the key by which rows are walked has changed since the run began; the next run begins anew");
         plan.transactions()
             .execute(
                 plan.brief(),

@@ -3,6 +3,7 @@ package dev.pgbelay.reconcile.check;
 import dev.pgbelay.batch.chunk.ChunkReport;
 import dev.pgbelay.batch.chunk.ChunkedJob;
 import dev.pgbelay.batch.chunk.JobControl;
+import dev.pgbelay.batch.chunk.JobRefusedException;
 import dev.pgbelay.batch.chunk.ThrottleSignal;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.reconcile.Declaration;
@@ -74,7 +75,9 @@ final class Scan {
     OUT_OF_TIME,
     OUT_OF_ROWS,
     INTERRUPTED,
-    CANCELLED
+    CANCELLED,
+    /** The rows are walked by another key now than those before. */
+    ALTERED
   }
 
   /** Ends the job from within, with its position kept. */
@@ -202,13 +205,21 @@ final class Scan {
             .chunkRows(ranges.first(), ranges.min(), ranges.max())
             .throttle(bounded(until))
             .apply(
-                plan.declarations().version(),
+                plan.declarations().version() + " " + probe.keyTypes(),
                 chunk -> {
                   spend(until);
                   return look(chunk.tx(), walk.rows().apply(chunk.rows()));
                 });
     plan.maxRowsPerSecond().ifPresent(job::maxRowsPerSecond);
-    return end(job.build().run());
+    try {
+      return end(job.build().run());
+    } catch (JobRefusedException e) {
+      if (e.reason() != JobRefusedException.Reason.OTHER_DEFINITION) {
+        throw e;
+      }
+      LOG.debug("declaration '{}': the run cannot be gone on with", declaration.name(), e);
+      return End.ALTERED;
+    }
   }
 
   /** Who is held up for ever is to end within his time all the same, and to say by what. */
