@@ -36,7 +36,7 @@ final class DeletesSql {
       values.add(
           field(
               "cast(pgbelay_deleted.key ->> {0} AS {1})",
-              DSL.inline(k), field(DSL.raw(child.column(column).orElseThrow().unboundedType()))));
+              DSL.inline(k), field(DSL.raw(child.require(column).unboundedType()))));
     }
     String keys =
         parents.stream()

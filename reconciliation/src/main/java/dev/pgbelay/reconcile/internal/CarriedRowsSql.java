@@ -185,7 +185,7 @@ public final class CarriedRowsSql {
                 val(ACTION),
                 val(why.evidence(), SQLDataType.JSONB),
                 val(shape.name()),
-                val(shape.columns().keySet().toArray(String[]::new)),
+                CatalogSql.columns(shape),
                 ProbeSql.keyOf(ProbeSql.key(table, shape), ProbeSql.types(shape)),
                 carried,
                 ids(before.ids()))

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.jooq.DSLContext;
+import org.jooq.Field;
 import org.jooq.Record;
 import org.jooq.Result;
 import org.jooq.Table;
@@ -35,6 +36,12 @@ public final class CatalogSql {
            WHERE i.indrelid = c.oid AND i.indisprimary AND k.place <= i.indnkeyatts) AS key ON true
        WHERE c.oid = to_regclass({0}) AND c.relkind IN ('r', 'p')
        ORDER BY a.attnum\
+      """;
+
+  private static final String COLUMNS =
+      """
+      ARRAY(SELECT cast(attname AS text) FROM pg_attribute
+             WHERE attrelid = cast({0} AS oid) AND attnum > 0 AND NOT attisdropped ORDER BY attnum)\
       """;
 
   private static final String IS_SAME = "SELECT to_regclass({0}) = to_regclass({1})";
@@ -129,6 +136,14 @@ public final class CatalogSql {
                 new PgBelayException(
                     "reference '%s': no table %s on the search path"
                         .formatted(reference.name(), table.getName())));
+  }
+
+  /**
+   * The names of a table's columns as the statement finds them: its lock is taken by then, and what
+   * was read before may have changed.
+   */
+  public static Field<String[]> columns(TableShape table) {
+    return DSL.field(COLUMNS, String[].class, DSL.inline(table.oid()));
   }
 
   /** Whether two names, with their schemas or without, are those of one table. */

@@ -1,5 +1,6 @@
 package dev.pgbelay.reconcile.internal;
 
+import dev.pgbelay.core.PgBelayException;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -37,6 +38,19 @@ public record TableShape(
       boolean hasDefault,
       boolean isGenerated,
       boolean isAlwaysIdentity) {}
+
+  /**
+   * One that must be there.
+   *
+   * @throws PgBelayException naming the table and its columns, if it is not
+   */
+  public Column require(String column) {
+    return column(column)
+        .orElseThrow(
+            () ->
+                new PgBelayException(
+                    "%s has no column %s; it has %s".formatted(name, column, columns.keySet())));
+  }
 
   public Optional<Column> column(String column) {
     return Optional.ofNullable(columns.get(column));

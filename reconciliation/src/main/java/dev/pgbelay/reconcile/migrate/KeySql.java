@@ -135,7 +135,7 @@ final class KeySql {
   }
 
   private static int number(TableShape table, Field<?> column) {
-    return table.column(column.getName()).orElseThrow().number();
+    return table.require(column.getName()).number();
   }
 
   private List<String> differences(Record row, boolean enforced) {

@@ -196,7 +196,7 @@ final class ChildrenSql {
                 val(reference.onDelete().action().name()),
                 val(entry.parentKey(), SQLDataType.JSONB),
                 val(shape.name()),
-                val(shape.columns().keySet().toArray(String[]::new)),
+                CatalogSql.columns(shape),
                 rowKey,
                 among(locked).and(DSL.condition(DECIDES, orphans)))
             .fetchSingle();

@@ -30,8 +30,7 @@ final class OrphansSql {
     Condition all = reference.childWhere();
     for (int k = 0; k < reference.childColumns().size(); k++) {
       Field<?> from = ProbeSql.column(reference.child(), reference.childColumns().get(k).getName());
-      String type =
-          parent.column(reference.parentColumns().get(k).getName()).orElseThrow().unboundedType();
+      String type = parent.require(reference.parentColumns().get(k).getName()).unboundedType();
       all =
           all.and(
               parentKey == null

@@ -72,7 +72,7 @@ final class RepairRun {
             transactions.run(
                 options,
                 tx ->
-                    RepairSql.wrong(tx.dsl(), probe(tx), sample)
+                    wrong(tx, probe(tx), sample)
                         .filter(evidence -> isConfirmed(sample, evidence))
                         .isPresent());
         repaired += wrong ? 1 : 0;
@@ -141,11 +141,41 @@ final class RepairRun {
   }
 
   private Probe probe(Tx tx) {
-    return ProbeSql.of(declaration, shape(tx));
+    Probe probe = ProbeSql.of(declaration, shape(tx));
+    if (probe.isWalkable() && probe.key().isEmpty()) {
+      throw otherKey("no primary key any more");
+    }
+    return probe;
   }
 
   private Optional<TableShape> shape(Tx tx) {
-    return ProbeSql.walked(declaration).flatMap(table -> CatalogSql.find(tx.dsl(), table));
+    return ProbeSql.walked(declaration).map(table -> shape(tx, table));
+  }
+
+  private TableShape shape(Tx tx, Table<?> table) {
+    return CatalogSql.find(tx.dsl(), table)
+        .orElseThrow(
+            () ->
+                new PgBelayException(
+                    "declaration '%s': no table %s on the search path"
+                        .formatted(declaration.name(), table.getName())));
+  }
+
+  /** A row that is not found may only be named otherwise. */
+  private Optional<JSONB> wrong(Tx tx, Probe probe, Finding finding) {
+    Optional<JSONB> wrong = RepairSql.wrong(tx.dsl(), probe, finding);
+    if (wrong.isEmpty()
+        && probe.isWalkable()
+        && RepairSql.keyColumns(tx.dsl(), finding) != probe.key().size()) {
+      throw otherKey("another primary key");
+    }
+    return wrong;
+  }
+
+  private PgBelayException otherKey(String what) {
+    return new PgBelayException(
+        "declaration '%s': its table has %s, so that findings cannot be told to be about a row; run the checker again"
+            .formatted(declaration.name(), what));
   }
 
   /** Locks first and asks then: the answer holds until the commit, as far as locks can hold it. */
@@ -164,7 +194,7 @@ final class RepairRun {
               || policy.action() == RepairPolicy.Action.QUARANTINE;
       before = RepairSql.lockRow(tx.dsl(), probe.walked(), row, strongly);
     }
-    Optional<JSONB> wrong = RepairSql.wrong(tx.dsl(), probe, finding);
+    Optional<JSONB> wrong = wrong(tx, probe, finding);
     if (wrong.isEmpty()) {
       sql.close(tx.dsl(), id, Finding.State.RESOLVED);
       return Result.GONE;

@@ -56,6 +56,8 @@ final class RepairSql {
       SELECT pgbelay_evidence FROM ({0}) AS probed WHERE pgbelay_scope AND pgbelay_wrong LIMIT 1\
       """;
 
+  private static final String COUNT_KEY = "SELECT jsonb_array_length(cast({0} AS jsonb))";
+
   private static final String ANEW =
       """
       UPDATE {0} SET state = 'CANDIDATE', evidence = {2}, evidence_since = clock_timestamp(), last_seen = clock_timestamp()
@@ -112,6 +114,11 @@ final class RepairSql {
   static Optional<JSONB> wrong(DSLContext dsl, Probe probe, Finding finding) {
     return dsl.resultQuery(WRONG, probe.over(KeyRowsSql.is(probe, finding.rowKey())))
         .fetchOptional(0, JSONB.class);
+  }
+
+  /** How many columns the key had by which the finding names its row. */
+  static int keyColumns(DSLContext dsl, Finding finding) {
+    return dsl.resultQuery(COUNT_KEY, val(finding.rowKey())).fetchSingle().get(0, Integer.class);
   }
 
   /** It is wrong in another way than was confirmed, which somebody may be about to mend. */
