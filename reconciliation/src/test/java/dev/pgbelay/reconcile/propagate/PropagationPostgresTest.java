@@ -53,10 +53,6 @@ class PropagationPostgresTest {
         .build();
   }
 
-  private String queue() {
-    return shop.dsl.fetch("select * from pgbelay.reconcile_deleted order by id").format();
-  }
-
   private int queued() {
     return shop.count("select count(*) from pgbelay.reconcile_deleted");
   }
