@@ -12,6 +12,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import org.jooq.exception.DataAccessException;
 
 /**
  * All that a service declares, under one version: what guards, propagation, checker and repairs
@@ -71,13 +72,22 @@ public record Declarations(String version, List<Declaration> all) {
 
   /**
    * The check for a service's start: compares every declaration with the catalog, and has the
-   * server plan what the checker would ask. One read-only transaction; blocks for at most half a
-   * minute. Needs SELECT on the tables.
+   * server plan what the checker would ask. One read-only transaction, or two where it refuses to;
+   * each blocks for at most half a minute. Needs SELECT on the tables.
    *
    * @throws DeclarationException with everything that does not fit
    */
   public void requireMatching(Transactions transactions) {
-    refuse(transactions.run(READ, tx -> new DeclarationCheck(tx.dsl()).problems(this)));
+    refuse(problems(transactions));
+  }
+
+  /** What the server refuses to plan ends a transaction: all is asked again, and told together. */
+  private List<Problem> problems(Transactions transactions) {
+    try {
+      return transactions.run(READ, tx -> new DeclarationCheck(tx.dsl(), false).problems(this));
+    } catch (DataAccessException e) {
+      return transactions.run(READ, tx -> new DeclarationCheck(tx.dsl(), true).problems(this));
+    }
   }
 
   private static void refuse(List<Problem> problems) {

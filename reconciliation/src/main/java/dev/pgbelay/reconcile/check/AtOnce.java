@@ -19,7 +19,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The first look at all that a run is about in one transaction, where nobody asked for ranges and
- * it is not much. It commits as a whole, or the ranges begin as if it had not been.
+ * it is not much. It commits as a whole, or the ranges begin as if it had not been. Where nothing
+ * is open afterwards it ends the run too; the commit waits for no disk, since a crash of the server
+ * takes back the run and all that it has kept, and the next one begins where the one before ended.
  */
 final class AtOnce {
   private static final Logger LOG = LoggerFactory.getLogger(AtOnce.class);
@@ -59,6 +61,16 @@ final class AtOnce {
     NOT_AT_ONCE
   }
 
+  /**
+   * What became of it.
+   *
+   * @param run as it is now, if it is whole
+   */
+  record Result(End end, Optional<Run> run) {
+    private static final Result HELD_ELSEWHERE = new Result(End.HELD_ELSEWHERE, Optional.empty());
+    private static final Result NOT_AT_ONCE = new Result(End.NOT_AT_ONCE, Optional.empty());
+  }
+
   /** What was seen, added up. */
   private static final class Seen {
     private long checked;
@@ -67,9 +79,9 @@ final class AtOnce {
     private long kept;
   }
 
-  End look(Run run, List<Walk> walks) {
+  Result look(Run run, List<Walk> walks) {
     if (!isLittle(run)) {
-      return End.NOT_AT_ONCE;
+      return Result.NOT_AT_ONCE;
     }
     TxOptions options =
         plan.unsynced()
@@ -82,7 +94,7 @@ final class AtOnce {
       throw e;
     } catch (RuntimeException e) {
       LOG.debug("declaration '{}': not at once, but range by range", declaration.name(), e);
-      return End.NOT_AT_ONCE;
+      return Result.NOT_AT_ONCE;
     }
   }
 
@@ -99,10 +111,11 @@ final class AtOnce {
     return run.mode() == DeclarationReport.Mode.FULL && probe.tally().isPresent();
   }
 
-  private End look(Tx tx, Run run, List<Walk> walks) {
-    if (!runs.lockUntouched(tx.dsl(), run.id())) {
+  private Result look(Tx tx, Run run, List<Walk> walks) {
+    Optional<List<Deleted>> deleted = lock(tx, run);
+    if (deleted.isEmpty()) {
       Run now = runs.find(tx.dsl(), run.id());
-      return now.isUntouched() ? End.HELD_ELSEWHERE : End.NOT_AT_ONCE;
+      return now.isUntouched() ? Result.HELD_ELSEWHERE : Result.NOT_AT_ONCE;
     }
     Seen seen = new Seen();
     if (isTallied(run)) {
@@ -113,30 +126,38 @@ final class AtOnce {
                   FindingSql.tally(
                       dsl, probe, probe.tally().orElseThrow(), plan.maxCandidates(), MOST_WRONG));
       if (whole.isEmpty()) {
-        return End.NOT_AT_ONCE;
+        return Result.NOT_AT_ONCE;
       }
       add(tx, seen, whole.get(), plan.maxCandidates());
     } else {
-      if (declaration instanceof Reference reference && run.changedFrom() != null) {
-        List<Deleted> deleted =
-            new ChangesSql(plan.schema()).deletes(tx.dsl(), reference, 0, DeletesSql.AT_ONCE);
-        if (deleted.size() == DeletesSql.AT_ONCE) {
-          return End.NOT_AT_ONCE;
-        }
-        if (!deleted.isEmpty()) {
-          ask(tx, seen, DeletesSql.children(tx.dsl(), reference, deleted));
-        }
+      if (deleted.get().size() == DeletesSql.AT_ONCE) {
+        return Result.NOT_AT_ONCE;
+      }
+      if (!deleted.get().isEmpty()) {
+        Reference reference = (Reference) declaration;
+        ask(tx, seen, DeletesSql.children(tx.dsl(), reference, deleted.get()));
       }
       for (Walk walk : walks) {
         ask(tx, seen, walk.rows().apply(walk.filter()));
       }
     }
-    runs.countWhole(
-        tx.dsl(),
-        run.id(),
-        new FindingSql.Range(seen.checked, seen.skipped, seen.wrong, null),
-        seen.kept);
-    return End.WHOLE;
+    Run whole =
+        runs.countWhole(
+            tx.dsl(),
+            run.id(),
+            findings,
+            new FindingSql.Range(seen.checked, seen.skipped, seen.wrong, null),
+            seen.kept);
+    return new Result(End.WHOLE, Optional.of(whole));
+  }
+
+  /** The run, and the deletes that it is about; empty if somebody else is at it. */
+  private Optional<List<Deleted>> lock(Tx tx, Run run) {
+    if (declaration instanceof Reference reference && run.changedFrom() != null) {
+      return new ChangesSql(plan.schema())
+          .lockUntouchedWithDeletes(tx.dsl(), run.id(), reference, DeletesSql.AT_ONCE);
+    }
+    return runs.lockUntouched(tx.dsl(), run.id()) ? Optional.of(List.of()) : Optional.empty();
   }
 
   private void ask(Tx tx, Seen seen, Condition rows) {

@@ -2,12 +2,11 @@ package dev.pgbelay.reconcile.check;
 
 import dev.pgbelay.reconcile.Declaration;
 import dev.pgbelay.reconcile.Reference;
+import dev.pgbelay.reconcile.check.ChangesSql.Facts;
 import dev.pgbelay.reconcile.check.ChangesSql.Full;
 import dev.pgbelay.reconcile.check.ChangesSql.Latest;
-import dev.pgbelay.reconcile.check.ChangesSql.Oldest;
 import java.time.Instant;
 import java.util.Optional;
-import org.jooq.DSLContext;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,45 +24,33 @@ record Beginning(
     Instant until,
     @Nullable Instant nextFrom,
     @Nullable Long captureId) {
-  static Beginning of(CheckPlan plan, Declaration declaration, ChangesSql changes, DSLContext dsl) {
-    Oldest oldest = ChangesSql.oldest(dsl);
-    Instant now = oldest.now();
-    Optional<Latest> latest = changes.latest(dsl, declaration, plan.declarations().version());
-    Instant last = latest.map(Latest::nextFrom).orElse(null);
-    Long capture =
-        declaration instanceof Reference reference ? ChangesSql.capture(dsl, reference) : null;
+  static Beginning of(CheckPlan plan, Declaration declaration, Facts facts) {
+    Instant now = facts.now();
+    Instant last = facts.latest().map(Latest::nextFrom).orElse(null);
     // Whoever is prepared now, or hidden, was at work or not yet begun when the last run asked.
-    Instant nextFrom = oldest.isKnown() ? earlier(now, oldest.began()) : last;
+    Instant nextFrom = facts.isKnown() ? earlier(now, facts.began()) : last;
     if (plan.fullScanEvery().isEmpty()) {
-      return new Beginning(Optional.empty(), Optional.empty(), now, nextFrom, capture);
+      return new Beginning(Optional.empty(), Optional.empty(), now, nextFrom, facts.capture());
     }
-    Optional<String> whyFull = whyFull(plan, declaration, changes, dsl, latest, capture);
+    Optional<String> whyFull = whyFull(plan, declaration, facts);
     Optional<Instant> from =
         whyFull.isPresent() || last == null
             ? Optional.empty()
             : Optional.of(last.minus(plan.overlap()));
-    return new Beginning(whyFull, from, now, nextFrom, capture);
+    return new Beginning(whyFull, from, now, nextFrom, facts.capture());
   }
 
   private static Instant earlier(Instant now, @Nullable Instant other) {
     return other == null || now.isBefore(other) ? now : other;
   }
 
-  private static Optional<String> whyFull(
-      CheckPlan plan,
-      Declaration declaration,
-      ChangesSql changes,
-      DSLContext dsl,
-      Optional<Latest> latest,
-      @Nullable Long capture) {
+  private static Optional<String> whyFull(CheckPlan plan, Declaration declaration, Facts facts) {
     if (declaration.changedAt().isEmpty()) {
       return Optional.of("it declares no column by which changed rows are found (changedAt)");
     }
     String version = plan.declarations().version();
-    Optional<Full> full =
-        changes.latestFull(
-            dsl, declaration, version, plan.fullScanEvery().orElseThrow().toMillis());
-    if (full.isEmpty() || latest.isEmpty()) {
+    Optional<Full> full = facts.full();
+    if (full.isEmpty() || facts.latest().isEmpty()) {
       return Optional.of(
           "no run has looked at every row yet under version '%s' of the declarations"
               .formatted(version));
@@ -73,22 +60,19 @@ record Beginning(
           "the last run over every row began at %s, which is longer ago than %s"
               .formatted(full.get().startedAt(), plan.fullScanEvery().orElseThrow()));
     }
-    if (latest.get().nextFrom() == null) {
+    Latest latest = facts.latest().get();
+    if (latest.nextFrom() == null) {
       return Optional.of(
           "when the last run began, a transaction was open that does not tell since when: a prepared"
               + " one, or one of a session that this role may not see (grant pg_read_all_stats)");
     }
     return declaration instanceof Reference reference
-        ? withoutDeletes(reference, changes, dsl, latest.get(), capture)
+        ? withoutDeletes(reference, facts, latest)
         : Optional.empty();
   }
 
-  private static Optional<String> withoutDeletes(
-      Reference reference,
-      ChangesSql changes,
-      DSLContext dsl,
-      Latest latest,
-      @Nullable Long capture) {
+  private static Optional<String> withoutDeletes(Reference reference, Facts facts, Latest latest) {
+    Long capture = facts.capture();
     if (capture == null) {
       return Optional.of(
           "no trigger captures deletes of %s, or one is disabled (DeleteCapture.install); who captures by call may not be the only one who deletes"
@@ -98,7 +82,7 @@ record Beginning(
       return Optional.of(
           "the triggers that capture deletes were installed or enabled, or partitions came or went, after the last run began");
     }
-    return changes.isTruncated(dsl, reference)
+    return facts.isTruncated()
         ? Optional.of("%s was truncated".formatted(reference.parent().getName()))
         : Optional.empty();
   }

@@ -2,6 +2,7 @@ package dev.pgbelay.reconcile.check;
 
 import dev.pgbelay.core.internal.MissingTable;
 import dev.pgbelay.reconcile.Declaration;
+import dev.pgbelay.reconcile.check.ChangesSql.Facts;
 import dev.pgbelay.reconcile.check.DeclarationReport.Outcome;
 import dev.pgbelay.reconcile.check.FindingSql.Open;
 import dev.pgbelay.reconcile.check.RunSql.Run;
@@ -35,6 +36,7 @@ final class CheckRun {
   private final FindingSql findings;
   private final ChangesSql changes;
   private Optional<String> whyFull = Optional.empty();
+  private Optional<Instant> fullBefore = Optional.empty();
   private Run before = Run.NONE;
   private final long began = System.nanoTime();
 
@@ -146,6 +148,10 @@ final class CheckRun {
         return report;
       }
       case WHOLE -> {
+        Optional<Run> clean = scan.whole().filter(Run::isFinished);
+        if (clean.isPresent()) {
+          return report(clean.get(), Outcome.CLEAN, null, 0, 0, List.of());
+        }
         DeclarationReport report = confirm(run, begun.probe());
         scan.forget();
         return report;
@@ -168,14 +174,16 @@ final class CheckRun {
                   ProbeSql.of(
                       declaration,
                       ProbeSql.walked(declaration).flatMap(table -> CatalogSql.find(dsl, table)));
-              Optional<Run> open = runs.findOpen(dsl, declaration.name());
+              Facts facts = changes.facts(dsl, declaration, version(), plan.fullScanEvery());
+              fullBefore = facts.full().map(ChangesSql.Full::startedAt);
+              Optional<Run> open = facts.open();
               if (open.filter(run -> !run.version().equals(version())).isPresent()) {
                 runs.close(dsl, open.get().id(), Outcome.INCOMPLETE, DECLARED_OTHERWISE, 0);
                 open = Optional.empty();
               }
               return open.isPresent()
                   ? Optional.of(goOn(dsl, probe, open.get()))
-                  : beginAnew(dsl, probe);
+                  : beginAnew(dsl, probe, facts);
             });
   }
 
@@ -187,8 +195,8 @@ final class CheckRun {
     return new Begun(probe, run, WalkSql.of(dsl, declaration, probe, run.span()));
   }
 
-  private Optional<Begun> beginAnew(DSLContext dsl, Probe probe) {
-    Beginning beginning = Beginning.of(plan, declaration, changes, dsl);
+  private Optional<Begun> beginAnew(DSLContext dsl, Probe probe, Facts facts) {
+    Beginning beginning = Beginning.of(plan, declaration, facts);
     whyFull = beginning.whyFull();
     WalkSql.Span span =
         beginning.from().map(from -> new WalkSql.Span(from, beginning.until())).orElse(null);
@@ -229,8 +237,7 @@ final class CheckRun {
     Run end = runs.find(dsl, run.id());
     Open open = result.open();
     if (!end.isScanned()) {
-      return report(
-          end, lastFullScan(dsl), Outcome.INCOMPLETE, TAKEN_BACK, 0, open.confirmed(), List.of());
+      return report(end, Outcome.INCOMPLETE, TAKEN_BACK, 0, open.confirmed(), List.of());
     }
     String reason = result.whyIncomplete(end.notKept());
     Outcome outcome =
@@ -238,14 +245,7 @@ final class CheckRun {
             ? Outcome.INCOMPLETE
             : open.confirmed() > 0 ? Outcome.FINDINGS : Outcome.CLEAN;
     close(dsl, run, outcome, reason, open.candidates());
-    return report(
-        end,
-        lastFullScan(dsl),
-        outcome,
-        reason,
-        open.candidates(),
-        open.confirmed(),
-        result.blockers());
+    return report(end, outcome, reason, open.candidates(), open.confirmed(), result.blockers());
   }
 
   private void close(
@@ -281,18 +281,6 @@ final class CheckRun {
       long unsettled,
       long open,
       List<Blocker> blockers) {
-    Optional<Instant> lastFullScan = run.equals(Run.NONE) ? Optional.empty() : lastFullScan();
-    return report(run, lastFullScan, outcome, reason, unsettled, open, blockers);
-  }
-
-  private DeclarationReport report(
-      Run run,
-      Optional<Instant> lastFullScan,
-      Outcome outcome,
-      @Nullable String reason,
-      long unsettled,
-      long open,
-      List<Blocker> blockers) {
     long read = run.checked() + run.skipped();
     Long estimated = run.estimated();
     long inScope = run.isScanned() || estimated == null ? read : Math.max(read, estimated);
@@ -301,7 +289,7 @@ final class CheckRun {
         outcome,
         run.mode(),
         whyFull,
-        lastFullScan,
+        lastFullScan(run),
         inScope,
         inScope - read,
         run.checked(),
@@ -317,19 +305,11 @@ final class CheckRun {
         blockers);
   }
 
-  /** Left out where the database cannot be asked: a report is more than its date. */
-  private Optional<Instant> lastFullScan() {
-    try {
-      return plan.transactions().run(plan.brief(), tx -> lastFullScan(tx.dsl()));
-    } catch (RuntimeException e) {
-      LOG.debug("declaration '{}': the last full scan is not known", declaration.name(), e);
+  /** Nobody else ends a run meanwhile: there is one at a time. */
+  private Optional<Instant> lastFullScan(Run run) {
+    if (run.equals(Run.NONE)) {
       return Optional.empty();
     }
-  }
-
-  private Optional<Instant> lastFullScan(DSLContext dsl) {
-    return changes
-        .latestFull(dsl, declaration, plan.declarations().version(), 0)
-        .map(ChangesSql.Full::startedAt);
+    return run.isWholeAndFull() ? Optional.ofNullable(run.startedAt()) : fullBefore;
   }
 }

@@ -158,6 +158,14 @@ final class FindingSql {
     }
   }
 
+  Table<?> table() {
+    return table;
+  }
+
+  Field<String> declaration() {
+    return declaration;
+  }
+
   static Range scan(DSLContext dsl, Probe probe, Condition rows, long most) {
     Record row = dsl.resultQuery(SCAN, probe.over(rows), DSL.inline(most)).fetchSingle();
     return new Range(

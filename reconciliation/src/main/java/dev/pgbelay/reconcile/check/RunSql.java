@@ -17,11 +17,6 @@ import org.jspecify.annotations.Nullable;
 
 /** The statements on the table of runs, {@code {0}}. */
 final class RunSql {
-  private static final String FIND_OPEN =
-      """
-      SELECT * FROM {0} WHERE declaration = {1} AND finished_at IS NULL\
-      """;
-
   private static final String FIND =
       """
       SELECT * FROM {0} WHERE id = {1}\
@@ -52,7 +47,7 @@ final class RunSql {
       UPDATE {0} SET scanned_at = clock_timestamp() WHERE id = {1} AND scanned_at IS NULL\
       """;
 
-  /** Only of a run that nobody has begun to look for. */
+  /** Only of a run that nobody has begun to look for. {1}: its id */
   private static final String LOCK_UNTOUCHED =
       """
       SELECT id FROM {0}
@@ -61,12 +56,21 @@ final class RunSql {
          FOR NO KEY UPDATE SKIP LOCKED\
       """;
 
+  /**
+   * Ends the run as well if nothing is open: there is nothing to confirm then. {6}: findings, {7}:
+   * the declaration.
+   */
   private static final String COUNT_WHOLE =
       """
-      UPDATE {0}
+      UPDATE {0} AS run
          SET rows_checked = {2}, rows_skipped = {3}, candidates = {4}, not_kept = {5},
-             scanned_at = clock_timestamp()
-       WHERE id = {1}\
+             scanned_at = clock_timestamp(),
+             finished_at = CASE WHEN is_clean THEN clock_timestamp() END,
+             outcome = CASE WHEN is_clean THEN 'CLEAN' END
+        FROM (SELECT {5} = 0 AND NOT EXISTS (
+                SELECT FROM {6} WHERE declaration = {7} AND state IN ('CANDIDATE', 'CONFIRMED')) AS is_clean) AS seen
+       WHERE id = {1}
+      RETURNING run.*\
       """;
 
   private static final String LOCK_DELETES =
@@ -130,9 +134,11 @@ final class RunSql {
       long id,
       String version,
       DeclarationReport.Mode mode,
+      @Nullable Instant startedAt,
       @Nullable Instant changedFrom,
       @Nullable Instant changedUntil,
       boolean isScanned,
+      boolean isFinished,
       @Nullable Long estimated,
       long checked,
       long skipped,
@@ -141,7 +147,22 @@ final class RunSql {
       long confirmed,
       long resolved) {
     static final Run NONE =
-        new Run(0, "", DeclarationReport.Mode.FULL, null, null, false, null, 0, 0, 0, 0, 0, 0);
+        new Run(
+            0,
+            "",
+            DeclarationReport.Mode.FULL,
+            null,
+            null,
+            null,
+            false,
+            false,
+            null,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0);
 
     long kept() {
       return candidates - notKept;
@@ -154,13 +175,14 @@ final class RunSql {
           : new WalkSql.Span(changedFrom, changedUntil);
     }
 
+    /** Whether it was one over every row, of which no more is to be kept. */
+    boolean isWholeAndFull() {
+      return isScanned && notKept == 0 && mode == DeclarationReport.Mode.FULL;
+    }
+
     boolean isUntouched() {
       return !isScanned && checked + skipped == 0;
     }
-  }
-
-  Optional<Run> findOpen(DSLContext dsl, String declaration) {
-    return dsl.resultQuery(FIND_OPEN, table, val(declaration)).fetchOptional(RunSql::run);
   }
 
   Run find(DSLContext dsl, long id) {
@@ -223,17 +245,19 @@ final class RunSql {
     return dsl.resultQuery(LOCK_UNTOUCHED, table, val(id)).fetchOptional().isPresent();
   }
 
-  /** Everything that the locked run is about has been looked at. */
-  void countWhole(DSLContext dsl, long id, FindingSql.Range whole, long kept) {
-    dsl.query(
+  /** Everything that the locked run is about has been looked at; the run as it is then. */
+  Run countWhole(DSLContext dsl, long id, FindingSql findings, FindingSql.Range whole, long kept) {
+    return dsl.resultQuery(
             COUNT_WHOLE,
             table,
             val(id),
             val(whole.checked()),
             val(whole.skipped()),
             val(whole.wrong()),
-            val(whole.wrong() - kept))
-        .execute();
+            val(whole.wrong() - kept),
+            findings.table(),
+            findings.declaration())
+        .fetchSingle(RunSql::run);
   }
 
   /** How far the run came through the deletes, locked; empty if it is over. */
@@ -281,14 +305,16 @@ final class RunSql {
         == 1;
   }
 
-  private static Run run(Record row) {
+  static Run run(Record row) {
     return new Run(
         row.get("id", Long.class),
         row.get("version", String.class),
         DeclarationReport.Mode.valueOf(row.get("mode", String.class)),
+        row.get("started_at", Instant.class),
         row.get("changed_from", Instant.class),
         row.get("changed_until", Instant.class),
         row.get("scanned_at") != null,
+        row.get("finished_at") != null,
         row.get("rows_in_scope", Long.class),
         row.get("rows_checked", Long.class),
         row.get("rows_skipped", Long.class),

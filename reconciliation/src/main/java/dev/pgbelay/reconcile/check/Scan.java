@@ -46,6 +46,8 @@ final class Scan {
   /** There are no jobs, then. */
   private boolean wasAtOnce;
 
+  private Optional<Run> whole = Optional.empty();
+
   /** The tables of the checker, of one declaration. */
   record Kept(RunSql runs, FindingSql findings) {}
 
@@ -118,14 +120,20 @@ final class Scan {
     return Optional.ofNullable(heldUpBy);
   }
 
+  /** The run after it was looked at at once, which may have ended it. */
+  Optional<Run> whole() {
+    return whole;
+  }
+
   End look() {
     if (run.isScanned()) {
       return End.WHOLE;
     }
-    AtOnce.End atOnce = new AtOnce(plan, declaration, probe, kept, sight).look(run, walks);
-    if (atOnce != AtOnce.End.NOT_AT_ONCE) {
+    AtOnce.Result atOnce = new AtOnce(plan, declaration, probe, kept, sight).look(run, walks);
+    if (atOnce.end() != AtOnce.End.NOT_AT_ONCE) {
       wasAtOnce = true;
-      return atOnce == AtOnce.End.WHOLE ? End.WHOLE : End.HELD_ELSEWHERE;
+      whole = atOnce.run();
+      return atOnce.end() == AtOnce.End.WHOLE ? End.WHOLE : End.HELD_ELSEWHERE;
     }
     End end = lookByRanges();
     if (end == End.WHOLE) {

@@ -5,10 +5,14 @@ import static org.jooq.impl.DSL.val;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.internal.TableShape.Column;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.Record;
@@ -20,13 +24,14 @@ import org.jooq.impl.DSL;
 public final class CatalogSql {
   private static final String READ_COLUMNS =
       """
-      SELECT format('%I.%I', n.nspname, c.relname) AS name, cast(c.oid AS bigint) AS oid,
+      SELECT asked.name AS asked, format('%I.%I', n.nspname, c.relname) AS name, cast(c.oid AS bigint) AS oid,
              a.attname, cast(a.attnum AS integer) AS attnum, cast(a.atttypid AS bigint) AS type_id,
              format_type(a.atttypid, a.atttypmod) AS type, format_type(a.atttypid, -1) AS unbounded_type,
              cast(a.attcollation AS bigint) AS collation, a.attnotnull, a.atthasdef OR a.attidentity <> '' AS has_default,
              a.attgenerated <> '' AS is_generated, a.attidentity = 'a' AS is_always_identity,
              array_position(key.columns, a.attnum) AS key_place
-        FROM pg_class c
+        FROM unnest(cast({0} AS text[])) AS asked(name)
+        JOIN pg_class c ON c.oid = to_regclass(asked.name) AND c.relkind IN ('r', 'p')
         JOIN pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         LEFT JOIN LATERAL (
@@ -34,7 +39,6 @@ public final class CatalogSql {
             FROM pg_index i
             CROSS JOIN unnest(cast(i.indkey AS int2[])) WITH ORDINALITY AS k(attnum, place)
            WHERE i.indrelid = c.oid AND i.indisprimary AND k.place <= i.indnkeyatts) AS key ON true
-       WHERE c.oid = to_regclass({0}) AND c.relkind IN ('r', 'p')
        ORDER BY a.attnum\
       """;
 
@@ -46,40 +50,20 @@ public final class CatalogSql {
 
   private static final String IS_SAME = "SELECT to_regclass({0}) = to_regclass({1})";
 
-  /** An index on fewer columns makes more of them unique as well. */
-  private static final String HAS_UNIQUE_INDEX =
+  /** {0}: tables */
+  private static final String READ_INDEXES =
       """
-      SELECT EXISTS (
-        SELECT FROM pg_index
-         WHERE indrelid = cast({0} AS oid) AND indisunique AND indisvalid AND indimmediate AND indpred IS NULL
-           AND (cast(indkey AS int2[]))[0:(indnkeyatts - 1)] <@ cast({1} AS int2[]))\
-      """;
-
-  /** Children with a NULL refer to nothing: an index that leaves them out will do. */
-  private static final String HAS_LEADING_INDEX =
-      """
-      SELECT EXISTS (
-        SELECT FROM pg_index i
-          JOIN pg_class c ON c.oid = i.indexrelid
-          JOIN pg_am am ON am.oid = c.relam
-         WHERE i.indrelid = cast({0} AS oid) AND am.amname = 'btree' AND i.indisvalid
-           AND cardinality(cast({1} AS int2[])) <= i.indnkeyatts
-           AND (cast(i.indkey AS int2[]))[0:(cardinality(cast({1} AS int2[])) - 1)] @> cast({1} AS int2[])
-           AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) = ANY (
-                 SELECT format('(%I IS NOT NULL)', attname) FROM pg_attribute
-                  WHERE attrelid = i.indrelid AND attnum = ANY (cast({1} AS int2[])))))\
-      """;
-
-  /** In that order, since the index is walked. */
-  private static final String WALKS =
-      """
-      SELECT EXISTS (
-        SELECT FROM pg_index i
-          JOIN pg_class c ON c.oid = i.indexrelid
-          JOIN pg_am am ON am.oid = c.relam
-         WHERE i.indrelid = cast({0} AS oid) AND am.amname = 'btree' AND i.indisvalid AND i.indpred IS NULL
-           AND cardinality(cast({1} AS int2[])) <= i.indnkeyatts
-           AND (cast(i.indkey AS int2[]))[0:(cardinality(cast({1} AS int2[])) - 1)] = cast({1} AS int2[]))\
+      SELECT cast(i.indrelid AS bigint) AS table_oid, cast(i.indkey AS int2[]) AS columns,
+             cast(i.indnkeyatts AS integer) AS key_columns, i.indisunique AS is_unique, i.indisvalid AS is_valid,
+             i.indimmediate AS is_immediate, am.amname = 'btree' AS is_walked, i.indpred IS NOT NULL AS is_partial,
+             CASE WHEN i.indpred IS NOT NULL THEN (
+               SELECT cast(a.attnum AS integer) FROM pg_attribute a
+                WHERE a.attrelid = i.indrelid
+                  AND pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', a.attname)) END AS but_null
+        FROM pg_index i
+        JOIN pg_class c ON c.oid = i.indexrelid
+        JOIN pg_am am ON am.oid = c.relam
+       WHERE i.indrelid = ANY (cast({0} AS oid[]))\
       """;
 
   private CatalogSql() {}
@@ -91,10 +75,20 @@ public final class CatalogSql {
 
   /** The same by a name as SQL writes it. */
   public static Optional<TableShape> find(DSLContext dsl, String table) {
-    Result<Record> rows = dsl.resultQuery(READ_COLUMNS, val(table)).fetch();
-    if (rows.isEmpty()) {
-      return Optional.empty();
-    }
+    return Optional.ofNullable(find(dsl, Set.of(table)).get(table));
+  }
+
+  /** Those of these tables that there are, by their names as SQL writes them. */
+  static Map<String, TableShape> find(DSLContext dsl, Set<String> tables) {
+    Map<String, TableShape> found = new HashMap<>();
+    dsl.resultQuery(READ_COLUMNS, val(tables.toArray(String[]::new)))
+        .fetch()
+        .intoGroups(DSL.field(DSL.name("asked"), String.class))
+        .forEach((table, columns) -> found.put(table, shape(columns)));
+    return found;
+  }
+
+  private static TableShape shape(Result<Record> rows) {
     Map<String, Column> columns = new LinkedHashMap<>();
     rows.forEach(
         row ->
@@ -116,12 +110,8 @@ public final class CatalogSql {
             .sorted((a, b) -> a.get("key_place", Integer.class) - b.get("key_place", Integer.class))
             .map(row -> row.get("attname", String.class))
             .toList();
-    return Optional.of(
-        new TableShape(
-            rows.get(0).get("name", String.class),
-            rows.get(0).get("oid", Long.class),
-            columns,
-            key));
+    return new TableShape(
+        rows.get(0).get("name", String.class), rows.get(0).get("oid", Long.class), columns, key);
   }
 
   /**
@@ -158,23 +148,27 @@ public final class CatalogSql {
                 .get(0));
   }
 
-  static boolean hasUniqueIndex(DSLContext dsl, TableShape table, List<Column> columns) {
-    return holds(dsl, HAS_UNIQUE_INDEX, table, columns);
-  }
-
-  static boolean hasLeadingIndex(DSLContext dsl, TableShape table, List<Column> columns) {
-    return holds(dsl, HAS_LEADING_INDEX, table, columns);
-  }
-
-  static boolean walks(DSLContext dsl, TableShape table, List<Column> columns) {
-    return holds(dsl, WALKS, table, columns);
-  }
-
-  private static boolean holds(
-      DSLContext dsl, String question, TableShape table, List<Column> columns) {
-    Short[] numbers = columns.stream().map(each -> (short) each.number()).toArray(Short[]::new);
-    return Boolean.TRUE.equals(
-        dsl.resultQuery(question, val(table.oid()), val(numbers)).fetchSingle().get(0));
+  /** The indexes of these tables, by the tables' oids. */
+  static Map<Long, List<IndexShape>> indexes(DSLContext dsl, Collection<TableShape> tables) {
+    Long[] oids = tables.stream().map(TableShape::oid).toArray(Long[]::new);
+    Map<Long, List<IndexShape>> indexes = new HashMap<>();
+    dsl.resultQuery(READ_INDEXES, val(oids))
+        .fetch()
+        .forEach(
+            row ->
+                indexes
+                    .computeIfAbsent(row.get("table_oid", Long.class), oid -> new ArrayList<>())
+                    .add(
+                        new IndexShape(
+                            List.of(row.get("columns", Integer[].class)),
+                            row.get("key_columns", Integer.class),
+                            row.get("is_unique", Boolean.class),
+                            row.get("is_valid", Boolean.class),
+                            row.get("is_immediate", Boolean.class),
+                            row.get("is_walked", Boolean.class),
+                            row.get("is_partial", Boolean.class),
+                            Optional.ofNullable(row.get("but_null", Integer.class)))));
+    return indexes;
   }
 
   static String uniqueIndexDdl(TableShape table, List<String> columns) {

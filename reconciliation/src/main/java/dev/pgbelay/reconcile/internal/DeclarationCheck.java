@@ -16,9 +16,9 @@ import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Predicate;
 import org.jooq.DSLContext;
 import org.jooq.Field;
 import org.jooq.Table;
@@ -28,17 +28,25 @@ import org.jooq.impl.DSL;
 /** Compares declarations with the catalog, in one transaction. Not safe for several threads. */
 public final class DeclarationCheck {
   private final DSLContext dsl;
+  private final boolean goesOn;
   private final List<Problem> problems = new ArrayList<>();
   private final Map<Long, Set<Reference>> cascadesFrom = new HashMap<>();
   private final Map<Reference, Long> cascadesTo = new HashMap<>();
-  private final Map<String, Optional<TableShape>> shapes = new HashMap<>();
+  private Map<String, TableShape> shapes = Map.of();
+  private Map<Long, List<IndexShape>> indexes = Map.of();
 
-  public DeclarationCheck(DSLContext dsl) {
+  /**
+   * @param goesOn whether what the server refuses to plan is to be a problem among others; the
+   *     exception ends the check otherwise, which saves a savepoint for each declaration
+   */
+  public DeclarationCheck(DSLContext dsl, boolean goesOn) {
     this.dsl = dsl;
+    this.goesOn = goesOn;
   }
 
   /** Everything that does not fit. The server is asked to plan only what fits the catalog. */
   public List<Problem> problems(Declarations declarations) {
+    readCatalog(declarations);
     for (Declaration each : declarations.all()) {
       int before = problems.size();
       Optional<TableShape> walked = walked(each);
@@ -60,6 +68,26 @@ public final class DeclarationCheck {
     }
     cascadesFrom.keySet().forEach(start -> follow(start, start, new LinkedHashSet<>()));
     return problems;
+  }
+
+  private void readCatalog(Declarations declarations) {
+    Set<String> tables = new LinkedHashSet<>();
+    for (Declaration each : declarations.all()) {
+      each.reads().forEach(table -> tables.add(dsl.render(table)));
+      ProbeSql.walked(each).ifPresent(table -> tables.add(dsl.render(table)));
+      if (each instanceof Reference reference) {
+        tables.add(dsl.render(reference.parent()));
+      }
+      if (each instanceof DerivedValue derived) {
+        derived.sourceChanges().forEach(source -> tables.add(dsl.render(source.source())));
+      }
+    }
+    shapes = CatalogSql.find(dsl, tables);
+    indexes = CatalogSql.indexes(dsl, shapes.values());
+  }
+
+  private boolean hasIndex(TableShape table, Predicate<IndexShape> fit) {
+    return indexes.getOrDefault(table.oid(), List.of()).stream().anyMatch(fit);
   }
 
   private Optional<TableShape> walked(Declaration declaration) {
@@ -91,14 +119,14 @@ public final class DeclarationCheck {
     for (int k = 0; k < from.size(); k++) {
       types(reference, k, from.get(k), to.get(k));
     }
-    if (!CatalogSql.hasUniqueIndex(dsl, parent.get(), to)) {
+    if (!hasIndex(parent.get(), index -> index.makesUnique(to))) {
       refuse(
           reference,
           Reason.PARENT_NOT_UNIQUE,
           "no unique index without a WHERE serves the columns of the parent. Run: "
               + CatalogSql.uniqueIndexDdl(parent.get(), names(reference.parentColumns())));
     }
-    if (!CatalogSql.hasLeadingIndex(dsl, child, from)) {
+    if (!hasIndex(child, index -> index.leadsWith(from))) {
       refuse(
           reference,
           Reason.CHILD_NOT_INDEXED,
@@ -130,8 +158,8 @@ public final class DeclarationCheck {
                   column.notNull() ? "" : " and may be NULL"));
     }
     List<String> walk = changeKey(table, changedAt.getName());
-    if (!CatalogSql.walks(
-        dsl, table, walk.stream().map(each -> table.column(each).orElseThrow()).toList())) {
+    List<Column> walked = walk.stream().map(each -> table.column(each).orElseThrow()).toList();
+    if (!hasIndex(table, index -> index.walks(walked))) {
       refuse(
           declaration,
           Reason.CHANGES_NOT_INDEXED,
@@ -240,8 +268,12 @@ public final class DeclarationCheck {
     }
   }
 
-  /** Within a savepoint, so that the other declarations can be asked about afterwards. */
+  /** Within a savepoint, if the other declarations are to be asked about afterwards. */
   private void plan(Declaration declaration, Probe probe) {
+    if (!goesOn) {
+      dsl.explain(probe.over(DSL.noCondition()));
+      return;
+    }
     try {
       dsl.transaction(inner -> inner.dsl().explain(probe.over(DSL.noCondition())));
     } catch (DataAccessException e) {
@@ -252,10 +284,8 @@ public final class DeclarationCheck {
     }
   }
 
-  /** Each is asked for once. */
   private Optional<TableShape> find(Table<?> table) {
-    return Objects.requireNonNull(
-        shapes.computeIfAbsent(dsl.render(table), name -> CatalogSql.find(dsl, name)));
+    return Optional.ofNullable(shapes.get(dsl.render(table)));
   }
 
   private Optional<TableShape> shape(Declaration declaration, Table<?> table) {

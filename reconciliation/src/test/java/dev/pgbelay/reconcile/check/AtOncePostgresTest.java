@@ -19,6 +19,7 @@ import java.sql.Connection;
 import java.sql.Statement;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import org.jooq.impl.SQLDataType;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -198,7 +199,12 @@ class AtOncePostgresTest {
             tx ->
                 runs.countRange(
                     tx.dsl(),
-                    runs.findOpen(tx.dsl(), "order-customer").orElseThrow().id(),
+                    new ChangesSql("pgbelay")
+                        .facts(
+                            tx.dsl(), ShopFixture.ORDER_CUSTOMER_REFERENCE, "1", Optional.empty())
+                        .open()
+                        .orElseThrow()
+                        .id(),
                     new FindingSql.Range(5, 0, 0, null),
                     0));
     assertThat(counted).isFalse();
