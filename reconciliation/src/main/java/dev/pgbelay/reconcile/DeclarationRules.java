@@ -2,6 +2,7 @@ package dev.pgbelay.reconcile;
 
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.internal.OptionRange;
+import dev.pgbelay.reconcile.internal.Given;
 import java.time.Duration;
 import java.util.List;
 import java.util.regex.Pattern;
@@ -14,23 +15,29 @@ final class DeclarationRules {
 
   private DeclarationRules() {}
 
-  static void require(String name, Duration grace) {
-    if (!NAME.matcher(name).matches()) {
+  static void require(@Nullable String name, @Nullable Duration grace) {
+    if (name == null || !NAME.matcher(name).matches()) {
       throw new PgBelayException(
           "declaration '%s': a name is 1 to 63 lower-case letters, digits, '.', '-' or '_'"
               .formatted(name));
     }
-    OptionRange.require("grace", grace, Duration.ZERO, Duration.ofDays(7));
+    OptionRange.require(of(name) + "grace", grace, Duration.ZERO, Duration.ofDays(7));
   }
 
   static <T> T given(String declaration, String option, @Nullable T value) {
     if (value == null) {
-      throw new PgBelayException("declaration '%s': %s is missing".formatted(declaration, option));
+      throw new PgBelayException(of(declaration) + option + " is missing: say it");
     }
     return value;
   }
 
-  static List<Field<?>> columns(String declaration, String option, List<Field<?>> columns) {
+  /** What a message begins with. */
+  static String of(String declaration) {
+    return "declaration '" + declaration + "': ";
+  }
+
+  static List<Field<?>> columns(String declaration, String option, List<Field<?>> given) {
+    List<Field<?>> columns = Given.all(of(declaration) + option, given);
     if (columns.isEmpty() || columns.size() > 32) {
       throw new PgBelayException(
           "declaration '%s': %s must have 1 to 32 columns, has %d"
@@ -42,6 +49,6 @@ final class DeclarationRules {
           "declaration '%s': %s names a column twice: %s"
               .formatted(declaration, option, columns.stream().map(Field::getName).toList()));
     }
-    return List.copyOf(columns);
+    return columns;
   }
 }

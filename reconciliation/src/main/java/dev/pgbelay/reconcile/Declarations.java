@@ -6,6 +6,7 @@ import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.reconcile.DeclarationException.Problem;
 import dev.pgbelay.reconcile.DeclarationException.Reason;
 import dev.pgbelay.reconcile.internal.DeclarationCheck;
+import dev.pgbelay.reconcile.internal.Given;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -32,9 +33,13 @@ public record Declarations(String version, List<Declaration> all) {
           .build();
 
   public Declarations {
-    all = List.copyOf(all);
-    if (version.isBlank() || version.length() > 100) {
-      throw new PgBelayException("version must have 1 to 100 characters, is '" + version + "'");
+    all = Given.all("declarations", all);
+    if (version == null
+        || version.isBlank()
+        || version.length() > 100
+        || version.indexOf('\0') >= 0) {
+      throw new PgBelayException(
+          "version must have 1 to 100 characters, none of them NUL, is '" + version + "'");
     }
     List<Problem> problems = new ArrayList<>();
     Set<String> names = new HashSet<>();
@@ -57,7 +62,7 @@ public record Declarations(String version, List<Declaration> all) {
    * @throws PgBelayException if the version is blank or longer than 100 characters
    */
   public static Declarations of(String version, Declaration... all) {
-    return new Declarations(version, List.of(all));
+    return new Declarations(version, Given.all("declarations", all));
   }
 
   /** The references among them. */
@@ -78,6 +83,7 @@ public record Declarations(String version, List<Declaration> all) {
    * @throws DeclarationException with everything that does not fit
    */
   public void requireMatching(Transactions transactions) {
+    Given.required("requireMatching: transactions", transactions);
     refuse(problems(transactions));
   }
 

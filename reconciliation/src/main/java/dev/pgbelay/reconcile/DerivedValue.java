@@ -1,6 +1,7 @@
 package dev.pgbelay.reconcile;
 
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.reconcile.internal.Given;
 import java.math.BigDecimal;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -54,14 +55,36 @@ public record DerivedValue(
    */
   public record SourceChange(Table<?> source, Field<?> changedAt, List<Field<?>> rowKey) {
     public SourceChange {
-      rowKey = List.copyOf(rowKey);
+      Given.required("sourceChangedAt: the source", source);
+      Given.required("sourceChangedAt: the column", changedAt);
+      rowKey = Given.all("sourceChangedAt: the row's key", rowKey);
+      if (rowKey.isEmpty()) {
+        throw new PgBelayException(
+            "sourceChangedAt of %s: name its columns that are the primary key of the row"
+                .formatted(source.getName()));
+      }
     }
   }
 
   public DerivedValue {
     DeclarationRules.require(name, grace);
-    sources = List.copyOf(sources);
-    sourceChanges = List.copyOf(sourceChanges);
+    String of = DeclarationRules.of(name);
+    Given.required(of + "column", table);
+    Given.required(of + "column", column);
+    Given.required(of + "mustEqual", expected);
+    Given.required(of + "where", where);
+    Given.required(of + "tolerance", tolerance);
+    Given.required(of + "changedAt", changedAt);
+    sources = Given.all(of + "the tables of mustEqual", sources);
+    sourceChanges = Given.all(of + "sourceChangedAt", sourceChanges);
+    for (SourceChange each : sourceChanges) {
+      String source = each.source().getName();
+      if (sources.stream().noneMatch(read -> read.getName().equals(source))) {
+        throw new PgBelayException(
+            "%ssourceChangedAt names %s, and mustEqual reads %s; name it there too, or leave it out"
+                .formatted(of, source, sources.stream().map(Table::getName).toList()));
+      }
+    }
     if (changedAt.isEmpty() && !sourceChanges.isEmpty()) {
       throw new PgBelayException(
           "declaration '%s': changes of sources say nothing about rows that are written themselves; give changedAt too"
@@ -124,7 +147,7 @@ public record DerivedValue(
      */
     public Builder mustEqual(Field<?> value, Table<?>... reads) {
       this.expected = value;
-      this.sources = List.of(reads);
+      this.sources = Given.all(DeclarationRules.of(name) + "the tables of mustEqual", reads);
       return this;
     }
 
@@ -136,7 +159,7 @@ public record DerivedValue(
 
     /** By how much the two may differ, of numbers only; at least 0. */
     public Builder tolerance(BigDecimal most) {
-      this.tolerance = most;
+      this.tolerance = Given.option(DeclarationRules.of(name) + "tolerance", most);
       return this;
     }
 
@@ -154,7 +177,7 @@ public record DerivedValue(
      * that is deleted or moved away by the next full run.
      */
     public Builder changedAt(Field<?> ofTheRow) {
-      this.changedAt = ofTheRow;
+      this.changedAt = Given.option(DeclarationRules.of(name) + "changedAt", ofTheRow);
       return this;
     }
 
@@ -164,7 +187,9 @@ public record DerivedValue(
      * @param rowKey columns of the source that are the primary key of the row, in the key's order
      */
     public Builder sourceChangedAt(Table<?> source, Field<?> column, Field<?>... rowKey) {
-      sourceChanges.add(new SourceChange(source, column, List.of(rowKey)));
+      sourceChanges.add(
+          new SourceChange(
+              source, column, Given.all(DeclarationRules.of(name) + "sourceChangedAt", rowKey)));
       return this;
     }
 

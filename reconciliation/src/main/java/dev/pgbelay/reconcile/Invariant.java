@@ -1,6 +1,7 @@
 package dev.pgbelay.reconcile;
 
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.reconcile.internal.Given;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -39,7 +40,12 @@ public record Invariant(
 
   public Invariant {
     DeclarationRules.require(name, grace);
-    reads = List.copyOf(reads);
+    String of = DeclarationRules.of(name);
+    Given.required(of + "table", table);
+    Given.required(of + "holds", holds);
+    Given.required(of + "offenders", offenders);
+    Given.required(of + "changedAt", changedAt);
+    reads = Given.all(of + "the tables that it reads", reads);
     if (reads.isEmpty()) {
       throw new PgBelayException(
           "declaration '%s': name the tables that the query reads".formatted(name));
@@ -53,7 +59,10 @@ public record Invariant(
           "declaration '%s': changedAt does not apply to a query, which is read whole each time"
               .formatted(name));
     }
-    key = offenders.isPresent() ? DeclarationRules.columns(name, "key", key) : List.copyOf(key);
+    key =
+        offenders.isPresent()
+            ? DeclarationRules.columns(name, "key", key)
+            : Given.all(of + "key", key);
   }
 
   /**
@@ -63,8 +72,8 @@ public record Invariant(
   public static Invariant everyRow(String name, Table<?> table, Condition holds) {
     return new Invariant(
         name,
-        Optional.of(table),
-        Optional.of(holds),
+        Optional.of(DeclarationRules.given(name, "the table", table)),
+        Optional.of(DeclarationRules.given(name, "the condition", holds)),
         Optional.empty(),
         List.of(),
         List.of(table),
@@ -88,9 +97,9 @@ public record Invariant(
         name,
         Optional.empty(),
         Optional.empty(),
-        Optional.of(offenders),
-        List.copyOf(key),
-        List.copyOf(reads),
+        Optional.of(DeclarationRules.given(name, "the query", offenders)),
+        Given.all(DeclarationRules.of(name) + "key", key),
+        Given.all(DeclarationRules.of(name) + "the tables that it reads", reads),
         Duration.ZERO,
         Optional.empty());
   }
@@ -109,6 +118,14 @@ public record Invariant(
    * @throws PgBelayException for a query, which is read whole each time
    */
   public Invariant withChangedAt(Field<?> column) {
-    return new Invariant(name, table, holds, offenders, key, reads, grace, Optional.of(column));
+    return new Invariant(
+        name,
+        table,
+        holds,
+        offenders,
+        key,
+        reads,
+        grace,
+        Optional.of(DeclarationRules.given(name, "changedAt", column)));
   }
 }

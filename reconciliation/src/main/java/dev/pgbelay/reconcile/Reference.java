@@ -1,6 +1,7 @@
 package dev.pgbelay.reconcile;
 
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.reconcile.internal.Given;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -49,6 +50,14 @@ public record Reference(
 
   public Reference {
     DeclarationRules.require(name, grace);
+    String of = DeclarationRules.of(name);
+    Given.required(of + "child", child);
+    Given.required(of + "childWhere", childWhere);
+    Given.required(of + "parent", parent);
+    Given.required(of + "parentWhere", parentWhere);
+    Given.required(of + "onDelete", onDelete);
+    Given.required(of + "urgency", urgency);
+    Given.required(of + "changedAt", changedAt);
     childColumns = DeclarationRules.columns(name, "child", childColumns);
     parentColumns = DeclarationRules.columns(name, "parent", parentColumns);
     if (childColumns.size() != parentColumns.size()) {
@@ -56,6 +65,25 @@ public record Reference(
           "declaration '%s': %d columns of the child refer to %d of the parent"
               .formatted(name, childColumns.size(), parentColumns.size()));
     }
+    List<String> refer = childColumns.stream().map(Field::getName).toList();
+    List<String> set = onDelete.columns().stream().map(Field::getName).toList();
+    if (!refer.containsAll(set)) {
+      throw new PgBelayException(
+          "%sonDelete sets %s, and the columns that refer are %s; name some of these"
+              .formatted(of, set, refer));
+    }
+  }
+
+  /**
+   * The columns of the child that {@link #onDelete} sets to NULL or to their defaults: those that
+   * it names, or all that refer. Empty under another rule.
+   */
+  public List<Field<?>> columnsToSet() {
+    return switch (onDelete.action()) {
+      case SET_NULL, SET_DEFAULT ->
+          onDelete.columns().isEmpty() ? childColumns : onDelete.columns();
+      default -> List.of();
+    };
   }
 
   /** Begins a declaration; what is not said is: restrict, urgency NORMAL, no grace. */
@@ -88,17 +116,21 @@ public record Reference(
       this.name = name;
     }
 
+    private static List<Field<?>> columns(String name, String option, Field<?>[] columns) {
+      return Given.all(DeclarationRules.of(name) + option, columns);
+    }
+
     /** The columns that refer. */
     public Builder child(Table<?> table, Field<?>... columns) {
       this.child = table;
-      this.childColumns = List.of(columns);
+      this.childColumns = columns(name, "child", columns);
       return this;
     }
 
     /** The columns that are referred to, in the same order. */
     public Builder parent(Table<?> table, Field<?>... columns) {
       this.parent = table;
-      this.parentColumns = List.of(columns);
+      this.parentColumns = columns(name, "parent", columns);
       return this;
     }
 
@@ -139,7 +171,7 @@ public record Reference(
      * rows that are new by it, and at the children of deletes that were captured.
      */
     public Builder changedAt(Field<?> column) {
-      this.changedAt = column;
+      this.changedAt = Given.option(DeclarationRules.of(name) + "changedAt", column);
       return this;
     }
 

@@ -2,6 +2,7 @@ package dev.pgbelay.core.internal;
 
 import dev.pgbelay.core.PgBelayException;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /** Refuses a builder's name that is unfit for threads and tags of metrics, naming the value. */
 public final class OptionName {
@@ -14,7 +15,7 @@ public final class OptionName {
    *
    * @param longest how many characters it may have, of which what the caller appends is taken off
    */
-  public static String require(String name, int longest) {
+  public static String require(@Nullable String name, int longest) {
     return require("name", name, longest);
   }
 
@@ -23,8 +24,8 @@ public final class OptionName {
    *
    * @param option how the builder calls it
    */
-  public static String require(String option, String name, int longest) {
-    if (name.length() > longest || !NAME.matcher(name).matches()) {
+  public static String require(String option, @Nullable String name, int longest) {
+    if (name == null || name.length() > longest || !NAME.matcher(name).matches()) {
       throw new PgBelayException(
           option
               + " is \""

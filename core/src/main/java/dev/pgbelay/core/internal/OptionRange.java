@@ -2,6 +2,7 @@ package dev.pgbelay.core.internal;
 
 import dev.pgbelay.core.PgBelayException;
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 
 /** Refuses a builder's option outside of its range, naming option, range and value. */
 public final class OptionRange {
@@ -14,7 +15,11 @@ public final class OptionRange {
    * @param most the largest one
    */
   public static <T extends Comparable<? super T>> void require(
-      String option, T value, T least, T most) {
+      String option, @Nullable T value, T least, T most) {
+    if (value == null) {
+      throw new PgBelayException(
+          option + " must be between " + least + " and " + most + ", is null");
+    }
     if (value.compareTo(least) < 0 || value.compareTo(most) > 0) {
       throw new PgBelayException(
           option + " must be between " + least + " and " + most + ", is " + value);

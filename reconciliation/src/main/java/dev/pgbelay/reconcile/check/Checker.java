@@ -10,6 +10,7 @@ import dev.pgbelay.reconcile.Declaration;
 import dev.pgbelay.reconcile.DeclarationException;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.check.CheckPlan.Sizing;
+import dev.pgbelay.reconcile.internal.Given;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -45,6 +46,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Checker {
   private static final Duration LONGEST_PAUSE = Duration.ofMinutes(1);
+  private static final int MOST_ROWS = 10_000_000;
 
   private final CheckPlan plan;
   private final @Nullable CheckMeters meters;
@@ -55,7 +57,14 @@ public final class Checker {
   }
 
   public static Builder builder(Transactions transactions, Declarations declarations) {
-    return new Builder(transactions, declarations);
+    return new Builder(
+        Given.required("checker: transactions", transactions),
+        Given.required("checker: declarations", declarations));
+  }
+
+  /** What is checked. */
+  public Declarations declarations() {
+    return plan.declarations();
   }
 
   /**
@@ -151,7 +160,7 @@ public final class Checker {
 
     /** The schema of the tables; {@value SchemaInstaller#DEFAULT_SCHEMA} unless said. */
     public Builder schema(String schema) {
-      this.schema = schema;
+      this.schema = Given.schema(schema);
       return this;
     }
 
@@ -201,15 +210,22 @@ public final class Checker {
      * first has 100,000, they should take half a second, and where the planner expects no more than
      * {@code max} rows (20,000,000 in a reference, 50,000 elsewhere, unless said) all of them are
      * one range, if it ends within 5 seconds.
+     *
+     * @throws PgBelayException unless 1 &le; min &le; first &le; max &le; 10,000,000
      */
     public Builder rangeRows(int first, int min, int max) {
+      if (min < 1 || first < min || max < first || max > MOST_ROWS) {
+        throw new PgBelayException(
+            "rangeRows must be 1 <= min <= first <= max <= %d, is min %d, first %d, max %d"
+                .formatted(MOST_ROWS, min, first, max));
+      }
       this.sizing = new Sizing(first, min, max);
       return this;
     }
 
     /** What the scan gives way to; {@link ThrottleSignal#defaults()} unless said. */
     public Builder throttle(List<? extends ThrottleSignal> signals) {
-      this.throttle = List.copyOf(signals);
+      this.throttle = Given.all("throttle", signals);
       return this;
     }
 
@@ -239,7 +255,7 @@ public final class Checker {
      *     was not set, or from another clock, and what changed without triggers
      */
     public Builder incremental(Duration fullScanEvery) {
-      this.fullScanEvery = fullScanEvery;
+      this.fullScanEvery = Given.option("incremental", fullScanEvery);
       return this;
     }
 
@@ -261,13 +277,13 @@ public final class Checker {
      * another cluster makes the run incomplete; a query that replay cancels is tried again.
      */
     public Builder scanOn(DataSource replica) {
-      this.replica = replica;
+      this.replica = Given.option("scanOn", replica);
       return this;
     }
 
     /** Where the metrics of the guide go; none are kept otherwise. */
     public Builder meterRegistry(MeterRegistry metrics) {
-      this.registry = metrics;
+      this.registry = Given.option("meterRegistry", metrics);
       return this;
     }
 

@@ -1,7 +1,9 @@
 package dev.pgbelay.reconcile.check;
 
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.reconcile.internal.Given;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
 import org.jooq.Condition;
 import org.jooq.DataType;
@@ -53,9 +55,10 @@ public record Finding(
    * @throws PgBelayException if a column has no type
    */
   public Condition rowIs(Field<?>... key) {
-    Condition row = DSL.jsonbGetElementAsText(DSL.val(rowKey), key.length).isNull();
-    for (int n = 0; n < key.length; n++) {
-      row = row.and(isElement(key[n], n));
+    List<Field<?>> columns = Given.all("finding of '" + declaration + "': the key", key);
+    Condition row = DSL.jsonbGetElementAsText(DSL.val(rowKey), columns.size()).isNull();
+    for (int n = 0; n < columns.size(); n++) {
+      row = row.and(isElement(columns.get(n), n));
     }
     return row;
   }

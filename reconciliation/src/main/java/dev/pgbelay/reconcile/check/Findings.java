@@ -1,8 +1,10 @@
 package dev.pgbelay.reconcile.check;
 
+import dev.pgbelay.core.internal.MissingTable;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.reconcile.Declaration;
+import dev.pgbelay.reconcile.internal.Given;
 import java.util.List;
 import org.jooq.DSLContext;
 
@@ -23,7 +25,7 @@ public final class Findings {
   }
 
   public static Findings inSchema(String schema) {
-    return new Findings(schema);
+    return new Findings(Given.schema(schema));
   }
 
   /**
@@ -35,6 +37,14 @@ public final class Findings {
   public List<Finding> list(
       DSLContext dsl, Declaration declaration, Finding.State state, long afterId, int most) {
     OptionRange.require("most", most, 1, 10_000);
-    return new FindingSql(schema, declaration).list(dsl, state, afterId, most);
+    OptionRange.require("afterId", afterId, 0L, Long.MAX_VALUE);
+    Given.required("findings: dsl", dsl);
+    Given.required("findings: declaration", declaration);
+    Given.required("findings: state", state);
+    try {
+      return new FindingSql(schema, declaration).list(dsl, state, afterId, most);
+    } catch (RuntimeException e) {
+      throw MissingTable.explained(e, "findings", "reconcile");
+    }
   }
 }

@@ -11,6 +11,7 @@ import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.reconcile.Declaration;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.Reference;
+import dev.pgbelay.reconcile.internal.Given;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.LinkedHashMap;
@@ -67,7 +68,9 @@ public final class ReconcileMonitor implements AutoCloseable {
 
   /** Begins the definition. */
   public static Builder builder(Transactions transactions, Declarations declarations) {
-    return new Builder(transactions, declarations);
+    return new Builder(
+        Given.required("monitor: transactions", transactions),
+        Given.required("monitor: declarations", declarations));
   }
 
   /**
@@ -158,7 +161,7 @@ public final class ReconcileMonitor implements AutoCloseable {
 
     /** The schema of the tables; {@value SchemaInstaller#DEFAULT_SCHEMA} unless said. */
     public Builder schema(String ofTables) {
-      this.schema = ofTables;
+      this.schema = Given.schema(ofTables);
       return this;
     }
 
@@ -173,7 +176,10 @@ public final class ReconcileMonitor implements AutoCloseable {
     public Builder period(String declaration, Duration time) {
       requirePeriod(time);
       if (declarations.find(declaration).isEmpty()) {
-        throw new PgBelayException("period of '" + declaration + "': no such declaration");
+        throw new PgBelayException(
+            "period of '%s': no such declaration; there are %s"
+                .formatted(
+                    declaration, declarations.all().stream().map(Declaration::name).toList()));
       }
       periods.put(declaration, time);
       return this;
@@ -240,7 +246,7 @@ public final class ReconcileMonitor implements AutoCloseable {
 
     /** Where the metrics of the guide go; none are kept otherwise. */
     public Builder meterRegistry(MeterRegistry metrics) {
-      this.registry = metrics;
+      this.registry = Given.option("meterRegistry", metrics);
       return this;
     }
 

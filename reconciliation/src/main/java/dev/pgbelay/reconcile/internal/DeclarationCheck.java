@@ -1,7 +1,6 @@
 package dev.pgbelay.reconcile.internal;
 
 import static dev.pgbelay.reconcile.OnDelete.Action.CASCADE;
-import static dev.pgbelay.reconcile.OnDelete.Action.SET_DEFAULT;
 import static dev.pgbelay.reconcile.OnDelete.Action.SET_NULL;
 
 import dev.pgbelay.reconcile.Declaration;
@@ -9,6 +8,7 @@ import dev.pgbelay.reconcile.DeclarationException.Problem;
 import dev.pgbelay.reconcile.DeclarationException.Reason;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.DerivedValue;
+import dev.pgbelay.reconcile.OnDelete;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.internal.TableShape.Column;
 import java.util.ArrayList;
@@ -133,7 +133,7 @@ public final class DeclarationCheck {
           "no index begins with the columns of the child, so each deleted parent would read the whole table. Run: "
               + CatalogSql.indexDdl(child, names(reference.childColumns())));
     }
-    action(reference, from);
+    action(reference, child);
     if (reference.onDelete().action() == CASCADE && parent.get().oid() != child.oid()) {
       cascadesFrom.computeIfAbsent(parent.get().oid(), oid -> new LinkedHashSet<>()).add(reference);
       cascadesTo.put(reference, child.oid());
@@ -222,30 +222,34 @@ public final class DeclarationCheck {
     }
   }
 
-  private void action(Reference reference, List<Column> from) {
-    for (int k = 0; k < from.size(); k++) {
-      Column column = from.get(k);
-      boolean toNull =
-          reference.onDelete().action() == SET_NULL
-              || (reference.onDelete().action() == SET_DEFAULT && !column.hasDefault());
-      boolean writes =
-          reference.onDelete().action() == SET_NULL || reference.onDelete().action() == SET_DEFAULT;
-      if (writes && column.isGenerated()) {
-        refuse(
-            reference,
-            Reason.ACTION_IMPOSSIBLE,
-            "on delete %s would write %s, which is generated; choose another action"
-                .formatted(
-                    reference.onDelete().action(), reference.childColumns().get(k).getName()));
+  private void action(Reference reference, TableShape child) {
+    OnDelete rule = reference.onDelete();
+    for (Field<?> each : reference.columnsToSet()) {
+      Column column = child.column(each.getName()).orElseThrow();
+      boolean toNull = rule.action() == SET_NULL || !column.hasDefault();
+      if (column.isGenerated()) {
+        refuseGenerated(reference, each);
       } else if (toNull && column.notNull()) {
         refuse(
             reference,
             Reason.ACTION_IMPOSSIBLE,
-            "on delete %s would set %s to NULL, and it is NOT NULL; choose another action, or drop the NOT NULL"
-                .formatted(
-                    reference.onDelete().action(), reference.childColumns().get(k).getName()));
+            "on delete %s would set %s to NULL, and it is NOT NULL; name the others of the columns that refer, choose another action, or drop the NOT NULL"
+                .formatted(rule.action(), each.getName()));
       }
     }
+    List<Field<?>> assigned = List.copyOf(rule.assignments().keySet());
+    columns(reference, child, assigned);
+    assigned.stream()
+        .filter(each -> child.column(each.getName()).filter(Column::isGenerated).isPresent())
+        .forEach(each -> refuseGenerated(reference, each));
+  }
+
+  private void refuseGenerated(Reference reference, Field<?> column) {
+    refuse(
+        reference,
+        Reason.ACTION_IMPOSSIBLE,
+        "on delete %s would write %s, which is generated; choose another action"
+            .formatted(reference.onDelete().action(), column.getName()));
   }
 
   /** Walks cascades from a table; only the smallest table of a circle tells of it. */

@@ -8,6 +8,7 @@ import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.check.Checker;
 import dev.pgbelay.reconcile.check.DeclarationReport;
+import dev.pgbelay.reconcile.internal.Given;
 import dev.pgbelay.reconcile.migrate.MigrationStep.Name;
 import dev.pgbelay.reconcile.migrate.MigrationStep.State;
 import dev.pgbelay.reconcile.repair.Repairs;
@@ -88,7 +89,11 @@ public final class ForeignKeyMigration {
       Transactions transactions,
       Declarations declarations,
       String reference) {
-    return new Builder(dataSource, transactions, declarations, reference);
+    return new Builder(
+        Given.required("migration: dataSource", dataSource),
+        Given.required("migration: transactions", transactions),
+        Given.required("migration: declarations", declarations),
+        Given.required("migration: the reference's name", reference));
   }
 
   /** The steps to the application with their statements, in order; reads the catalog alone. */
@@ -222,7 +227,7 @@ public final class ForeignKeyMigration {
 
     /** The schema of the library's tables; {@value SchemaInstaller#DEFAULT_SCHEMA} unless said. */
     public Builder schema(String name) {
-      this.schema = name;
+      this.schema = Given.schema(name);
       return this;
     }
 
@@ -232,7 +237,7 @@ public final class ForeignKeyMigration {
      * database knows it.
      */
     public Builder guardsEnforced(ShadowGuard.Measured measured) {
-      this.guarded = measured;
+      this.guarded = Given.required("guardsEnforced: what was measured", measured);
       return this;
     }
 
@@ -242,27 +247,30 @@ public final class ForeignKeyMigration {
       return this;
     }
 
-    /** What is done about orphans on the way to the key; without it they stop it. */
+    /**
+     * What is done about orphans on the way to the key; without it they stop it. Over declarations
+     * that have this reference as these do.
+     */
     public Builder repairs(Repairs policy) {
-      this.repairs = policy;
+      this.repairs = Given.option("repairs", policy);
       return this;
     }
 
-    /** With limits of your own; must be over the same declarations. */
+    /** With limits of your own, over declarations that have this reference as these do. */
     public Builder checker(Checker own) {
-      this.checker = own;
+      this.checker = Given.option("checker", own);
       return this;
     }
 
     /** With timeouts of your own. */
     public Builder ddl(SafeDdl own) {
-      this.ddl = own;
+      this.ddl = Given.option("ddl", own);
       return this;
     }
 
     /** Of the key that is added; as PostgreSQL would name it unless said. */
     public Builder keyName(String name) {
-      this.keyName = name;
+      this.keyName = Given.identifier("keyName", Given.option("keyName", name));
       return this;
     }
 
@@ -274,7 +282,8 @@ public final class ForeignKeyMigration {
     /**
      * Asks the database nothing.
      *
-     * @throws PgBelayException if there is no such reference
+     * @throws PgBelayException if there is no such reference, or a checker or repairs are over
+     *     other declarations
      */
     public ForeignKeyMigration build() {
       Reference found =
@@ -290,7 +299,36 @@ public final class ForeignKeyMigration {
                                   declarations.references().stream()
                                       .map(Reference::name)
                                       .toList())));
+      if (checker != null) {
+        requireSame("checker", checker.declarations(), found);
+      }
+      if (repairs != null) {
+        requireSame("repairs", repairs.declarations(), found);
+      }
       return new ForeignKeyMigration(this, found);
+    }
+
+    /** Else it would stop half-way, or be content with another check than that of the key. */
+    private void requireSame(String option, Declarations theirs, Reference found) {
+      boolean isSame =
+          theirs
+              .find(reference)
+              .filter(Reference.class::isInstance)
+              .map(Reference.class::cast)
+              .filter(
+                  other ->
+                      other.child().equals(found.child())
+                          && other.childColumns().equals(found.childColumns())
+                          && other.childWhere().equals(found.childWhere())
+                          && other.parent().equals(found.parent())
+                          && other.parentColumns().equals(found.parentColumns())
+                          && other.parentWhere().equals(found.parentWhere()))
+              .isPresent();
+      if (!isSame) {
+        throw new PgBelayException(
+            "migration of '%s': %s is over declarations that do not have this reference, or another one of that name; build it over those of the migration"
+                .formatted(reference, option));
+      }
     }
   }
 }

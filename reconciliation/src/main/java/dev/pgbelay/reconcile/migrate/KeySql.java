@@ -11,8 +11,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.jooq.DSLContext;
 import org.jooq.Field;
@@ -27,8 +29,7 @@ final class KeySql {
       """
       SELECT c.conname, c.convalidated, c.confdeltype::text, c.confupdtype::text, c.confmatchtype::text,
              c.condeferrable, coalesce(to_jsonb(c) ->> 'conenforced', 'true') AS conenforced,
-             coalesce(cardinality(c.confdelsetcols), 0) AS setcols,
-             CAST(c.conkey AS int[]) AS conkey, CAST(c.confkey AS int[]) AS confkey
+             CAST(c.confdelsetcols AS int[]) AS setcols, CAST(c.conkey AS int[]) AS conkey, CAST(c.confkey AS int[]) AS confkey
         FROM pg_constraint c
        WHERE c.contype = 'f' AND c.conrelid = CAST({0} AS oid) AND c.confrelid = CAST({1} AS oid)
          AND (c.conparentid = 0 OR {2})
@@ -128,7 +129,7 @@ final class KeySql {
                 Objects.requireNonNull(row.get("conname", String.class)),
                 enforced && Boolean.TRUE.equals(row.get("convalidated")),
                 enforced,
-                differences(row, enforced)));
+                differences(table, row, enforced)));
       }
     }
     return keys;
@@ -138,7 +139,7 @@ final class KeySql {
     return table.require(column.getName()).number();
   }
 
-  private List<String> differences(Record row, boolean enforced) {
+  private List<String> differences(TableShape table, Record row, boolean enforced) {
     List<String> found = new ArrayList<>();
     String rule = Objects.requireNonNull(row.get("confdeltype", String.class));
     OnDelete.Action action =
@@ -153,8 +154,13 @@ final class KeySql {
           "the key's rule for deletes is %s, the declaration's %s"
               .formatted(action, reference.onDelete().action()));
     }
-    if (row.get("setcols", Integer.class) != 0) {
-      found.add("the key sets only some of its columns; the declaration sets all of them");
+    Set<String> sets = setBy(table, row);
+    Set<String> declared =
+        reference.columnsToSet().stream().map(Field::getName).collect(Collectors.toSet());
+    if (action == reference.onDelete().action() && !sets.equals(declared)) {
+      found.add(
+          "the key sets %s of its columns, the declaration %s"
+              .formatted(new TreeSet<>(sets), new TreeSet<>(declared)));
     }
     if (!List.of("a", "r").contains(row.get("confupdtype", String.class))) {
       found.add("the key is ON UPDATE CASCADE or SET; here a changed key is a deleted parent");
@@ -169,6 +175,23 @@ final class KeySql {
       found.add("the key is NOT ENFORCED: it keeps nothing");
     }
     return found;
+  }
+
+  /** Names of the columns that the key sets, if any; none in the catalog stands for all. */
+  private Set<String> setBy(TableShape table, Record row) {
+    if (!List.of("n", "d").contains(row.get("confdeltype", String.class))) {
+      return Set.of();
+    }
+    Integer[] some = row.get("setcols", Integer[].class);
+    List<Integer> numbers =
+        List.of(
+            some == null || some.length == 0
+                ? Objects.requireNonNull(row.get("conkey", Integer[].class))
+                : some);
+    return table.columns().entrySet().stream()
+        .filter(column -> numbers.contains(column.getValue().number()))
+        .map(Map.Entry::getKey)
+        .collect(Collectors.toSet());
   }
 
   /** What a foreign key could not say. */
@@ -204,8 +227,8 @@ final class KeySql {
         columns(reference.parentColumns()),
         switch (reference.onDelete().action()) {
           case CASCADE -> " ON DELETE CASCADE";
-          case SET_NULL -> " ON DELETE SET NULL";
-          case SET_DEFAULT -> " ON DELETE SET DEFAULT";
+          case SET_NULL -> " ON DELETE SET NULL" + some();
+          case SET_DEFAULT -> " ON DELETE SET DEFAULT" + some();
           case RESTRICT, SOFT_DELETE, CUSTOM -> "";
         },
         notValid ? " NOT VALID" : "");
@@ -221,6 +244,12 @@ final class KeySql {
 
   String lockBoth() {
     return LOCK.formatted(parent.name(), child.name());
+  }
+
+  /** The columns that are set, where it is not all of them. */
+  private String some() {
+    List<Field<?>> set = reference.columnsToSet();
+    return set.size() < reference.childColumns().size() ? " (" + columns(set) + ")" : "";
   }
 
   private String columns(List<Field<?>> columns) {

@@ -2,8 +2,10 @@ package dev.pgbelay.reconcile.migrate;
 
 import dev.pgbelay.core.TransactionException;
 import dev.pgbelay.core.Tx;
+import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.reconcile.guard.MissingParentsException;
 import dev.pgbelay.reconcile.guard.ParentGuard;
+import dev.pgbelay.reconcile.internal.Given;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.util.Arrays;
 import java.util.List;
@@ -45,7 +47,7 @@ public final class ShadowGuard {
    * @param guard whose own counts of refused keys are of those that it would have refused
    */
   public static ShadowGuard over(ParentGuard guard) {
-    return new ShadowGuard(guard);
+    return new ShadowGuard(Given.required("shadow: the guard", guard));
   }
 
   /**
@@ -54,7 +56,9 @@ public final class ShadowGuard {
    * @return this guard
    */
   public ShadowGuard meterRegistry(MeterRegistry registry) {
-    meters = new ShadowMeters(registry, guard.reference().name());
+    meters =
+        new ShadowMeters(
+            Given.required("shadow: meterRegistry", registry), guard.reference().name());
     return this;
   }
 
@@ -70,11 +74,16 @@ public final class ShadowGuard {
   public record Measured(
       long checks, long refused, long committed, long unknown, List<String> samples) {
     public Measured {
-      samples = List.copyOf(samples);
+      samples = Given.all("measured: samples", samples);
+      OptionRange.require("measured: checks", checks, 0L, Long.MAX_VALUE);
+      OptionRange.require("measured: refused", refused, 0L, Long.MAX_VALUE);
+      OptionRange.require("measured: committed", committed, 0L, Long.MAX_VALUE);
+      OptionRange.require("measured: unknown", unknown, 0L, Long.MAX_VALUE);
     }
 
     /** Of two processes. */
     public Measured plus(Measured other) {
+      Given.required("measured elsewhere", other);
       return new Measured(
           checks + other.checks,
           refused + other.refused,

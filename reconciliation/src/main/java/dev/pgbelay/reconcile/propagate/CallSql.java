@@ -6,6 +6,7 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.reconcile.OnDelete;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.internal.CatalogSql;
+import dev.pgbelay.reconcile.internal.Given;
 import dev.pgbelay.reconcile.internal.ProbeSql;
 import dev.pgbelay.reconcile.internal.TableShape;
 import java.util.ArrayList;
@@ -53,6 +54,7 @@ final class CallSql {
 
   void capture(List<? extends List<? extends @Nullable Object>> keys) {
     for (List<?> key : keys) {
+      Given.required("capture for '" + reference.name() + "': a key", key);
       if (key.size() != types.size()) {
         throw new PgBelayException(
             "capture for '%s': a key has %d columns, %d values were given"
@@ -69,7 +71,9 @@ final class CallSql {
     for (int k = 0; k < types.size(); k++) {
       int column = k;
       String[] texts =
-          whole.stream().map(key -> String.valueOf(key.get(column))).toArray(String[]::new);
+          whole.stream()
+              .map(key -> Given.keyText("capture for '" + reference.name() + "'", key.get(column)))
+              .toArray(String[]::new);
       arrays.add(
           DSL.field("cast(cast({0} AS text[]) AS {1}[])", val(texts), DSL.raw(types.get(k))));
       names.add(DSL.field(DSL.name("pgbelay_k" + (k + 1))));

@@ -83,7 +83,7 @@ final class CascadeSql {
               || reference.onDelete().assignments().keySet().stream()
                   .anyMatch(column -> keys.contains(column.getName()));
       case SET_NULL, SET_DEFAULT ->
-          reference.childColumns().stream().anyMatch(column -> keys.contains(column.getName()));
+          reference.columnsToSet().stream().anyMatch(column -> keys.contains(column.getName()));
       case RESTRICT -> false;
     };
   }

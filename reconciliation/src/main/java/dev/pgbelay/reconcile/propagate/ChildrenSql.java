@@ -247,7 +247,7 @@ final class ChildrenSql {
   private Map<Field<?>, Object> columnsTo(Field<?> value) {
     Map<Field<?>, Object> values = new LinkedHashMap<>();
     reference
-        .childColumns()
+        .columnsToSet()
         .forEach(each -> values.put(ProbeSql.column(reference.child(), each.getName()), value));
     return values;
   }

@@ -8,6 +8,7 @@ import dev.pgbelay.core.internal.MissingTable;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.Reference;
+import dev.pgbelay.reconcile.internal.Given;
 import java.time.Duration;
 import java.util.List;
 import org.jooq.exception.DataAccessException;
@@ -56,7 +57,10 @@ public final class DeleteCapture {
   /** Where the library's tables are in a schema of another name. */
   public static DeleteCapture inSchema(
       Transactions transactions, Declarations declarations, String schema) {
-    return new DeleteCapture(transactions, declarations, schema);
+    return new DeleteCapture(
+        Given.required("capture: transactions", transactions),
+        Given.required("capture: declarations", declarations),
+        Given.schema(schema));
   }
 
   /** The statements that {@link #install} would run, in their order; reads the catalog alone. */
@@ -98,6 +102,8 @@ public final class DeleteCapture {
    */
   public void capture(
       Tx tx, String reference, List<? extends List<? extends @Nullable Object>> keys) {
+    Given.required("capture for '" + reference + "': the transaction", tx);
+    Given.required("capture for '" + reference + "': keys", keys);
     Reference one =
         declarations.references().stream()
             .filter(each -> each.name().equals(reference))

@@ -3,16 +3,20 @@ package dev.pgbelay.reconcile.propagate;
 import dev.pgbelay.batch.chunk.ThrottleSignal;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
+import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
+import dev.pgbelay.core.internal.MissingTable;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.guard.DeletedParents;
+import dev.pgbelay.reconcile.internal.Given;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -82,7 +86,9 @@ public final class Propagation {
    * @param declarations whose references are propagated, but those with RESTRICT
    */
   public static Builder builder(Transactions transactions, Declarations declarations) {
-    return new Builder(transactions, declarations);
+    return new Builder(
+        Given.required("propagation: transactions", transactions),
+        Given.required("propagation: declarations", declarations));
   }
 
   /** A loop over {@link #runOnce()}, to be started and stopped by the service. */
@@ -107,7 +113,7 @@ public final class Propagation {
       return pass;
     } catch (RuntimeException e) {
       if (course.taken() == 0) {
-        throw e;
+        throw explained(e);
       }
       LOG.warn("Captured delete {} could not be propagated; it is tried again", course.taken(), e);
       transactions.execute(
@@ -125,7 +131,8 @@ public final class Propagation {
    */
   public PropagationPlan plan(String reference, Object... key) {
     references.declared("plan of", reference);
-    return transactions.run(options, tx -> plans.ofParent(tx.dsl(), reference, key, countAtMost));
+    Given.required("plan of '" + reference + "': the key", key);
+    return asked(tx -> plans.ofParent(tx.dsl(), reference, key, countAtMost));
   }
 
   /**
@@ -134,7 +141,7 @@ public final class Propagation {
    */
   public List<PropagationPlan> open(int most) {
     OptionRange.require("most", most, 1, 10_000);
-    return transactions.run(options, tx -> plans.open(tx.dsl(), queue, most, countAtMost));
+    return asked(tx -> plans.open(tx.dsl(), queue, most, countAtMost));
   }
 
   /**
@@ -142,7 +149,19 @@ public final class Propagation {
    * children. Counts deletes of each reference as far as {@link Builder#countAtMost}.
    */
   public PropagationBacklog backlog() {
-    return transactions.run(options, tx -> plans.backlog(tx.dsl(), countAtMost));
+    return asked(tx -> plans.backlog(tx.dsl(), countAtMost));
+  }
+
+  private <T> T asked(Function<Tx, T> question) {
+    try {
+      return transactions.run(options, question::apply);
+    } catch (RuntimeException e) {
+      throw explained(e);
+    }
+  }
+
+  private static RuntimeException explained(RuntimeException failure) {
+    return MissingTable.explained(failure, "captured deletes", "reconcile");
   }
 
   /**
@@ -151,14 +170,12 @@ public final class Propagation {
    * @throws PgBelayException if it is not there any more
    */
   public void confirm(long id) {
-    transactions.execute(
-        options,
-        tx -> {
-          if (!queue.confirm(tx.dsl(), id)) {
-            throw new PgBelayException(
-                "captured delete " + id + " is not there: it was done, or never captured");
-          }
-        });
+    boolean confirmed = asked(tx -> queue.confirm(tx.dsl(), id));
+    if (!confirmed) {
+      throw new PgBelayException(
+          "captured delete %d is not there: it was done, or never captured; open(...) lists those that are"
+              .formatted(id));
+    }
   }
 
   /** Collects options. Not safe for several threads. */
@@ -185,7 +202,7 @@ public final class Propagation {
 
     /** Where the library's tables are, {@code pgbelay} unless said. */
     public Builder schema(String name) {
-      this.schema = name;
+      this.schema = Given.schema(name);
       return this;
     }
 
@@ -248,13 +265,13 @@ public final class Propagation {
      * What is asked before each chunk; while one says to wait, none is treated. None unless said.
      */
     public Builder throttle(List<ThrottleSignal> signals) {
-      this.throttle = List.copyOf(signals);
+      this.throttle = Given.all("throttle", signals);
       return this;
     }
 
     /** Who is told of each parent that went, when its delete is first looked at. */
     public Builder tells(DeletedParents... caches) {
-      this.guards = List.of(caches);
+      this.guards = Given.all("tells", caches);
       return this;
     }
 

@@ -3,6 +3,7 @@ package dev.pgbelay.reconcile.propagate;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.internal.BacklogSql;
+import dev.pgbelay.reconcile.internal.Given;
 import dev.pgbelay.reconcile.propagate.QueueSql.Entry;
 import java.time.Duration;
 import java.util.Arrays;
@@ -38,7 +39,9 @@ final class PropagationPlans {
     JSONB texts =
         dsl.select(
                 DSL.jsonbArray(
-                    Arrays.stream(key).map(each -> DSL.val(String.valueOf(each))).toList()))
+                    Arrays.stream(key)
+                        .map(each -> DSL.val(Given.keyText("plan of '" + reference + "'", each)))
+                        .toList()))
             .fetchSingle()
             .value1();
     PlanSql plan = new PlanSql(dsl, references.all(), most);

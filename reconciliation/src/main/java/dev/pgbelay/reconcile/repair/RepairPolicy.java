@@ -5,9 +5,13 @@ import dev.pgbelay.core.Tx;
 import dev.pgbelay.reconcile.Declaration;
 import dev.pgbelay.reconcile.DerivedValue;
 import dev.pgbelay.reconcile.Invariant;
+import dev.pgbelay.reconcile.OnDelete;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.check.Finding;
-import java.util.LinkedHashMap;
+import dev.pgbelay.reconcile.internal.Given;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.jooq.Field;
@@ -18,9 +22,13 @@ import org.jooq.Field;
  * @param action in a word
  * @param parentValues of {@link Action#CREATE_PARENT}: further columns of the parent to values
  * @param handler of {@link Action#CUSTOM}
+ * @param columns of {@link Action#SET_NULL}: which of those that refer are set
  */
 public record RepairPolicy(
-    Action action, Map<Field<?>, Object> parentValues, Optional<Handler> handler) {
+    Action action,
+    Map<Field<?>, Object> parentValues,
+    Optional<Handler> handler,
+    List<Field<?>> columns) {
   /** What is done. */
   public enum Action {
     /** Nothing. */
@@ -29,7 +37,7 @@ public record RepairPolicy(
     QUARANTINE,
     /** The row is deleted. It can be put back all the same. */
     DELETE,
-    /** The columns that refer are set to NULL. */
+    /** The columns that refer, or some of them, are set to NULL. */
     SET_NULL,
     /** A parent is inserted. */
     CREATE_PARENT,
@@ -47,7 +55,25 @@ public record RepairPolicy(
   }
 
   public RepairPolicy {
-    parentValues = Map.copyOf(parentValues);
+    Given.required("policy: the action", action);
+    Given.required("policy: the handler", handler);
+    parentValues = Map.copyOf(Given.values("policy: createParent", parentValues));
+    columns = Given.all("policy: " + action, columns);
+    if (!parentValues.isEmpty() && action != Action.CREATE_PARENT) {
+      throw new PgBelayException(
+          "policy: values belong to CREATE_PARENT alone; action is " + action);
+    }
+    if (!columns.isEmpty() && action != Action.SET_NULL) {
+      throw new PgBelayException("policy: columns belong to SET_NULL alone; action is " + action);
+    }
+    if (columns.stream().map(Field::getName).distinct().count() < columns.size()) {
+      throw new PgBelayException(
+          "policy: SET_NULL names a column twice: %s; name each once".formatted(names(columns)));
+    }
+    if ((action == Action.CUSTOM) != handler.isPresent()) {
+      throw new PgBelayException(
+          "policy: a handler belongs to CUSTOM, and to it alone; action is " + action);
+    }
   }
 
   /** Does nothing. */
@@ -65,18 +91,34 @@ public record RepairPolicy(
     return of(Action.DELETE);
   }
 
-  /** Sets the columns that refer to NULL; of references alone. */
+  /**
+   * Sets the columns that refer to NULL: those that the declaration's {@code OnDelete.setNull}
+   * names, or else all; of references alone.
+   */
   public static RepairPolicy setNull() {
     return of(Action.SET_NULL);
+  }
+
+  /** Sets some of the columns that refer to NULL; of references alone. */
+  public static RepairPolicy setNull(Field<?> first, Field<?>... others) {
+    List<Field<?>> columns = new ArrayList<>();
+    columns.add(Given.required("policy: SET_NULL: the column", first));
+    columns.addAll(Given.<Field<?>>all("policy: SET_NULL", others));
+    return new RepairPolicy(Action.SET_NULL, Map.of(), Optional.empty(), columns);
   }
 
   /**
    * Inserts the missing parent with the child's key.
    *
-   * @param values column of the parent to a value or an expression, for those without a default
+   * @param values column of the parent to a value or an expression, for those without a default;
+   *     none of those that are referred to
    */
   public static RepairPolicy createParent(Map<? extends Field<?>, ?> values) {
-    return new RepairPolicy(Action.CREATE_PARENT, new LinkedHashMap<>(values), Optional.empty());
+    return new RepairPolicy(
+        Action.CREATE_PARENT,
+        Given.values("policy: createParent", values),
+        Optional.empty(),
+        List.of());
   }
 
   /** Computes the value while the row is locked; of derived values alone. */
@@ -90,11 +132,15 @@ public record RepairPolicy(
    * @param handler called by the thread that repairs, while the row is locked
    */
   public static RepairPolicy custom(Handler handler) {
-    return new RepairPolicy(Action.CUSTOM, Map.of(), Optional.of(handler));
+    return new RepairPolicy(
+        Action.CUSTOM,
+        Map.of(),
+        Optional.of(Given.required("policy: custom: the handler", handler)),
+        List.of());
   }
 
   private static RepairPolicy of(Action action) {
-    return new RepairPolicy(action, Map.of(), Optional.empty());
+    return new RepairPolicy(action, Map.of(), Optional.empty(), List.of());
   }
 
   void requireFits(Declaration declaration) {
@@ -111,5 +157,43 @@ public record RepairPolicy(
           "policy of '%s': %s does not apply to a declaration of this kind; choose REPORT or CUSTOM"
               .formatted(declaration.name(), action));
     }
+    if (declaration instanceof Reference reference) {
+      requireFits(reference);
+    }
+  }
+
+  private void requireFits(Reference reference) {
+    List<String> refer = names(reference.childColumns());
+    if (!refer.containsAll(names(columns))) {
+      throw new PgBelayException(
+          "policy of '%s': SET_NULL sets %s, and the columns that refer are %s; name some of these"
+              .formatted(reference.name(), names(columns), refer));
+    }
+    List<String> key = names(reference.parentColumns());
+    List<String> given = names(parentValues.keySet()).stream().filter(key::contains).toList();
+    if (!given.isEmpty()) {
+      throw new PgBelayException(
+          "policy of '%s': createParent gives %s, which is the child's to give; leave it out"
+              .formatted(reference.name(), given));
+    }
+    if (action == Action.CREATE_PARENT && reference.reads().size() == 1) {
+      throw new PgBelayException(
+          "policy of '%s': CREATE_PARENT is not offered where a table refers to itself; use CUSTOM"
+              .formatted(reference.name()));
+    }
+  }
+
+  /** The columns that are set to NULL. */
+  List<Field<?>> columnsToSet(Reference reference) {
+    if (!columns.isEmpty()) {
+      return columns;
+    }
+    return reference.onDelete().action() == OnDelete.Action.SET_NULL
+        ? reference.columnsToSet()
+        : reference.childColumns();
+  }
+
+  private static List<String> names(Collection<Field<?>> columns) {
+    return columns.stream().map(Field::getName).toList();
   }
 }

@@ -226,7 +226,10 @@ final class RepairRun {
         tx.dsl().deleteFrom(table).where(row).execute();
         carried.keepAfter();
       }
-      case SET_NULL -> RepairSql.setNull(tx.dsl(), (Reference) declaration, row);
+      case SET_NULL -> {
+        Reference reference = (Reference) declaration;
+        RepairSql.setNull(tx.dsl(), reference, policy.columnsToSet(reference), row);
+      }
       case RECOMPUTE -> RepairSql.recompute(tx.dsl(), (DerivedValue) declaration, row);
       case CREATE_PARENT -> {
         createParent(tx, finding, row);

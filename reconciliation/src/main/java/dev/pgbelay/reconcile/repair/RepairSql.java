@@ -3,6 +3,7 @@ package dev.pgbelay.reconcile.repair;
 import static org.jooq.impl.DSL.val;
 
 import dev.pgbelay.core.PgBelayException;
+import dev.pgbelay.reconcile.Declaration;
 import dev.pgbelay.reconcile.DerivedValue;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.check.Finding;
@@ -163,16 +164,36 @@ final class RepairSql {
         dsl, schema, new CarriedRowsSql.Why(finding.declaration(), batch, finding.evidence()));
   }
 
-  static void setNull(DSLContext dsl, Reference reference, Condition row) {
+  static void setNull(DSLContext dsl, Reference reference, List<Field<?>> columns, Condition row) {
     Map<Field<?>, Object> nulls = new java.util.LinkedHashMap<>();
-    reference
-        .childColumns()
-        .forEach(
-            column ->
-                nulls.put(
-                    ProbeSql.column(reference.child(), column.getName()),
-                    DSL.inline((Object) null)));
+    columns.forEach(
+        column ->
+            nulls.put(
+                ProbeSql.column(reference.child(), column.getName()), DSL.inline((Object) null)));
     dsl.update(reference.child()).set(nulls).where(row).execute();
+  }
+
+  /**
+   * Asks the catalog.
+   *
+   * @throws PgBelayException if the policy would set a column to NULL that is NOT NULL
+   */
+  static void requireFits(DSLContext dsl, Declaration declaration, RepairPolicy policy) {
+    if (policy.action() != RepairPolicy.Action.SET_NULL) {
+      return;
+    }
+    Reference reference = (Reference) declaration;
+    TableShape child = CatalogSql.get(dsl, reference, reference.child());
+    List<String> notNull =
+        policy.columnsToSet(reference).stream()
+            .map(Field::getName)
+            .filter(each -> child.column(each).filter(TableShape.Column::notNull).isPresent())
+            .toList();
+    if (!notNull.isEmpty()) {
+      throw new PgBelayException(
+          "policy of '%s': SET_NULL would set %s of %s to NULL, and that is NOT NULL; name the others of the columns that refer, choose another policy, or drop the NOT NULL"
+              .formatted(reference.name(), notNull, child.name()));
+    }
   }
 
   static void recompute(DSLContext dsl, DerivedValue derived, Condition row) {

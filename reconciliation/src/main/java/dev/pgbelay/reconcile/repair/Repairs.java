@@ -4,11 +4,13 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.core.internal.MissingTable;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.reconcile.Declaration;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.check.Finding;
+import dev.pgbelay.reconcile.internal.Given;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -63,7 +65,34 @@ public final class Repairs {
       Optional<AfterEach> afterEach) {}
 
   public static Builder builder(Transactions transactions, Declarations declarations) {
-    return new Builder(transactions, declarations);
+    return new Builder(
+        Given.required("repairs: transactions", transactions),
+        Given.required("repairs: declarations", declarations));
+  }
+
+  /** What is repaired. */
+  public Declarations declarations() {
+    return plan.declarations();
+  }
+
+  /**
+   * The check for a service's start, beside {@link Declarations#requireMatching}: refuses policies
+   * that the tables do not allow. {@link #run} and {@link #dryRun} begin with it. Reads the catalog
+   * alone.
+   *
+   * @throws PgBelayException naming the policy, if it would set a column to NULL that is NOT NULL
+   */
+  public void requireMatching() {
+    plan.transactions()
+        .execute(
+            plan.options(),
+            tx ->
+                plan.policies()
+                    .forEach(
+                        (declaration, policy) ->
+                            plan.declarations()
+                                .find(declaration)
+                                .ifPresent(each -> RepairSql.requireFits(tx.dsl(), each, policy))));
   }
 
   /**
@@ -80,6 +109,15 @@ public final class Repairs {
   }
 
   private RepairReport each(boolean dry) {
+    try {
+      return eachOf(dry);
+    } catch (RuntimeException e) {
+      throw MissingTable.explained(e, "findings", "reconcile");
+    }
+  }
+
+  private RepairReport eachOf(boolean dry) {
+    requireMatching();
     UUID batch = UUID.randomUUID();
     RepairSql sql = new RepairSql(plan.schema());
     List<RepairReport.OfDeclaration> reports = new ArrayList<>();
@@ -119,13 +157,17 @@ public final class Repairs {
      * @throws PgBelayException if there is no such declaration, or the policy does not apply to it
      */
     public Builder policy(String declaration, RepairPolicy policy) {
+      Given.required("policy of '" + declaration + "'", policy);
       policy.requireFits(
           declarations
               .find(declaration)
               .orElseThrow(
                   () ->
                       new PgBelayException(
-                          "policy of '" + declaration + "': no such declaration")));
+                          "policy of '%s': no such declaration; there are %s"
+                              .formatted(
+                                  declaration,
+                                  declarations.all().stream().map(Declaration::name).toList()))));
       policies.put(declaration, policy);
       return this;
     }
@@ -153,19 +195,19 @@ public final class Repairs {
 
     /** Is told of each repair in its transaction. */
     public Builder afterEach(AfterEach callback) {
-      this.afterEach = callback;
+      this.afterEach = Given.option("afterEach", callback);
       return this;
     }
 
     /** Where the metrics of the guide go; none are kept otherwise. */
     public Builder meterRegistry(MeterRegistry metrics) {
-      this.registry = metrics;
+      this.registry = Given.option("meterRegistry", metrics);
       return this;
     }
 
     /** The schema of the tables; {@value SchemaInstaller#DEFAULT_SCHEMA} unless said. */
     public Builder schema(String schema) {
-      this.schema = schema;
+      this.schema = Given.schema(schema);
       return this;
     }
 

@@ -2,8 +2,10 @@ package dev.pgbelay.reconcile.repair;
 
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.core.internal.MissingTable;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.reconcile.internal.CatalogSql;
+import dev.pgbelay.reconcile.internal.Given;
 import dev.pgbelay.reconcile.internal.TableShape;
 import dev.pgbelay.reconcile.repair.UndoSql.Entry;
 import java.time.Duration;
@@ -54,7 +56,7 @@ public final class UndoLog {
 
   /** Where the library's tables are in a schema of another name. */
   public static UndoLog inSchema(Transactions transactions, String schema) {
-    return new UndoLog(transactions, schema);
+    return new UndoLog(Given.required("undo: transactions", transactions), Given.schema(schema));
   }
 
   /**
@@ -78,8 +80,9 @@ public final class UndoLog {
    * fire, and what they write is not what was there.
    */
   public Undone undo(UUID batch) {
+    Given.required("undo: the batch", batch);
     Map<Long, String> conflicts = new LinkedHashMap<>();
-    List<Long> left = transactions.run(OPTIONS, tx -> sql.list(tx.dsl(), batch));
+    List<Long> left = list(batch);
     long restored = 0;
     long before = -1;
     while (restored > before && !left.isEmpty()) { // what one refers to may have come back since
@@ -92,6 +95,14 @@ public final class UndoLog {
       left = List.copyOf(conflicts.keySet());
     }
     return new Undone(restored, List.copyOf(conflicts.values()));
+  }
+
+  private List<Long> list(UUID batch) {
+    try {
+      return transactions.run(OPTIONS, tx -> sql.list(tx.dsl(), batch));
+    } catch (RuntimeException e) {
+      throw MissingTable.explained(e, "undo", "reconcile");
+    }
   }
 
   private Optional<String> undo(long id) {

@@ -7,6 +7,7 @@ import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.Reference;
 import dev.pgbelay.reconcile.internal.CatalogSql;
+import dev.pgbelay.reconcile.internal.Given;
 import dev.pgbelay.reconcile.report.CoverageReport.Column;
 import dev.pgbelay.reconcile.report.CoverageReport.State;
 import dev.pgbelay.reconcile.report.CoverageSql.Candidate;
@@ -61,7 +62,9 @@ public final class Coverage {
   }
 
   public static Builder builder(Transactions transactions, Declarations declarations) {
-    return new Builder(transactions, declarations);
+    return new Builder(
+        Given.required("coverage: transactions", transactions),
+        Given.required("coverage: declarations", declarations));
   }
 
   /**
@@ -153,13 +156,13 @@ public final class Coverage {
      * the library unless said. Declared columns are in the report wherever they are.
      */
     public Builder schemas(String... names) {
-      this.schemas = List.of(names);
+      this.schemas = Given.all("schemas", names);
       return this;
     }
 
     /** How the names end that look like foreign keys; upper and lower case differ. */
     public Builder suffixes(String... ends) {
-      this.suffixes = List.of(ends);
+      this.suffixes = Given.all("suffixes", ends);
       return this;
     }
 
@@ -171,9 +174,9 @@ public final class Coverage {
      * @throws PgBelayException if there is no reason
      */
     public Builder exclude(String column, String reason) {
-      if (column.isBlank() || reason.isBlank()) {
+      if (column == null || column.isBlank() || reason == null || reason.isBlank()) {
         throw new PgBelayException(
-            "exclusion of '%s': say the column as schema.table.column, and a reason"
+            "exclude of '%s': say the column as schema.table.column, and a reason"
                 .formatted(column));
       }
       exclusions.put(column, reason);
@@ -182,7 +185,7 @@ public final class Coverage {
 
     /** The schema of the library's tables; {@value SchemaInstaller#DEFAULT_SCHEMA} unless said. */
     public Builder schema(String name) {
-      this.own = name;
+      this.own = Given.schema(name);
       return this;
     }
 

@@ -10,6 +10,7 @@ import dev.pgbelay.reconcile.check.Blocker;
 import dev.pgbelay.reconcile.check.CheckReport;
 import dev.pgbelay.reconcile.check.DeclarationReport;
 import dev.pgbelay.reconcile.check.Finding;
+import dev.pgbelay.reconcile.internal.Given;
 import dev.pgbelay.reconcile.repair.RepairReport;
 import dev.pgbelay.reconcile.repair.UndoLog.Undone;
 import java.time.Instant;
@@ -33,22 +34,27 @@ public final class ReportJson {
 
   /** The verdict is that of the check. */
   public static String of(CheckReport report) {
+    Given.required("the report", report);
     return write(check(report));
   }
 
   /** The same with {@code coverage} in it; the verdict is that of the check alone. */
   public static String of(CheckReport report, CoverageReport coverage) {
+    Given.required("the report", report);
+    Given.required("the coverage", coverage);
     ObjectNode root = check(report);
     root.set("coverage", coverage(coverage));
     return write(root);
   }
 
   public static String of(CoverageReport report) {
+    Given.required("the report", report);
     return write(coverage(report));
   }
 
   /** Findings with their evidence, which is data of the tables. */
   public static String of(List<Finding> findings) {
+    Given.required("the findings", findings);
     ObjectNode root = format("findings");
     ArrayNode all = root.putArray("findings");
     findings.forEach(each -> finding(all.addObject(), each));
@@ -56,6 +62,7 @@ public final class ReportJson {
   }
 
   public static String of(RepairReport report) {
+    Given.required("the report", report);
     ObjectNode root = format("repair");
     root.put("batch", report.dryRun() ? null : report.batch().toString());
     root.put("dryRun", report.dryRun());
@@ -78,6 +85,7 @@ public final class ReportJson {
   }
 
   public static String of(Undone undone) {
+    Given.required("the undo", undone);
     ObjectNode root = format("undo").put("restored", undone.restored());
     strings(root.putArray("conflicts"), undone.conflicts());
     return write(root);

@@ -4,6 +4,7 @@ import dev.pgbelay.reconcile.check.Blocker;
 import dev.pgbelay.reconcile.check.CheckReport;
 import dev.pgbelay.reconcile.check.DeclarationReport;
 import dev.pgbelay.reconcile.check.Finding;
+import dev.pgbelay.reconcile.internal.Given;
 import dev.pgbelay.reconcile.repair.RepairReport;
 import dev.pgbelay.reconcile.repair.UndoLog.Undone;
 import java.util.List;
@@ -18,6 +19,7 @@ public final class ReportText {
   private ReportText() {}
 
   public static String of(CheckReport report) {
+    Given.required("the report", report);
     StringJoiner lines = new StringJoiner("\n");
     lines.add(
         "%s: declarations of version %s, %.1f s"
@@ -48,6 +50,7 @@ public final class ReportText {
   }
 
   public static String of(CoverageReport report) {
+    Given.required("the report", report);
     StringJoiner lines = new StringJoiner("\n");
     lines.add(
         "%s: %d columns: %d declared, %d with a foreign key, %d excluded; %d with a foreign key that is NOT VALID, %d with nothing"
@@ -76,6 +79,7 @@ public final class ReportText {
 
   /** Findings with their evidence, which is data of the tables. */
   public static String of(List<Finding> findings) {
+    Given.required("the findings", findings);
     StringJoiner lines = new StringJoiner("\n");
     lines.add(findings.size() + " findings");
     for (Finding each : findings) {
@@ -85,6 +89,7 @@ public final class ReportText {
   }
 
   public static String of(RepairReport report) {
+    Given.required("the report", report);
     StringJoiner lines = new StringJoiner("\n");
     lines.add(report.dryRun() ? "nothing was changed" : "batch " + report.batch());
     for (RepairReport.OfDeclaration each : report.declarations()) {
@@ -106,6 +111,7 @@ public final class ReportText {
   }
 
   public static String of(Undone undone) {
+    Given.required("the undo", undone);
     StringJoiner lines = new StringJoiner("\n");
     lines.add(
         "%d rows put back, %d left alone".formatted(undone.restored(), undone.conflicts().size()));

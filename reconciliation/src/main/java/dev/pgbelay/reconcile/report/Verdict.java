@@ -2,6 +2,7 @@ package dev.pgbelay.reconcile.report;
 
 import dev.pgbelay.reconcile.check.CheckReport;
 import dev.pgbelay.reconcile.check.DeclarationReport.Outcome;
+import dev.pgbelay.reconcile.internal.Given;
 
 /** What a report comes to, in a word and as the exit code of a process. */
 public enum Verdict {
@@ -27,6 +28,7 @@ public enum Verdict {
 
   /** Open findings are findings, also those of a declaration whose run is incomplete. */
   public static Verdict of(CheckReport report) {
+    Given.required("the report", report);
     boolean findings =
         report.declarations().stream()
             .anyMatch(each -> each.outcome() == Outcome.FINDINGS || each.open() > 0);
@@ -35,6 +37,7 @@ public enum Verdict {
 
   /** Columns about which somebody has to decide are findings. */
   public static Verdict of(CoverageReport report) {
+    Given.required("the report", report);
     return report.open().isEmpty() ? CLEAN : FINDINGS;
   }
 }

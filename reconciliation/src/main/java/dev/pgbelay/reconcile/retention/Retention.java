@@ -2,14 +2,18 @@ package dev.pgbelay.reconcile.retention;
 
 import dev.pgbelay.batch.chunk.ChunkedJob;
 import dev.pgbelay.batch.chunk.Purge;
+import dev.pgbelay.batch.chunk.ThrottleSignal;
 import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
+import dev.pgbelay.core.internal.MissingTable;
 import dev.pgbelay.core.internal.OptionRange;
 import dev.pgbelay.core.schema.SchemaInstaller;
+import dev.pgbelay.reconcile.internal.Given;
 import java.time.Duration;
 import java.time.OffsetDateTime;
+import java.util.List;
 import org.jooq.Condition;
 import org.jooq.Field;
 import org.jooq.Table;
@@ -26,7 +30,9 @@ import org.jooq.impl.SQLDataType;
  *
  * <p>Each of the three is a {@linkplain ChunkedJob chunked job}: several processes at once are one
  * run. {@link #run()} blocks the calling thread, with one connection at a time. Needs DELETE on the
- * three tables and the table of module {@code batch}. Immutable and safe for several threads.
+ * three tables and the table of module {@code batch}, and {@code pg_monitor} where the primary has
+ * replicas: the throttle waits for what it may not see, and the run ends with that after {@link
+ * Builder#waitAtMost}. Immutable and safe for several threads.
  */
 public final class Retention {
   private static final Field<Long> ID =
@@ -37,6 +43,8 @@ public final class Retention {
   private final Duration runs;
   private final Duration findings;
   private final Duration undo;
+  private final List<ThrottleSignal> throttle;
+  private final Duration waitAtMost;
 
   private Retention(Builder builder) {
     this.transactions = builder.transactions;
@@ -44,6 +52,8 @@ public final class Retention {
     this.runs = builder.runs;
     this.findings = builder.findings;
     this.undo = builder.undo;
+    this.throttle = builder.throttle;
+    this.waitAtMost = builder.waitAtMost;
   }
 
   /**
@@ -59,11 +69,24 @@ public final class Retention {
   }
 
   public static Builder builder(Transactions transactions) {
-    return new Builder(transactions);
+    return new Builder(Given.required("retention: transactions", transactions));
   }
 
-  /** Deletes what is old now. What another process is at is left to it. */
+  /**
+   * Deletes what is old now. What another process is at is left to it.
+   *
+   * @throws PgBelayException if the throttle has held it up for {@link Builder#waitAtMost}, with
+   *     what it waited for; what has gone by then is gone
+   */
   public Purged run() {
+    try {
+      return purgeAll();
+    } catch (RuntimeException e) {
+      throw MissingTable.explained(e, "runs and findings", "reconcile");
+    }
+  }
+
+  private Purged purgeAll() {
     Table<?> deleted = table("reconcile_deleted");
     return new Purged(
         purge(
@@ -101,6 +124,7 @@ public final class Retention {
         .schema(schema)
         .key(ID)
         .where(where)
+        .throttle(new BoundedWait(waitAtMost).over(throttle))
         .build()
         .run()
         .rows();
@@ -113,6 +137,8 @@ public final class Retention {
     private Duration runs = Duration.ofDays(90);
     private Duration findings = Duration.ofDays(90);
     private Duration undo = Duration.ofDays(90);
+    private List<ThrottleSignal> throttle = ThrottleSignal.defaults();
+    private Duration waitAtMost = Duration.ofMinutes(15);
 
     private Builder(Transactions transactions) {
       this.transactions = transactions;
@@ -120,7 +146,23 @@ public final class Retention {
 
     /** The schema of the tables; {@value SchemaInstaller#DEFAULT_SCHEMA} unless said. */
     public Builder schema(String name) {
-      this.schema = name;
+      this.schema = Given.schema(name);
+      return this;
+    }
+
+    /** What it gives way to; {@link ThrottleSignal#defaults()} unless said. */
+    public Builder throttle(List<? extends ThrottleSignal> signals) {
+      this.throttle = Given.all("throttle", signals);
+      return this;
+    }
+
+    /**
+     * How long the throttle may hold it up in a row, in each of the three tables, before {@link
+     * Retention#run} says so: 0 to 1 day, 15 minutes unless said. What this role may not see for
+     * want of {@code pg_monitor} holds it up too, and does not end: a replica of another role.
+     */
+    public Builder waitAtMost(Duration time) {
+      this.waitAtMost = time;
       return this;
     }
 
@@ -157,6 +199,7 @@ public final class Retention {
       require("keepRuns", runs);
       require("keepFindings", findings);
       require("keepUndo", undo);
+      OptionRange.require("waitAtMost", waitAtMost, Duration.ZERO, Duration.ofDays(1));
       if (findings.compareTo(undo) < 0) {
         throw new PgBelayException(
             "keepFindings is "

@@ -1,7 +1,6 @@
 package dev.pgbelay.reconcile.retention;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.pgbelay.reconcile.ShopFixture;
 import dev.pgbelay.reconcile.check.Checker;
@@ -9,7 +8,6 @@ import dev.pgbelay.reconcile.repair.RepairPolicy;
 import dev.pgbelay.reconcile.repair.Repairs;
 import dev.pgbelay.reconcile.retention.Retention.Purged;
 import dev.pgbelay.testing.PostgresExtension;
-import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -122,19 +120,5 @@ class RetentionPostgresTest {
     assertThat(purge()).isEqualTo(new Purged(0, 0, 2));
     shop.dsl.execute("delete from pgbelay.reconcile_deleted");
     assertThat(purge()).isEqualTo(new Purged(0, 0, 1));
-  }
-
-  @Test
-  void options_areCheckedByName() {
-    assertThatThrownBy(
-            () ->
-                Retention.builder(shop.transactions)
-                    .keepFindings(Duration.ofDays(10))
-                    .keepUndo(Duration.ofDays(11))
-                    .build())
-        .hasMessageContaining("keepFindings is PT240H")
-        .hasMessageContaining("keepUndo, which is PT264H");
-    assertThatThrownBy(() -> Retention.builder(shop.transactions).keepRuns(Duration.ZERO).build())
-        .hasMessageContaining("keepRuns");
   }
 }
