@@ -8,6 +8,7 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.Fence;
+import dev.pgbelay.core.internal.SteadyText;
 import dev.pgbelay.keyset.internal.KeysetRanges;
 import java.time.Duration;
 import java.util.Optional;
@@ -38,7 +39,7 @@ final class ChunkRunner {
     JobPlan.Sizing sizing = plan.sizing();
     this.size = new ChunkSize(sizing.target(), sizing.first(), sizing.min(), sizing.max());
     this.chunkOptions =
-        TxOptions.builder()
+        SteadyText.in(TxOptions.builder()) // the position, for whoever goes on
             .path("batch-chunk")
             .deadline(plan.timing().chunkTimeout())
             .lockTimeout(plan.timing().lockTimeout())

@@ -5,6 +5,7 @@ import dev.pgbelay.core.PgBelayException;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.OptionRange;
+import dev.pgbelay.core.internal.SteadyText;
 import dev.pgbelay.reconcile.Declarations;
 import java.time.Duration;
 import java.util.List;
@@ -89,7 +90,7 @@ record CheckPlan(
   }
 
   TxOptions brief() {
-    return TxOptions.builder()
+    return SteadyText.in(TxOptions.builder())
         .path("reconcile-check")
         .isolation(TxOptions.Isolation.READ_COMMITTED)
         .setting("row_security", "off")

@@ -4,6 +4,7 @@ import dev.pgbelay.core.CommitPosition;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
+import dev.pgbelay.core.internal.SteadyText;
 import java.util.Optional;
 import java.util.function.Function;
 import org.jooq.DSLContext;
@@ -66,7 +67,7 @@ final class Sight {
   /** The position is asked for on the connection that answers: a pool may have several nodes. */
   private <T> T ask(Function<DSLContext, T> question) {
     TxOptions options =
-        TxOptions.builder()
+        SteadyText.in(TxOptions.builder())
             .path("reconcile-replica")
             .readOnly(true)
             .isolation(TxOptions.Isolation.READ_COMMITTED)

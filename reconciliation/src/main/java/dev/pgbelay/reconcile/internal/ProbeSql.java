@@ -277,7 +277,7 @@ public final class ProbeSql {
 
   /**
    * As findings and the table of undo keep it: the same text in every session, whatever its zone of
-   * time.
+   * time; other styles are the transaction's ({@link dev.pgbelay.core.internal.SteadyText}).
    *
    * @param types of these columns, as SQL writes them; empty where they are not known
    */

@@ -28,7 +28,7 @@ final class CaptureSql {
   private static final String FUNCTION =
       """
       CREATE OR REPLACE FUNCTION ${function}() RETURNS trigger LANGUAGE plpgsql
-      SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1
+      SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET bytea_output = hex
       SET search_path FROM CURRENT SET row_security = on
       AS $pgbelay$
       ${conflict}

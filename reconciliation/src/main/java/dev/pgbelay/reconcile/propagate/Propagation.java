@@ -9,6 +9,7 @@ import dev.pgbelay.core.background.BackgroundLoop;
 import dev.pgbelay.core.background.Pass;
 import dev.pgbelay.core.internal.MissingTable;
 import dev.pgbelay.core.internal.OptionRange;
+import dev.pgbelay.core.internal.SteadyText;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.guard.DeletedParents;
@@ -70,7 +71,7 @@ public final class Propagation {
             builder.guards,
             builder.sleeper);
     this.options =
-        TxOptions.builder()
+        SteadyText.in(TxOptions.builder())
             .path("reconcile-propagation")
             .isolation(TxOptions.Isolation.READ_COMMITTED) // who waited sees what came meanwhile
             .setting("row_security", "off") // hidden children are an error, not none

@@ -6,6 +6,7 @@ import dev.pgbelay.core.Tx;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.MissingTable;
 import dev.pgbelay.core.internal.OptionRange;
+import dev.pgbelay.core.internal.SteadyText;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.reconcile.Declaration;
 import dev.pgbelay.reconcile.Declarations;
@@ -228,7 +229,7 @@ public final class Repairs {
               Map.copyOf(policies),
               schema,
               ceiling,
-              TxOptions.builder()
+              SteadyText.in(TxOptions.builder())
                   .path("reconcile-repair")
                   .isolation(TxOptions.Isolation.READ_COMMITTED)
                   .setting("row_security", "off")

@@ -3,6 +3,7 @@ package dev.pgbelay.reconcile.repair;
 import dev.pgbelay.core.Transactions;
 import dev.pgbelay.core.TxOptions;
 import dev.pgbelay.core.internal.MissingTable;
+import dev.pgbelay.core.internal.SteadyText;
 import dev.pgbelay.core.schema.SchemaInstaller;
 import dev.pgbelay.reconcile.internal.CatalogSql;
 import dev.pgbelay.reconcile.internal.Given;
@@ -32,7 +33,7 @@ public final class UndoLog {
   private static final Set<String> REFUSALS = Set.of("23", "22");
 
   private static final TxOptions OPTIONS =
-      TxOptions.builder()
+      SteadyText.in(TxOptions.builder())
           .path("reconcile-undo")
           .isolation(TxOptions.Isolation.READ_COMMITTED)
           .setting("row_security", "off")
