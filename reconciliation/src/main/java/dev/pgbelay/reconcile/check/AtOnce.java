@@ -67,8 +67,8 @@ final class AtOnce {
    * @param run as it is now, if it is whole
    */
   record Result(End end, Optional<Run> run) {
-    private static final Result HELD_ELSEWHERE = new Result(End.HELD_ELSEWHERE, Optional.empty());
-    private static final Result NOT_AT_ONCE = new Result(End.NOT_AT_ONCE, Optional.empty());
+    static final Result HELD_ELSEWHERE = new Result(End.HELD_ELSEWHERE, Optional.empty());
+    static final Result NOT_AT_ONCE = new Result(End.NOT_AT_ONCE, Optional.empty());
   }
 
   /** What was seen, added up. */
@@ -83,19 +83,26 @@ final class AtOnce {
     if (!isLittle(run)) {
       return Result.NOT_AT_ONCE;
     }
-    TxOptions options =
-        plan.unsynced()
-            .deadline(Collections.min(List.of(LONGEST, plan.rangeTimeout(), plan.scanWithin())))
-            .retry(TxOptions.Retry.none())
-            .build();
     try {
-      return plan.transactions().run(options, tx -> look(tx, run, walks));
+      return plan.transactions().run(options(plan), tx -> look(tx, run, walks));
     } catch (Sight.Unfit e) {
       throw e;
     } catch (RuntimeException e) {
       LOG.debug("declaration '{}': not at once, but range by range", declaration.name(), e);
       return Result.NOT_AT_ONCE;
     }
+  }
+
+  static TxOptions options(CheckPlan plan) {
+    return plan.unsynced()
+        .deadline(Collections.min(List.of(LONGEST, plan.rangeTimeout(), plan.scanWithin())))
+        .retry(TxOptions.Retry.none())
+        .build();
+  }
+
+  /** In the very transaction that has opened the run. */
+  Result lookAsItOpens(Tx tx, Run run, List<Walk> walks) {
+    return isLittle(run) ? look(tx, run, walks) : Result.NOT_AT_ONCE;
   }
 
   private boolean isLittle(Run run) {

@@ -25,6 +25,9 @@ final class ChangesSql {
    * its version, {3}: milliseconds after which a full run is due, {4}: the parent, {5}: how the
    * triggers' names begin, {6}: whether all of the parent is gone, for those who may read deletes.
    *
+   * <p>Whoever begins at the same time is turned away, rather than kept waiting for a run that he
+   * may not see before it has ended. {7}: what this lock is told from others by.
+   *
    * <p>A prepared transaction does not tell when it began, and a session that this role may not see
    * does not either. Now is before anybody is looked at: who began later is not among them.
    *
@@ -52,6 +55,7 @@ final class ChangesSql {
                  AND (tgrelid = to_regclass({4})
                       OR tgrelid IN (SELECT relid FROM pg_partition_tree(to_regclass({4}))))) AS capture,
              {6} AS is_truncated,
+             pg_try_advisory_xact_lock(hashtextextended({7} || {1}, 0)) AS is_alone,
              open.*
         FROM (SELECT) AS one
         LEFT JOIN LATERAL (
@@ -91,10 +95,12 @@ final class ChangesSql {
 
   private final Table<?> runs;
   private final Table<?> deleted;
+  private final String lock;
 
   ChangesSql(String schema) {
     this.runs = DSL.table(DSL.name(schema, "reconcile_run"));
     this.deleted = DSL.table(DSL.name(schema, "reconcile_deleted"));
+    this.lock = schema + ".reconcile_run:";
   }
 
   /**
@@ -103,6 +109,7 @@ final class ChangesSql {
    * @param began when the oldest transaction did; null if there is none
    * @param isKnown whether every transaction tells that
    * @param capture another number whenever somebody could delete a parent unseen; null where he can
+   * @param isAlone whether nobody else is at the beginning of a run, to the end of this transaction
    * @param open the run that is to be gone on with
    */
   record Facts(
@@ -113,6 +120,7 @@ final class ChangesSql {
       Optional<Full> full,
       @Nullable Long capture,
       boolean isTruncated,
+      boolean isAlone,
       Optional<RunSql.Run> open) {}
 
   /** Where the last whole run left off. */
@@ -141,7 +149,8 @@ final class ChangesSql {
                 val(reference == null ? "" : CaptureName.trigger(reference)),
                 reference != null && mayBeIncremental
                     ? DSL.condition(IS_TRUNCATED, deleted, val(reference.name()))
-                    : DSL.falseCondition())
+                    : DSL.falseCondition(),
+                val(lock))
             .fetchSingle();
     Instant fullStartedAt = row.get("full_started_at", Instant.class);
     return new Facts(
@@ -159,6 +168,7 @@ final class ChangesSql {
             : Optional.of(new Full(fullStartedAt, row.get("full_is_due", Boolean.class))),
         row.get("capture", Long.class),
         row.get("is_truncated", Boolean.class),
+        row.get("is_alone", Boolean.class),
         row.get("id") == null ? Optional.empty() : Optional.of(RunSql.run(row)));
   }
 

@@ -2,14 +2,10 @@ package dev.pgbelay.reconcile.check;
 
 import dev.pgbelay.core.internal.MissingTable;
 import dev.pgbelay.reconcile.Declaration;
-import dev.pgbelay.reconcile.check.ChangesSql.Facts;
 import dev.pgbelay.reconcile.check.DeclarationReport.Outcome;
 import dev.pgbelay.reconcile.check.FindingSql.Open;
 import dev.pgbelay.reconcile.check.RunSql.Run;
-import dev.pgbelay.reconcile.check.WalkSql.Walk;
-import dev.pgbelay.reconcile.internal.CatalogSql;
 import dev.pgbelay.reconcile.internal.Probe;
-import dev.pgbelay.reconcile.internal.ProbeSql;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -24,9 +20,6 @@ import org.slf4j.LoggerFactory;
 /** One declaration, from the first look to the report, on the thread that calls it. */
 final class CheckRun {
   private static final Logger LOG = LoggerFactory.getLogger(CheckRun.class);
-  private static final String DECLARED_OTHERWISE =
-      "the declarations have another version now; a run of theirs begins anew";
-
   private static final String TAKEN_BACK =
       "a crash of the server took back what had been looked at; the next run looks again";
 
@@ -34,7 +27,6 @@ final class CheckRun {
   private final Declaration declaration;
   private final RunSql runs;
   private final FindingSql findings;
-  private final ChangesSql changes;
   private Optional<String> whyFull = Optional.empty();
   private Optional<Instant> fullBefore = Optional.empty();
   private Run before = Run.NONE;
@@ -44,7 +36,6 @@ final class CheckRun {
     this.plan = plan;
     this.declaration = declaration;
     this.runs = new RunSql(plan.schema());
-    this.changes = new ChangesSql(plan.schema());
     this.findings = new FindingSql(plan.schema(), declaration);
   }
 
@@ -82,7 +73,10 @@ final class CheckRun {
   }
 
   private DeclarationReport check() throws InterruptedException {
-    Begun begun = begin().or(this::begin).orElseThrow(Scan.RunClosed::new); // or somebody else's
+    Scan.Kept kept = new Scan.Kept(runs, findings);
+    Opening.Begun begun = new Opening(plan, declaration, kept).begin();
+    whyFull = begun.whyFull();
+    fullBefore = begun.fullBefore();
     Run run = begun.run();
     before = run;
     Sight sight;
@@ -92,14 +86,7 @@ final class CheckRun {
       return unfinished(run, e.getMessage() + "; the next run goes on");
     }
     Scan scan =
-        new Scan(
-            plan,
-            declaration,
-            begun.probe(),
-            new Scan.Kept(runs, findings),
-            run,
-            begun.walks(),
-            sight);
+        new Scan(plan, declaration, begun.probe(), kept, run, begun.walks(), begun.looked(), sight);
     Scan.End end;
     try {
       end = scan.look();
@@ -158,56 +145,6 @@ final class CheckRun {
       }
     }
     throw new IllegalStateException("every end of a scan is known");
-  }
-
-  /** What is to be done, and how. */
-  private record Begun(Probe probe, Run run, List<Walk> walks) {}
-
-  /** Empty if another process has opened a run just now. */
-  private Optional<Begun> begin() {
-    return plan.transactions()
-        .run(
-            plan.unsynced().build(),
-            tx -> {
-              DSLContext dsl = tx.dsl();
-              Probe probe =
-                  ProbeSql.of(
-                      declaration,
-                      ProbeSql.walked(declaration).flatMap(table -> CatalogSql.find(dsl, table)));
-              Facts facts = changes.facts(dsl, declaration, version(), plan.fullScanEvery());
-              fullBefore = facts.full().map(ChangesSql.Full::startedAt);
-              Optional<Run> open = facts.open();
-              if (open.filter(run -> !run.version().equals(version())).isPresent()) {
-                runs.close(dsl, open.get().id(), Outcome.INCOMPLETE, DECLARED_OTHERWISE, 0);
-                open = Optional.empty();
-              }
-              return open.isPresent()
-                  ? Optional.of(goOn(dsl, probe, open.get()))
-                  : beginAnew(dsl, probe, facts);
-            });
-  }
-
-  private Begun goOn(DSLContext dsl, Probe probe, Run run) {
-    whyFull =
-        plan.fullScanEvery().isPresent() && run.changedFrom() == null
-            ? Optional.of("an unfinished run over every row is gone on with")
-            : Optional.empty();
-    return new Begun(probe, run, WalkSql.of(dsl, declaration, probe, run.span()));
-  }
-
-  private Optional<Begun> beginAnew(DSLContext dsl, Probe probe, Facts facts) {
-    Beginning beginning = Beginning.of(plan, declaration, facts);
-    whyFull = beginning.whyFull();
-    WalkSql.Span span =
-        beginning.from().map(from -> new WalkSql.Span(from, beginning.until())).orElse(null);
-    List<Walk> walks = WalkSql.of(dsl, declaration, probe, span);
-    Long rows = walks.isEmpty() ? null : walks.stream().mapToLong(each -> each.estimate(dsl)).sum();
-    return runs.open(dsl, declaration.name(), version(), beginning, rows)
-        .map(run -> new Begun(probe, run, walks));
-  }
-
-  private String version() {
-    return plan.declarations().version();
   }
 
   private DeclarationReport confirm(Run run, Probe probe) throws InterruptedException {

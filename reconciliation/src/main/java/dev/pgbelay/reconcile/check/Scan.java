@@ -46,6 +46,9 @@ final class Scan {
   /** There are no jobs, then. */
   private boolean wasAtOnce;
 
+  /** What has been looked at already; empty if nobody has tried. */
+  private final Optional<AtOnce.Result> looked;
+
   private Optional<Run> whole = Optional.empty();
 
   /** The tables of the checker, of one declaration. */
@@ -58,7 +61,9 @@ final class Scan {
       Kept kept,
       Run run,
       List<Walk> walks,
+      Optional<AtOnce.Result> looked,
       Sight sight) {
+    this.looked = looked;
     this.plan = plan;
     this.declaration = declaration;
     this.probe = probe;
@@ -129,7 +134,8 @@ final class Scan {
     if (run.isScanned()) {
       return End.WHOLE;
     }
-    AtOnce.Result atOnce = new AtOnce(plan, declaration, probe, kept, sight).look(run, walks);
+    AtOnce.Result atOnce =
+        looked.orElseGet(() -> new AtOnce(plan, declaration, probe, kept, sight).look(run, walks));
     if (atOnce.end() != AtOnce.End.NOT_AT_ONCE) {
       wasAtOnce = true;
       whole = atOnce.run();

@@ -22,6 +22,11 @@ final class Sight {
     this.floor = floor;
   }
 
+  /** In the transaction that keeps the progress. */
+  static Sight here(CheckPlan plan) {
+    return new Sight(plan, null, null);
+  }
+
   /**
    * Waits until the replica has replayed what is committed now.
    *
@@ -29,7 +34,7 @@ final class Sight {
    */
   static Sight open(CheckPlan plan) throws InterruptedException {
     if (plan.replica().isEmpty()) {
-      return new Sight(plan, null, null);
+      return here(plan);
     }
     CommitPosition floor =
         plan.transactions()
