@@ -79,7 +79,7 @@ class WaitingForPermitPostgresTest {
   private JobWorkerBuilder builder(String name) {
     return JobWorker.builder(transactions, postgres.dataSource())
         .name(name)
-        .lease(Duration.ofSeconds(5))
+        .lease(Duration.ofSeconds(15))
         .pollInterval(Duration.ofMillis(50));
   }
 
@@ -154,8 +154,9 @@ class WaitingForPermitPostgresTest {
         free.start();
         Awaitility.await("one runs elsewhere, and the others wait for a thread only")
             .atMost(PATIENCE)
-            .until(() -> figures().running() == 1 && waiting() == 0);
-        assertThat(figures().due()).isEqualTo(5);
+            .until(() -> figures().running() > 0 && waiting() == 0);
+        QueueFigures all = figures();
+        assertThat(all.due() + all.running()).as("some may be fetched ahead").isEqualTo(6);
         goOn.countDown();
         Awaitility.await("done").atMost(PATIENCE).until(() -> figures().due() == 3);
       } finally {
