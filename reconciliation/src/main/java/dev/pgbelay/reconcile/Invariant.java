@@ -85,7 +85,8 @@ public record Invariant(
    * A query must return nothing: overlaps, balances that are not the sum of their ledger.
    *
    * @param key columns that the query returns and that name an offender the same way each time; not
-   *     NULL
+   *     NULL. Repairs ask about one key at a time: cheap where the server can carry a condition on
+   *     these columns into the query
    * @param reads the tables that the query reads
    */
   public static Invariant noRows(

@@ -13,6 +13,7 @@ import dev.pgbelay.reconcile.internal.CatalogSql;
 import dev.pgbelay.reconcile.internal.KeyRowsSql;
 import dev.pgbelay.reconcile.internal.Probe;
 import dev.pgbelay.reconcile.internal.ProbeSql;
+import dev.pgbelay.reconcile.internal.QueryKeySql;
 import dev.pgbelay.reconcile.internal.TableShape;
 import dev.pgbelay.reconcile.repair.RepairReport.OfDeclaration;
 import dev.pgbelay.reconcile.repair.RepairReport.Outcome;
@@ -25,6 +26,7 @@ import java.util.UUID;
 import org.jooq.Condition;
 import org.jooq.JSONB;
 import org.jooq.Table;
+import org.jooq.exception.DataAccessException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -46,6 +48,7 @@ final class RepairRun {
   private long repaired;
   private long gone;
   private long failed;
+  private List<@Nullable String> queryKey = List.of();
 
   RepairRun(
       Repairs.Plan plan, RepairSql sql, UUID batch, Declaration declaration, RepairPolicy policy) {
@@ -67,14 +70,17 @@ final class RepairRun {
     long open = countOpen();
     List<Finding> samples = next(0, SAMPLES);
     if (policy.action() != RepairPolicy.Action.REPORT) {
+      learnKey();
       for (Finding sample : samples) {
         boolean wrong =
             transactions.run(
                 options,
-                tx ->
-                    wrong(tx, probe(tx), sample)
-                        .filter(evidence -> isConfirmed(sample, evidence))
-                        .isPresent());
+                tx -> {
+                  Probe probe = probe(tx);
+                  return wrong(tx, probe, row(tx, probe, sample), sample)
+                      .filter(evidence -> isConfirmed(sample, evidence))
+                      .isPresent();
+                });
         repaired += wrong ? 1 : 0;
         gone += wrong ? 0 : 1;
       }
@@ -91,6 +97,7 @@ final class RepairRun {
     if (open > ceiling) {
       return report(Outcome.ABOVE_CEILING, open, samples);
     }
+    learnKey();
     List<Finding> page = next(0, AT_ONCE);
     while (!page.isEmpty()) {
       for (Finding each : page) {
@@ -140,6 +147,29 @@ final class RepairRun {
     }
   }
 
+  /** So that of a query no more is computed than a finding's key asks for, where the server can. */
+  private void learnKey() {
+    if (ProbeSql.walked(declaration).isPresent()) {
+      return;
+    }
+    try {
+      queryKey = transactions.run(options, tx -> QueryKeySql.types(tx.dsl(), probe(tx)));
+    } catch (DataAccessException e) {
+      LOG.info(
+          "'{}': each repair reads the whole query, since its keys are compared as texts",
+          declaration.name(),
+          e);
+    }
+  }
+
+  /** True for the row of a finding. */
+  private Condition row(Tx tx, Probe probe, Finding finding) {
+    Condition row = KeyRowsSql.is(probe, finding.rowKey());
+    return queryKey.isEmpty()
+        ? row
+        : row.and(QueryKeySql.is(tx.dsl(), probe, queryKey, finding.rowKey()));
+  }
+
   private Probe probe(Tx tx) {
     Probe probe = ProbeSql.of(declaration, shape(tx));
     if (probe.isWalkable() && probe.key().isEmpty()) {
@@ -162,8 +192,8 @@ final class RepairRun {
   }
 
   /** A row that is not found may only be named otherwise. */
-  private Optional<JSONB> wrong(Tx tx, Probe probe, Finding finding) {
-    Optional<JSONB> wrong = RepairSql.wrong(tx.dsl(), probe, finding);
+  private Optional<JSONB> wrong(Tx tx, Probe probe, Condition row, Finding finding) {
+    Optional<JSONB> wrong = RepairSql.wrong(tx.dsl(), probe, row);
     if (wrong.isEmpty()
         && probe.isWalkable()
         && RepairSql.keyColumns(tx.dsl(), finding) != probe.key().size()) {
@@ -186,7 +216,7 @@ final class RepairRun {
     }
     Finding finding = locked.get();
     Probe probe = probe(tx);
-    Condition row = KeyRowsSql.is(probe, finding.rowKey());
+    Condition row = row(tx, probe, finding);
     String before = null;
     if (probe.isWalkable()) {
       boolean strongly =
@@ -194,7 +224,7 @@ final class RepairRun {
               || policy.action() == RepairPolicy.Action.QUARANTINE;
       before = RepairSql.lockRow(tx.dsl(), probe.walked(), row, strongly);
     }
-    Optional<JSONB> wrong = wrong(tx, probe, finding);
+    Optional<JSONB> wrong = wrong(tx, probe, row, finding);
     if (wrong.isEmpty()) {
       sql.close(tx.dsl(), id, Finding.State.RESOLVED);
       return Result.GONE;
@@ -204,7 +234,7 @@ final class RepairRun {
       return Result.GONE;
     }
     change(tx, finding, probe, row, before);
-    if (RepairSql.wrong(tx.dsl(), probe, finding).isPresent()) {
+    if (RepairSql.wrong(tx.dsl(), probe, row).isPresent()) {
       throw new PgBelayException(
           "%s left it as wrong as it was, and is rolled back".formatted(policy.action()));
     }

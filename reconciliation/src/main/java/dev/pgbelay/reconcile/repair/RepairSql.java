@@ -10,7 +10,6 @@ import dev.pgbelay.reconcile.check.Finding;
 import dev.pgbelay.reconcile.internal.CarriedRowsSql;
 import dev.pgbelay.reconcile.internal.CatalogSql;
 import dev.pgbelay.reconcile.internal.FindingRow;
-import dev.pgbelay.reconcile.internal.KeyRowsSql;
 import dev.pgbelay.reconcile.internal.Probe;
 import dev.pgbelay.reconcile.internal.ProbeSql;
 import dev.pgbelay.reconcile.internal.TableShape;
@@ -112,9 +111,8 @@ final class RepairSql {
    * What is wrong with the row; empty if nothing is. In a snapshot of its own, so it sees what was
    * committed while a lock was waited for.
    */
-  static Optional<JSONB> wrong(DSLContext dsl, Probe probe, Finding finding) {
-    return dsl.resultQuery(WRONG, probe.over(KeyRowsSql.is(probe, finding.rowKey())))
-        .fetchOptional(0, JSONB.class);
+  static Optional<JSONB> wrong(DSLContext dsl, Probe probe, Condition row) {
+    return dsl.resultQuery(WRONG, probe.over(row)).fetchOptional(0, JSONB.class);
   }
 
   /** How many columns the key had by which the finding names its row. */
