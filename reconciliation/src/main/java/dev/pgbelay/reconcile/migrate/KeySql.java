@@ -238,8 +238,8 @@ final class KeySql {
     return VALIDATE.formatted(table, quoted(key));
   }
 
-  String drop(String key) {
-    return DROP.formatted(child.name(), quoted(key));
+  String drop(String table, String key) {
+    return DROP.formatted(table, quoted(key));
   }
 
   String lockBoth() {

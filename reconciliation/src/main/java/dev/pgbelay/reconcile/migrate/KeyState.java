@@ -39,6 +39,11 @@ record KeyState(int serverVersion, boolean partitioned, List<Key> keys, List<Lea
     return keys.stream().anyMatch(Key::enforced);
   }
 
+  /** Partitions may have keys of their own. */
+  boolean isWithoutKeys() {
+    return keys.isEmpty() && leaves.stream().noneMatch(Leaf::has);
+  }
+
   /** Keys that are NOT ENFORCED. */
   List<Key> idle() {
     return keys.stream().filter(each -> !each.enforced()).toList();

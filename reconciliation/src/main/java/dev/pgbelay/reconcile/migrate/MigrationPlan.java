@@ -43,8 +43,13 @@ final class MigrationPlan {
   }
 
   List<String> differences() {
+    KeyState state = look().state();
     List<String> ofKeys =
-        look().state().keys().stream().flatMap(each -> each.differences().stream()).toList();
+        Stream.concat(
+                state.keys().stream(),
+                state.leaves().stream().flatMap(leaf -> leaf.keys().stream()))
+            .flatMap(each -> each.differences().stream())
+            .toList();
     return Stream.concat(ofKeys.stream(), KeySql.beyondKeys(reference).stream())
         .distinct()
         .toList();
@@ -53,7 +58,8 @@ final class MigrationPlan {
   List<MigrationStep> toApplication(boolean guarded, Set<Name> done) {
     KeySql sql = look();
     KeyState state = sql.state();
-    List<String> drops = state.keys().stream().map(each -> sql.drop(each.name())).toList();
+    boolean gone = state.isWithoutKeys();
+    List<String> drops = drops(sql, state);
     String install = String.join(";\n", capture.ddl());
     String locksOfBoth =
         "ACCESS EXCLUSIVE on %s and %s for a moment: readers and writers of both wait"
@@ -74,18 +80,28 @@ final class MigrationPlan {
             "triggers on %s see its rows go; start the propagation".formatted(sql.parent())),
         new MigrationStep(
             Name.CHECK,
-            state(done.contains(Name.CHECK) || state.keys().isEmpty()),
+            state(done.contains(Name.CHECK) || gone),
             List.of(),
             NONE,
             "the checker looks at every row while the key is there; it must end CLEAN"),
         new MigrationStep(
             Name.DROP_KEY,
-            state(state.keys().isEmpty()),
+            state(gone),
             drops.isEmpty()
                 ? List.of()
                 : List.of(sql.lockBoth() + ";\n" + install + ";\n" + String.join(";\n", drops)),
             locksOfBoth,
             "the key goes in the transaction that makes sure of the triggers"));
+  }
+
+  /** With a key of the whole table go those that partitions have from it. */
+  private static List<String> drops(KeySql sql, KeyState state) {
+    if (!state.keys().isEmpty()) {
+      return state.keys().stream().map(each -> sql.drop(sql.child(), each.name())).toList();
+    }
+    return state.leaves().stream()
+        .flatMap(leaf -> leaf.keys().stream().map(each -> sql.drop(leaf.table(), each.name())))
+        .toList();
   }
 
   List<MigrationStep> toForeignKey(Set<Name> done) {
