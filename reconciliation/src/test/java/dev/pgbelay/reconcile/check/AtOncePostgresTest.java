@@ -230,4 +230,26 @@ class AtOncePostgresTest {
                 .candidates())
         .isZero();
   }
+
+  /** A row is wrong for this declaration where its statement may take longer than five seconds. */
+  @Test
+  void snapshotOfAllRows_isKeptForFiveSecondsAtMost_whateverARangeMayTake() {
+    Invariant brief =
+        Invariant.everyRow(
+            "brief",
+            ShopFixture.ORDERS,
+            condition(
+                "cast(current_setting('statement_timeout') as interval)"
+                    + " between interval '1 millisecond' and interval '5 seconds'"));
+    DeclarationReport atOnce =
+        checker(brief).rangeTimeout(Duration.ofMinutes(2)).build().run("brief");
+    assertThat(atOnce.candidates()).as("%s", atOnce).isZero();
+    DeclarationReport byRanges =
+        checker(brief)
+            .rangeTimeout(Duration.ofMinutes(2))
+            .rangeRows(100, 100, 100)
+            .build()
+            .run("brief");
+    assertThat(byRanges.candidates()).as("%s", byRanges).isEqualTo(1_000);
+  }
 }
