@@ -21,6 +21,7 @@ import dev.pgbelay.reconcile.repair.UndoLog;
 import dev.pgbelay.testing.PostgresExtension;
 import java.util.List;
 import java.util.UUID;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -53,7 +54,7 @@ class SetSomeColumnsPostgresTest {
     return Propagation.builder(shop.transactions, rules).chunk(2).dutyPercent(100).build();
   }
 
-  private String invoicesOf(int tenant, String account) {
+  private String invoicesOf(int tenant, @Nullable String account) {
     return String.valueOf(
         shop.dsl.fetchValue(
             "select string_agg(id::text, ',' order by id) from invoices where tenant = ? and"

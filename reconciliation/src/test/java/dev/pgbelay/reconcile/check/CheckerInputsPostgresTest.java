@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.ShopFixture;
-import dev.pgbelay.reconcile.check.Checker.Builder;
 import dev.pgbelay.testing.PostgresExtension;
 import java.time.Duration;
 import java.time.Instant;
@@ -31,20 +30,20 @@ class CheckerInputsPostgresTest {
 
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());
 
-  private Builder checker() {
+  private Checker.Builder checker() {
     return Checker.builder(shop.transactions, ShopFixture.ALL);
   }
 
   @Test
   void timesOutOfRange_areRefusedByName() {
-    Map<String, BiFunction<Builder, Duration, Builder>> options =
+    Map<String, BiFunction<Checker.Builder, Duration, Checker.Builder>> options =
         Map.of(
-            "scanWithin", Builder::scanWithin,
-            "confirmWithin", Builder::confirmWithin,
-            "pollInterval", Builder::pollInterval,
-            "rangeTimeout", Builder::rangeTimeout,
-            "incremental", Builder::incremental,
-            "overlap", Builder::overlap);
+            "scanWithin", Checker.Builder::scanWithin,
+            "confirmWithin", Checker.Builder::confirmWithin,
+            "pollInterval", Checker.Builder::pollInterval,
+            "rangeTimeout", Checker.Builder::rangeTimeout,
+            "incremental", Checker.Builder::incremental,
+            "overlap", Checker.Builder::overlap);
     options.forEach(
         (name, option) -> {
           for (Duration bad : List.of(NEGATIVE, HUGE)) {

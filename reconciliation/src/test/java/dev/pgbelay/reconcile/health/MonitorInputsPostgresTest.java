@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 
 import dev.pgbelay.reconcile.ShopFixture;
-import dev.pgbelay.reconcile.health.ReconcileMonitor.Builder;
 import dev.pgbelay.testing.PostgresExtension;
 import java.time.Duration;
 import java.util.List;
@@ -23,18 +22,18 @@ class MonitorInputsPostgresTest {
 
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());
 
-  private Builder monitor() {
+  private ReconcileMonitor.Builder monitor() {
     return ReconcileMonitor.builder(shop.transactions, ShopFixture.ALL);
   }
 
   @Test
   void optionsOutOfRange_areRefusedByName() {
-    Map<String, BiFunction<Builder, Duration, Builder>> times =
+    Map<String, BiFunction<ReconcileMonitor.Builder, Duration, ReconcileMonitor.Builder>> times =
         Map.of(
-            "period", Builder::period,
-            "fullScanWithin", Builder::fullScanWithin,
-            "deletesWithin", Builder::deletesWithin,
-            "interval", Builder::interval);
+            "period", ReconcileMonitor.Builder::period,
+            "fullScanWithin", ReconcileMonitor.Builder::fullScanWithin,
+            "deletesWithin", ReconcileMonitor.Builder::deletesWithin,
+            "interval", ReconcileMonitor.Builder::interval);
     times.forEach(
         (name, option) -> {
           for (Duration bad :

@@ -9,7 +9,6 @@ import dev.pgbelay.reconcile.Invariant;
 import dev.pgbelay.reconcile.ShopFixture;
 import dev.pgbelay.reconcile.check.Checker;
 import dev.pgbelay.reconcile.guard.ParentGuard;
-import dev.pgbelay.reconcile.migrate.ForeignKeyMigration.Builder;
 import dev.pgbelay.reconcile.migrate.ShadowGuard.Measured;
 import dev.pgbelay.reconcile.repair.Repairs;
 import dev.pgbelay.testing.PostgresExtension;
@@ -25,11 +24,11 @@ class MigrationInputsPostgresTest {
 
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());
 
-  private Builder migration() {
+  private ForeignKeyMigration.Builder migration() {
     return migration("order-customer");
   }
 
-  private Builder migration(String reference) {
+  private ForeignKeyMigration.Builder migration(String reference) {
     return ForeignKeyMigration.builder(
         postgres.dataSource(), shop.transactions, ShopFixture.ALL, reference);
   }

@@ -7,8 +7,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.pgbelay.core.Tx;
 import dev.pgbelay.reconcile.Declarations;
 import dev.pgbelay.reconcile.OnDelete;
+import dev.pgbelay.reconcile.Refused;
 import dev.pgbelay.reconcile.ShopFixture;
-import dev.pgbelay.reconcile.propagate.Propagation.Builder;
 import dev.pgbelay.testing.PostgresExtension;
 import java.time.Duration;
 import java.util.Arrays;
@@ -32,7 +32,7 @@ class PropagationInputsPostgresTest {
   private final Propagation propagation = propagation().build();
   private final DeleteCapture capture = DeleteCapture.of(shop.transactions, RULES);
 
-  private Builder propagation() {
+  private Propagation.Builder propagation() {
     return Propagation.builder(shop.transactions, RULES);
   }
 
@@ -43,13 +43,13 @@ class PropagationInputsPostgresTest {
 
   @Test
   void numbersOutOfRange_areRefusedByName() {
-    Map<String, BiFunction<Builder, Integer, Builder>> options =
+    Map<String, BiFunction<Propagation.Builder, Integer, Propagation.Builder>> options =
         Map.of(
-            "chunk", Builder::chunk,
-            "confirmAbove", Builder::confirmAbove,
-            "countAtMost", Builder::countAtMost,
-            "rowsPerSecond", Builder::rowsPerSecond,
-            "dutyPercent", Builder::dutyPercent);
+            "chunk", Propagation.Builder::chunk,
+            "confirmAbove", Propagation.Builder::confirmAbove,
+            "countAtMost", Propagation.Builder::countAtMost,
+            "rowsPerSecond", Propagation.Builder::rowsPerSecond,
+            "dutyPercent", Propagation.Builder::dutyPercent);
     options.forEach(
         (name, option) -> {
           for (int bad : new int[] {0, -1, Integer.MIN_VALUE, Integer.MAX_VALUE}) {
@@ -78,7 +78,9 @@ class PropagationInputsPostgresTest {
     assertRefused(() -> propagation.plan("order-customer", 1, 2), "2 values");
     assertRefused(() -> propagation.plan("order-customer", (Object[]) nothing()), "key");
     assertRefused(
-        () -> propagation.plan("order-customer", (Object) nothing()), "'order-customer'", "null");
+        () -> propagation.plan("order-customer", Refused.<Object>nothing()),
+        "'order-customer'",
+        "null");
     assertRefused(
         () -> propagation.plan("order-customer", new byte[] {1}), "an array (byte[])", "bytea");
     assertRefused(() -> propagation.plan("order-costumer", 1), "'order-costumer'");
@@ -87,7 +89,7 @@ class PropagationInputsPostgresTest {
     assertRefused(() -> captured(List.of(new byte[] {1})), "'order-customer'", "an array (byte[])");
     assertRefused(() -> captured(List.of("7\u0000")), "'order-customer'", "NUL");
     assertRefused(() -> captured(nothing()), "'order-customer'");
-    captured(Arrays.asList((Object) nothing()));
+    captured(Arrays.asList(Refused.<Object>nothing()));
     assertThat(shop.count("select count(*) from pgbelay.reconcile_deleted")).isZero();
   }
 

@@ -4,7 +4,6 @@ import static dev.pgbelay.reconcile.Refused.assertRefused;
 import static dev.pgbelay.reconcile.Refused.nothing;
 
 import dev.pgbelay.reconcile.ShopFixture;
-import dev.pgbelay.reconcile.retention.Retention.Builder;
 import dev.pgbelay.testing.PostgresExtension;
 import java.time.Duration;
 import java.util.List;
@@ -21,18 +20,18 @@ class RetentionInputsPostgresTest {
 
   private final ShopFixture shop = new ShopFixture(postgres.dataSource());
 
-  private Builder retention() {
+  private Retention.Builder retention() {
     return Retention.builder(shop.transactions);
   }
 
   @Test
   void optionsOutOfRange_areRefusedByName() {
-    Map<String, BiFunction<Builder, Duration, Builder>> times =
+    Map<String, BiFunction<Retention.Builder, Duration, Retention.Builder>> times =
         Map.of(
-            "keepRuns", Builder::keepRuns,
-            "keepFindings", Builder::keepFindings,
-            "keepUndo", Builder::keepUndo,
-            "waitAtMost", Builder::waitAtMost);
+            "keepRuns", Retention.Builder::keepRuns,
+            "keepFindings", Retention.Builder::keepFindings,
+            "keepUndo", Retention.Builder::keepUndo,
+            "waitAtMost", Retention.Builder::waitAtMost);
     times.forEach(
         (name, option) -> {
           for (Duration bad :
