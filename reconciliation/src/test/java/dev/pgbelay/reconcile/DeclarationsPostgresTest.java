@@ -122,6 +122,34 @@ class DeclarationsPostgresTest {
   }
 
   @Test
+  void columnsThatAnIndexOnlyIncludes_makeNothingUnique_andAreNotSearched() {
+    shop.dsl.execute(
+        "create table thing (code bigint, other bigint); create table part (id int primary key, code bigint);"
+            + " create unique index thing_code on thing (other) include (code);"
+            + " create index part_code on part (id) include (code)");
+    Reference part = reference("x", "part", "code", "thing", "code", OnDelete.cascade());
+    assertThat(reasons(part)).containsExactly(Reason.PARENT_NOT_UNIQUE, Reason.CHILD_NOT_INDEXED);
+    shop.dsl.execute(
+        "create unique index on thing (code) include (other);"
+            + " create index on part (code) include (id)");
+    assertThat(reasons(part)).isEmpty();
+  }
+
+  /** As one that was built concurrently, and was not finished. */
+  @Test
+  void indexThatIsNotValid_servesNothing() {
+    shop.dsl.execute(
+        "create table base (code bigint); create table leaf (id int primary key, code bigint);"
+            + " create unique index base_code on base (code); create index leaf_code on leaf (code)");
+    Reference leaf = reference("x", "leaf", "code", "base", "code", OnDelete.cascade());
+    assertThat(reasons(leaf)).isEmpty();
+    shop.dsl.execute(
+        "update pg_index set indisvalid = false"
+            + " where indexrelid in (cast('base_code' as regclass), cast('leaf_code' as regclass))");
+    assertThat(reasons(leaf)).containsExactly(Reason.PARENT_NOT_UNIQUE, Reason.CHILD_NOT_INDEXED);
+  }
+
+  @Test
   void childIndexThatLeavesOutNulls_serves_oneUnderAnotherConditionDoesNot() {
     shop.dsl.execute("create table kid (id int primary key, customer_id bigint, hidden boolean)");
     shop.dsl.execute("create index kid_shown on kid (customer_id) where not hidden");

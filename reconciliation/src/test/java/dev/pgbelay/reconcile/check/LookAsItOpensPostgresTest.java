@@ -17,6 +17,7 @@ import dev.pgbelay.reconcile.ShopFixture;
 import dev.pgbelay.reconcile.propagate.DeleteCapture;
 import dev.pgbelay.testing.PostgresExtension;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
@@ -95,6 +96,30 @@ class LookAsItOpensPostgresTest {
                         + " from pgbelay.reconcile_run order by id desc limit 1")
                 .intoArrays())
         .isDeepEqualTo(new Object[][] {{"INCREMENTAL", "CLEAN", 1L, true, true}});
+  }
+
+  @Test
+  void lastFullScan_isTheReportsOwnOfAFullRun_andTheOneBeforeOfOthers() {
+    DeclarationReport full = run(ChangedShop.REFERENCE);
+    Instant began =
+        shop.dsl
+            .resultQuery("select started_at from pgbelay.reconcile_run")
+            .fetchSingle()
+            .get(0, Instant.class);
+    assertThat(full.lastFullScan()).contains(began);
+    assertThat(run(ChangedShop.REFERENCE).lastFullScan()).contains(began);
+    shop.dsl.execute(
+        "update pgbelay.reconcile_run set started_at = started_at - interval '2 days'");
+    DeclarationReport next = run(ChangedShop.REFERENCE);
+    assertThat(next.mode()).isEqualTo(DeclarationReport.Mode.FULL);
+    assertThat(next.lastFullScan()).hasValueSatisfying(at -> assertThat(at).isAfter(began));
+  }
+
+  @Test
+  void childOfACapturedDelete_isLookedAt_thoughItHasNotChanged() {
+    run(ChangedShop.REFERENCE);
+    shop.dsl.execute("delete from customers where id = 3");
+    assertRead(run(ChangedShop.REFERENCE), INCREMENTAL, 1, 1);
   }
 
   /** What was open before is asked about again, though nothing has changed. */
