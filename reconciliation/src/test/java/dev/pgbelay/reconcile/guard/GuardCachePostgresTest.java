@@ -249,8 +249,8 @@ class GuardCachePostgresTest {
         Declarations.of("1", ShopFixture.orderCustomer().onDelete(OnDelete.cascade()).build());
     ParentGuard elsewhere =
         ParentGuard.cached(declarations.references().get(0), LONG, 1_000, Duration.ofSeconds(1));
-    try (WakeUps ours = WakeUps.builder(postgres.dataSource()).build();
-        WakeUps theirs = WakeUps.builder(postgres.dataSource()).build()) {
+    try (WakeUps ours = connectedOnce();
+        WakeUps theirs = connectedOnce()) {
       theirs.start();
       ours.start();
       DeletedParents here = DeletedParents.over(ours);
@@ -258,7 +258,7 @@ class GuardCachePostgresTest {
       DeletedParents there = DeletedParents.over(theirs);
       there.add(elsewhere);
       Awaitility.await()
-          .atMost(Duration.ofMinutes(1))
+          .atMost(Duration.ofMinutes(2))
           .until(() -> theirs.isHealthy() && ours.isHealthy());
       DeleteCapture.of(shop.transactions, declarations).install();
       shop.transactions.execute(tx -> guard.check(tx, 3L));
@@ -274,5 +274,13 @@ class GuardCachePostgresTest {
     } finally {
       DeleteCapture.of(shop.transactions, declarations).uninstall();
     }
+  }
+
+  /** A probe that a busy machine is late with would connect anew, which forgets everything. */
+  private static WakeUps connectedOnce() {
+    return WakeUps.builder(postgres.dataSource())
+        .probeInterval(Duration.ofMinutes(5))
+        .probeTimeout(Duration.ofMinutes(1))
+        .build();
   }
 }
