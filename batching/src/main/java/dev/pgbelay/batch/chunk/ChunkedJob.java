@@ -37,7 +37,9 @@ import org.jspecify.annotations.Nullable;
  * passed its key. Run a purge again; let writers write the new form before a back-fill begins.
  *
  * <p>{@link #run()} blocks the calling thread until the end, with one connection at a time, none
- * while it waits. No session state: works behind PgBouncer in transaction mode. Needs the table of
+ * while it waits. No session state: works behind PgBouncer in transaction mode. Chunks run with
+ * {@code DateStyle} ISO, {@code IntervalStyle} postgres, {@code bytea_output} hex and {@code
+ * extra_float_digits} 1, so that a position means the same to whoever goes on. Needs the table of
  * module {@code batch} (see {@link SchemaInstaller}). Immutable and safe for several threads; two
  * runs of one job at once are two runners, of which one is turned away.
  */
