@@ -30,6 +30,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Supplier;
 import org.jooq.Condition;
 import org.jooq.Field;
@@ -127,7 +128,7 @@ class NullOptionsTest {
   private static Object sample(Class<?> type) {
     if (type.isArray()) {
       Object array = Array.newInstance(type.getComponentType(), 1);
-      Array.set(array, 0, SAMPLES.get(type.getComponentType()));
+      Array.set(array, 0, Objects.requireNonNull(SAMPLES.get(type.getComponentType())));
       return array;
     }
     Object sample = SAMPLES.get(type);
@@ -141,7 +142,7 @@ class NullOptionsTest {
       throws Exception {
     Throwable refused = null;
     try {
-      Object built = method.invoke(builder.get(), given);
+      Object built = Objects.requireNonNull(method.invoke(builder.get(), given));
       built.getClass().getMethod("build").invoke(built);
     } catch (InvocationTargetException e) {
       refused = e.getCause();
