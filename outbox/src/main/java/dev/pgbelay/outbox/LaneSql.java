@@ -22,7 +22,11 @@ final class LaneSql {
 
   private static final String COUNT_RELAYS =
       """
-      SELECT count(*), coalesce(bool_or(claimant = ?), false) FROM <relay>
+      SELECT count(*), coalesce(bool_or(claimant = ?), false),
+             EXISTS (SELECT FROM <lane> AS l
+                      WHERE l.destination = ? AND l.claimant = ?
+                        AND l.lane <> ALL (CAST(? AS smallint[])))
+        FROM <relay>
        WHERE CAST(? AS smallint) = ANY (destinations) AND expires_at > clock_timestamp()\
       """;
 
@@ -42,9 +46,8 @@ final class LaneSql {
        WHERE l.destination = ?
          AND l.lane = ANY (ARRAY(
                SELECT f.lane FROM <lane> AS f
-                WHERE f.destination = ? AND f.lane <> ALL (CAST(? AS smallint[]))
-                  AND (f.claimant = ?
-                       OR NOT EXISTS (SELECT FROM <relay> AS r WHERE r.claimant = f.claimant))
+                WHERE f.destination = ?
+                  AND NOT EXISTS (SELECT FROM <relay> AS r WHERE r.claimant = f.claimant)
                 ORDER BY f.lane
                 LIMIT ?))
       RETURNING l.lane\
@@ -57,11 +60,19 @@ final class LaneSql {
        WHERE destination = ? AND claimant = ? AND lane = ANY (CAST(? AS smallint[]))\
       """;
 
+  private static final String RELEASE_OTHERS =
+      """
+      UPDATE <lane>
+         SET claimant = NULL, claim_number = NULL, claimed_at = NULL
+       WHERE destination = ? AND claimant = ? AND lane <> ALL (CAST(? AS smallint[]))\
+      """;
+
   private final String make;
   private final String countRelays;
   private final String lock;
   private final String take;
   private final String release;
+  private final String releaseOthers;
 
   LaneSql(String schema) {
     TablesSql tables = new TablesSql(schema);
@@ -70,6 +81,7 @@ final class LaneSql {
     this.lock = tables.fill(LOCK);
     this.take = tables.fill(TAKE);
     this.release = tables.fill(RELEASE);
+    this.releaseOthers = tables.fill(RELEASE_OTHERS);
   }
 
   void make(Connection connection, short destination) throws SQLException {
@@ -84,26 +96,28 @@ final class LaneSql {
    *
    * @param relays how many are alive
    * @param registered whether the one that asks is among them
+   * @param hasOthers whether it has lanes that it does not know of
    */
-  record Sharing(int relays, boolean registered) {}
+  record Sharing(int relays, boolean registered, boolean hasOthers) {}
 
-  Sharing countRelays(Connection connection, UUID claimant, short destination) throws SQLException {
+  Sharing countRelays(
+      Connection connection, UUID claimant, short destination, Collection<Integer> known)
+      throws SQLException {
     try (PreparedStatement select = connection.prepareStatement(countRelays)) {
       select.setObject(1, claimant);
       select.setShort(2, destination);
+      select.setObject(3, claimant);
+      select.setArray(4, connection.createArrayOf("smallint", known.toArray()));
+      select.setShort(5, destination);
       try (ResultSet row = select.executeQuery()) {
         row.next();
-        return new Sharing(row.getInt(1), row.getBoolean(2));
+        return new Sharing(row.getInt(1), row.getBoolean(2), row.getBoolean(3));
       }
     }
   }
 
-  /**
-   * Up to so many lanes that nobody has, or that this relay has without knowing because an answer
-   * was lost; none if the relay was retired.
-   */
-  List<Integer> take(
-      Connection connection, Fence fence, short destination, Collection<Integer> known, int most)
+  /** Up to so many lanes that nobody has; none if the relay was retired. */
+  List<Integer> take(Connection connection, Fence fence, short destination, int most)
       throws SQLException {
     lock(connection, destination);
     List<Integer> taken = new ArrayList<>();
@@ -111,8 +125,6 @@ final class LaneSql {
       int next = fence.bind(update, 1);
       update.setShort(next++, destination);
       update.setShort(next++, destination);
-      update.setArray(next++, connection.createArrayOf("smallint", known.toArray()));
-      update.setObject(next++, fence.claimant());
       update.setInt(next, most);
       try (ResultSet row = update.executeQuery()) {
         while (row.next()) {
@@ -125,8 +137,25 @@ final class LaneSql {
 
   void release(Connection connection, UUID claimant, short destination, Collection<Integer> lanes)
       throws SQLException {
+    release(connection, release, claimant, destination, lanes);
+  }
+
+  /** All that the relay has but these. */
+  void releaseOthers(
+      Connection connection, UUID claimant, short destination, Collection<Integer> known)
+      throws SQLException {
+    release(connection, releaseOthers, claimant, destination, known);
+  }
+
+  private void release(
+      Connection connection,
+      String sql,
+      UUID claimant,
+      short destination,
+      Collection<Integer> lanes)
+      throws SQLException {
     lock(connection, destination);
-    try (PreparedStatement update = connection.prepareStatement(release)) {
+    try (PreparedStatement update = connection.prepareStatement(sql)) {
       update.setShort(1, destination);
       update.setObject(2, claimant);
       update.setArray(3, connection.createArrayOf("smallint", lanes.toArray()));

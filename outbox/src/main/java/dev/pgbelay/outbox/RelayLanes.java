@@ -168,11 +168,17 @@ final class RelayLanes {
     }
     RelayWindow window = destination.window();
     release(window, number, me);
+    List<Integer> mine = window.numbers();
     LaneSql.Sharing sharing =
-        transactions.run(write, tx -> laneSql.countRelays(tx.connection(), me.id(), number));
+        transactions.run(write, tx -> laneSql.countRelays(tx.connection(), me.id(), number, mine));
     if (!sharing.registered()) {
       identity.retired(me.id());
       return false;
+    }
+    if (sharing.hasOthers()) {
+      // Taken where the answer was lost: nobody would deliver them, however many it may have.
+      transactions.execute(
+          write, tx -> laneSql.releaseOthers(tx.connection(), me.id(), number, mine));
     }
     int share = (KeyPlace.LANES + sharing.relays() - 1) / sharing.relays();
     int owned = window.owned();
@@ -208,9 +214,8 @@ final class RelayLanes {
   private void take(RelayDestination destination, short number, RelayIdentity.Identity me, int most)
       throws SQLException {
     Fence fence = me.claimant().next();
-    List<Integer> known = destination.window().numbers();
     List<Integer> lanes =
-        transactions.run(write, tx -> laneSql.take(tx.connection(), fence, number, known, most));
+        transactions.run(write, tx -> laneSql.take(tx.connection(), fence, number, most));
     if (lanes.isEmpty()) {
       return;
     }

@@ -44,7 +44,7 @@ class RelayCutsPostgresTest {
   private int rounds;
 
   /** Connections of one loop of the relay go through the proxy, all others past it. */
-  private static final class OfOneLoop extends PassingDataSource {
+  static final class OfOneLoop extends PassingDataSource {
     private final String loop;
     private final HikariDataSource cut;
 

@@ -50,7 +50,7 @@ class RelayFenceTest {
     return fixture.transactions.run(
         tx -> {
           laneSql.make(tx.connection(), fixture.number);
-          return laneSql.take(tx.connection(), fence, fixture.number, List.of(), most);
+          return laneSql.take(tx.connection(), fence, fixture.number, most);
         });
   }
 
@@ -138,16 +138,7 @@ class RelayFenceTest {
                 tx.connection(), claimant.id(), fixture.number, List.of(KeyPlace.lane("k"))));
     assertThat(
             fixture.transactions.<List<Integer>, Exception>run(
-                tx ->
-                    laneSql.take(
-                        tx.connection(),
-                        claimant.next(),
-                        fixture.number,
-                        java.util.stream.IntStream.range(0, 32)
-                            .filter(lane -> lane != KeyPlace.lane("k"))
-                            .boxed()
-                            .toList(),
-                        1)))
+                tx -> laneSql.take(tx.connection(), claimant.next(), fixture.number, 32)))
         .containsExactly(KeyPlace.lane("k"));
     long id = fixture.append("k", "1");
     LaneClaim old = new LaneClaim(KeyPlace.lane("k"), before);

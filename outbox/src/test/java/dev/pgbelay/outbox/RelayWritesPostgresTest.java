@@ -58,8 +58,7 @@ class RelayWritesPostgresTest {
               Duration.ofMinutes(1),
               new Short[] {fixture.number});
           laneSql.make(tx.connection(), fixture.number);
-          assertThat(laneSql.take(tx.connection(), fence, fixture.number, List.of(), 32))
-              .hasSize(32);
+          assertThat(laneSql.take(tx.connection(), fence, fixture.number, 32)).hasSize(32);
         });
     return new LaneClaim(LANE, fence);
   }
