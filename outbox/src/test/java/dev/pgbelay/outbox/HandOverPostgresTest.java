@@ -93,11 +93,13 @@ class HandOverPostgresTest {
             + " no_look; grant select on all sequences in schema pgbelay to no_look");
     try (HikariDataSource pool =
         RelayFixture.pool(postgres.jdbcUrl() + "&options=-c%20role=no_look", 4)) {
-      start(
-          fixture
-              .relay(Transactions.of(pool), Destination.of(fixture.destination, collected))
-              .meterRegistry(registry)
-              .wokenBy(outbox));
+      OutboxRelay relay =
+          fixture.start(
+              fixture
+                  .relay(Transactions.of(pool), Destination.of(fixture.destination, collected))
+                  .meterRegistry(registry)
+                  .wokenBy(outbox));
+      RelayFixture.await(() -> registry.get("pgbelay.outbox.lanes").gauge().value() == 32);
       fixture.dsl.execute(
           "revoke select on pgbelay.outbox_message from no_look;"
               + " grant select (id, lane, destination, ctid) on pgbelay.outbox_message to no_look");
@@ -118,6 +120,7 @@ class HandOverPostgresTest {
                     .isCloseTo(Instant.now(), within(1, ChronoUnit.MINUTES));
               });
       assertThat(handed()).isEqualTo(1);
+      relay.stop(Duration.ofSeconds(10)); // before its pool
     }
     fixture.dsl.execute("drop owned by no_look; drop role no_look");
   }

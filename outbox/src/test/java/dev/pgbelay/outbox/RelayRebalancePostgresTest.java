@@ -140,6 +140,7 @@ class RelayRebalancePostgresTest {
         appendToEachLane();
         RelayFixture.await(fixture::isEmpty);
       }
+      running.forEach(relay -> relay.stop(Duration.ofSeconds(10))); // before their pool
     }
   }
 
