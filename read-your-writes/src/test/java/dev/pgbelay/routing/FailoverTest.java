@@ -200,6 +200,10 @@ class FailoverTest {
       Session session = db.session();
       cluster.replica(1).awaitCaughtUp();
       cluster.replica(1).promote();
+      await()
+          .atMost(LONG)
+          .until(
+              () -> db.nodes().stream().anyMatch(one -> one.role() == NodeState.Role.LEFT_BEHIND));
       db.write(session, tx -> rename(tx, 1, "after"));
       blind.write(blind.session(), tx -> rename(tx, 2, "could not know"));
 

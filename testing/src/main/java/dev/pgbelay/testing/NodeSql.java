@@ -59,10 +59,10 @@ final class NodeSql {
       SELECT pg_get_wal_replay_pause_state()
       """;
 
-  /** Whether it has become a primary is asked for: who waits for it stands in the way of replay. */
+  /** May be put again: who waits for it stands in the way of the replay that comes before it. */
   static final String PROMOTE =
       """
-      SELECT CASE WHEN pg_is_in_recovery() THEN pg_promote(false) END
+      SELECT CASE WHEN pg_is_in_recovery() THEN pg_promote(true, 60) END
       """;
 
   static final String TERMINATE_BY_APPLICATION =
